@@ -1,0 +1,52 @@
+# Every foreign library, in one place. Required ones stop the configuration with the package to
+# install; optional ones say in one line what is lost without them.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(CURL REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(Boost 1.74 REQUIRED)
+find_package(CLI11 REQUIRED)
+pkg_check_modules(TSS2 REQUIRED IMPORTED_TARGET tss2-esys tss2-mu tss2-rc tss2-tctildr)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
+
+find_path(XGBOOST_INCLUDE_DIR xgboost/c_api.h)
+if(NOT XGBOOST_INCLUDE_DIR)
+    message(FATAL_ERROR "xgboost/c_api.h not found: install libxgboost-dev")
+endif()
+
+find_path(IPSEC_MB_INCLUDE_DIR intel-ipsec-mb.h)
+find_library(IPSEC_MB_LIBRARY IPSec_MB)
+if(IPSEC_MB_INCLUDE_DIR AND IPSEC_MB_LIBRARY)
+    message(STATUS "ipsec-mb: found, AES-GCM uses it where it is faster")
+else()
+    message(STATUS "ipsec-mb: not found (libipsec-mb-dev), AES-GCM uses OpenSSL alone")
+endif()
+
+if(VS_TESTS)
+    find_package(GTest REQUIRED)
+endif()
+if(VS_BENCH)
+    find_package(benchmark REQUIRED)
+endif()
+
+add_library(vs_flags INTERFACE)
+target_compile_options(vs_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wunused-result
+    -Werror -fstack-protector-strong)
+target_compile_definitions(vs_flags INTERFACE $<$<CONFIG:Release>:_FORTIFY_SOURCE=2>
+    _GLIBCXX_ASSERTIONS)
+target_link_options(vs_flags INTERFACE -Wl,-z,relro,-z,now)
+
+find_program(MOLD mold)
+if(MOLD)
+    target_link_options(vs_flags INTERFACE -fuse-ld=mold)
+endif()
+find_program(CCACHE ccache)
+if(CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+    set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+endif()

@@ -1,0 +1,172 @@
+#include "vouchsafe/base/encoding.h"
+
+#include <algorithm>
+#include <array>
+
+namespace vouchsafe {
+
+namespace {
+
+constexpr std::string_view kHex = "0123456789abcdef";
+constexpr std::string_view kStandard =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kUrl =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+using Table = std::array<int8_t, 256>;
+
+constexpr Table make_table(std::string_view alphabet) {
+    Table table{};
+    for (auto& entry : table) entry = -1;
+    for (size_t i = 0; i < alphabet.size(); ++i) {
+        table[static_cast<uint8_t>(alphabet[i])] = static_cast<int8_t>(i);
+    }
+    return table;
+}
+constexpr Table kStandardTable = make_table(kStandard);
+constexpr Table kUrlTable = make_table(kUrl);
+constexpr Table kAnyTable = [] {
+    Table table = make_table(kStandard);
+    table[static_cast<uint8_t>('-')] = 62;
+    table[static_cast<uint8_t>('_')] = 63;
+    return table;
+}();
+
+int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+std::string encode(ByteView bytes, std::string_view alphabet, bool pad) {
+    std::string out;
+    out.reserve((bytes.size() + 2) / 3 * 4);
+    for (size_t i = 0; i < bytes.size(); i += 3) {
+        size_t count = std::min<size_t>(3, bytes.size() - i);
+        uint32_t word = uint32_t{bytes[i]} << 16;
+        if (count > 1) word |= uint32_t{bytes[i + 1]} << 8;
+        if (count > 2) word |= bytes[i + 2];
+        for (size_t k = 0; k <= count; ++k) out += alphabet[(word >> (18 - 6 * k)) & 63];
+        if (pad) out.append(3 - count, '=');
+    }
+    return out;
+}
+
+Result<Bytes> decode(std::string_view text, const Table& table) {
+    if (text.size() % 4 == 1) return fail(Code::invalid, "base64 has an impossible length");
+    Bytes out;
+    out.reserve(text.size() * 3 / 4);
+    uint32_t word = 0;
+    int bits = 0;
+    for (char c : text) {
+        int value = table[static_cast<uint8_t>(c)];
+        if (value < 0) return fail(Code::invalid, "base64 has a character outside its alphabet");
+        word = (word << 6) | static_cast<uint32_t>(value);
+        bits += 6;
+        if (bits < 8) continue;
+        bits -= 8;
+        out.push_back(static_cast<uint8_t>(word >> bits));
+    }
+    if ((word & ((1U << bits) - 1)) != 0) {
+        return fail(Code::invalid, "base64 has stray bits after its end");
+    }
+    return out;
+}
+
+std::string_view strip_padding(std::string_view text) {
+    if (text.ends_with("==")) return text.substr(0, text.size() - 2);
+    if (text.ends_with("=")) return text.substr(0, text.size() - 1);
+    return text;
+}
+
+}  // namespace
+
+std::string encode_hex(ByteView bytes) {
+    std::string out;
+    out.reserve(bytes.size() * 2);
+    for (uint8_t byte : bytes) {
+        out += kHex[byte >> 4];
+        out += kHex[byte & 15];
+    }
+    return out;
+}
+
+Result<Bytes> decode_hex(std::string_view text) {
+    if (text.size() % 2 != 0) return fail(Code::invalid, "hex has an odd number of digits");
+    Bytes out;
+    out.reserve(text.size() / 2);
+    for (size_t i = 0; i < text.size(); i += 2) {
+        int high = hex_digit(text[i]);
+        int low = hex_digit(text[i + 1]);
+        if (high < 0 || low < 0) return fail(Code::invalid, "hex has a character that is no digit");
+        out.push_back(static_cast<uint8_t>(high * 16 + low));
+    }
+    return out;
+}
+
+std::string encode_base64(ByteView bytes) { return encode(bytes, kStandard, true); }
+std::string encode_base64url(ByteView bytes) { return encode(bytes, kUrl, false); }
+
+Result<Bytes> decode_base64(std::string_view text) {
+    if (text.size() % 4 != 0) return fail(Code::invalid, "base64 is not padded to a multiple of 4");
+    return decode(strip_padding(text), kStandardTable);
+}
+
+Result<Bytes> decode_base64url(std::string_view text) { return decode(text, kUrlTable); }
+
+Result<Bytes> decode_base64_any(std::string_view text) {
+    std::string_view bare = strip_padding(text);
+    if (bare.size() != text.size() && text.size() % 4 != 0) {
+        return fail(Code::invalid, "base64 has wrong padding");
+    }
+    return decode(bare, kAnyTable);
+}
+
+std::string encode_percent(std::string_view text) {
+    constexpr std::string_view kUnreserved =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    std::string out;
+    for (char c : text) {
+        if (kUnreserved.find(c) != std::string_view::npos) {
+            out += c;
+            continue;
+        }
+        auto byte = static_cast<uint8_t>(c);
+        out += '%';
+        out += "0123456789ABCDEF"[byte >> 4];
+        out += "0123456789ABCDEF"[byte & 15];
+    }
+    return out;
+}
+
+Result<std::string> decode_percent(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            out += text[i];
+            continue;
+        }
+        int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+        int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
+        if (high < 0 || low < 0) return fail(Code::invalid, "a percent escape is incomplete");
+        out += static_cast<char>(high * 16 + low);
+        i += 2;
+    }
+    return out;
+}
+
+std::string to_lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return out;
+}
+
+bool equal_ignore_case(std::string_view a, std::string_view b) {
+    return a.size() == b.size() && to_lower(a) == to_lower(b);
+}
+
+}  // namespace vouchsafe

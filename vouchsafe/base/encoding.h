@@ -1,0 +1,30 @@
+// Text encodings of bytes. Decoders are strict unless their name says otherwise: no white space, no
+// stray bits, nothing after the end.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "vouchsafe/base/bytes.h"
+
+namespace vouchsafe {
+
+std::string encode_hex(ByteView bytes);  // lower case
+Result<Bytes> decode_hex(std::string_view text);
+
+std::string encode_base64(ByteView bytes);     // standard alphabet, padded
+std::string encode_base64url(ByteView bytes);  // URL alphabet, unpadded
+
+// Unused low bits of the last character must be zero in all three (RFC 4648, 3.5).
+Result<Bytes> decode_base64(std::string_view text);     // standard alphabet, padded
+Result<Bytes> decode_base64url(std::string_view text);  // URL alphabet, unpadded (RFC 7515, 2)
+// decode_base64_any accepts both alphabets, padded or not: what Azure's clients send (azure-api 0.5).
+Result<Bytes> decode_base64_any(std::string_view text);
+
+std::string encode_percent(std::string_view text);  // RFC 3986 unreserved characters stay
+Result<std::string> decode_percent(std::string_view text);
+
+std::string to_lower(std::string_view text);  // ASCII only
+bool equal_ignore_case(std::string_view a, std::string_view b);
+
+}  // namespace vouchsafe

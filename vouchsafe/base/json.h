@@ -1,0 +1,53 @@
+// The one door to the JSON library (nlohmann/json). Include json_fwd.h in headers, this in sources.
+//
+// Untrusted text comes in only through parse_json: it refuses duplicate keys (two readers that
+// disagree on a duplicate are an attack), depth beyond a limit, and text that is too long.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "vouchsafe/base/bytes.h"
+#include "vouchsafe/base/json_fwd.h"
+
+namespace vouchsafe {
+
+struct JsonLimits {
+    size_t max_bytes = 1 << 20;
+    size_t max_depth = 32;
+};
+
+// parse_json fails with Code::invalid and a sentence that says where.
+Result<Json> parse_json(std::string_view text, const JsonLimits& limits = {});
+// parse_json_object is parse_json for what must be an object.
+Result<Json> parse_json_object(std::string_view text, const JsonLimits& limits = {});
+
+// dump_json writes compact JSON; object members are sorted by name.
+std::string dump_json(const Json& json);
+std::string dump_json_pretty(const Json& json);
+
+// dump_json_ascii writes compact JSON in which non-ASCII, '>', '?' and '~' are escaped, so that its
+// base64url form contains neither '-' nor '_': Azure's guest clients decode token payloads with the
+// standard alphabet (guest-protocol.md, 7, no. 15).
+std::string dump_json_ascii(const Json& json);
+
+// Typed members. A missing member or one of another type is Code::invalid with the member's name.
+Result<std::string> json_string(const Json& object, std::string_view name);
+Result<int64_t> json_integer(const Json& object, std::string_view name);
+Result<bool> json_bool(const Json& object, std::string_view name);
+Result<const Json*> json_object(const Json& object, std::string_view name);  // borrows `object`
+Result<const Json*> json_array(const Json& object, std::string_view name);   // borrows `object`
+
+// Optional members: absent or null gives nullopt; another type is still an error.
+Result<std::optional<std::string>> json_optional_string(const Json& object, std::string_view name);
+Result<std::optional<int64_t>> json_optional_integer(const Json& object, std::string_view name);
+Result<std::optional<bool>> json_optional_bool(const Json& object, std::string_view name);
+
+// find_member returns the member or nullptr; nullptr too if `object` is no object.
+const Json* find_member(const Json& object, std::string_view name);
+// find_member_ignore_case is for wire formats whose clients disagree about capitals.
+const Json* find_member_ignore_case(const Json& object, std::string_view name);
+
+}  // namespace vouchsafe

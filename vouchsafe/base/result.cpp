@@ -1,0 +1,57 @@
+#include "vouchsafe/base/result.h"
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+
+namespace vouchsafe {
+
+const CodeInfo& code_info(Code code) {
+    static constexpr std::array<CodeInfo, 11> kTable{{
+        {"invalid", 400, "BadParameter", 2},
+        {"unauthenticated", 401, "Unauthorized", 1},
+        {"forbidden", 403, "Forbidden", 1},
+        {"not_found", 404, "NotFound", 1},
+        {"conflict", 409, "Conflict", 1},
+        {"bad_evidence", 400, "InvalidParameter", 1},
+        {"expired", 403, "Forbidden", 1},
+        {"unsupported", 501, "NotImplemented", 2},
+        {"unavailable", 503, "ServiceUnavailable", 3},
+        {"io", 500, "InternalServerError", 3},
+        {"internal", 500, "InternalServerError", 4},
+    }};
+    return kTable.at(static_cast<size_t>(code));
+}
+
+namespace detail {
+void die(const char* expression, const char* file, int line, const Error& error) {
+    std::fprintf(stderr, "%s:%d: this must not fail: %s: %s\n", file, line, expression,
+                 error.message.c_str());
+    std::abort();
+}
+}  // namespace detail
+
+Result<void> Checks::require(bool ok, std::string_view code, std::string_view field,
+                             std::string expected, std::string found) {
+    const CheckInfo* info = find_check_info(code);
+    if (info == nullptr) {
+        detail::die("check code in the catalogue", __FILE__, __LINE__,
+                    Error{Code::internal, std::string(code), {}});
+    }
+    list_.push_back({std::string(code), std::string(field), std::move(expected), std::move(found),
+                     ok});
+    if (ok) return {};
+    const Check& last = list_.back();
+    return fail(Error{info->error,
+                      fmt::format("{}: {} is {}, expected {}", code, field, last.found,
+                                  last.expected),
+                      list_});
+}
+
+tl::unexpected<Error> Checks::refuse(std::string_view code, std::string_view field,
+                                     std::string expected, std::string found) {
+    return fail(std::move(
+        require(false, code, field, std::move(expected), std::move(found)).error()));
+}
+
+}  // namespace vouchsafe
