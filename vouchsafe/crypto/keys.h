@@ -1,0 +1,104 @@
+// Asymmetric keys: RSA and the NIST curves, over OpenSSL's EVP.
+//
+// Both types are cheap to copy (shared, immutable) and thread-safe. Private keys never leave
+// OpenSSL's memory except through to_pkcs8.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "vouchsafe/base/secret.h"
+#include "vouchsafe/crypto/hash.h"
+
+struct evp_pkey_st;  // OpenSSL's EVP_PKEY
+
+namespace vouchsafe::crypto {
+
+enum class KeyType { rsa, ec };
+enum class Curve { p256, p384, p521 };
+
+// Signature algorithms by their JOSE names (RFC 7518, 3.1). ES* signatures are r || s, big-endian,
+// fixed width. PS* use MGF1 with the same hash and a salt of the hash's length.
+enum class SigAlg { rs256, rs384, rs512, ps256, ps384, ps512, es256, es384, es512 };
+std::string_view sig_alg_name(SigAlg alg);  // "RS256"
+std::optional<SigAlg> sig_alg_from_name(std::string_view name);
+HashAlg sig_alg_hash(SigAlg alg);
+
+struct RsaPublicParts {
+    Bytes modulus;   // big-endian, no leading zeros
+    Bytes exponent;  // big-endian, no leading zeros
+};
+struct EcPublicParts {
+    Curve curve;
+    Bytes x, y;  // big-endian, width of the field
+};
+
+class PublicKey {
+  public:
+    static Result<PublicKey> from_spki(ByteView der);  // SubjectPublicKeyInfo
+    static Result<PublicKey> from_pem(std::string_view pem);
+    // from_rsa accepts moduli of 1024 to 8192 bits and odd exponents > 2; leading zeros are ignored.
+    static Result<PublicKey> from_rsa(ByteView modulus, ByteView exponent);
+    // from_ec fails unless the point is on the curve.
+    static Result<PublicKey> from_ec(Curve curve, ByteView x, ByteView y);
+
+    KeyType type() const;
+    size_t bits() const;
+    Bytes spki() const;
+    std::string pem() const;
+    Result<RsaPublicParts> rsa() const;  // Code::invalid for another type
+    Result<EcPublicParts> ec() const;
+    bool operator==(const PublicKey& other) const;
+
+    // verify fails with Code::bad_evidence if the signature does not hold, Code::invalid if the
+    // algorithm does not fit the key.
+    Result<void> verify(SigAlg alg, ByteView message, ByteView signature) const;
+    // verify_digest is the same for a message hashed by the caller.
+    Result<void> verify_digest(SigAlg alg, ByteView digest, ByteView signature) const;
+
+    // RSA only. encrypt_oaep uses `hash` for OAEP and MGF1, empty label. encrypt_pkcs1 is RSAES
+    // PKCS#1 v1.5: only where a protocol demands it.
+    Result<Bytes> encrypt_oaep(HashAlg hash, ByteView plaintext) const;
+    Result<Bytes> encrypt_pkcs1(ByteView plaintext) const;
+
+    // For crypto/ alone.
+    explicit PublicKey(std::shared_ptr<evp_pkey_st> key) : key_(std::move(key)) {}
+    evp_pkey_st* handle() const { return key_.get(); }
+
+  private:
+    std::shared_ptr<evp_pkey_st> key_;
+};
+
+class PrivateKey {
+  public:
+    static Result<PrivateKey> generate_rsa(size_t bits);  // exponent 65537; 2048 to 8192 bits
+    static Result<PrivateKey> generate_ec(Curve curve);
+    // from_pkcs8 accepts PKCS#8 PrivateKeyInfo, and bare PKCS#1 or SEC1, as DER.
+    static Result<PrivateKey> from_pkcs8(ByteView der);
+    static Result<PrivateKey> from_pem(ByteView pem);
+
+    PublicKey public_key() const;
+    KeyType type() const;
+    size_t bits() const;
+    SecretBytes to_pkcs8() const;
+    SecretBytes to_pem() const;
+
+    Result<Bytes> sign(SigAlg alg, ByteView message) const;
+    Result<Bytes> sign_digest(SigAlg alg, ByteView digest) const;
+
+    // RSA only. The error never says which step failed (padding oracles).
+    Result<SecretBytes> decrypt_oaep(HashAlg hash, ByteView ciphertext) const;
+    // decrypt_pkcs1 gives random bytes of `expected_size` instead of an error if the padding is
+    // wrong or the size differs (implicit rejection), so that the caller's next check decides.
+    Result<SecretBytes> decrypt_pkcs1(ByteView ciphertext, size_t expected_size) const;
+
+    // For crypto/ alone.
+    explicit PrivateKey(std::shared_ptr<evp_pkey_st> key) : key_(std::move(key)) {}
+    evp_pkey_st* handle() const { return key_.get(); }
+
+  private:
+    std::shared_ptr<evp_pkey_st> key_;
+};
+
+}  // namespace vouchsafe::crypto

@@ -1,0 +1,39 @@
+// JSON Web Tokens (RFC 7519): minting, and verifying into VerifiedClaims.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "vouchsafe/base/clock.h"
+#include "vouchsafe/base/verified_claims.h"
+#include "vouchsafe/jose/jwk.h"
+#include "vouchsafe/jose/jws.h"
+
+namespace vouchsafe::jose {
+
+// mint_jwt signs `claims` as they are, written by dump_json_ascii so that Azure's guest clients can
+// read it. `header` gets alg and typ.
+Result<std::string> mint_jwt(Json header, const Json& claims, const crypto::PrivateKey& key,
+                             crypto::SigAlg alg);
+
+struct JwtRules {
+    std::vector<std::string> issuers;    // accepted `iss`, compared after normalize_issuer
+    std::vector<std::string> audiences;  // accepted `aud`; empty: aud is not looked at
+    std::vector<crypto::SigAlg> algorithms = {crypto::SigAlg::rs256};
+    Time now;
+    Seconds skew{300};
+};
+
+// verify_jwt checks, in this order and each as a coded Check (TOKEN-FORMAT, TOKEN-ALG, TOKEN-KID,
+// TOKEN-SIGNATURE, TOKEN-ISSUER, TOKEN-AUDIENCE, TOKEN-NOT-BEFORE, TOKEN-EXPIRED): form, algorithm,
+// key id known, signature, iss, aud, nbf and exp (exp is required; nbf where present).
+Result<VerifiedClaims> verify_jwt(std::string_view compact, const JwkSet& keys,
+                                  const JwtRules& rules, Checks& checks);
+
+// peek_issuer returns the unverified `iss`, to choose whose keys to fetch. Never trust it further.
+Result<std::string> peek_issuer(std::string_view compact);
+
+// normalize_issuer strips one trailing slash and lower-cases scheme and host (azure-api A.8).
+std::string normalize_issuer(std::string_view issuer);
+
+}  // namespace vouchsafe::jose

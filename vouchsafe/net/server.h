@@ -1,0 +1,46 @@
+// An HTTP/1.1 server over TCP, with or without TLS (1.2 and 1.3). I/O runs on coroutines that never
+// leave this module; handlers are plain functions run on a worker pool.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "vouchsafe/net/message.h"
+#include "vouchsafe/net/tls.h"
+
+namespace vouchsafe::net {
+
+using Handler = std::function<Response(const Request&)>;
+
+struct ServerOptions {
+    std::string name = "server";         // for the log and thread names
+    std::string address = "127.0.0.1";   // numeric
+    uint16_t port = 0;                   // 0: any free port
+    std::optional<TlsIdentity> tls;      // absent: plain HTTP
+    size_t max_body = 1 << 20;           // bytes; more is 413
+    size_t max_header = 16 << 10;        // bytes of request line and headers; more is 431
+    size_t max_connections = 512;        // more are closed at once
+    std::chrono::seconds idle_timeout{30};  // for a request to arrive whole, and between requests
+    unsigned workers = 4;
+};
+
+// Server runs until it is stopped or destroyed. Thread-safe.
+class Server {
+  public:
+    // start fails with Code::conflict if the port is taken, and says which.
+    static Result<std::unique_ptr<Server>> start(ServerOptions options, Handler handler);
+    ~Server();
+
+    uint16_t port() const;
+    // stop refuses new connections, lets running handlers end, and joins all threads. Idempotent.
+    void stop();
+
+  private:
+    struct Impl;
+    explicit Server(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace vouchsafe::net
