@@ -46,13 +46,27 @@ Result<void> Reader::skip(size_t count, std::string_view field) {
     return {};
 }
 
-Result<uint8_t> Reader::u8(std::string_view field) { return TRY(take(1, field))[0]; }
-Result<uint16_t> Reader::u16_le(std::string_view f) { return load_le<uint16_t>(TRY(take(2, f))); }
-Result<uint32_t> Reader::u32_le(std::string_view f) { return load_le<uint32_t>(TRY(take(4, f))); }
-Result<uint64_t> Reader::u64_le(std::string_view f) { return load_le<uint64_t>(TRY(take(8, f))); }
-Result<uint16_t> Reader::u16_be(std::string_view f) { return load_be<uint16_t>(TRY(take(2, f))); }
-Result<uint32_t> Reader::u32_be(std::string_view f) { return load_be<uint32_t>(TRY(take(4, f))); }
-Result<uint64_t> Reader::u64_be(std::string_view f) { return load_be<uint64_t>(TRY(take(8, f))); }
+Result<uint8_t> Reader::u8(std::string_view field) {
+    return TRY(take(1, field))[0];
+}
+Result<uint16_t> Reader::u16_le(std::string_view f) {
+    return load_le<uint16_t>(TRY(take(2, f)));
+}
+Result<uint32_t> Reader::u32_le(std::string_view f) {
+    return load_le<uint32_t>(TRY(take(4, f)));
+}
+Result<uint64_t> Reader::u64_le(std::string_view f) {
+    return load_le<uint64_t>(TRY(take(8, f)));
+}
+Result<uint16_t> Reader::u16_be(std::string_view f) {
+    return load_be<uint16_t>(TRY(take(2, f)));
+}
+Result<uint32_t> Reader::u32_be(std::string_view f) {
+    return load_be<uint32_t>(TRY(take(4, f)));
+}
+Result<uint64_t> Reader::u64_be(std::string_view f) {
+    return load_be<uint64_t>(TRY(take(8, f)));
+}
 
 Result<void> Reader::end() const {
     if (done()) return {};

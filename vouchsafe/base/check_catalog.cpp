@@ -11,8 +11,8 @@ namespace {
 // PC Client Platform Firmware Profile; GP = Azure guest protocol as described in docs/api.
 constexpr CheckInfo kCatalog[] = {
     // --- SEV-SNP report (evidence/snp_*)
-    {"SNP-SIZE", Code::bad_evidence, "The report has exactly 1184 bytes.",
-     "AMD 56860, table 23", "Collect the report again; the bytes were cut or padded on the way."},
+    {"SNP-SIZE", Code::bad_evidence, "The report has exactly 1184 bytes.", "AMD 56860, table 23",
+     "Collect the report again; the bytes were cut or padded on the way."},
     // --- sealed files (seal/)
     {"SEAL-TAG", Code::bad_evidence, "The authentication tag of a frame of the sealed file holds.",
      "AWS Encryption SDK message format, body; NIST SP 800-38D",
@@ -21,7 +21,9 @@ constexpr CheckInfo kCatalog[] = {
 
 }  // namespace
 
-std::span<const CheckInfo> check_catalog() { return kCatalog; }
+std::span<const CheckInfo> check_catalog() {
+    return kCatalog;
+}
 
 const CheckInfo* find_check_info(std::string_view code) {
     auto found = std::find_if(std::begin(kCatalog), std::end(kCatalog),

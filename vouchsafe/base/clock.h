@@ -47,8 +47,12 @@ class FixedClock : public Clock {
     Time time_;
 };
 
-inline int64_t to_unix(Time time) { return time.time_since_epoch().count(); }
-inline Time from_unix(int64_t seconds) { return Time{Seconds{seconds}}; }
+inline int64_t to_unix(Time time) {
+    return time.time_since_epoch().count();
+}
+inline Time from_unix(int64_t seconds) {
+    return Time{Seconds{seconds}};
+}
 
 std::string format_rfc3339(Time time);  // "2026-07-01T00:00:00Z"
 // parse_rfc3339 accepts "2026-07-01T00:00:00Z", an offset "+02:00", and the bare date "2026-07-01".

@@ -105,15 +105,21 @@ Result<Bytes> decode_hex(std::string_view text) {
     return out;
 }
 
-std::string encode_base64(ByteView bytes) { return encode(bytes, kStandard, true); }
-std::string encode_base64url(ByteView bytes) { return encode(bytes, kUrl, false); }
+std::string encode_base64(ByteView bytes) {
+    return encode(bytes, kStandard, true);
+}
+std::string encode_base64url(ByteView bytes) {
+    return encode(bytes, kUrl, false);
+}
 
 Result<Bytes> decode_base64(std::string_view text) {
     if (text.size() % 4 != 0) return fail(Code::invalid, "base64 is not padded to a multiple of 4");
     return decode(strip_padding(text), kStandardTable);
 }
 
-Result<Bytes> decode_base64url(std::string_view text) { return decode(text, kUrlTable); }
+Result<Bytes> decode_base64url(std::string_view text) {
+    return decode(text, kUrlTable);
+}
 
 Result<Bytes> decode_base64_any(std::string_view text) {
     std::string_view bare = strip_padding(text);

@@ -18,7 +18,8 @@ std::string encode_base64url(ByteView bytes);  // URL alphabet, unpadded
 // Unused low bits of the last character must be zero in all three (RFC 4648, 3.5).
 Result<Bytes> decode_base64(std::string_view text);     // standard alphabet, padded
 Result<Bytes> decode_base64url(std::string_view text);  // URL alphabet, unpadded (RFC 7515, 2)
-// decode_base64_any accepts both alphabets, padded or not: what Azure's clients send (azure-api 0.5).
+// decode_base64_any accepts both alphabets, padded or not: what Azure's clients send (azure-api
+// 0.5).
 Result<Bytes> decode_base64_any(std::string_view text);
 
 std::string encode_percent(std::string_view text);  // RFC 3986 unreserved characters stay

@@ -18,11 +18,15 @@ namespace {
 Code code_of_errno(int number) {
     switch (number) {
         case ENOENT:
-        case ENOTDIR: return Code::not_found;
-        case EEXIST: return Code::conflict;
+        case ENOTDIR:
+            return Code::not_found;
+        case EEXIST:
+            return Code::conflict;
         case EACCES:
-        case EPERM: return Code::forbidden;
-        default: return Code::io;
+        case EPERM:
+            return Code::forbidden;
+        default:
+            return Code::io;
     }
 }
 
@@ -138,7 +142,9 @@ OutputFile::~OutputFile() {
     forget_output(temporary_);
 }
 
-Result<void> OutputFile::write(ByteView bytes) { return write_all(fd_, bytes, path_); }
+Result<void> OutputFile::write(ByteView bytes) {
+    return write_all(fd_, bytes, path_);
+}
 
 Result<void> OutputFile::write_at(ByteView bytes, uint64_t offset) {
     while (!bytes.empty()) {

@@ -117,11 +117,20 @@ std::string dump_json_ascii(const Json& json) {
     std::string out;
     for (char c : json.dump(-1, ' ', true, Json::error_handler_t::replace)) {
         switch (c) {  // these stand only inside strings
-            case '>': out += "\\u003e"; break;
-            case '?': out += "\\u003f"; break;
-            case '~': out += "\\u007e"; break;
-            case '\x7f': out += "\\u007f"; break;
-            default: out += c;
+            case '>':
+                out += "\\u003e";
+                break;
+            case '?':
+                out += "\\u003f";
+                break;
+            case '~':
+                out += "\\u007e";
+                break;
+            case '\x7f':
+                out += "\\u007f";
+                break;
+            default:
+                out += c;
         }
     }
     return out;
@@ -174,8 +183,7 @@ Result<const Json*> json_array(const Json& object, std::string_view name) {
     return found;
 }
 
-Result<std::optional<std::string>> json_optional_string(const Json& object,
-                                                        std::string_view name) {
+Result<std::optional<std::string>> json_optional_string(const Json& object, std::string_view name) {
     return optional_member<std::string>(object, name, &json_string);
 }
 Result<std::optional<int64_t>> json_optional_integer(const Json& object, std::string_view name) {

@@ -13,7 +13,8 @@ enum class LogLevel { debug, info, warn, error };
 enum class LogFormat { text, json };
 
 struct LogField {
-    LogField(std::string_view field, std::string_view text) : name(field), value(text), quoted(true) {}
+    LogField(std::string_view field, std::string_view text)
+        : name(field), value(text), quoted(true) {}
     LogField(std::string_view field, const char* text) : LogField(field, std::string_view(text)) {}
     LogField(std::string_view field, const std::string& text)
         : LogField(field, std::string_view(text)) {}
@@ -32,6 +33,7 @@ struct LogField {
 void set_log(LogLevel level, LogFormat format);
 
 // log_event writes one line to stderr. Thread-safe. Control characters in values are escaped.
-void log_event(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
+void log_event(LogLevel level, std::string_view message,
+               std::initializer_list<LogField> fields = {});
 
 }  // namespace vouchsafe

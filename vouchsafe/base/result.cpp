@@ -38,20 +38,19 @@ Result<void> Checks::require(bool ok, std::string_view code, std::string_view fi
         detail::die("check code in the catalogue", __FILE__, __LINE__,
                     Error{Code::internal, std::string(code), {}});
     }
-    list_.push_back({std::string(code), std::string(field), std::move(expected), std::move(found),
-                     ok});
+    list_.push_back(
+        {std::string(code), std::string(field), std::move(expected), std::move(found), ok});
     if (ok) return {};
     const Check& last = list_.back();
-    return fail(Error{info->error,
-                      fmt::format("{}: {} is {}, expected {}", code, field, last.found,
-                                  last.expected),
-                      list_});
+    return fail(Error{
+        info->error,
+        fmt::format("{}: {} is {}, expected {}", code, field, last.found, last.expected), list_});
 }
 
 tl::unexpected<Error> Checks::refuse(std::string_view code, std::string_view field,
                                      std::string expected, std::string found) {
-    return fail(std::move(
-        require(false, code, field, std::move(expected), std::move(found)).error()));
+    return fail(
+        std::move(require(false, code, field, std::move(expected), std::move(found)).error()));
 }
 
 }  // namespace vouchsafe

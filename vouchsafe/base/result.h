@@ -65,10 +65,11 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
 
 template <typename... Args>
 tl::unexpected<Error> fail(Code code, fmt::format_string<Args...> format, Args&&... args) {
-    return tl::unexpected<Error>(
-        Error{code, fmt::format(format, std::forward<Args>(args)...), {}});
+    return tl::unexpected<Error>(Error{code, fmt::format(format, std::forward<Args>(args)...), {}});
 }
-inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+    return tl::unexpected<Error>(std::move(error));
+}
 
 // with_context puts "context: " before the message of an error, for example the file's name.
 template <typename T>
@@ -88,20 +89,20 @@ inline void take(Result<void>&) {}
 
 // TRY evaluates to the value, or returns the error from the enclosing function. Not for coroutines:
 // GCC 12.2 crashes on co_await inside a statement expression.
-#define TRY(...)                                                              \
-    ({                                                                        \
-        auto vs_result = (__VA_ARGS__);                                       \
+#define TRY(...)                                                                \
+    ({                                                                          \
+        auto vs_result = (__VA_ARGS__);                                         \
         if (!vs_result) return ::vouchsafe::fail(std::move(vs_result.error())); \
-        ::vouchsafe::detail::take(vs_result);                                 \
+        ::vouchsafe::detail::take(vs_result);                                   \
     })
 
 // MUST is TRY where failure is a bug: it ends the process.
-#define MUST(...)                                                                              \
-    ({                                                                                         \
-        auto vs_result = (__VA_ARGS__);                                                        \
-        if (!vs_result)                                                                        \
-            ::vouchsafe::detail::die(#__VA_ARGS__, __FILE__, __LINE__, vs_result.error());     \
-        ::vouchsafe::detail::take(vs_result);                                                  \
+#define MUST(...)                                                                          \
+    ({                                                                                     \
+        auto vs_result = (__VA_ARGS__);                                                    \
+        if (!vs_result)                                                                    \
+            ::vouchsafe::detail::die(#__VA_ARGS__, __FILE__, __LINE__, vs_result.error()); \
+        ::vouchsafe::detail::take(vs_result);                                              \
     })
 
 // Checks collects what a verifier compared, in order. Not thread-safe; one per verification.

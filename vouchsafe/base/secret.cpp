@@ -20,7 +20,9 @@ namespace {
 std::atomic<bool> g_all_locked{true};
 std::atomic<bool> g_dumpable{true};
 
-size_t round_up(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
+size_t round_up(size_t value, size_t unit) {
+    return (value + unit - 1) / unit * unit;
+}
 
 // Maps pages for small secrets: locked if the limit allows, never dumped, empty after fork.
 uint8_t* map_secret(size_t size) {
@@ -129,7 +131,8 @@ Result<SecretPages> SecretPages::allocate(size_t size) {
     SecretPages out;
     if (size == 0) return out;
     size_t mapped = round_up(size, size >= kHugePage ? kHugePage : 4096);
-    void* pages = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* pages =
+        ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED) {
         return fail(Code::unavailable, "no memory for {} bytes of opened data", size);
     }
@@ -141,7 +144,9 @@ Result<SecretPages> SecretPages::allocate(size_t size) {
     return out;
 }
 
-SecretPages::~SecretPages() { release(); }
+SecretPages::~SecretPages() {
+    release();
+}
 
 SecretPages& SecretPages::operator=(SecretPages&& other) noexcept {
     if (this == &other) return *this;
