@@ -87,22 +87,27 @@ inline void take(Result<void>&) {}
 [[noreturn]] void die(const char* expression, const char* file, int line, const Error& error);
 }  // namespace detail
 
-// TRY evaluates to the value, or returns the error from the enclosing function. Not for coroutines:
-// GCC 12.2 crashes on co_await inside a statement expression.
-#define TRY(...)                                                                \
-    ({                                                                          \
-        auto vs_result = (__VA_ARGS__);                                         \
-        if (!vs_result) return ::vouchsafe::fail(std::move(vs_result.error())); \
-        ::vouchsafe::detail::take(vs_result);                                   \
-    })
+// TRY evaluates to the value, or returns the error from the enclosing function. May be nested. Not
+// for coroutines: GCC 12.2 crashes on co_await inside a statement expression.
+#define TRY(...) VS_TRY(VS_UNIQUE(vs_result_), __VA_ARGS__)
 
 // MUST is TRY where failure is a bug: it ends the process.
-#define MUST(...)                                                                          \
-    ({                                                                                     \
-        auto vs_result = (__VA_ARGS__);                                                    \
-        if (!vs_result)                                                                    \
-            ::vouchsafe::detail::die(#__VA_ARGS__, __FILE__, __LINE__, vs_result.error()); \
-        ::vouchsafe::detail::take(vs_result);                                              \
+#define MUST(...) VS_MUST(VS_UNIQUE(vs_result_), #__VA_ARGS__, __VA_ARGS__)
+
+#define VS_CONCAT_INNER(a, b) a##b
+#define VS_CONCAT(a, b) VS_CONCAT_INNER(a, b)
+#define VS_UNIQUE(prefix) VS_CONCAT(prefix, __COUNTER__)
+#define VS_TRY(result, ...)                                               \
+    ({                                                                    \
+        auto result = (__VA_ARGS__);                                      \
+        if (!result) return ::vouchsafe::fail(std::move(result.error())); \
+        ::vouchsafe::detail::take(result);                                \
+    })
+#define VS_MUST(result, text, ...)                                                       \
+    ({                                                                                   \
+        auto result = (__VA_ARGS__);                                                     \
+        if (!result) ::vouchsafe::detail::die(text, __FILE__, __LINE__, result.error()); \
+        ::vouchsafe::detail::take(result);                                               \
     })
 
 // Checks collects what a verifier compared, in order. Not thread-safe; one per verification.
