@@ -1,0 +1,190 @@
+#include "vouchsafe/store/sqlite_connection.h"
+
+namespace vouchsafe::store {
+
+namespace {
+
+constexpr int kApplicationId = 0x56534653;  // "VSFS": tells our files from other SQLite files
+constexpr int kSchemaVersion = 1;
+constexpr int kBusyMilliseconds = 10000;  // how long to wait for another process's transaction
+
+// The whole schema. Names and keys are bytes so that their order is the order of memcmp.
+constexpr const char* kSchema =
+    "CREATE TABLE record (collection BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, "
+    "PRIMARY KEY (collection, key)) STRICT, WITHOUT ROWID";
+
+constexpr std::array<const char*, kSqlCount> kSql{
+    "BEGIN DEFERRED",
+    "BEGIN IMMEDIATE",
+    "COMMIT",
+    "ROLLBACK",
+    "SELECT value FROM record WHERE collection = ?1 AND key = ?2",
+    "SELECT key, value FROM record WHERE collection = ?1 AND key >= ?2 ORDER BY key LIMIT ?3",
+    "INSERT INTO record VALUES (?1, ?2, ?3) "
+    "ON CONFLICT (collection, key) DO UPDATE SET value = excluded.value",
+    "INSERT INTO record VALUES (?1, ?2, ?3)",
+    "DELETE FROM record WHERE collection = ?1 AND key = ?2",
+};
+
+int bind_bytes(sqlite3_stmt* statement, int index, ByteView bytes) {
+    // A null pointer would bind NULL, which is not the empty value.
+    if (bytes.empty()) return sqlite3_bind_zeroblob(statement, index, 0);
+    return sqlite3_bind_blob64(statement, index, bytes.data(), bytes.size(), SQLITE_STATIC);
+}
+
+ByteView column_bytes(sqlite3_stmt* statement, int column) {
+    auto* data = static_cast<const uint8_t*>(sqlite3_column_blob(statement, column));
+    return {data, static_cast<size_t>(sqlite3_column_bytes(statement, column))};
+}
+
+Code code_of(int status) {
+    switch (status & 0xff) {
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+            return Code::unavailable;
+        case SQLITE_CONSTRAINT:
+            return Code::conflict;
+        case SQLITE_NOTADB:
+            return Code::invalid;
+        case SQLITE_MISUSE:
+        case SQLITE_ERROR:
+            return Code::internal;
+        default:
+            return Code::io;  // full, I/O, read-only, corrupt, cannot open, permission
+    }
+}
+
+}  // namespace
+
+tl::unexpected<Error> Connection::error(int status, std::string_view doing) const {
+    return fail(code_of(status), "the database failed while {}: {} ({})", doing,
+                sqlite3_errstr(status), db_ ? sqlite3_errmsg(db_.get()) : "not open");
+}
+
+Result<void> Connection::run_text(const char* sql) {
+    int status = sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr);
+    if (status != SQLITE_OK) return error(status, sql);
+    return {};
+}
+
+Result<std::string> Connection::single_value(const char* sql) {
+    sqlite3_stmt* raw = nullptr;
+    int status = sqlite3_prepare_v2(db_.get(), sql, -1, &raw, nullptr);
+    std::unique_ptr<sqlite3_stmt, Finalizer> statement(raw);
+    if (status != SQLITE_OK) return error(status, sql);
+    status = sqlite3_step(raw);
+    if (status == SQLITE_DONE) return std::string();
+    if (status != SQLITE_ROW) return error(status, sql);
+    return to_text(column_bytes(raw, 0));
+}
+
+Result<void> Connection::configure() {
+    sqlite3_extended_result_codes(db_.get(), 1);
+    sqlite3_busy_timeout(db_.get(), kBusyMilliseconds);
+    sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+    std::string mode = TRY(single_value("PRAGMA journal_mode = WAL"));
+    if (mode != "wal") {
+        return fail(Code::io, "the database cannot use a write-ahead log here (mode {})", mode);
+    }
+    TRY(run_text("PRAGMA synchronous = FULL"));  // a commit that returned survives a power cut
+    return {};
+}
+
+Result<void> Connection::make_or_check_schema() {
+    // IMMEDIATE: of two processes that find a new file one makes the schema, the other sees it.
+    TRY(run_text("BEGIN IMMEDIATE"));
+    std::string id = TRY(single_value("PRAGMA application_id"));
+    std::string tables = TRY(single_value("SELECT count(*) FROM sqlite_schema"));
+    if (id == "0" && tables == "0") {
+        TRY(run_text(kSchema));
+        TRY(run_text(fmt::format("PRAGMA application_id = {}", kApplicationId).c_str()));
+        TRY(run_text(fmt::format("PRAGMA user_version = {}", kSchemaVersion).c_str()));
+        return run_text("COMMIT");
+    }
+    if (id != std::to_string(kApplicationId)) {
+        return fail(Code::invalid, "it is an SQLite file of another program");
+    }
+    std::string version = TRY(single_value("PRAGMA user_version"));
+    if (version != std::to_string(kSchemaVersion)) {
+        return fail(Code::unsupported, "it has schema version {}, this program writes version {}",
+                    version, kSchemaVersion);
+    }
+    if (tables != "1" || TRY(single_value("SELECT sql FROM sqlite_schema")) != kSchema) {
+        return fail(Code::invalid, "its schema was changed");
+    }
+    return run_text("COMMIT");
+}
+
+Result<std::unique_ptr<Connection>> Connection::open(const Path& file, Schema schema) {
+    std::unique_ptr<Connection> out(new Connection);
+    sqlite3* raw = nullptr;
+    int status =
+        sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+    out->db_.reset(raw);
+    if (status != SQLITE_OK) return out->error(status, "opening");
+    TRY(out->configure());
+    if (schema == Schema::make_or_check) TRY(out->make_or_check_schema());
+    for (size_t i = 0; i < kSqlCount; ++i) {
+        sqlite3_stmt* statement = nullptr;
+        status =
+            sqlite3_prepare_v3(raw, kSql[i], -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+        out->statements_[i].reset(statement);
+        if (status != SQLITE_OK) return out->error(status, "preparing statements");
+    }
+    return out;
+}
+
+Result<Connection::Using> Connection::bind(Sql which, std::string_view table,
+                                           std::string_view key) {
+    Using statement(statements_[static_cast<size_t>(which)].get());
+    if (!table.empty()) {
+        int status = bind_bytes(statement.get(), 1, as_bytes(table));
+        if (status == SQLITE_OK) status = bind_bytes(statement.get(), 2, as_bytes(key));
+        if (status != SQLITE_OK) return error(status, "binding a key");
+    }
+    return statement;
+}
+
+Result<int> Connection::execute(Sql which, std::string_view table, std::string_view key,
+                                ByteView value) {
+    Using statement = TRY(bind(which, table, key));
+    if (which == Sql::put || which == Sql::insert) {
+        int status = bind_bytes(statement.get(), 3, value);
+        if (status != SQLITE_OK) return error(status, "binding a value");
+    }
+    int status = sqlite3_step(statement.get());
+    if (status != SQLITE_DONE) return error(status, sqlite3_sql(statement.get()));
+    return sqlite3_changes(db_.get());
+}
+
+Result<std::optional<Bytes>> Connection::get(std::string_view table, std::string_view key) {
+    Using statement = TRY(bind(Sql::get, table, key));
+    int status = sqlite3_step(statement.get());
+    if (status == SQLITE_DONE) return std::optional<Bytes>();
+    if (status != SQLITE_ROW) return error(status, "reading a record");
+    return std::optional<Bytes>(to_bytes(column_bytes(statement.get(), 0)));
+}
+
+Result<std::vector<Record>> Connection::scan(std::string_view table, std::string_view prefix,
+                                             std::string_view lower, size_t limit) {
+    Using statement = TRY(bind(Sql::scan, table, lower));
+    int status = sqlite3_bind_int64(statement.get(), 3, static_cast<sqlite3_int64>(limit));
+    if (status != SQLITE_OK) return error(status, "binding a limit");
+    std::vector<Record> out;
+    while ((status = sqlite3_step(statement.get())) == SQLITE_ROW) {
+        std::string_view key = as_text(column_bytes(statement.get(), 0));
+        if (!key.starts_with(prefix)) return out;
+        out.push_back({std::string(key), to_bytes(column_bytes(statement.get(), 1))});
+    }
+    if (status != SQLITE_DONE) return error(status, "reading records");
+    return out;
+}
+
+void Connection::roll_back() {
+    // A full disk can make SQLite roll back by itself; then there is nothing left to do.
+    if (sqlite3_get_autocommit(db_.get()) != 0) return;
+    (void)execute(Sql::rollback);
+}
+
+}  // namespace vouchsafe::store

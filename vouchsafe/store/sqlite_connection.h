@@ -1,0 +1,64 @@
+// One SQLite connection with its prepared statements. Only sqlite*.cpp of this folder includes it.
+// Not thread-safe: the store lends a connection to one thread at a time.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <array>
+#include <memory>
+
+#include "vouchsafe/store/store.h"
+
+namespace vouchsafe::store {
+
+enum class Sql { begin_read, begin_write, commit, rollback, get, scan, put, insert, erase };
+inline constexpr size_t kSqlCount = 9;
+
+class Connection {
+  public:
+    // open opens the file and prepares the statements. The first connection of a store makes or
+    // checks the schema, which waits for writers; further ones do not.
+    enum class Schema { make_or_check, known };
+    static Result<std::unique_ptr<Connection>> open(const Path& file, Schema schema);
+
+    // execute runs a statement that gives no rows. Returns how many records it changed.
+    Result<int> execute(Sql which, std::string_view table = {}, std::string_view key = {},
+                        ByteView value = {});
+    Result<std::optional<Bytes>> get(std::string_view table, std::string_view key);
+    // scan returns records from `lower` on that begin with `prefix`.
+    Result<std::vector<Record>> scan(std::string_view table, std::string_view prefix,
+                                     std::string_view lower, size_t limit);
+
+    // roll_back ends a transaction if one is open; whatever went wrong before is the error to tell.
+    void roll_back();
+
+  private:
+    struct Closer {
+        void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
+    };
+    struct Finalizer {
+        void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+    };
+    // Resetter readies a statement for its next use: it ends the run and
+    // forgets the bindings.
+    struct Resetter {
+        void operator()(sqlite3_stmt* statement) const {
+            sqlite3_reset(statement);
+            sqlite3_clear_bindings(statement);
+        }
+    };
+    using Using = std::unique_ptr<sqlite3_stmt, Resetter>;
+
+    Connection() = default;
+    Result<void> configure();
+    Result<void> make_or_check_schema();
+    Result<void> run_text(const char* sql);
+    Result<std::string> single_value(const char* sql);
+    Result<Using> bind(Sql which, std::string_view table, std::string_view key);
+    tl::unexpected<Error> error(int status, std::string_view doing) const;
+
+    std::unique_ptr<sqlite3, Closer> db_;
+    std::array<std::unique_ptr<sqlite3_stmt, Finalizer>, kSqlCount> statements_;
+};
+
+}  // namespace vouchsafe::store

@@ -1,0 +1,80 @@
+// The transactional record store: named tables of records, each a key and a value of bytes. What a
+// service must not lose or half-write lives here. It knows nothing of what the records mean, and it
+// encrypts nothing: secrets are sealed by their owners before they come here.
+//
+//     TRY(store.run([&](store::Transaction& tx) -> Result<void> {
+//         TRY(tx.insert("key", id, sealed));     // Code::conflict if it exists
+//         return log.append(tx, entry);          // both or neither
+//     }));
+//
+// SQLite stands behind it; the interface is what a PostgreSQL engine will implement too.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vouchsafe/base/bytes.h"
+#include "vouchsafe/base/file.h"
+
+namespace vouchsafe::store {
+
+inline constexpr size_t kMaxTableName = 64;       // a-z, 0-9, '_'
+inline constexpr size_t kMaxKeySize = 1024;       // bytes, at least one; any bytes
+inline constexpr size_t kMaxValueSize = 4 << 20;  // bytes
+inline constexpr size_t kMaxScan = 1000;          // records per scan
+
+struct Record {
+    std::string key;
+    Bytes value;
+};
+
+// View reads within a transaction. Every name, key or limit outside the sizes above is
+// Code::invalid; a failing disk is Code::io. Valid only inside the function it was given to.
+class View {
+  public:
+    virtual ~View() = default;
+
+    // get returns nullopt if there is no such record.
+    virtual Result<std::optional<Bytes>> get(std::string_view table, std::string_view key) = 0;
+
+    // scan returns records whose key begins with `prefix` and comes after `after` (empty: from the
+    // first), in the order of the keys' bytes, at most `limit`.
+    virtual Result<std::vector<Record>> scan(std::string_view table, std::string_view prefix,
+                                             std::string_view after, size_t limit) = 0;
+};
+
+// Transaction reads and writes; it sees its own writes.
+class Transaction : public View {
+  public:
+    // put makes or replaces.
+    virtual Result<void> put(std::string_view table, std::string_view key, ByteView value) = 0;
+    // insert fails with Code::conflict if the record exists.
+    virtual Result<void> insert(std::string_view table, std::string_view key, ByteView value) = 0;
+    // erase tells whether there was such a record.
+    virtual Result<bool> erase(std::string_view table, std::string_view key) = 0;
+};
+
+// Store is one database. Thread-safe; other processes may use the same file.
+class Store {
+  public:
+    virtual ~Store() = default;
+
+    // run calls `work` once in a transaction that no other writer runs beside. If `work` succeeds
+    // the transaction is committed and on disk when run returns; if it fails nothing happened and
+    // its error is returned. If committing fails (Code::io, Code::unavailable while another process
+    // holds the file too long) nothing happened either. `work` must not call the store again.
+    virtual Result<void> run(const std::function<Result<void>(Transaction&)>& work) = 0;
+
+    // read calls `work` on a snapshot. Readers do not wait for writers.
+    virtual Result<void> read(const std::function<Result<void>(View&)>& work) = 0;
+};
+
+// open_sqlite opens or creates the file (mode 0600; its folder must exist): write-ahead log,
+// synchronous FULL, STRICT table. Code::unsupported if the file has a schema version of another
+// program version, Code::invalid if it is no database of ours, Code::io.
+Result<std::unique_ptr<Store>> open_sqlite(const Path& file);
+
+}  // namespace vouchsafe::store
