@@ -175,4 +175,36 @@ bool equal_ignore_case(std::string_view a, std::string_view b) {
     return a.size() == b.size() && to_lower(a) == to_lower(b);
 }
 
+std::string normalize_url(std::string_view url) {
+    constexpr std::string_view kSchemeCharacters =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-.";
+    if (url.ends_with('/')) url.remove_suffix(1);
+    size_t scheme_end = url.find_first_not_of(kSchemeCharacters);
+    if (scheme_end == std::string_view::npos || !url.substr(scheme_end).starts_with("://")) {
+        return std::string(url);
+    }
+    size_t host_end = std::min(url.find_first_of("/?#", scheme_end + 3), url.size());
+    return to_lower(url.substr(0, host_end)) + std::string(url.substr(host_end));
+}
+
+bool is_utf8(std::string_view text) {
+    ByteView bytes = as_bytes(text);
+    for (size_t i = 0; i < bytes.size();) {
+        uint8_t lead = bytes[i++];
+        if (lead < 0x80) continue;
+        size_t more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
+        if (lead < 0xC2 || lead > 0xF4 || bytes.size() - i < more) return false;
+        uint32_t point = lead & (0x3F >> more);
+        for (size_t k = 0; k < more; ++k) {
+            uint8_t next = bytes[i++];
+            if ((next & 0xC0) != 0x80) return false;
+            point = (point << 6) | (next & 0x3F);
+        }
+        static constexpr uint32_t kSmallest[] = {0, 0x80, 0x800, 0x10000};
+        bool surrogate = point >= 0xD800 && point <= 0xDFFF;
+        if (point < kSmallest[more] || surrogate || point > 0x10FFFF) return false;
+    }
+    return true;
+}
+
 }  // namespace vouchsafe

@@ -28,4 +28,12 @@ Result<std::string> decode_percent(std::string_view text);
 std::string to_lower(std::string_view text);  // ASCII only
 bool equal_ignore_case(std::string_view a, std::string_view b);
 
+// is_utf8 tells whether the bytes are well-formed UTF-8 (RFC 3629: no overlong forms, no
+// surrogates, nothing above U+10FFFF).
+bool is_utf8(std::string_view text);
+
+// normalize_url strips one trailing slash and lower-cases scheme and host, the form in which
+// issuers and authorities are compared (azure-api A.8). Text that is no URL only loses its slash.
+std::string normalize_url(std::string_view url);
+
 }  // namespace vouchsafe

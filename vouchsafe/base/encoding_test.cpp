@@ -56,5 +56,30 @@ TEST(Percent, DecodesAndRefusesIncompleteEscapes) {
     EXPECT_EQ(encode_percent("a b/~"), "a%20b%2F~");
 }
 
+TEST(Url, NormalizesSchemeHostAndOneTrailingSlash) {
+    EXPECT_EQ(normalize_url("HTTPS://Login.Example.COM:443/Tenant/V2/"),
+              "https://login.example.com:443/Tenant/V2");
+    EXPECT_EQ(normalize_url("https://a.example"), normalize_url("https://A.example/"));
+    EXPECT_NE(normalize_url("https://a.example"), normalize_url("https://a.example//"));
+    EXPECT_NE(normalize_url("https://a.example/x"), normalize_url("https://a.example/X"));
+    EXPECT_EQ(normalize_url("https://A.example?Q=A"), "https://a.example?Q=A");
+    EXPECT_EQ(normalize_url("No/Scheme://X"), "No/Scheme://X");
+    EXPECT_EQ(normalize_url("Plain/"), "Plain");
+    EXPECT_EQ(normalize_url(""), "");
+}
+
+TEST(Utf8, AcceptsWellFormedTextAndRefusesItsNearestNeighbours) {
+    for (std::string_view good :
+         {"", "plain", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
+          "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
+        EXPECT_TRUE(is_utf8(good)) << encode_hex(as_bytes(good));
+    }
+    for (std::string_view bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x41", "\xe0\x9f\xbf",
+                                 "\xed\xa0\x80", "\xe2\x82", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+                                 "\xf5\x80\x80\x80", "\xff", "ok\xf0\x9f\x98"}) {
+        EXPECT_FALSE(is_utf8(bad)) << encode_hex(as_bytes(bad));
+    }
+}
+
 }  // namespace
 }  // namespace vouchsafe

@@ -50,6 +50,8 @@ struct Error {
     Code code = Code::internal;
     std::string message;
     std::vector<Check> checks;
+    // request_id names the request that another service refused: its owner finds the checks there.
+    std::string request_id = {};
 
     // reason returns the check that failed, or nullptr if this is not a verifier's refusal.
     const Check* reason() const {

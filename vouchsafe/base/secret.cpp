@@ -127,17 +127,16 @@ void SecretBytes::truncate(size_t size) {
 }
 
 Result<SecretPages> SecretPages::allocate(size_t size) {
-    constexpr size_t kHugePage = 2 << 20;
     SecretPages out;
     if (size == 0) return out;
-    size_t mapped = round_up(size, size >= kHugePage ? kHugePage : 4096);
+    size_t mapped = mapped_size(size);
     void* pages =
         ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED) {
         return fail(Code::unavailable, "no memory for {} bytes of opened data", size);
     }
     ::madvise(pages, mapped, MADV_DONTDUMP);
-    if (size >= kHugePage) ::madvise(pages, mapped, MADV_HUGEPAGE);
+    if (mapped >= kHugePage) ::madvise(pages, mapped, MADV_HUGEPAGE);
     out.data_ = static_cast<uint8_t*>(pages);
     out.size_ = size;
     out.mapped_ = mapped;
@@ -160,6 +159,25 @@ SecretPages& SecretPages::operator=(SecretPages&& other) noexcept {
 void SecretPages::truncate(size_t size) {
     wipe(expose_mutable().subspan(size));
     size_ = size;
+}
+
+Result<void> SecretPages::grow(size_t size) {
+    if (data_ == nullptr) {
+        *this = TRY(allocate(size));
+        return {};
+    }
+    if (size > mapped_) {
+        size_t mapped = mapped_size(size);
+        void* pages = ::mremap(data_, mapped_, mapped, MREMAP_MAYMOVE);  // moves pages, not bytes
+        if (pages == MAP_FAILED) {
+            return fail(Code::unavailable, "no memory for {} bytes of opened data", size);
+        }
+        if (mapped >= kHugePage) ::madvise(pages, mapped, MADV_HUGEPAGE);
+        data_ = static_cast<uint8_t*>(pages);
+        mapped_ = mapped;
+    }
+    size_ = size;
+    return {};
 }
 
 void SecretPages::release() {

@@ -106,6 +106,9 @@ class SecretPages {
 
     // truncate shortens the visible part and wipes what is cut off. `size` <= size().
     void truncate(size_t size);
+    // grow lengthens it by zeros; the bytes may move, but leave nothing behind. `size` >= size().
+    // Fails with Code::unavailable if there is no memory, and changes nothing then.
+    Result<void> grow(size_t size);
 
   private:
     void release();

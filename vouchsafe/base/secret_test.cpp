@@ -77,6 +77,20 @@ TEST(SecretPages, AllocatesZeroedAndTruncates) {
     EXPECT_EQ(MUST(SecretPages::allocate(0)).size(), 0U);
 }
 
+TEST(SecretPages, GrowsKeepingContentAndAddingZeros) {
+    SecretPages pages;
+    MUST(pages.grow(5000));
+    pages.expose_mutable()[4999] = 7;
+    MUST(pages.grow(6 << 20));
+    EXPECT_EQ(pages.size(), size_t{6} << 20);
+    EXPECT_EQ(pages.expose()[4999], 7);
+    EXPECT_TRUE(all_zero(pages.expose().subspan(5000)));
+    pages.expose_mutable()[6000] = 1;
+    pages.truncate(5000);
+    MUST(pages.grow(8000));
+    EXPECT_TRUE(all_zero(pages.expose().subspan(5000)));
+}
+
 TEST(EqualCt, ComparesContentAndLength) {
     EXPECT_TRUE(equal_ct(Bytes{1, 2}, Bytes{1, 2}));
     EXPECT_FALSE(equal_ct(Bytes{1, 2}, Bytes{1, 3}));

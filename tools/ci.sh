@@ -1,0 +1,165 @@
+#!/usr/bin/env bash
+# ci.sh STAGE: format, layers, build, unit, e2e, interop, sanitizers, fuzz, docs, or all (every stage
+# but fuzz). Each stage can be run alone and closes with one line "N passed, N failed".
+set -uo pipefail
+cd "$(dirname "$0")/.."
+build=$PWD/build
+jobs=${JOBS:-$(nproc)}
+passed=0
+failed=0
+
+count() { # count DESCRIPTION COMMAND...: one check
+    local what=$1
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $what"
+    fi
+}
+
+add() { # add PASSED FAILED
+    passed=$((passed + $1))
+    failed=$((failed + $2))
+}
+
+configure_and_build() { # configure_and_build PRESET DIR [CMAKE OPTIONS]
+    local preset=$1 dir=$2
+    shift 2
+    mkdir -p "$dir"
+    cmake --preset "$preset" "$@" >"$dir/configure.log" 2>&1 || { tail -30 "$dir/configure.log"; return 1; }
+    cmake --build "$dir" -j"$jobs" >"$dir/build.log" 2>&1 || { grep -E 'error|FAILED' "$dir/build.log" | head -40; return 1; }
+}
+
+stage_format() {
+    tools/install_deps.sh test || return 1
+    while read -r file; do
+        count "$file is not laid out by clang-format-16 (make format)" \
+            clang-format-16 --dry-run -Werror "$file" 2>/dev/null
+    done < <(git ls-files -co --exclude-standard '*.h' '*.cpp')
+}
+
+stage_layers() {
+    tools/install_deps.sh test || return 1
+    count "layers" /usr/bin/python3 tools/check_layers.py
+}
+
+stage_build() {
+    tools/install_deps.sh build test || return 1
+    count "build" configure_and_build release "$build" -DVS_TESTS=ON -DVS_BENCH=ON
+}
+
+run_unit_binaries() { # run_unit_binaries DIR: every *_test in it, side by side
+    local dir=$1 logs
+    logs=$(mktemp -d)
+    find "$dir" -maxdepth 1 -name '*_test' -type f -perm -u+x -printf '%f\n' | sort |
+        xargs -P "$jobs" -I{} sh -c \
+            '"$1/{}" --gtest_brief=1 >"$2/{}.log" 2>&1 || echo "exit status $?" >>"$2/{}.log"' sh "$dir" "$logs"
+    local log good bad
+    for log in "$logs"/*.log; do
+        good=$(grep -oP '\[  PASSED  \] \K[0-9]+' "$log" | tail -1)
+        bad=$(grep -oP '\[  FAILED  \] \K[0-9]+(?= test)' "$log" | tail -1)
+        if grep -q '^exit status' "$log" && [ -z "$bad" ]; then bad=1; fi
+        add "${good:-0}" "${bad:-0}"
+        if [ "${bad:-0}" -ne 0 ]; then
+            echo "FAILED: $(basename "$log" .log)"
+            grep -vE '^\[ +(RUN|OK) ' "$log" | tail -40
+        fi
+    done
+    rm -rf "$logs"
+}
+
+need_build() { [ -x "$build/vouchsafe" ] && [ -x "$build/base_test" ] || stage_build; }
+
+stage_unit() {
+    need_build
+    run_unit_binaries "$build"
+}
+
+run_python_tests() { # run_python_tests FOLDER
+    local log
+    log=$(mktemp)
+    VOUCHSAFE=$build/vouchsafe VS_BUILD_DIR=$build timeout 900 /usr/bin/python3 -m unittest discover -v -s "$1" -p '*_test.py' >"$log" 2>&1
+    local status=$? ran bad
+    ran=$(grep -oP '^Ran \K[0-9]+' "$log")
+    bad=$(grep -oP '(failures|errors)=\K[0-9]+' "$log" | paste -sd+ | sed 's/^$/0/' | { read -r sum; echo $((sum)); })
+    [ $status -ne 0 ] && [ "$bad" -eq 0 ] && bad=1
+    [ "$bad" -ne 0 ] && tail -80 "$log"
+    rm -f "$log"
+    add $((${ran:-0} > bad ? ${ran:-0} - bad : 0)) "$bad"
+}
+
+stage_e2e() {
+    need_build
+    run_python_tests tests/e2e
+}
+
+stage_interop() {
+    need_build
+    run_python_tests tests/interop
+}
+
+stage_sanitizers() {
+    tools/install_deps.sh build test || return 1
+    count "build with ASan and UBSan" configure_and_build asan "$build/asan"
+    export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
+    run_unit_binaries "$build/asan"
+}
+
+stage_fuzz() {
+    tools/install_deps.sh build fuzz || return 1
+    count "build of the fuzzers" configure_and_build fuzz "$build/fuzz"
+    local fuzzer name work
+    for fuzzer in "$build"/fuzz/*_fuzz; do
+        name=$(basename "$fuzzer")
+        work=$(mktemp -d)
+        echo "$name ..."
+        count "$name" "$fuzzer" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=2048 \
+            -artifact_prefix="$build/fuzz/$name-" -print_final_stats=0 -verbosity=0 "$work" "fuzz/corpus/${name%_fuzz}"
+        rm -rf "$work"
+    done
+}
+
+stage_docs() {
+    tools/install_deps.sh test || return 1
+    need_build
+    local out
+    out=$(/usr/bin/python3 tools/check_docs.py "$build/vouchsafe")
+    echo "$out" | sed '$d'
+    add $(echo "$out" | tail -1 | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p')
+}
+
+run_stage() {
+    passed=0
+    failed=0
+    local started=$SECONDS
+    echo "== $1"
+    "stage_$1"
+    local status=$?
+    [ $status -ne 0 ] && [ "$failed" -eq 0 ] && failed=1
+    [ $((passed + failed)) -eq 0 ] && failed=1
+    echo "$passed passed, $failed failed" | { read -r line; [ "${quiet_total:-}" ] && echo "$1: $line ($((SECONDS - started)) s)" || echo "$line"; }
+    [ "$failed" -eq 0 ]
+}
+
+case ${1:-} in
+    format | layers | build | unit | e2e | interop | sanitizers | fuzz | docs) run_stage "$1" ;;
+    all)
+        total_passed=0
+        total_failed=0
+        quiet_total=1
+        for stage in build format layers unit e2e interop docs sanitizers; do
+            run_stage "$stage"
+            total_passed=$((total_passed + passed))
+            total_failed=$((total_failed + failed))
+            if [ "$stage" = build ] && [ "$failed" -ne 0 ]; then break; fi
+        done
+        echo "$total_passed passed, $total_failed failed"
+        [ "$total_failed" -eq 0 ]
+        ;;
+    *)
+        echo "usage: tools/ci.sh format|layers|build|unit|e2e|interop|sanitizers|fuzz|docs|all" >&2
+        exit 2
+        ;;
+esac

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# install_deps.sh GROUP... installs the Debian packages of each group that are missing: build, test,
+# fuzz. It never removes a package: apt-get is told to stop rather than do that.
+set -euo pipefail
+
+build=(build-essential cmake ninja-build pkg-config libboost-dev libssl-dev libcurl4-openssl-dev
+    libsqlite3-dev libtss2-dev libtss2-tcti-swtpm0 libfmt-dev libspdlog-dev nlohmann-json3-dev
+    libcli11-dev libexpected-dev libxgboost-dev libseccomp-dev swtpm mold)
+[ "$(dpkg --print-architecture)" = amd64 ] && build+=(libipsec-mb-dev)
+test=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-cryptography tpm2-tools openssl
+    procps clang-format-16)
+fuzz=(clang-16 libclang-rt-16-dev)
+
+wanted=()
+for group in "$@"; do
+    case $group in
+        build) wanted+=("${build[@]}") ;;
+        test)
+            wanted+=("${test[@]}")
+            command -v node >/dev/null || wanted+=(nodejs)
+            command -v npm >/dev/null || wanted+=(npm)
+            ;;
+        fuzz) wanted+=("${fuzz[@]}") ;;
+        *) echo "install_deps.sh: unknown group '$group' (build, test, fuzz)" >&2; exit 2 ;;
+    esac
+done
+
+missing=()
+for package in "${wanted[@]}"; do
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+        missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+sudo=()
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "These packages are missing; install them as root: ${missing[*]}" >&2
+        exit 1
+    }
+    sudo=(sudo)
+fi
+echo "Installing: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${sudo[@]}" apt-get update -q >/dev/null
+"${sudo[@]}" apt-get install -y -q --no-remove --no-install-recommends "${missing[@]}" >/dev/null

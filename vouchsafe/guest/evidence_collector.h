@@ -1,0 +1,36 @@
+// What this machine can say about itself, collected for the AzureGuest protocol
+// (guest-protocol.md, sections 0 to 4): HCL report, VCEK chain, quote, event log, and an ephemeral
+// key that the TPM opens only in the quoted state.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "vouchsafe/base/file.h"
+#include "vouchsafe/base/json.h"
+#include "vouchsafe/device/event_log_file.h"
+#include "vouchsafe/device/tpm.h"
+#include "vouchsafe/guest/metadata_client.h"
+
+namespace vouchsafe::guest {
+
+// Machine is where this machine's TPM and event log are.
+struct Machine {
+    std::string tcti{device::kDefaultTcti};
+    Path event_log{device::kEventLogPath};
+    std::vector<uint32_t> pcrs = {0, 1, 2, 3, 4, 5, 6, 7};  // Azure on Linux
+};
+
+struct CollectedEvidence {
+    // The inner document of the request (guest-protocol 4.2), before base64url.
+    Json attestation_info;
+    bool has_event_log = false;
+};
+
+// collect_azure_guest fails with Code::not_found if the machine has no HCL report (it is no
+// confidential VM), Code::unavailable if TPM or metadata service do not answer: the two are never
+// confused (guest-protocol 7, no. 2). `nonce` travels in the client payload; "" sends an empty one.
+Result<CollectedEvidence> collect_azure_guest(const Machine& machine, MetadataClient& metadata,
+                                              std::string_view nonce);
+
+}  // namespace vouchsafe::guest

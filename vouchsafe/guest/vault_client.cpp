@@ -1,0 +1,156 @@
+#include "vouchsafe/guest/vault_client.h"
+
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/crypto/random.h"
+#include "vouchsafe/crypto/wrap.h"
+#include "vouchsafe/guest/release_answer.h"
+#include "vouchsafe/guest/remote_error.h"
+#include "vouchsafe/jose/jwk.h"
+
+namespace vouchsafe::guest {
+
+namespace {
+
+constexpr std::string_view kApiVersion = "7.4";
+constexpr std::string_view kEnc = "RSA_AES_KEY_WRAP_256";
+constexpr size_t kTpmModulus = 256;  // bytes: the ephemeral key is RSA-2048
+
+// Hosts that are vaults, by suffix, and what tokens for them are for (azure-api A.1).
+constexpr std::pair<std::string_view, std::string_view> kSuffixes[] = {
+    {".vault.azure.net", "https://vault.azure.net"},
+    {".managedhsm.azure.net", "https://managedhsm.azure.net"},
+    {".vault.azure.cn", "https://vault.azure.cn"},
+    {".managedhsm.azure.cn", "https://managedhsm.azure.cn"},
+    {".vault.usgovcloudapi.net", "https://vault.usgovcloudapi.net"},
+    {".managedhsm.usgovcloudapi.net", "https://managedhsm.usgovcloudapi.net"},
+};
+
+bool is_name(std::string_view text) {
+    return !text.empty() && text.size() <= 127 &&
+           text.find_first_not_of(
+               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") ==
+               std::string_view::npos;
+}
+
+Result<VaultKey> read_key(Json bundle) {
+    const Json* jwk = TRY(json_object(bundle, "key"));
+    VaultKey out{TRY(json_string(*jwk, "kid")),
+                 TRY(json_string(*jwk, "kty")),
+                 TRY(jose::parse_jwk(*jwk)),
+                 {}};
+    out.bundle = std::move(bundle);
+    return out;
+}
+
+}  // namespace
+
+Result<KeyId> KeyId::parse(std::string_view text) {
+    auto bad = [&] {
+        return fail(Code::invalid,
+                    "'{}' is no key identifier: write https://VAULT.vault.azure.net/keys/NAME or "
+                    ".../keys/NAME/VERSION",
+                    text);
+    };
+    auto url = net::Url::parse(text);
+    if (!url || url->scheme != "https") return bad();
+    std::vector<std::string_view> parts;
+    std::string_view left = url->target;
+    while (!left.empty()) {
+        size_t slash = left.find('/');
+        if (slash != 0) parts.push_back(left.substr(0, slash));
+        left = slash == std::string_view::npos ? std::string_view() : left.substr(slash + 1);
+    }
+    if (parts.size() < 2 || parts.size() > 3 || !equal_ignore_case(parts[0], "keys")) return bad();
+    if (!is_name(parts[1]) || (parts.size() == 3 && !is_name(parts[2]))) return bad();
+    KeyId out;
+    out.name = std::string(parts[1]);
+    if (parts.size() == 3) out.version = std::string(parts[2]);
+    out.url = std::move(*url);
+    return out;
+}
+
+std::string KeyId::text() const {
+    return fmt::format("{}/keys/{}{}{}", url.origin(), name, version.empty() ? "" : "/", version);
+}
+
+Result<std::string> KeyId::resource() const {
+    for (auto [suffix, resource] : kSuffixes) {
+        if (url.host.ends_with(suffix)) return std::string(resource);
+    }
+    return fail(Code::invalid, "{} is no vault's host name, so no access token is sent to it",
+                url.host);
+}
+
+Result<Json> VaultClient::call(const KeyId& id, std::string_view method, std::string_view operation,
+                               const Json* body) {
+    std::string resource = TRY(id.resource());
+    SecretBytes token = TRY(credential_.token(resource));
+    net::ClientRequest request;
+    request.method = std::string(method);
+    request.url = fmt::format("{}{}{}?api-version={}", id.text(), operation.empty() ? "" : "/",
+                              operation, kApiVersion);
+    request.bearer = &token;
+    if (body != nullptr) {
+        request.headers.set("Content-Type", "application/json");
+        request.body = dump_json(*body);
+    }
+    auto response = TRY(with_context(client_.send(request), "vault"));
+    if (response.status != 200) return fail(remote_error("the vault", response));
+    return with_context(parse_json_object(response.body), "vault");
+}
+
+Result<VaultKey> VaultClient::get_key(const KeyId& id) {
+    return read_key(TRY(call(id, "GET", "", nullptr)));
+}
+
+Result<VaultKey> VaultClient::create_key(const KeyId& id, const Json& request) {
+    KeyId unversioned = id;
+    unversioned.version.clear();
+    return read_key(TRY(call(unversioned, "POST", "create", &request)));
+}
+
+Result<SecretBytes> VaultClient::unwrap_key(const KeyId& id, std::string_view algorithm,
+                                            ByteView wrapped) {
+    Json body{{"alg", algorithm}, {"value", encode_base64url(wrapped)}};
+    Json answer = TRY(call(id, "POST", "unwrapkey", &body));
+    Bytes value = TRY(decode_base64url(TRY(json_string(answer, "value"))));
+    SecretBytes key = SecretBytes::copy_of(value);
+    wipe(value);
+    return key;
+}
+
+Result<crypto::PrivateKey> VaultClient::release_key(const KeyId& id, const Machine& machine,
+                                                    const SecretBytes& token,
+                                                    const std::vector<crypto::Certificate>& trusted,
+                                                    Time now, Checks& checks) {
+    ReleaseExpectation expected{id.text(), crypto::random_hex(16), id.url.host, trusted, now};
+    if (expected.trusted.empty()) expected.trusted = TRY(system_roots());
+    Json body{{"target", token.expose_text()}, {"nonce", expected.nonce}, {"enc", kEnc}};
+    Json answer = TRY(call(id, "POST", "release", &body));
+    VerifiedRelease release =
+        TRY(verify_release(TRY(json_string(answer, "value")), expected, checks));
+
+    bool sized = release.enc() == kEnc && release.ciphertext().size() > kTpmModulus;
+    TRY(checks.require(sized, "RELEASE-FORMAT", "key_hsm", fmt::format("{} ciphertext", kEnc),
+                       fmt::format("{}, {} bytes", release.enc(), release.ciphertext().size())));
+    ByteView wrapped = release.ciphertext();
+    device::Tpm tpm = TRY(device::Tpm::open(machine.tcti));
+    SecretBytes transport = TRY(tpm.ephemeral_decrypt(
+        machine.pcrs, device::DecryptScheme::oaep_sha256, wrapped.first(kTpmModulus)));
+    SecretBytes pkcs8 =
+        TRY(crypto::aes_kwp_unwrap(transport.expose(), wrapped.subspan(kTpmModulus)));
+    crypto::PrivateKey key = TRY(crypto::PrivateKey::from_pkcs8(pkcs8.expose()));
+    bool belongs = key.public_key() == release.public_key();
+    TRY(checks.require(belongs, "RELEASE-KEY-PAIR", "key", "the private half of the answered key",
+                       belongs ? "it" : "another key"));
+    return key;
+}
+
+Result<std::vector<crypto::Certificate>> system_roots() {
+    std::string pem =
+        TRY(with_context(read_text_file("/etc/ssl/certs/ca-certificates.crt", 4 << 20),
+                         "the machine's root certificates"));
+    return crypto::Certificate::parse_pem_bundle(pem, 1024);
+}
+
+}  // namespace vouchsafe::guest

@@ -1,0 +1,67 @@
+// The client of a key vault (azure-api A): keys by their identifier, and secure key release.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "vouchsafe/base/json.h"
+#include "vouchsafe/crypto/keys.h"
+#include "vouchsafe/crypto/x509.h"
+#include "vouchsafe/guest/credential.h"
+#include "vouchsafe/guest/evidence_collector.h"
+#include "vouchsafe/net/client.h"
+
+namespace vouchsafe::guest {
+
+// KeyId is "https://{vault}/keys/{name}[/{version}]".
+struct KeyId {
+    net::Url url;  // of the vault: scheme, host, port
+    std::string name;
+    std::string version;  // "": the newest
+
+    static Result<KeyId> parse(std::string_view text);
+    std::string text() const;
+    // resource is what access tokens for this vault are for, known by the host's suffix
+    // (azure-api A.1). Code::invalid for a host that is no vault's: a token is never sent there.
+    Result<std::string> resource() const;
+};
+
+struct VaultKey {
+    std::string kid;  // with version
+    std::string type;
+    crypto::PublicKey key;
+    Json bundle;  // the whole answer
+};
+
+// VaultClient talks to vaults with one credential. Borrows both.
+class VaultClient {
+  public:
+    VaultClient(net::Client& client, Credential& credential)
+        : client_(client), credential_(credential) {}
+
+    Result<VaultKey> get_key(const KeyId& id);
+    // create_key posts the request body of azure-api A.3 to `id`'s name.
+    Result<VaultKey> create_key(const KeyId& id, const Json& request);
+    // unwrap_key asks the vault to unwrap with its key; `algorithm` as in azure-api A.5.
+    Result<SecretBytes> unwrap_key(const KeyId& id, std::string_view algorithm, ByteView wrapped);
+
+    // release_key presents an attestation token and returns the private key. `trusted` are the
+    // roots the answer's signature must chain to; empty: the machine's own. Checks of the answer
+    // (RELEASE-*): JWS signature and chain, name of the vault, nonce, key id, and that the private
+    // key belongs to the public one in the answer.
+    Result<crypto::PrivateKey> release_key(const KeyId& id, const Machine& machine,
+                                           const SecretBytes& token,
+                                           const std::vector<crypto::Certificate>& trusted,
+                                           Time now, Checks& checks);
+
+  private:
+    Result<Json> call(const KeyId& id, std::string_view method, std::string_view operation,
+                      const Json* body);
+    net::Client& client_;
+    Credential& credential_;
+};
+
+// system_roots reads the machine's certificate store (/etc/ssl/certs/ca-certificates.crt).
+Result<std::vector<crypto::Certificate>> system_roots();
+
+}  // namespace vouchsafe::guest
