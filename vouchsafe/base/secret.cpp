@@ -24,6 +24,13 @@ size_t round_up(size_t value, size_t unit) {
     return (value + unit - 1) / unit * unit;
 }
 
+constexpr size_t kHugePage = 2 << 20;
+
+// mapped_size is how much SecretPages maps for `size` bytes: whole pages, huge ones from 2 MiB on.
+size_t mapped_size(size_t size) {
+    return round_up(size, size >= kHugePage ? kHugePage : 4096);
+}
+
 // Maps pages for small secrets: locked if the limit allows, never dumped, empty after fork.
 uint8_t* map_secret(size_t size) {
     void* pages = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
