@@ -36,11 +36,14 @@ struct EcPublicParts {
 
 class PublicKey {
   public:
-    static Result<PublicKey> from_spki(ByteView der);  // SubjectPublicKeyInfo
-    static Result<PublicKey> from_pem(std::string_view pem);
-    // from_rsa accepts moduli of 1024 to 8192 bits and odd exponents > 2; leading zeros are ignored.
+    // Every key read from outside is RSA with an odd modulus of 1024 to 8192 bits and an odd
+    // exponent of 3 up to 64 bits, or EC with a valid point on a named curve: Code::invalid or
+    // Code::unsupported otherwise. id-RSASSA-PSS keys are unsupported.
+    static Result<PublicKey> from_spki(ByteView der);         // SubjectPublicKeyInfo, whole input
+    static Result<PublicKey> from_pem(std::string_view pem);  // one block PUBLIC KEY
+    // from_rsa ignores leading zeros.
     static Result<PublicKey> from_rsa(ByteView modulus, ByteView exponent);
-    // from_ec fails unless the point is on the curve.
+    // from_ec wants both coordinates in the width of the field.
     static Result<PublicKey> from_ec(Curve curve, ByteView x, ByteView y);
 
     KeyType type() const;
@@ -52,9 +55,10 @@ class PublicKey {
     bool operator==(const PublicKey& other) const;
 
     // verify fails with Code::bad_evidence if the signature does not hold, Code::invalid if the
-    // algorithm does not fit the key.
+    // algorithm does not fit the key (ES256 goes with P-256 alone, and so on).
     Result<void> verify(SigAlg alg, ByteView message, ByteView signature) const;
-    // verify_digest is the same for a message hashed by the caller.
+    // verify_digest is the same for a message hashed by the caller; a digest of another size than
+    // the algorithm's is Code::invalid.
     Result<void> verify_digest(SigAlg alg, ByteView digest, ByteView signature) const;
 
     // RSA only. encrypt_oaep uses `hash` for OAEP and MGF1, empty label. encrypt_pkcs1 is RSAES
@@ -74,7 +78,8 @@ class PrivateKey {
   public:
     static Result<PrivateKey> generate_rsa(size_t bits);  // exponent 65537; 2048 to 8192 bits
     static Result<PrivateKey> generate_ec(Curve curve);
-    // from_pkcs8 accepts PKCS#8 PrivateKeyInfo, and bare PKCS#1 or SEC1, as DER.
+    // from_pkcs8 accepts PKCS#8 PrivateKeyInfo, and bare PKCS#1 or SEC1, as DER, whole input. RSA
+    // keys have at least 2048 bits. A trial signature proves that the parts belong together.
     static Result<PrivateKey> from_pkcs8(ByteView der);
     static Result<PrivateKey> from_pem(ByteView pem);
 
@@ -87,10 +92,12 @@ class PrivateKey {
     Result<Bytes> sign(SigAlg alg, ByteView message) const;
     Result<Bytes> sign_digest(SigAlg alg, ByteView digest) const;
 
-    // RSA only. The error never says which step failed (padding oracles).
+    // RSA only. The error never says which step failed (padding oracles); it is Code::bad_evidence.
     Result<SecretBytes> decrypt_oaep(HashAlg hash, ByteView ciphertext) const;
-    // decrypt_pkcs1 gives random bytes of `expected_size` instead of an error if the padding is
-    // wrong or the size differs (implicit rejection), so that the caller's next check decides.
+    // decrypt_pkcs1 gives `expected_size` bytes that look random instead of an error if the padding
+    // is wrong or the size differs (implicit rejection), so that the caller's next check decides.
+    // They are the same each time for one key and ciphertext. Only what everybody can see is an
+    // error: a ciphertext of another length than the modulus is Code::invalid.
     Result<SecretBytes> decrypt_pkcs1(ByteView ciphertext, size_t expected_size) const;
 
     // For crypto/ alone.

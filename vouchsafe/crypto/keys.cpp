@@ -1,0 +1,354 @@
+// Making, reading and writing keys. Signatures are in keys_sign.cpp, RSA encryption in
+// keys_rsa.cpp.
+#include "vouchsafe/crypto/keys.h"
+
+#include <openssl/core_names.h>
+
+#include <algorithm>
+
+#include "vouchsafe/crypto/openssl.h"
+#include "vouchsafe/crypto/pem.h"
+
+namespace vouchsafe::crypto {
+
+namespace {
+
+constexpr size_t kMinPublicRsaBits = 1024;
+constexpr size_t kMinPrivateRsaBits = 2048;
+constexpr size_t kMaxRsaBits = 8192;
+constexpr size_t kMaxExponentBits = 64;
+constexpr size_t kMaxKeyDer = 64 << 10;
+
+struct CurveInfo {
+    Curve curve;
+    const char* openssl_name;
+    size_t bits;
+    size_t width;  // bytes of a coordinate
+};
+constexpr CurveInfo kCurves[] = {{Curve::p256, "prime256v1", 256, 32},
+                                 {Curve::p384, "secp384r1", 384, 48},
+                                 {Curve::p521, "secp521r1", 521, 66}};
+
+const CurveInfo& curve_info(Curve curve) {
+    return kCurves[static_cast<size_t>(curve)];
+}
+
+std::shared_ptr<EVP_PKEY> share(Pkey key) {
+    return {key.release(), EVP_PKEY_free};
+}
+
+BigNum bignum_of(ByteView big_endian) {
+    BigNum number(BN_bin2bn(big_endian.data(), static_cast<int>(big_endian.size()), nullptr));
+    expect(number != nullptr, "BN_bin2bn");
+    return number;
+}
+
+BigNum number_param(const EVP_PKEY* key, const char* name) {
+    BIGNUM* raw = nullptr;
+    int got = EVP_PKEY_get_bn_param(key, name, &raw);
+    BigNum number(raw);
+    expect(got == 1, name);
+    return number;
+}
+
+Bytes bytes_of(const BIGNUM* number) {
+    Bytes out(static_cast<size_t>(BN_num_bytes(number)));
+    BN_bn2bin(number, out.data());
+    return out;
+}
+
+// Parameters hold numbers in the byte order of the machine.
+Bytes native_bytes_of(const BIGNUM* number) {
+    Bytes out(static_cast<size_t>(BN_num_bytes(number)));
+    expect(BN_bn2nativepad(number, out.data(), static_cast<int>(out.size())) >= 0,
+           "BN_bn2nativepad");
+    return out;
+}
+
+ByteView without_leading_zeros(ByteView number) {
+    auto first = std::find_if(number.begin(), number.end(), [](uint8_t byte) { return byte != 0; });
+    return number.subspan(static_cast<size_t>(first - number.begin()));
+}
+
+Result<void> check_rsa(const BIGNUM* modulus, const BIGNUM* exponent, size_t min_bits) {
+    size_t bits = static_cast<size_t>(BN_num_bits(modulus));
+    if (bits < min_bits || bits > kMaxRsaBits) {
+        return fail(Code::invalid, "an RSA modulus of {} bits is outside {} to {}", bits, min_bits,
+                    kMaxRsaBits);
+    }
+    if (!BN_is_odd(modulus)) return fail(Code::invalid, "the RSA modulus is even");
+    if (!BN_is_odd(exponent) || BN_is_one(exponent) ||
+        static_cast<size_t>(BN_num_bits(exponent)) > kMaxExponentBits) {
+        return fail(Code::invalid, "the RSA exponent is not odd, less than 3 or over 64 bits");
+    }
+    return {};
+}
+
+// curve_of fails for curves we do not use, and for curves written out as numbers: an attacker could
+// choose their base point (CVE-2020-0601).
+Result<Curve> curve_of(const EVP_PKEY* key) {
+    int explicit_curve = 0;
+    if (EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS,
+                               &explicit_curve) == 1 &&
+        explicit_curve != 0) {
+        return fail(Code::unsupported, "an EC key with explicit curve parameters");
+    }
+    char name[32] = {};
+    if (EVP_PKEY_get_group_name(key, name, sizeof(name), nullptr) == 1) {
+        for (const CurveInfo& info : kCurves) {
+            if (std::string_view(name) == info.openssl_name) return info.curve;
+        }
+    }
+    return fail(Code::unsupported, "an EC key on another curve than P-256, P-384, P-521");
+}
+
+KeyType type_of(const EVP_PKEY* key) {
+    return EVP_PKEY_is_a(key, "RSA") == 1 ? KeyType::rsa : KeyType::ec;
+}
+
+// check_key is passed by every key that comes from outside.
+Result<void> check_key(EVP_PKEY* key, size_t min_rsa_bits) {
+    if (EVP_PKEY_is_a(key, "RSA") == 1) {
+        BigNum modulus = number_param(key, OSSL_PKEY_PARAM_RSA_N);
+        BigNum exponent = number_param(key, OSSL_PKEY_PARAM_RSA_E);
+        return check_rsa(modulus.get(), exponent.get(), min_rsa_bits);
+    }
+    if (EVP_PKEY_is_a(key, "EC") == 1) {
+        TRY(curve_of(key));
+        // The point at infinity is on every curve and verifies forged signatures.
+        PkeyCtx ctx(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
+        expect(ctx != nullptr, "EVP_PKEY_CTX_new_from_pkey");
+        if (EVP_PKEY_public_check_quick(ctx.get()) != 1) {
+            return fail(Code::invalid, "the point of the EC key is not valid");
+        }
+        return {};
+    }
+    return fail(Code::unsupported, "a key that is neither RSA nor EC");
+}
+
+Pkey key_from_parts(const char* type, const OSSL_PARAM* parts) {
+    PkeyCtx ctx(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
+    expect(ctx && EVP_PKEY_fromdata_init(ctx.get()) == 1, "EVP_PKEY_fromdata_init");
+    EVP_PKEY* raw = nullptr;
+    int made =
+        EVP_PKEY_fromdata(ctx.get(), &raw, EVP_PKEY_PUBLIC_KEY, const_cast<OSSL_PARAM*>(parts));
+    Pkey key(raw);
+    if (made != 1) key.reset();
+    return key;
+}
+
+Result<PrivateKey> generate(EVP_PKEY_CTX* ctx) {
+    EVP_PKEY* raw = nullptr;
+    int made = EVP_PKEY_generate(ctx, &raw);
+    Pkey key(raw);
+    if (made != 1) return fail(Code::internal, "key generation failed");
+    return PrivateKey(share(std::move(key)));
+}
+
+// check_pair signs and verifies once: parts of a private key that do not belong together are
+// refused before anything is signed for somebody.
+Result<void> check_pair(const PrivateKey& key) {
+    SigAlg alg = SigAlg::rs256;
+    if (key.type() == KeyType::ec) {
+        Curve curve = TRY(curve_of(key.handle()));
+        alg = curve == Curve::p256   ? SigAlg::es256
+              : curve == Curve::p384 ? SigAlg::es384
+                                     : SigAlg::es512;
+    }
+    Bytes message = to_bytes("pairwise consistency");
+    auto signature = key.sign(alg, message);
+    if (!signature || !key.public_key().verify(alg, message, *signature)) {
+        return fail(Code::invalid, "the parts of the private key do not belong together");
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<PublicKey> PublicKey::from_spki(ByteView der) {
+    ErrorScope errors;
+    if (der.size() > kMaxKeyDer) return fail(Code::invalid, "the public key is too long");
+    const uint8_t* next = der.data();
+    Pkey key(d2i_PUBKEY(nullptr, &next, static_cast<long>(der.size())));
+    if (!key || next != der.data() + der.size()) {
+        return fail(Code::invalid, "not a SubjectPublicKeyInfo");
+    }
+    TRY(check_key(key.get(), kMinPublicRsaBits));
+    return PublicKey(share(std::move(key)));
+}
+
+Result<PublicKey> PublicKey::from_pem(std::string_view pem) {
+    auto blocks = TRY(parse_pem_blocks(as_bytes(pem), 1));
+    if (blocks[0].label != "PUBLIC KEY") {
+        return fail(Code::invalid, "a PEM block PUBLIC KEY was expected");
+    }
+    return from_spki(blocks[0].der.expose());
+}
+
+Result<PublicKey> PublicKey::from_rsa(ByteView modulus, ByteView exponent) {
+    ErrorScope errors;
+    modulus = without_leading_zeros(modulus);
+    exponent = without_leading_zeros(exponent);
+    if (modulus.size() > kMaxRsaBits / 8 || exponent.size() > kMaxExponentBits / 8) {
+        return fail(Code::invalid, "the RSA modulus or exponent is too long");
+    }
+    BigNum n = bignum_of(modulus);
+    BigNum e = bignum_of(exponent);
+    TRY(check_rsa(n.get(), e.get(), kMinPublicRsaBits));
+    Bytes native_n = native_bytes_of(n.get());
+    Bytes native_e = native_bytes_of(e.get());
+    const OSSL_PARAM parts[] = {
+        OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_N, native_n.data(), native_n.size()),
+        OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_E, native_e.data(), native_e.size()),
+        OSSL_PARAM_construct_end()};
+    Pkey key = key_from_parts("RSA", parts);
+    if (!key) return fail(Code::invalid, "not an RSA public key");
+    return PublicKey(share(std::move(key)));
+}
+
+Result<PublicKey> PublicKey::from_ec(Curve curve, ByteView x, ByteView y) {
+    ErrorScope errors;
+    const CurveInfo& info = curve_info(curve);
+    if (x.size() != info.width || y.size() != info.width) {
+        return fail(Code::invalid, "a coordinate on this curve has {} bytes", info.width);
+    }
+    Bytes point = {POINT_CONVERSION_UNCOMPRESSED};
+    append(point, x);
+    append(point, y);
+    const OSSL_PARAM parts[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
+                                         const_cast<char*>(info.openssl_name), 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()),
+        OSSL_PARAM_construct_end()};
+    Pkey key = key_from_parts("EC", parts);
+    if (!key) return fail(Code::invalid, "the point is not on the curve");
+    TRY(check_key(key.get(), kMinPublicRsaBits));
+    return PublicKey(share(std::move(key)));
+}
+
+KeyType PublicKey::type() const {
+    return type_of(key_.get());
+}
+
+size_t PublicKey::bits() const {
+    return static_cast<size_t>(EVP_PKEY_get_bits(key_.get()));
+}
+
+Bytes PublicKey::spki() const {
+    unsigned char* raw = nullptr;
+    int size = i2d_PUBKEY(key_.get(), &raw);
+    OpensslMemory der(raw);
+    expect(size > 0, "i2d_PUBKEY");
+    return Bytes(der.get(), der.get() + size);
+}
+
+std::string PublicKey::pem() const {
+    return std::string(encode_pem("PUBLIC KEY", spki()).expose_text());
+}
+
+Result<RsaPublicParts> PublicKey::rsa() const {
+    if (type() != KeyType::rsa) return fail(Code::invalid, "not an RSA key");
+    BigNum modulus = number_param(key_.get(), OSSL_PKEY_PARAM_RSA_N);
+    BigNum exponent = number_param(key_.get(), OSSL_PKEY_PARAM_RSA_E);
+    return RsaPublicParts{bytes_of(modulus.get()), bytes_of(exponent.get())};
+}
+
+Result<EcPublicParts> PublicKey::ec() const {
+    if (type() != KeyType::ec) return fail(Code::invalid, "not an EC key");
+    Curve curve = TRY(curve_of(key_.get()));
+    auto coordinate = [&](const char* name) {
+        Bytes out(curve_info(curve).width);
+        BigNum number = number_param(key_.get(), name);
+        expect(BN_bn2binpad(number.get(), out.data(), static_cast<int>(out.size())) >= 0, name);
+        return out;
+    };
+    return EcPublicParts{curve, coordinate(OSSL_PKEY_PARAM_EC_PUB_X),
+                         coordinate(OSSL_PKEY_PARAM_EC_PUB_Y)};
+}
+
+bool PublicKey::operator==(const PublicKey& other) const {
+    ErrorScope errors;
+    return EVP_PKEY_eq(key_.get(), other.key_.get()) == 1;
+}
+
+Result<PrivateKey> PrivateKey::generate_rsa(size_t bits) {
+    ErrorScope errors;
+    if (bits < kMinPrivateRsaBits || bits > kMaxRsaBits || bits % 8 != 0) {
+        return fail(Code::invalid, "RSA keys have {} to {} bits, not {}", kMinPrivateRsaBits,
+                    kMaxRsaBits, bits);
+    }
+    PkeyCtx ctx(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
+    expect(ctx && EVP_PKEY_keygen_init(ctx.get()) == 1, "EVP_PKEY_keygen_init");
+    expect(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx.get(), static_cast<int>(bits)) == 1, "RSA bits");
+    return generate(ctx.get());
+}
+
+Result<PrivateKey> PrivateKey::generate_ec(Curve curve) {
+    ErrorScope errors;
+    PkeyCtx ctx(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
+    expect(ctx && EVP_PKEY_keygen_init(ctx.get()) == 1, "EVP_PKEY_keygen_init");
+    expect(EVP_PKEY_CTX_set_group_name(ctx.get(), curve_info(curve).openssl_name) == 1, "curve");
+    return generate(ctx.get());
+}
+
+Result<PrivateKey> PrivateKey::from_pkcs8(ByteView der) {
+    ErrorScope errors;
+    if (der.size() > kMaxKeyDer) return fail(Code::invalid, "the private key is too long");
+    const uint8_t* next = der.data();
+    Pkey key(
+        d2i_AutoPrivateKey_ex(nullptr, &next, static_cast<long>(der.size()), nullptr, nullptr));
+    if (!key || next != der.data() + der.size()) {
+        return fail(Code::invalid, "not a private key in PKCS#8, PKCS#1 or SEC1 form");
+    }
+    TRY(check_key(key.get(), kMinPrivateRsaBits));
+    PrivateKey out(share(std::move(key)));
+    TRY(check_pair(out));
+    return out;
+}
+
+Result<PrivateKey> PrivateKey::from_pem(ByteView pem) {
+    // `openssl ecparam -genkey` writes the curve as a block of its own before the key.
+    auto blocks = TRY(parse_pem_blocks(pem, 2));
+    if (blocks.size() == 2 && blocks[0].label == "EC PARAMETERS") blocks.erase(blocks.begin());
+    const std::string& label = blocks[0].label;
+    if (blocks[0].encrypted || label == "ENCRYPTED PRIVATE KEY") {
+        return fail(Code::unsupported, "the private key is encrypted with a password");
+    }
+    if (blocks.size() != 1 ||
+        (label != "PRIVATE KEY" && label != "RSA PRIVATE KEY" && label != "EC PRIVATE KEY")) {
+        return fail(Code::invalid, "one PEM block PRIVATE KEY was expected");
+    }
+    return from_pkcs8(blocks[0].der.expose());
+}
+
+PublicKey PrivateKey::public_key() const {
+    unsigned char* raw = nullptr;
+    int size = i2d_PUBKEY(key_.get(), &raw);
+    OpensslMemory der(raw);
+    expect(size > 0, "i2d_PUBKEY");
+    return MUST(PublicKey::from_spki({der.get(), static_cast<size_t>(size)}));
+}
+
+KeyType PrivateKey::type() const {
+    return type_of(key_.get());
+}
+
+size_t PrivateKey::bits() const {
+    return static_cast<size_t>(EVP_PKEY_get_bits(key_.get()));
+}
+
+SecretBytes PrivateKey::to_pkcs8() const {
+    Pkcs8 info(EVP_PKEY2PKCS8(key_.get()));
+    expect(info != nullptr, "EVP_PKEY2PKCS8");
+    SecretBytes der(static_cast<size_t>(i2d_PKCS8_PRIV_KEY_INFO(info.get(), nullptr)));
+    uint8_t* next = der.expose_mutable().data();
+    expect(i2d_PKCS8_PRIV_KEY_INFO(info.get(), &next) == static_cast<int>(der.size()),
+           "i2d_PKCS8_PRIV_KEY_INFO");
+    return der;
+}
+
+SecretBytes PrivateKey::to_pem() const {
+    return encode_pem("PRIVATE KEY", to_pkcs8().expose());
+}
+
+}  // namespace vouchsafe::crypto

@@ -1,0 +1,151 @@
+#include <algorithm>
+
+#include "vouchsafe/crypto/keys.h"
+#include "vouchsafe/crypto/openssl.h"
+
+namespace vouchsafe::crypto {
+
+namespace {
+
+enum class Padding { pkcs1, pss, none };
+
+struct AlgInfo {
+    SigAlg alg;
+    std::string_view name;
+    HashAlg hash;
+    Padding padding;
+    size_t curve_bits;  // EC: each algorithm goes with one curve (RFC 7518, 3.4)
+    size_t width;       // EC: bytes of r, and of s
+};
+constexpr AlgInfo kAlgs[] = {
+    {SigAlg::rs256, "RS256", HashAlg::sha256, Padding::pkcs1, 0, 0},
+    {SigAlg::rs384, "RS384", HashAlg::sha384, Padding::pkcs1, 0, 0},
+    {SigAlg::rs512, "RS512", HashAlg::sha512, Padding::pkcs1, 0, 0},
+    {SigAlg::ps256, "PS256", HashAlg::sha256, Padding::pss, 0, 0},
+    {SigAlg::ps384, "PS384", HashAlg::sha384, Padding::pss, 0, 0},
+    {SigAlg::ps512, "PS512", HashAlg::sha512, Padding::pss, 0, 0},
+    {SigAlg::es256, "ES256", HashAlg::sha256, Padding::none, 256, 32},
+    {SigAlg::es384, "ES384", HashAlg::sha384, Padding::none, 384, 48},
+    {SigAlg::es512, "ES512", HashAlg::sha512, Padding::none, 521, 66},
+};
+
+const AlgInfo& alg_info(SigAlg alg) {
+    return kAlgs[static_cast<size_t>(alg)];
+}
+
+Result<void> check_fit(const AlgInfo& alg, KeyType type, size_t bits, ByteView digest) {
+    bool ec = alg.padding == Padding::none;
+    if (ec != (type == KeyType::ec) || (ec && bits != alg.curve_bits)) {
+        return fail(Code::invalid, "the algorithm {} does not fit the key", alg.name);
+    }
+    if (digest.size() != hash_size(alg.hash)) {
+        return fail(Code::invalid, "a digest for {} has {} bytes, not {}", alg.name,
+                    hash_size(alg.hash), digest.size());
+    }
+    return {};
+}
+
+void set_parameters(EVP_PKEY_CTX* ctx, const AlgInfo& alg) {
+    expect(EVP_PKEY_CTX_set_signature_md(ctx, digest_of(alg.hash)) == 1, "signature hash");
+    if (alg.padding == Padding::none) return;
+    bool pss = alg.padding == Padding::pss;
+    expect(EVP_PKEY_CTX_set_rsa_padding(ctx, pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) == 1,
+           "signature padding");
+    if (!pss) return;
+    expect(EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, digest_of(alg.hash)) == 1, "MGF1 hash");
+    expect(EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1, "salt length");
+}
+
+// JOSE writes an ECDSA signature as r || s (RFC 7518, 3.4), OpenSSL as a DER sequence.
+Bytes der_of_raw(ByteView raw) {
+    ByteView r_bytes = raw.first(raw.size() / 2);
+    ByteView s_bytes = raw.subspan(raw.size() / 2);
+    EcdsaSig signature(ECDSA_SIG_new());
+    BigNum r(BN_bin2bn(r_bytes.data(), static_cast<int>(r_bytes.size()), nullptr));
+    BigNum s(BN_bin2bn(s_bytes.data(), static_cast<int>(s_bytes.size()), nullptr));
+    expect(signature && r && s && ECDSA_SIG_set0(signature.get(), r.get(), s.get()) == 1,
+           "ECDSA_SIG_set0");
+    (void)r.release();  // the signature owns them now
+    (void)s.release();
+    unsigned char* encoded = nullptr;
+    int size = i2d_ECDSA_SIG(signature.get(), &encoded);
+    OpensslMemory der(encoded);
+    expect(size > 0, "i2d_ECDSA_SIG");
+    return Bytes(der.get(), der.get() + size);
+}
+
+Bytes raw_of_der(ByteView der, size_t width) {
+    const uint8_t* next = der.data();
+    EcdsaSig signature(d2i_ECDSA_SIG(nullptr, &next, static_cast<long>(der.size())));
+    expect(signature != nullptr, "d2i_ECDSA_SIG");
+    Bytes raw(2 * width);
+    int part = static_cast<int>(width);
+    expect(BN_bn2binpad(ECDSA_SIG_get0_r(signature.get()), raw.data(), part) == part &&
+               BN_bn2binpad(ECDSA_SIG_get0_s(signature.get()), raw.data() + width, part) == part,
+           "BN_bn2binpad");
+    return raw;
+}
+
+}  // namespace
+
+std::string_view sig_alg_name(SigAlg alg) {
+    return alg_info(alg).name;
+}
+
+std::optional<SigAlg> sig_alg_from_name(std::string_view name) {
+    auto found = std::find_if(std::begin(kAlgs), std::end(kAlgs),
+                              [&](const AlgInfo& info) { return info.name == name; });
+    if (found == std::end(kAlgs)) return std::nullopt;
+    return found->alg;
+}
+
+HashAlg sig_alg_hash(SigAlg alg) {
+    return alg_info(alg).hash;
+}
+
+Result<void> PublicKey::verify(SigAlg alg, ByteView message, ByteView signature) const {
+    return verify_digest(alg, hash(sig_alg_hash(alg), message), signature);
+}
+
+Result<void> PublicKey::verify_digest(SigAlg alg, ByteView digest, ByteView signature) const {
+    ErrorScope errors;
+    const AlgInfo& info = alg_info(alg);
+    TRY(check_fit(info, type(), bits(), digest));
+    bool ec = type() == KeyType::ec;
+    size_t size = ec ? 2 * info.width : (bits() + 7) / 8;
+    if (signature.size() != size) {
+        return fail(Code::bad_evidence, "the signature has {} bytes, a {} signature by this key {}",
+                    signature.size(), info.name, size);
+    }
+    Bytes encoded = ec ? der_of_raw(signature) : to_bytes(signature);
+    PkeyCtx ctx(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
+    expect(ctx && EVP_PKEY_verify_init(ctx.get()) == 1, "EVP_PKEY_verify_init");
+    set_parameters(ctx.get(), info);
+    if (EVP_PKEY_verify(ctx.get(), encoded.data(), encoded.size(), digest.data(), digest.size()) !=
+        1) {
+        return fail(Code::bad_evidence, "the {} signature does not hold", info.name);
+    }
+    return {};
+}
+
+Result<Bytes> PrivateKey::sign(SigAlg alg, ByteView message) const {
+    return sign_digest(alg, hash(sig_alg_hash(alg), message));
+}
+
+Result<Bytes> PrivateKey::sign_digest(SigAlg alg, ByteView digest) const {
+    ErrorScope errors;
+    const AlgInfo& info = alg_info(alg);
+    TRY(check_fit(info, type(), bits(), digest));
+    PkeyCtx ctx(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
+    expect(ctx && EVP_PKEY_sign_init(ctx.get()) == 1, "EVP_PKEY_sign_init");
+    set_parameters(ctx.get(), info);
+    Bytes signature(static_cast<size_t>(EVP_PKEY_get_size(key_.get())));
+    size_t size = signature.size();
+    if (EVP_PKEY_sign(ctx.get(), signature.data(), &size, digest.data(), digest.size()) != 1) {
+        return fail(Code::internal, "signing with {} failed", info.name);
+    }
+    signature.resize(size);
+    return type() == KeyType::ec ? raw_of_der(signature, info.width) : signature;
+}
+
+}  // namespace vouchsafe::crypto
