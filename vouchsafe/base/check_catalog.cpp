@@ -41,6 +41,19 @@ constexpr CheckInfo kCatalog[] = {
     {"TOKEN-EXPIRED", Code::expired,
      "The token is still valid, give or take the allowed clock skew.", "RFC 7519, 4.1.4",
      "Get a new token (for attestation: attest again), and check the clock."},
+    // --- attest requests (attest/)
+    {"ATTEST-REQUEST", Code::invalid,
+     "The request body has the members that its route needs, of the right types, each once and "
+     "within its limit.",
+     "Azure guest protocol, attestation request; Microsoft Azure Attestation REST API",
+     "Compare the request with docs/formats; the audit log names the member."},
+    {"ATTEST-DRAFT-POLICY", Code::unsupported, "The request brings no draft policy.",
+     "Microsoft Azure Attestation REST API, draftPolicyForAttestation",
+     "Leave draftPolicyForAttestation out: only the built-in policy is applied."},
+    {"ATTEST-INIT-DATA", Code::bad_evidence,
+     "The report's HOST_DATA is the SHA-256 of the init-time data.",
+     "Microsoft Azure Attestation REST API, initTimeData; AMD 56860, HOST_DATA",
+     "Send the init-time data that the machine was launched with, byte for byte."},
     // --- release policies (policy/)
     {"POLICY-AUTHORITY", Code::forbidden,
      "The release policy names the token's issuer as authority.",

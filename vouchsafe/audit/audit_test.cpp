@@ -1,0 +1,249 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "vouchsafe/audit/log.h"
+#include "vouchsafe/audit/tree.h"
+#include "vouchsafe/base/encoding.h"
+
+namespace vouchsafe::audit {
+namespace {
+
+// The leaves and roots of certificate-transparency's reference tree
+// (google/certificate-transparency, cpp/merkletree/merkle_tree_test.cc, Apache-2.0).
+const char* const kLeaves[8] = {"",
+                                "00",
+                                "10",
+                                "2021",
+                                "3031",
+                                "40414243",
+                                "5051525354555657",
+                                "606162636465666768696a6b6c6d6e6f"};
+const char* const kRoots[8] = {"6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+                               "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+                               "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+                               "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+                               "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+                               "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+                               "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
+                               "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"};
+
+std::string hex(const TreeHash& hash) {
+    return encode_hex(hash);
+}
+Bytes leaf(size_t i) {
+    return MUST(decode_hex(kLeaves[i]));
+}
+
+TEST(Merkle, HashesTheReferenceTree) {
+    EXPECT_EQ(hex(empty_root()),
+              "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    RootBuilder tree;
+    for (size_t i = 0; i < 8; ++i) {
+        tree.add(leaf_hash(leaf(i)));
+        EXPECT_EQ(hex(tree.root()), kRoots[i]) << i + 1 << " leaves";
+    }
+}
+
+class LogTest : public testing::Test {
+  protected:
+    LogTest() : dir_(MUST(TemporaryDir::create("audit-test"))) {
+        store_ = MUST(store::open_sqlite(dir_.path() / "audit.db"));
+        log_.emplace(*store_);
+    }
+
+    static Entry entry(std::string request_id, std::string action = "keys/release") {
+        Entry out;
+        out.time = from_unix(1'800'000'000);
+        out.actor = "actor";
+        out.action = std::move(action);
+        out.resource = "https://v.vault.azure.net/keys/k";
+        out.outcome = Outcome::refused;
+        out.request_id = std::move(request_id);
+        out.reason = "no";
+        out.checks = {{"VAULT-ROLE", "action", "a role", "none", false}};
+        out.details = {{"enc", "x"}};
+        return out;
+    }
+    void append_many(size_t count) {
+        MUST(store_->run([&](store::Transaction& tx) -> Result<void> {
+            for (size_t i = 0; i < count; ++i) {
+                TRY(log_->append(tx, entry("r" + std::to_string(i))));
+            }
+            return {};
+        }));
+    }
+    void change(std::string_view table, std::string_view key, ByteView value) {
+        MUST(store_->run([&](store::Transaction& tx) { return tx.put(table, key, value); }));
+    }
+
+    TemporaryDir dir_;
+    std::unique_ptr<store::Store> store_;
+    std::optional<Log> log_;
+};
+
+TEST_F(LogTest, KeepsEntriesAndFindsThemByRequest) {
+    EXPECT_EQ(MUST(log_->size()), 0u);
+    EXPECT_EQ(MUST(log_->append(entry("one"))), 0u);
+    EXPECT_EQ(MUST(log_->append(entry("two", "keys/create"))), 1u);
+    EXPECT_EQ(MUST(log_->append(entry("one", "keys/unwrap"))), 2u);
+
+    auto found = MUST(log_->find("one"));
+    ASSERT_EQ(found.size(), 2u);
+    EXPECT_EQ(found[0].index, 0u);
+    EXPECT_EQ(found[1].entry.action, "keys/unwrap");
+    EXPECT_EQ(found[0].entry.encode(), entry("one").encode());
+    EXPECT_TRUE(MUST(log_->find("on")).empty());
+    EXPECT_TRUE(MUST(log_->find("")).empty());
+    EXPECT_EQ(MUST(log_->entries(1, 100)).size(), 2u);
+    EXPECT_EQ(MUST(log_->entries(0, 1)).size(), 1u);
+    EXPECT_TRUE(MUST(log_->entries(3, 5)).empty());
+}
+
+TEST_F(LogTest, AnEntryAndItsActAreCommittedTogether) {
+    auto refused = store_->run([&](store::Transaction& tx) -> Result<void> {
+        TRY(tx.put("act", "done", {}));
+        TRY(log_->append(tx, entry("one")));
+        return fail(Code::forbidden, "changed my mind");
+    });
+    EXPECT_FALSE(refused);
+    EXPECT_EQ(MUST(log_->size()), 0u);
+    EXPECT_TRUE(MUST(log_->find("one")).empty());
+}
+
+TEST_F(LogTest, RefusesEntriesOverTheLimit) {
+    Entry large = entry("one");
+    large.reason.assign(kMaxEntrySize, 'x');
+    EXPECT_EQ(log_->append(large).error().code, Code::invalid);
+    EXPECT_EQ(log_->append(entry(std::string(129, 'r'))).error().code, Code::invalid);
+    EXPECT_EQ(MUST(log_->size()), 0u);
+}
+
+TEST_F(LogTest, ProofsOfEverySizeHoldAndNeighboursDoNot) {
+    constexpr uint64_t kCount = 17;
+    append_many(kCount);
+    std::vector<TreeHead> heads;
+    for (uint64_t size = 0; size <= kCount; ++size) heads.push_back(MUST(log_->head_at(size)));
+    EXPECT_EQ(heads.back(), MUST(log_->head()));
+
+    for (uint64_t size = 1; size <= kCount; ++size) {
+        for (uint64_t index = 0; index < size; ++index) {
+            Bytes bytes = entry("r" + std::to_string(index)).encode();
+            InclusionProof proof = MUST(log_->prove_inclusion(index, size));
+            EXPECT_TRUE(verify_inclusion(proof, bytes, heads[size].root));
+            EXPECT_FALSE(verify_inclusion(proof, bytes, heads[size - 1].root));
+            bytes.back() ^= 1;
+            EXPECT_FALSE(verify_inclusion(proof, bytes, heads[size].root));
+        }
+        for (uint64_t old_size = 0; old_size <= size; ++old_size) {
+            ConsistencyProof proof = MUST(log_->prove_consistency(old_size, size));
+            EXPECT_TRUE(verify_consistency(proof, heads[old_size].root, heads[size].root));
+            EXPECT_FALSE(verify_consistency(proof, heads[size].root, heads[size - 1].root));
+        }
+    }
+    EXPECT_EQ(log_->prove_inclusion(3, 3).error().code, Code::invalid);
+    EXPECT_EQ(log_->prove_inclusion(0, kCount + 1).error().code, Code::invalid);
+    EXPECT_EQ(log_->prove_consistency(3, kCount + 1).error().code, Code::invalid);
+    EXPECT_EQ(log_->head_at(kCount + 1).error().code, Code::invalid);
+}
+
+TEST_F(LogTest, AChangedProofDoesNotHold) {
+    append_many(13);
+    const TreeHead now = MUST(log_->head());
+    const TreeHead before = MUST(log_->head_at(6));
+    const Bytes bytes = entry("r4").encode();
+    const InclusionProof inclusion = MUST(log_->prove_inclusion(4, 13));
+    const ConsistencyProof consistency = MUST(log_->prove_consistency(6, 13));
+    for (size_t i = 0; i < inclusion.path.size(); ++i) {
+        InclusionProof changed = inclusion;
+        changed.path[i][7] ^= 0x10;
+        EXPECT_FALSE(verify_inclusion(changed, bytes, now.root));
+        changed = inclusion;
+        changed.path.erase(changed.path.begin() + static_cast<ptrdiff_t>(i));
+        EXPECT_FALSE(verify_inclusion(changed, bytes, now.root));
+    }
+    for (uint64_t index = 0; index < 14; ++index) {
+        InclusionProof changed = inclusion;
+        changed.index = index;
+        EXPECT_EQ(verify_inclusion(changed, bytes, now.root).has_value(), index == 4);
+    }
+    for (size_t i = 0; i < consistency.path.size(); ++i) {
+        ConsistencyProof changed = consistency;
+        changed.path[i][7] ^= 0x10;
+        EXPECT_FALSE(verify_consistency(changed, before.root, now.root));
+        changed = consistency;
+        changed.path.erase(changed.path.begin() + static_cast<ptrdiff_t>(i));
+        EXPECT_FALSE(verify_consistency(changed, before.root, now.root));
+    }
+    ConsistencyProof longer = consistency;
+    longer.path.push_back(now.root);
+    EXPECT_FALSE(verify_consistency(longer, before.root, now.root));
+}
+
+TEST_F(LogTest, VerifyFindsNothingWrongWithAnUntouchedLog) {
+    Checks none;
+    EXPECT_EQ(MUST(log_->verify({}, none)).size, 0u);
+    append_many(9);
+    const TreeHead kept = MUST(log_->head());
+    append_many(4);
+    Checks checks;
+    EXPECT_EQ(MUST(log_->verify(kept, checks)).size, 13u);
+}
+
+TEST_F(LogTest, VerifyFindsAChangedEntry) {
+    append_many(9);
+    change("audit_entry", "0000000000000003", entry("r3", "keys/read").encode());
+    Checks checks;
+    auto verified = log_->verify({}, checks);
+    ASSERT_FALSE(verified);
+    EXPECT_EQ(verified.error().reason()->code, "AUDIT-TREE");
+}
+
+TEST_F(LogTest, AKeptHeadFindsARewrittenLog) {
+    append_many(9);
+    const TreeHead kept = MUST(log_->head());
+
+    // Somebody with the database makes a whole new log, consistent in itself.
+    store_ = MUST(store::open_sqlite(dir_.path() / "rewritten.db"));
+    log_.emplace(*store_);
+    append_many(5);
+    Checks shorter;
+    auto verified = log_->verify(kept, shorter);
+    ASSERT_FALSE(verified);
+    EXPECT_EQ(verified.error().reason()->code, "AUDIT-HEAD");
+
+    MUST(log_->append(entry("other")));
+    append_many(5);
+    Checks rewritten;
+    verified = log_->verify(kept, rewritten);
+    ASSERT_FALSE(verified);
+    EXPECT_EQ(verified.error().reason()->code, "AUDIT-HEAD");
+}
+
+TEST_F(LogTest, AMissingEntryIsAnError) {
+    append_many(4);
+    MUST(store_->run([&](store::Transaction& tx) -> Result<void> {
+        TRY(tx.erase("audit_entry", "0000000000000002"));
+        return {};
+    }));
+    Checks checks;
+    auto verified = log_->verify({}, checks);
+    ASSERT_FALSE(verified);
+    EXPECT_EQ(verified.error().code, Code::io);
+}
+
+TEST(Entry, RefusesWhatIsNoEntry) {
+    Entry good;
+    good.request_id = "r";
+    EXPECT_TRUE(Entry::parse(good.encode()));
+    Json json = MUST(parse_json(as_text(good.encode())));
+    for (auto& [name, value] : json.items()) {
+        Json changed = json;
+        changed.erase(name);
+        EXPECT_FALSE(Entry::parse(as_bytes(dump_json(changed)))) << name;
+    }
+    json["outcome"] = "perhaps";
+    EXPECT_FALSE(Entry::parse(as_bytes(dump_json(json))));
+}
+
+}  // namespace
+}  // namespace vouchsafe::audit

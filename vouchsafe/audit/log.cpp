@@ -1,0 +1,235 @@
+#include "vouchsafe/audit/log.h"
+
+#include <algorithm>
+
+#include "vouchsafe/audit/tree.h"
+#include "vouchsafe/base/encoding.h"
+
+namespace vouchsafe::audit {
+
+namespace {
+
+constexpr std::string_view kEntryTable = "audit_entry";      // index -> encoded entry
+constexpr std::string_view kRequestTable = "audit_request";  // request id / index -> nothing
+constexpr std::string_view kHeadTable = "audit_head";
+constexpr std::string_view kSizeKey = "size";
+constexpr size_t kMaxRequestId = 128;
+
+std::string index_key(uint64_t index) {
+    return fmt::format("{:016x}", index);
+}
+
+Result<uint64_t> read_size(store::View& view) {
+    auto bytes = TRY(view.get(kHeadTable, kSizeKey));
+    if (!bytes) return uint64_t{0};
+    Reader reader(*bytes, "audit head");
+    uint64_t size = TRY(reader.u64_be("size"));
+    TRY(reader.end());
+    return size;
+}
+
+Result<Bytes> read_entry(store::View& view, uint64_t index) {
+    auto bytes = TRY(view.get(kEntryTable, index_key(index)));
+    if (!bytes) return fail(Code::io, "the audit log lacks entry {}", index);
+    return std::move(*bytes);
+}
+
+Json encode_check(const Check& check) {
+    return {{"code", check.code},
+            {"field", check.field},
+            {"expected", check.expected},
+            {"found", check.found},
+            {"passed", check.passed}};
+}
+
+Result<Check> parse_check(const Json& json) {
+    return Check{TRY(json_string(json, "code")), TRY(json_string(json, "field")),
+                 TRY(json_string(json, "expected")), TRY(json_string(json, "found")),
+                 TRY(json_bool(json, "passed"))};
+}
+
+Result<Outcome> parse_outcome(std::string_view name) {
+    for (Outcome outcome : {Outcome::allowed, Outcome::refused, Outcome::failed}) {
+        if (name == outcome_name(outcome)) return outcome;
+    }
+    return fail(Code::invalid, "unknown outcome \"{}\"", name);
+}
+
+}  // namespace
+
+std::string_view outcome_name(Outcome outcome) {
+    switch (outcome) {
+        case Outcome::allowed:
+            return "allowed";
+        case Outcome::refused:
+            return "refused";
+        case Outcome::failed:
+            return "failed";
+    }
+    return "failed";
+}
+
+Bytes Entry::encode() const {
+    Json list = Json::array();
+    for (const Check& check : checks) list.push_back(encode_check(check));
+    return to_bytes(dump_json({{"time", to_unix(time)},
+                               {"actor", actor},
+                               {"action", action},
+                               {"resource", resource},
+                               {"outcome", outcome_name(outcome)},
+                               {"request_id", request_id},
+                               {"reason", reason},
+                               {"checks", std::move(list)},
+                               {"details", details}}));
+}
+
+Result<Entry> Entry::parse(ByteView bytes) {
+    Json json = TRY(parse_json_object(as_text(bytes), {.max_bytes = kMaxEntrySize}));
+    Entry out;
+    out.time = from_unix(TRY(json_integer(json, "time")));
+    out.actor = TRY(json_string(json, "actor"));
+    out.action = TRY(json_string(json, "action"));
+    out.resource = TRY(json_string(json, "resource"));
+    out.outcome = TRY(parse_outcome(TRY(json_string(json, "outcome"))));
+    out.request_id = TRY(json_string(json, "request_id"));
+    out.reason = TRY(json_string(json, "reason"));
+    const Json* checks = TRY(json_array(json, "checks"));
+    for (const Json& check : *checks) out.checks.push_back(TRY(parse_check(check)));
+    const Json* details = TRY(json_object(json, "details"));
+    out.details = *details;
+    return out;
+}
+
+Result<uint64_t> Log::append(store::Transaction& transaction, const Entry& entry) {
+    if (entry.request_id.size() > kMaxRequestId) {
+        return fail(Code::invalid, "a request id has at most {} bytes", kMaxRequestId);
+    }
+    const Bytes bytes = entry.encode();
+    if (bytes.size() > kMaxEntrySize) {
+        return fail(Code::invalid, "an audit entry has at most {} bytes, this one {}",
+                    kMaxEntrySize, bytes.size());
+    }
+    const uint64_t index = TRY(read_size(transaction));
+    TRY(transaction.insert(kEntryTable, index_key(index), bytes));
+    TRY(add_leaf(transaction, index, leaf_hash(bytes)));
+    if (!entry.request_id.empty()) {
+        TRY(transaction.insert(kRequestTable, entry.request_id + "/" + index_key(index), {}));
+    }
+    TRY(transaction.put(kHeadTable, kSizeKey, Writer().u64_be(index + 1).view()));
+    return index;
+}
+
+Result<uint64_t> Log::append(const Entry& entry) {
+    uint64_t index = 0;
+    TRY(store_.run([&](store::Transaction& transaction) -> Result<void> {
+        index = TRY(append(transaction, entry));
+        return {};
+    }));
+    return index;
+}
+
+Result<std::vector<StoredEntry>> Log::find(std::string_view request_id) {
+    std::vector<StoredEntry> out;
+    if (request_id.empty() || request_id.size() > kMaxRequestId) return out;
+    const std::string prefix = std::string(request_id) + "/";
+    TRY(store_.read([&](store::View& view) -> Result<void> {
+        for (const store::Record& record : TRY(view.scan(kRequestTable, prefix, "", kMaxPage))) {
+            Bytes index_bytes = TRY(decode_hex(record.key.substr(prefix.size())));
+            Reader reader(index_bytes, "audit request index");
+            uint64_t index = TRY(reader.u64_be("index"));
+            Bytes bytes = TRY(read_entry(view, index));
+            out.push_back({index, TRY(Entry::parse(bytes))});
+        }
+        return {};
+    }));
+    return out;
+}
+
+Result<std::vector<StoredEntry>> Log::entries(uint64_t from, size_t count) {
+    std::vector<StoredEntry> out;
+    TRY(store_.read([&](store::View& view) -> Result<void> {
+        const uint64_t size = TRY(read_size(view));
+        count = std::min(count, kMaxPage);
+        for (uint64_t index = from; index < size && out.size() < count; ++index) {
+            Bytes bytes = TRY(read_entry(view, index));
+            out.push_back({index, TRY(Entry::parse(bytes))});
+        }
+        return {};
+    }));
+    return out;
+}
+
+Result<uint64_t> Log::size() {
+    return TRY(head()).size;
+}
+
+Result<TreeHead> Log::head() {
+    TreeHead out;
+    TRY(store_.read([&](store::View& view) -> Result<void> {
+        out.size = TRY(read_size(view));
+        out.root = TRY(Nodes(view).range(0, out.size));
+        return {};
+    }));
+    return out;
+}
+
+Result<TreeHead> Log::head_at(uint64_t size) {
+    TreeHead out{size, {}};
+    TRY(store_.read([&](store::View& view) -> Result<void> {
+        const uint64_t now = TRY(read_size(view));
+        if (size > now) return fail(Code::invalid, "the log has {} entries, not {}", now, size);
+        out.root = TRY(Nodes(view).range(0, size));
+        return {};
+    }));
+    return out;
+}
+
+Result<InclusionProof> Log::prove_inclusion(uint64_t index, uint64_t size) {
+    InclusionProof out{index, size, {}};
+    TRY(store_.read([&](store::View& view) -> Result<void> {
+        if (index >= size || size > TRY(read_size(view))) {
+            return fail(Code::invalid, "there is no entry {} in a log of {}", index, size);
+        }
+        out.path = TRY(Nodes(view).inclusion_path(index, size));
+        return {};
+    }));
+    return out;
+}
+
+Result<ConsistencyProof> Log::prove_consistency(uint64_t old_size, uint64_t new_size) {
+    ConsistencyProof out{old_size, new_size, {}};
+    TRY(store_.read([&](store::View& view) -> Result<void> {
+        if (old_size > new_size || new_size > TRY(read_size(view))) {
+            return fail(Code::invalid, "the log never grew from {} to {} entries", old_size,
+                        new_size);
+        }
+        out.path = TRY(Nodes(view).consistency_path(old_size, new_size));
+        return {};
+    }));
+    return out;
+}
+
+Result<TreeHead> Log::verify(const TreeHead& kept, Checks& checks) {
+    TreeHead stored;
+    RootBuilder tree;
+    TreeHash root_at_kept = empty_root();
+    TRY(store_.read([&](store::View& view) -> Result<void> {
+        stored.size = TRY(read_size(view));
+        stored.root = TRY(Nodes(view).range(0, stored.size));
+        while (tree.size() < stored.size) {
+            tree.add(leaf_hash(TRY(read_entry(view, tree.size()))));
+            if (tree.size() == kept.size) root_at_kept = tree.root();
+        }
+        return {};
+    }));
+    TRY(checks.require(tree.root() == stored.root, "AUDIT-TREE", "audit log root",
+                       encode_hex(stored.root), encode_hex(tree.root())));
+    TRY(checks.require(kept.size <= stored.size, "AUDIT-HEAD", "audit log size",
+                       fmt::format("at least {}", kept.size), std::to_string(stored.size)));
+    TRY(checks.require(kept.size == 0 || root_at_kept == kept.root, "AUDIT-HEAD",
+                       fmt::format("root of the first {} entries", kept.size),
+                       encode_hex(kept.root), encode_hex(root_at_kept)));
+    return stored;
+}
+
+}  // namespace vouchsafe::audit

@@ -1,0 +1,42 @@
+// The tree's stored form: the hash of every complete subtree, so that a root or a proof reads only
+// about log2(size) records. Private to audit/.
+#pragma once
+
+#include "vouchsafe/audit/merkle.h"
+#include "vouchsafe/store/store.h"
+
+namespace vouchsafe::audit {
+
+// Nodes reads stored hashes. A complete subtree of 2^level leaves that begins at leaf
+// index << level is the record (level, index). A missing one is Code::io: the store is damaged.
+class Nodes {
+  public:
+    explicit Nodes(store::View& view) : view_(view) {}
+
+    // range returns RFC 6962's MTH of the leaves [begin, end). begin is a multiple of the largest
+    // power of two that fits the range's left part, as it is in every call of section 2.1.
+    Result<TreeHash> range(uint64_t begin, uint64_t end);
+    Result<std::vector<TreeHash>> inclusion_path(uint64_t index, uint64_t size);
+    Result<std::vector<TreeHash>> consistency_path(uint64_t old_size, uint64_t new_size);
+
+  private:
+    Result<TreeHash> stored(unsigned level, uint64_t index);
+    store::View& view_;
+};
+
+// add_leaf stores the hash of leaf number `index` and of every subtree it completes.
+Result<void> add_leaf(store::Transaction& transaction, uint64_t index, const TreeHash& leaf);
+
+// RootBuilder computes the root of leaves given one after another, without a store.
+class RootBuilder {
+  public:
+    void add(const TreeHash& leaf);
+    uint64_t size() const { return size_; }
+    TreeHash root() const;
+
+  private:
+    uint64_t size_ = 0;
+    std::vector<TreeHash> subtrees_;  // roots of complete subtrees, the largest first
+};
+
+}  // namespace vouchsafe::audit
