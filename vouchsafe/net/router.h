@@ -1,5 +1,5 @@
-// Router: one table per service, in its routes.cpp. Literal segments compare without case (azure-api
-// 0.3), "{name}" takes one segment. Empty segments never count, so "/keys/k//release" is
+// Router: one table per service, in its routes.cpp. Literal segments compare without case
+// (azure-api 0.3), "{name}" takes one segment. Empty segments never count, so "/keys/k//release" is
 // "/keys/k/release".
 #pragma once
 
@@ -14,9 +14,14 @@ class Router {
   public:
     void add(std::string_view method, std::string_view pattern, Handler handler);
 
-    // handle runs the first row that fits. Literals beat parameters in the same place. 404 if no
-    // path fits, 405 with Allow if only the method does not. Adds x-ms-request-id (fresh) and
-    // echoes x-ms-client-request-id. A handler that throws becomes 500 with the request id.
+    // handle runs the row that fits; literals beat parameters in the same place, from the left. 404
+    // if no path fits, 405 with Allow if only the method does not (HEAD is a method like others).
+    // Bodies and content types are the handler's business (azure-api 0.7).
+    //
+    // The handler finds a fresh GUID in request.params["request_id"]; the answer carries it as
+    // x-ms-request-id unless the handler set that header itself. x-ms-client-request-id is echoed,
+    // reduced to at most 128 visible ASCII characters. A handler that throws becomes 500 with the
+    // request id and no further word; the log has the exception's type under that id.
     Response handle(const Request& request) const;
 
   private:
@@ -25,6 +30,8 @@ class Router {
         std::vector<std::string> segments;
         Handler handler;
     };
+    Response dispatch(Request request) const;
+
     std::vector<Row> rows_;
 };
 

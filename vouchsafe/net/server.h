@@ -2,6 +2,7 @@
 // leave this module; handlers are plain functions run on a worker pool.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,30 +16,39 @@ namespace vouchsafe::net {
 using Handler = std::function<Response(const Request&)>;
 
 struct ServerOptions {
-    std::string name = "server";         // for the log and thread names
-    std::string address = "127.0.0.1";   // numeric
-    uint16_t port = 0;                   // 0: any free port
-    std::optional<TlsIdentity> tls;      // absent: plain HTTP
-    size_t max_body = 1 << 20;           // bytes; more is 413
-    size_t max_header = 16 << 10;        // bytes of request line and headers; more is 431
-    size_t max_connections = 512;        // more are closed at once
-    std::chrono::seconds idle_timeout{30};  // for a request to arrive whole, and between requests
+    std::string name = "server";        // for the log and thread names
+    std::string address = "127.0.0.1";  // numeric
+    uint16_t port = 0;                  // 0: any free port
+    std::optional<TlsIdentity> tls;     // absent: plain HTTP
+    size_t max_body = 1 << 20;          // bytes; more is 413
+    size_t max_header = 16 << 10;       // bytes of request line and headers; more is 431
+    size_t max_connections = 512;       // more are closed at once
+    std::chrono::milliseconds idle_timeout{
+        30'000};  // for a request to arrive whole, and between requests
     unsigned workers = 4;
 };
 
 // Server runs until it is stopped or destroyed. Thread-safe.
+//
+// What never reaches the handler: malformed requests (400), oversized ones (413, 431), methods that
+// are not upper case (501), anything slower than the idle timeout (closed). A handler that throws
+// becomes 500 without its text.
 class Server {
   public:
-    // start fails with Code::conflict if the port is taken, and says which.
+    // start listens before it returns. It fails with Code::conflict if the port is taken,
+    // Code::forbidden if it needs privileges, Code::invalid for an address this machine does not
+    // have or a TLS identity whose key does not fit; the message names address and port.
     static Result<std::unique_ptr<Server>> start(ServerOptions options, Handler handler);
     ~Server();
 
     uint16_t port() const;
-    // stop refuses new connections, lets running handlers end, and joins all threads. Idempotent.
+    // stop refuses new connections, closes those that wait, lets running handlers end and answers
+    // for them, and joins all threads. Idempotent. Not from a handler: it would wait for itself.
     void stop();
 
+    struct Impl;  // private to server.cpp
+
   private:
-    struct Impl;
     explicit Server(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };

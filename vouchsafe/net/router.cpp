@@ -1,0 +1,124 @@
+#include "vouchsafe/net/router.h"
+
+#include <algorithm>
+#include <typeinfo>
+
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/log.h"
+#include "vouchsafe/crypto/random.h"
+
+namespace vouchsafe::net {
+
+namespace {
+
+constexpr size_t kMaxClientRequestId = 128;
+
+bool is_parameter(std::string_view segment) {
+    return segment.starts_with('{') && segment.ends_with('}');
+}
+
+std::vector<std::string> split_pattern(std::string_view pattern) {
+    std::vector<std::string> out;
+    size_t start = 0;
+    while (start < pattern.size()) {
+        size_t end = std::min(pattern.find('/', start), pattern.size());
+        if (end > start) out.emplace_back(pattern.substr(start, end - start));
+        start = end + 1;
+    }
+    return out;
+}
+
+bool fits(const std::vector<std::string>& pattern, const std::vector<std::string>& path) {
+    return std::equal(pattern.begin(), pattern.end(), path.begin(), path.end(),
+                      [](const std::string& segment, const std::string& text) {
+                          return is_parameter(segment) || equal_ignore_case(segment, text);
+                      });
+}
+
+// beats tells whether `a` has a literal at the first place where the kinds of two patterns of one
+// length differ.
+bool beats(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+    for (size_t i = 0; i < a.size(); ++i) {
+        if (is_parameter(a[i]) != is_parameter(b[i])) return is_parameter(b[i]);
+    }
+    return false;
+}
+
+std::string sanitised_client_id(const Request& request) {
+    std::string out;
+    for (char c : request.headers.get("x-ms-client-request-id")) {
+        if (c > ' ' && c < 0x7f) out += c;
+        if (out.size() == kMaxClientRequestId) break;
+    }
+    return out;
+}
+
+Response run(const Handler& handler, const Request& request) {
+    std::string type = "unknown";
+    try {
+        return handler(request);
+    } catch (const std::exception& error) {
+        type = typeid(error).name();
+    } catch (...) {
+    }
+    log_event(LogLevel::error, "a handler threw an exception",
+              {{"request_id", request.params.at("request_id")},
+               {"method", request.method},
+               {"exception_type", type}});
+    return error_response(500, code_info(Code::internal).azure_code,
+                          "The service failed. Its log has more under the request id.");
+}
+
+}  // namespace
+
+void Router::add(std::string_view method, std::string_view pattern, Handler handler) {
+    rows_.push_back({std::string(method), split_pattern(pattern), std::move(handler)});
+}
+
+Response Router::dispatch(Request request) const {
+    const Row* best = nullptr;
+    std::vector<std::string> allowed;
+    for (const Row& row : rows_) {
+        if (!fits(row.segments, request.path)) continue;
+        if (row.method != request.method) {
+            allowed.push_back(row.method);
+        } else if (best == nullptr || beats(row.segments, best->segments)) {
+            best = &row;
+        }
+    }
+    if (best != nullptr) {
+        for (size_t i = 0; i < request.path.size(); ++i) {
+            std::string_view segment = best->segments[i];
+            if (!is_parameter(segment)) continue;
+            std::string name(segment.substr(1, segment.size() - 2));
+            request.params.emplace(std::move(name), request.path[i]);
+        }
+        return run(best->handler, request);
+    }
+    if (allowed.empty()) {
+        return error_response(404, code_info(Code::not_found).azure_code,
+                              "There is nothing at this path.");
+    }
+    std::sort(allowed.begin(), allowed.end());
+    allowed.erase(std::unique(allowed.begin(), allowed.end()), allowed.end());
+    Response response =
+        error_response(405, "MethodNotAllowed", "This path does not take this method.");
+    response.headers.set("Allow", fmt::format("{}", fmt::join(allowed, ", ")));
+    return response;
+}
+
+Response Router::handle(const Request& request) const {
+    std::string request_id = crypto::random_uuid();
+    Request routed = request;
+    routed.params.clear();
+    routed.params.emplace("request_id", request_id);
+    Response response = dispatch(std::move(routed));
+    if (response.headers.find("x-ms-request-id") == nullptr) {
+        response.headers.set("x-ms-request-id", std::move(request_id));
+    }
+    std::string client_id = sanitised_client_id(request);
+    if (!client_id.empty()) response.headers.set("x-ms-client-request-id", std::move(client_id));
+    return response;
+}
+
+}  // namespace vouchsafe::net

@@ -1,0 +1,58 @@
+#include "vouchsafe/net/tls_context.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+namespace vouchsafe::net {
+
+namespace {
+
+constexpr unsigned char kHttp11[] = "\x08http/1.1";  // ALPN's form: length, name
+
+// select_alpn takes HTTP/1.1 if the client offers it, and goes on without ALPN if it does not.
+int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
+                unsigned int in_size, void*) {
+    unsigned char* chosen = nullptr;
+    int found = SSL_select_next_proto(&chosen, out_size, kHttp11, sizeof kHttp11 - 1, in, in_size);
+    if (found != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_NOACK;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+bool set_identity(SSL_CTX* context, const TlsIdentity& identity) {
+    if (SSL_CTX_use_certificate(context, identity.chain.front().handle()) != 1) return false;
+    for (size_t i = 1; i < identity.chain.size(); ++i) {
+        if (SSL_CTX_add1_chain_cert(context, identity.chain[i].handle()) != 1) return false;
+    }
+    return SSL_CTX_use_PrivateKey(context, identity.key.handle()) == 1 &&
+           SSL_CTX_check_private_key(context) == 1;
+}
+
+}  // namespace
+
+void SslContextFree::operator()(ssl_ctx_st* context) const {
+    SSL_CTX_free(context);
+}
+
+Result<SslContext> make_server_context(const TlsIdentity& identity) {
+    if (identity.chain.empty()) return fail(Code::invalid, "a TLS server needs a certificate");
+    SslContext context(SSL_CTX_new(TLS_server_method()));
+    if (context == nullptr) return fail(Code::internal, "OpenSSL made no TLS context");
+    SSL_CTX* raw = context.get();
+    SSL_CTX_set_options(raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS);
+    // Tickets resume sessions; nothing is kept here.
+    SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_alpn_select_cb(raw, select_alpn, nullptr);
+    bool ok = SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) == 1 &&
+              SSL_CTX_set_cipher_list(raw, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
+              SSL_CTX_set1_groups_list(raw, "X25519:P-256:P-384") == 1;
+    if (!ok) return fail(Code::internal, "OpenSSL refused the TLS settings");
+    if (!set_identity(raw, identity)) {
+        ERR_clear_error();
+        return fail(Code::invalid, "the TLS key does not belong to the certificate");
+    }
+    return context;
+}
+
+}  // namespace vouchsafe::net

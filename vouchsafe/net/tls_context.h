@@ -1,0 +1,22 @@
+// OpenSSL's side of a server. Private to net/.
+#pragma once
+
+#include <memory>
+
+#include "vouchsafe/base/result.h"
+#include "vouchsafe/net/tls.h"
+
+struct ssl_ctx_st;  // OpenSSL's SSL_CTX
+
+namespace vouchsafe::net {
+
+struct SslContextFree {
+    void operator()(ssl_ctx_st* context) const;
+};
+using SslContext = std::unique_ptr<ssl_ctx_st, SslContextFree>;
+
+// make_server_context allows TLS 1.2 with ECDHE and an AEAD, and TLS 1.3; HTTP/1.1 by ALPN.
+// Code::invalid if the key does not belong to the first certificate.
+Result<SslContext> make_server_context(const TlsIdentity& identity);
+
+}  // namespace vouchsafe::net
