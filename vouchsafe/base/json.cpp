@@ -136,6 +136,19 @@ std::string dump_json_ascii(const Json& json) {
     return out;
 }
 
+std::string show_json(const Json& json, size_t max_size) {
+    std::string out;
+    for (char c : json.dump(-1, ' ', true, Json::error_handler_t::replace)) {
+        if (c == '\x7f') {
+            out += "\\u007f";
+        } else {
+            out += c;
+        }
+    }
+    if (out.size() > max_size) out = out.substr(0, max_size - 3) + "...";
+    return out;
+}
+
 const Json* find_member(const Json& object, std::string_view name) {
     if (!object.is_object()) return nullptr;
     auto found = object.find(name);

@@ -33,6 +33,11 @@ std::string dump_json_pretty(const Json& json);
 // standard alphabet (guest-protocol.md, 7, no. 15).
 std::string dump_json_ascii(const Json& json);
 
+// show_json makes a value from outside fit for people's eyes in messages and checks: compact JSON
+// in printable ASCII, whatever it holds, cut to `max_size` characters (of which the last three are
+// then dots).
+std::string show_json(const Json& json, size_t max_size = 120);
+
 // Typed members. A missing member or one of another type is Code::invalid with the member's name.
 Result<std::string> json_string(const Json& object, std::string_view name);
 Result<int64_t> json_integer(const Json& object, std::string_view name);

@@ -61,5 +61,15 @@ TEST(JsonMembers, AreTypedAndNamed) {
     EXPECT_NE(find_member_ignore_case(json, "S"), nullptr);
 }
 
+TEST(Json, ShowsForeignValuesInPrintableAsciiAndCut) {
+    EXPECT_EQ(show_json(MUST(parse_json(R"({"b":[1,true],"a":null})"))),
+              R"({"a":null,"b":[1,true]})");
+    EXPECT_EQ(show_json("a\x1b[2J\x7f\u009b\u202e\n\xff"),
+              R"("a\u001b[2J\u007f\u009b\u202e\n\ufffd")");
+    EXPECT_EQ(show_json(std::string(118, 'x')).size(), 120U);
+    EXPECT_EQ(show_json(std::string(119, 'x')), "\"" + std::string(116, 'x') + "...");
+    EXPECT_EQ(show_json(std::string(100, 'x'), 8), "\"xxxx...");
+}
+
 }  // namespace
 }  // namespace vouchsafe

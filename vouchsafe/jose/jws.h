@@ -8,6 +8,9 @@
 
 namespace vouchsafe::jose {
 
+inline constexpr size_t kMaxJwsBytes = 256 << 10;
+inline constexpr size_t kMinRsaBits = 2048;  // to verify with: RFC 7518, 3.3 and 3.5
+
 // Jws is a taken-apart, unverified JWS.
 struct Jws {
     Json header;
@@ -18,15 +21,18 @@ struct Jws {
     std::string kid;  // header.kid, or ""
 };
 
-// parse_jws is strict: three parts of unpadded base64url, a header object with a string `alg`, no
-// `crit`, at most `max_bytes`. It accepts alg none with an empty signature: verifying refuses it.
-Result<Jws> parse_jws(std::string_view compact, size_t max_bytes = 256 << 10);
+// parse_jws is strict: three parts of unpadded base64url, a header object without duplicate members
+// and with a string `alg`, no `crit`, at most `max_bytes`; Code::invalid otherwise. It accepts
+// alg none and an empty signature: verifying refuses them.
+Result<Jws> parse_jws(std::string_view compact, size_t max_bytes = kMaxJwsBytes);
 
-// verify_jws fails with Code::bad_evidence unless `jws.alg` names a signature algorithm that fits the
-// key's type and the signature holds. "none" and the HMAC family never verify.
+// verify_jws fails with Code::bad_evidence unless `jws.alg` names a signature algorithm that fits
+// the key's type, the key is strong enough, and the signature holds. "none" and the HMAC family
+// never verify. The key is the caller's choice: nothing in the header (jwk, jku, x5c) is followed.
 Result<void> verify_jws(const Jws& jws, const crypto::PublicKey& key);
 
-// sign_jws sets header.alg. The payload is taken as it is.
+// sign_jws sets header.alg. The payload is taken as it is. The header is written by
+// dump_json_ascii.
 Result<std::string> sign_jws(Json header, ByteView payload, const crypto::PrivateKey& key,
                              crypto::SigAlg alg);
 

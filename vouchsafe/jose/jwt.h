@@ -18,7 +18,7 @@ Result<std::string> mint_jwt(Json header, const Json& claims, const crypto::Priv
 
 struct JwtRules {
     std::vector<std::string> issuers;    // accepted `iss`, compared after normalize_issuer
-    std::vector<std::string> audiences;  // accepted `aud`; empty: aud is not looked at
+    std::vector<std::string> audiences;  // accepted `aud`, likewise; empty: aud is not looked at
     std::vector<crypto::SigAlg> algorithms = {crypto::SigAlg::rs256};
     Time now;
     Seconds skew{300};
@@ -26,14 +26,22 @@ struct JwtRules {
 
 // verify_jwt checks, in this order and each as a coded Check (TOKEN-FORMAT, TOKEN-ALG, TOKEN-KID,
 // TOKEN-SIGNATURE, TOKEN-ISSUER, TOKEN-AUDIENCE, TOKEN-NOT-BEFORE, TOKEN-EXPIRED): form, algorithm,
-// key id known, signature, iss, aud, nbf and exp (exp is required; nbf where present).
+// key id known, signature, iss, aud, nbf and exp.
+//
+// iss and exp are required, nbf and iat where present must be well-formed too; times are whole
+// seconds from 1970 to 9999. `aud` may be a list, of which one must be accepted. The algorithm must
+// also be the one the key is published for, if it says so; RSA keys below 2048 bits count as
+// unknown. A token is valid from nbf - skew to just before exp + skew. Without issuers in the rules
+// nothing is accepted.
 Result<VerifiedClaims> verify_jwt(std::string_view compact, const JwkSet& keys,
                                   const JwtRules& rules, Checks& checks);
 
 // peek_issuer returns the unverified `iss`, to choose whose keys to fetch. Never trust it further.
+// Code::invalid if the token is malformed or has none.
 Result<std::string> peek_issuer(std::string_view compact);
 
-// normalize_issuer strips one trailing slash and lower-cases scheme and host (azure-api A.8).
+// normalize_issuer is normalize_url of base: without one trailing slash, scheme and host in lower
+// case (azure-api A.8).
 std::string normalize_issuer(std::string_view issuer);
 
 }  // namespace vouchsafe::jose

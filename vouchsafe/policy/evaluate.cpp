@@ -72,8 +72,8 @@ Finding judge_claim(const Condition& condition, const Json& claims) {
     out.path = condition.path;
     out.claim = condition.claim;
     out.operation = operator_name(condition.op);
-    out.expected = shown(MUST(parse_json(condition.value)));
-    out.found = claim == nullptr ? std::string(kNothing) : shown(*claim);
+    out.expected = show_json(MUST(parse_json(condition.value)));
+    out.found = claim == nullptr ? std::string(kNothing) : show_json(*claim);
     out.missing = claim == nullptr;
     out.passed = holds(condition, claim);
     out.failures = out.passed ? 0 : 1;
@@ -98,8 +98,8 @@ Finding judge_issuer(const Authority& authority, const std::string& path,
     out.path = path + ".authority";
     out.claim = "iss";
     out.operation = operator_name(Operator::equals);
-    out.expected = shown(authority.url);
-    out.found = shown(issuer);
+    out.expected = show_json(authority.url);
+    out.found = show_json(issuer);
     out.passed = normalize_url(authority.url) == normalize_url(issuer);
     out.failures = out.passed ? 0 : 1;
     return out;
@@ -179,9 +179,9 @@ Result<std::string> select_authority(const ReleasePolicy& policy, std::string_vi
     std::string accepted;
     for (const Authority& authority : policy.authorities()) {
         if (!accepted.empty()) accepted += ", ";
-        accepted += shown(authority.url);
+        accepted += show_json(authority.url);
     }
-    return checks.refuse("POLICY-AUTHORITY", "iss", std::move(accepted), shown(issuer));
+    return checks.refuse("POLICY-AUTHORITY", "iss", std::move(accepted), show_json(issuer));
 }
 
 Result<Grant> evaluate(const ReleasePolicy& policy, const VerifiedClaims& claims, Checks& checks) {

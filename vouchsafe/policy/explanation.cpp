@@ -25,21 +25,8 @@ std::string_view kind_name(Finding::Kind kind) {
     return "";
 }
 
-// ascii_json is compact JSON in printable ASCII: nothing a terminal would act upon.
-std::string ascii_json(const Json& value) {
-    std::string out;
-    for (char c : value.dump(-1, ' ', true, Json::error_handler_t::replace)) {
-        if (c == '\x7f') {
-            out += "\\u007f";
-        } else {
-            out += c;
-        }
-    }
-    return out;
-}
-
 std::string printable(std::string_view text) {
-    std::string quoted = ascii_json(Json(text));
+    std::string quoted = show_json(text, SIZE_MAX);
     return quoted.substr(1, quoted.size() - 2);
 }
 
@@ -92,12 +79,6 @@ std::vector<std::string> Explanation::lines() const {
 
 Json Explanation::to_json() const {
     return node(root);
-}
-
-std::string shown(const Json& value) {
-    std::string out = ascii_json(value);
-    if (out.size() > kMaxShown) out = out.substr(0, kMaxShown - 3) + "...";
-    return out;
 }
 
 }  // namespace vouchsafe::policy

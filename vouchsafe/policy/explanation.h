@@ -12,8 +12,6 @@
 
 namespace vouchsafe::policy {
 
-inline constexpr size_t kMaxShown = 120;  // characters of a value that are shown
-
 // Finding is one node: a claim compared, the issuer compared, or a list of findings.
 struct Finding {
     enum class Kind {
@@ -28,9 +26,9 @@ struct Finding {
     std::string path;       // where in the policy: "anyOf[0].allOf[1]"; "" for the policy itself
     std::string claim;      // claim: its path in the token; issuer: "iss"
     std::string operation;  // claim: "lessOrEquals" and so on; issuer: "equals"
-    std::string expected;   // claim, issuer: the value, as JSON
-    std::string found;     // claim, issuer: the value, as JSON; "nothing" if there is no such claim
-    bool missing = false;  // claim: there is no such claim
+    std::string expected;   // claim, issuer: the value, as show_json writes it
+    std::string found;      // claim, issuer: the same; "nothing" if there is no such claim
+    bool missing = false;   // claim: there is no such claim
     bool passed = false;
     size_t failures = 0;  // conditions that had to change for this node to pass; 0 if it passed
     std::vector<Finding> members;
@@ -45,8 +43,5 @@ struct Explanation {
     std::vector<std::string> lines() const;
     Json to_json() const;
 };
-
-// shown makes a JSON value fit for people: compact, printable ASCII, at most kMaxShown characters.
-std::string shown(const Json& value);
 
 }  // namespace vouchsafe::policy

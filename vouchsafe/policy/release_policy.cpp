@@ -6,7 +6,6 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/policy/compare.h"
-#include "vouchsafe/policy/explanation.h"
 
 namespace vouchsafe::policy {
 
@@ -54,7 +53,7 @@ Result<Members> read_members(const Json& object, std::string_view path,
             return equal_ignore_case(known, it.key());
         });
         if (keyword == keywords.end()) {
-            return wrong(path, fmt::format("{} is no keyword here", shown(it.key())), write);
+            return wrong(path, fmt::format("{} is no keyword here", show_json(it.key())), write);
         }
         if (find(members, *keyword) != nullptr) {
             return wrong(path, fmt::format("'{}' appears twice", *keyword), write);
@@ -92,7 +91,7 @@ class Parser {
         Members members = TRY(read_members(json, "", {"version", "anyOf"}, kWritePolicy));
         const Json* version = find(members, "version");
         if (version != nullptr && *version != Json(kVersion)) {
-            return wrong("version", fmt::format("{} is no known version", shown(*version)),
+            return wrong("version", fmt::format("{} is no known version", show_json(*version)),
                          "\"version\":\"1.0.0\"");
         }
         const Json* list = find(members, "anyOf");
@@ -113,9 +112,10 @@ class Parser {
         const Json* url = find(members, "authority");
         if (url == nullptr) return wrong(path, "the authority is missing", kWriteAuthority);
         if (!url->is_string() || !is_https_url(url->get<std::string>())) {
-            return wrong(path + ".authority",
-                         fmt::format("{} is no https URL of an attestation service", shown(*url)),
-                         R"("authority":"https://name.region.attest.azure.net")");
+            return wrong(
+                path + ".authority",
+                fmt::format("{} is no https URL of an attestation service", show_json(*url)),
+                R"("authority":"https://name.region.attest.azure.net")");
         }
         if (members.size() != 2) {
             return wrong(path, "an authority has exactly one of allOf and anyOf", kWriteAuthority);
@@ -171,7 +171,7 @@ class Parser {
         }
         const Json* name = find(members, "claim");
         if (!name->is_string() || !is_claim_path(name->get<std::string>())) {
-            return wrong(path + ".claim", fmt::format("{} is no claim path", shown(*name)),
+            return wrong(path + ".claim", fmt::format("{} is no claim path", show_json(*name)),
                          R"(names joined by dots: "claim":"x-ms-isolation-tee.x-ms-ver")");
         }
         const Member& other = members[members[0].value == name ? members.size() - 1 : 0];
@@ -193,11 +193,11 @@ class Parser {
         std::string path = fmt::format("{}.{}", out.path, operator_name(out.op));
         std::optional<std::string> text = comparable_text(value);
         if (!text) {
-            return wrong(path, fmt::format("{} cannot be compared", shown(value)),
+            return wrong(path, fmt::format("{} cannot be compared", show_json(value)),
                          "a string, a number, true or false");
         }
         if (out.op == Operator::exists && *text != "true" && *text != "false") {
-            return wrong(path, fmt::format("{} is neither true nor false", shown(value)),
+            return wrong(path, fmt::format("{} is neither true nor false", show_json(value)),
                          "\"exists\":true or \"exists\":false");
         }
         out.value = dump_json(value);
