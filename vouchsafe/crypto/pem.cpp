@@ -56,7 +56,9 @@ Result<std::vector<PemBlock>> parse_pem_blocks(ByteView pem, size_t max_blocks) 
     if (!pem.empty()) {
         Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
         expect(bio != nullptr, "BIO_new_mem_buf");
-        while (auto block = TRY(next_block(bio.get()))) {
+        for (;;) {
+            std::optional<PemBlock> block = TRY(next_block(bio.get()));
+            if (!block) break;
             if (blocks.size() == max_blocks) {
                 return fail(Code::invalid, "more than {} PEM blocks", max_blocks);
             }

@@ -1,5 +1,6 @@
 // X.509 certificates: reading, verifying one link at a time, and issuing (for the lab's roots and
-// the TLS names of its services). Path rules belong to the callers: AMD's, Azure's and TLS's differ.
+// the TLS names of its services). Path rules belong to the callers: AMD's, Azure's and TLS's
+// differ.
 #pragma once
 
 #include <memory>
@@ -17,7 +18,9 @@ namespace vouchsafe::crypto {
 // Certificate is shared, immutable and thread-safe.
 class Certificate {
   public:
-    // parse_der refuses trailing bytes; parse_der_prefix ignores them (NV indices are padded).
+    // All parsers fail with Code::invalid; a certificate is strict DER of at most 64 KiB. Odd
+    // serial numbers (0, negative) are accepted: genuine AMD certificates have them. parse_der
+    // refuses trailing bytes; parse_der_prefix ignores them (NV indices are padded).
     static Result<Certificate> parse_der(ByteView der);
     static Result<Certificate> parse_der_prefix(ByteView der);
     static Result<Certificate> parse_pem(std::string_view pem);  // exactly one
@@ -27,32 +30,33 @@ class Certificate {
     static Result<std::vector<Certificate>> parse_pem_bundle(std::string_view pem);
 
     Bytes der() const;
-    std::string pem() const;                // ends with a newline
-    std::string subject() const;            // RFC 2253, e.g. "CN=SEV-Milan,O=..."
+    std::string pem() const;      // ends with a newline
+    std::string subject() const;  // RFC 2253, e.g. "CN=SEV-Milan,O=..."
     std::string issuer() const;
-    std::string subject_common_name() const;  // "" if none
+    std::string subject_common_name() const;  // "" if none or several
     std::string issuer_common_name() const;
     Bytes subject_der() const;
     Bytes issuer_der() const;
-    std::string serial_hex() const;
+    std::string serial_hex() const;  // lower case, whole bytes, "-" before a negative one
     Time not_before() const;
     Time not_after() const;
     bool valid_at(Time time) const { return not_before() <= time && time <= not_after(); }
-    bool is_ca() const;  // basicConstraints CA:TRUE
-    Result<PublicKey> public_key() const;
-    std::vector<std::string> dns_names() const;  // subjectAltName
+    bool is_ca() const;                          // basicConstraints CA:TRUE
+    Result<PublicKey> public_key() const;        // fails as PublicKey::from_spki does
+    std::vector<std::string> dns_names() const;  // subjectAltName, printable ones
     Bytes sha1_fingerprint() const;
     Bytes sha256_fingerprint() const;
 
     // extension returns the extnValue content of a dotted OID, or nullopt. More than one extension
-    // with that OID is Code::invalid.
+    // with that OID is Code::invalid. An OID that is none is a bug.
     Result<std::optional<Bytes>> extension(std::string_view oid) const;
 
     // verify_signed_by checks the signature (PSS parameters included) with the issuer's key and
-    // that the names chain. Nothing else: no dates, no CA flag. Code::bad_evidence if it fails.
+    // that the names chain. Nothing else: no dates, no CA flag. Code::bad_evidence if it fails,
+    // also for signatures with SHA-1 and older hashes.
     Result<void> verify_signed_by(const Certificate& issuer) const;
-    // signature_is_pss_sha384 tells whether the signature is RSASSA-PSS, SHA-384, MGF1 SHA-384, salt
-    // 48: AMD's form.
+    // signature_is_pss_sha384 tells whether the signature is RSASSA-PSS, SHA-384, MGF1 SHA-384,
+    // salt 48: AMD's form.
     bool signature_is_pss_sha384() const;
 
     explicit Certificate(std::shared_ptr<x509_st> cert) : cert_(std::move(cert)) {}
@@ -63,9 +67,9 @@ class Certificate {
 };
 
 // DER values inside extensions.
-Result<uint64_t> parse_der_integer(ByteView der);         // one non-negative INTEGER, whole input
-Result<std::string> parse_der_ia5_string(ByteView der);   // one IA5String, whole input
-Result<Bytes> parse_der_octet_string(ByteView der);       // one OCTET STRING, whole input
+Result<uint64_t> parse_der_integer(ByteView der);        // one non-negative INTEGER, whole input
+Result<std::string> parse_der_ia5_string(ByteView der);  // one IA5String, whole input
+Result<Bytes> parse_der_octet_string(ByteView der);      // one OCTET STRING, whole input
 Bytes encode_der_integer(uint64_t value);
 Bytes encode_der_ia5_string(std::string_view text);
 Bytes encode_der_octet_string(ByteView bytes);
@@ -79,9 +83,9 @@ struct CertificateSpec {
     Time not_after;
     uint64_t serial = 0;  // 0: a random positive serial number
     bool ca = false;
-    std::optional<int> path_length;        // with ca
-    std::vector<std::string> dns_names;    // subjectAltName; an IP address text becomes an IP name
-    bool server_auth = false;              // extendedKeyUsage serverAuth
+    std::optional<int> path_length;      // with ca
+    std::vector<std::string> dns_names;  // subjectAltName; an IP address text becomes an IP name
+    bool server_auth = false;            // extendedKeyUsage serverAuth
     struct Extension {
         std::string oid;
         Bytes value;  // extnValue content
@@ -89,8 +93,11 @@ struct CertificateSpec {
     std::vector<Extension> extensions;  // not critical
 };
 
-// issue_certificate makes a certificate for `subject_key`. Without `issuer` it is self-signed and
-// `issuer_key` must be the subject's private key.
+// issue_certificate makes a certificate for `subject_key`, with basic constraints, key usage and
+// key identifiers. Without `issuer` it is self-signed and `issuer_key` must be the subject's
+// private key. Code::invalid if the issuer's key is not the issuer's, if it does not fit
+// `signature`, or if a name, date or OID cannot stand in a certificate (a common name has at most
+// 64 characters).
 Result<Certificate> issue_certificate(const CertificateSpec& spec, const PublicKey& subject_key,
                                       const Certificate* issuer, const PrivateKey& issuer_key,
                                       CertSignature signature);
