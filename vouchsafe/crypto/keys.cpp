@@ -165,6 +165,12 @@ Result<void> check_pair(const PrivateKey& key) {
 
 }  // namespace
 
+Result<PublicKey> checked_public_key(Pkey key) {
+    ErrorScope errors;
+    TRY(check_key(key.get(), kMinPublicRsaBits));
+    return PublicKey(share(std::move(key)));
+}
+
 Result<PublicKey> PublicKey::from_spki(ByteView der) {
     ErrorScope errors;
     if (der.size() > kMaxKeyDer) return fail(Code::invalid, "the public key is too long");
@@ -173,8 +179,7 @@ Result<PublicKey> PublicKey::from_spki(ByteView der) {
     if (!key || next != der.data() + der.size()) {
         return fail(Code::invalid, "not a SubjectPublicKeyInfo");
     }
-    TRY(check_key(key.get(), kMinPublicRsaBits));
-    return PublicKey(share(std::move(key)));
+    return checked_public_key(std::move(key));
 }
 
 Result<PublicKey> PublicKey::from_pem(std::string_view pem) {
@@ -222,8 +227,7 @@ Result<PublicKey> PublicKey::from_ec(Curve curve, ByteView x, ByteView y) {
         OSSL_PARAM_construct_end()};
     Pkey key = key_from_parts("EC", parts);
     if (!key) return fail(Code::invalid, "the point is not on the curve");
-    TRY(check_key(key.get(), kMinPublicRsaBits));
-    return PublicKey(share(std::move(key)));
+    return checked_public_key(std::move(key));
 }
 
 KeyType PublicKey::type() const {
@@ -322,11 +326,13 @@ Result<PrivateKey> PrivateKey::from_pem(ByteView pem) {
 }
 
 PublicKey PrivateKey::public_key() const {
-    unsigned char* raw = nullptr;
-    int size = i2d_PUBKEY(key_.get(), &raw);
-    OpensslMemory der(raw);
-    expect(size > 0, "i2d_PUBKEY");
-    return MUST(PublicKey::from_spki({der.get(), static_cast<size_t>(size)}));
+    OSSL_PARAM* raw = nullptr;
+    int got = EVP_PKEY_todata(key_.get(), EVP_PKEY_PUBLIC_KEY, &raw);
+    Params parts(raw);
+    expect(got == 1, "EVP_PKEY_todata");
+    Pkey key = key_from_parts(type() == KeyType::rsa ? "RSA" : "EC", parts.get());
+    expect(key != nullptr, "EVP_PKEY_fromdata");
+    return PublicKey(share(std::move(key)));
 }
 
 KeyType PrivateKey::type() const {

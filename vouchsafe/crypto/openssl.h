@@ -20,6 +20,7 @@
 
 #include "vouchsafe/base/bytes.h"
 #include "vouchsafe/crypto/hash.h"
+#include "vouchsafe/crypto/keys.h"
 
 namespace vouchsafe::crypto {
 
@@ -49,6 +50,7 @@ using MacCtx = Handle<EVP_MAC_CTX, EVP_MAC_CTX_free>;
 using Md = Handle<EVP_MD, EVP_MD_free>;
 using MdCtx = Handle<EVP_MD_CTX, EVP_MD_CTX_free>;
 using OpensslMemory = Handle<unsigned char, free_openssl_memory>;
+using Params = Handle<OSSL_PARAM, OSSL_PARAM_free>;
 using Pkcs8 = Handle<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free>;
 using Pkey = Handle<EVP_PKEY, EVP_PKEY_free>;
 using PkeyCtx = Handle<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
@@ -71,5 +73,9 @@ void expect(bool ok, const char* what,
 // digest_of returns the digest, fetched once per process. openssl_name is its name for parameters.
 const EVP_MD* digest_of(HashAlg alg);
 const char* openssl_name(HashAlg alg);
+
+// checked_public_key makes a PublicKey of a handle that came from outside, if it is one we use: the
+// rules are those of PublicKey::from_spki.
+Result<PublicKey> checked_public_key(Pkey key);
 
 }  // namespace vouchsafe::crypto

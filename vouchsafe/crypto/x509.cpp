@@ -170,7 +170,10 @@ bool Certificate::is_ca() const {
 }
 
 Result<PublicKey> Certificate::public_key() const {
-    return PublicKey::from_spki(der_of<i2d_X509_PUBKEY>(X509_get_X509_PUBKEY(cert_.get())));
+    ErrorScope errors;
+    Pkey key(X509_get_pubkey(cert_.get()));
+    if (!key) return fail(Code::unsupported, "the certificate's key is none that we know");
+    return checked_public_key(std::move(key));
 }
 
 std::vector<std::string> Certificate::dns_names() const {

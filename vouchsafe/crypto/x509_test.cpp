@@ -54,7 +54,6 @@ void read_everything(const Certificate& cert) {
     (void)cert.public_key().has_value();
     (void)cert.extension(kAmd + ".4").has_value();
     (void)cert.signature_is_pss_sha384();
-    EXPECT_EQ(MUST(Certificate::parse_pem(cert.pem())).der(), cert.der());
 }
 
 TEST(Certificate, ReadsAGenuineMilanVcek) {
@@ -128,15 +127,13 @@ TEST(Certificate, WithAnyByteChangedIsRefusedByTheParserOrTheIssuer) {
     Certificate ask = amd_chain("amd-milan-ask-ark.pem")[0];
     size_t parsed = 0;
     for (size_t i = 0; i < good.size(); ++i) {
-        for (uint8_t flip : {0x01, 0x80}) {
-            Bytes changed = good;
-            changed[i] ^= flip;
-            auto cert = Certificate::parse_der(changed);
-            if (!cert) continue;
-            ++parsed;
-            read_everything(*cert);
-            EXPECT_FALSE(cert->verify_signed_by(ask)) << "byte " << i;
-        }
+        Bytes changed = good;
+        changed[i] = static_cast<uint8_t>(changed[i] ^ (1U << (i % 8)));
+        auto cert = Certificate::parse_der(changed);
+        if (!cert) continue;
+        ++parsed;
+        read_everything(*cert);
+        EXPECT_FALSE(cert->verify_signed_by(ask)) << "byte " << i;
     }
     EXPECT_GT(parsed, good.size() / 2);
     EXPECT_EQ(ERR_peek_error(), 0U);
@@ -221,7 +218,7 @@ TEST(Issue, MakesAChainInAmdsShape) {
         EXPECT_TRUE(cert.signature_is_pss_sha384());
         EXPECT_EQ(cert.not_before(), kNow);
         EXPECT_EQ(cert.not_after(), kNow + std::chrono::years{30});
-        read_everything(cert);
+        EXPECT_EQ(MUST(Certificate::parse_pem(cert.pem())).der(), cert.der());
     }
     EXPECT_TRUE(ark.is_ca());
     EXPECT_TRUE(ask.is_ca());
