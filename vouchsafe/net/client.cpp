@@ -129,7 +129,8 @@ void add_headers(const ClientRequest& request, List& list) {
 tl::unexpected<Error> tls_error(CURL* easy, const std::string& origin) {
     long verdict = 0;
     curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
-    if (verdict == 0) {
+    // The name is checked after the chain; until it holds curl keeps "unspecified" as the verdict.
+    if (verdict == X509_V_OK || verdict == X509_V_ERR_UNSPECIFIED) {
         return fail(Code::unavailable,
                     "{}: the server's certificate is for another name: check the URL, and whether "
                     "another service answers there",

@@ -13,11 +13,11 @@ namespace vouchsafe::net {
 
 struct ClientOptions {
     // PEM certificates to trust instead of the system's store; empty: the system's store.
-    std::string ca_pem;
+    std::string ca_pem = {};
     // connect_to sends connections for "host:port" to another "host:port" (curl's --connect-to),
     // past any proxy. TLS still verifies the name in the URL. A lab's services live on loopback
     // under Azure's names.
-    std::map<std::string, std::string> connect_to;
+    std::map<std::string, std::string> connect_to = {};
     std::chrono::milliseconds connect_timeout{5000};
     std::chrono::milliseconds timeout{30000};
     size_t max_answer = 4 << 20;  // bytes of body
@@ -26,9 +26,9 @@ struct ClientOptions {
 
 struct ClientRequest {
     std::string method = "GET";
-    std::string url;  // http or https
-    Headers headers;
-    std::string body;
+    std::string url = {};  // http or https
+    Headers headers = {};
+    std::string body = {};
     // bearer becomes "Authorization: Bearer ...". Refused for http URLs, as is an Authorization
     // header among `headers`. Borrowed.
     const SecretBytes* bearer = nullptr;

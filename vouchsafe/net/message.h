@@ -48,8 +48,8 @@ struct Request {
 
 struct Response {
     int status = 200;
-    Headers headers;
-    std::string body;
+    Headers headers = {};
+    std::string body = {};
 };
 
 Response json_response(int status, const Json& body);

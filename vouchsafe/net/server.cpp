@@ -52,7 +52,7 @@ constexpr size_t kReadSize = 16 << 10;  // a TLS record
 constexpr Milliseconds kHandshakeTimeout{10'000};
 constexpr Milliseconds kFarewellTimeout{2'000};  // for the peer to read the last answer
 constexpr size_t kFarewellBytes = 16 << 20;      // read and dropped meanwhile
-constexpr Milliseconds kStopTimeout{1'000};      // for a last answer after stop()
+constexpr Milliseconds kStopTimeout{300};        // for a last answer after stop()
 constexpr Milliseconds kAcceptPause{100};        // when accepting fails (no descriptors left)
 
 void name_thread(const std::string& name) {

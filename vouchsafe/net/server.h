@@ -16,13 +16,13 @@ namespace vouchsafe::net {
 using Handler = std::function<Response(const Request&)>;
 
 struct ServerOptions {
-    std::string name = "server";        // for the log and thread names
-    std::string address = "127.0.0.1";  // numeric
-    uint16_t port = 0;                  // 0: any free port
-    std::optional<TlsIdentity> tls;     // absent: plain HTTP
-    size_t max_body = 1 << 20;          // bytes; more is 413
-    size_t max_header = 16 << 10;       // bytes of request line and headers; more is 431
-    size_t max_connections = 512;       // more are closed at once
+    std::string name = "server";          // for the log and thread names
+    std::string address = "127.0.0.1";    // numeric
+    uint16_t port = 0;                    // 0: any free port
+    std::optional<TlsIdentity> tls = {};  // absent: plain HTTP
+    size_t max_body = 1 << 20;            // bytes; more is 413
+    size_t max_header = 16 << 10;         // bytes of request line and headers; more is 431
+    size_t max_connections = 512;         // more are closed at once
     std::chrono::milliseconds idle_timeout{
         30'000};  // for a request to arrive whole, and between requests
     unsigned workers = 4;

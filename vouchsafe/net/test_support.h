@@ -90,31 +90,44 @@ class RawClient {
     std::string rest_;
 };
 
-inline Time now() {
-    return SystemClock().now();
-}
-
 // Authority issues server certificates for tests.
-struct Authority {
-    crypto::PrivateKey key = MUST(crypto::PrivateKey::generate_ec(crypto::Curve::p256));
-    crypto::Certificate certificate = MUST(crypto::issue_certificate(
-        {.subject = {{"CN", "Test authority"}},
-         .not_before = now() - Seconds(3600),
-         .not_after = now() + Seconds(3600),
-         .ca = true},
-        key.public_key(), nullptr, key, crypto::CertSignature::ecdsa_sha256));
+class Authority {
+  public:
+    Authority()
+        : key_(MUST(crypto::PrivateKey::generate_ec(crypto::Curve::p256))),
+          certificate_(make_certificate(key_)) {}
 
-    TlsIdentity issue(std::vector<std::string> names, Seconds valid_for = Seconds(3600)) const {
-        auto leaf_key = MUST(crypto::PrivateKey::generate_ec(crypto::Curve::p256));
-        auto leaf = MUST(crypto::issue_certificate({.subject = {{"CN", names.front()}},
-                                                    .not_before = now() - Seconds(7200),
-                                                    .not_after = now() + valid_for,
-                                                    .dns_names = names,
-                                                    .server_auth = true},
-                                                   leaf_key.public_key(), &certificate, key,
-                                                   crypto::CertSignature::ecdsa_sha256));
-        return {{leaf}, leaf_key};
+    std::string pem() const { return certificate_.pem(); }
+
+    TlsIdentity issue(const std::string& name, Seconds valid_for = Seconds(3600)) const {
+        auto key = MUST(crypto::PrivateKey::generate_ec(crypto::Curve::p256));
+        crypto::CertificateSpec spec = make_spec(name, valid_for);
+        spec.dns_names = {name};
+        spec.server_auth = true;
+        auto leaf = MUST(
+            crypto::issue_certificate(spec, key.public_key(), &certificate_, key_, kSignature));
+        return {{leaf}, key};
     }
+
+  private:
+    static constexpr auto kSignature = crypto::CertSignature::ecdsa_sha256;
+
+    static crypto::CertificateSpec make_spec(const std::string& name, Seconds valid_for) {
+        crypto::CertificateSpec spec;
+        spec.subject = {{"CN", name}};
+        spec.not_before = SystemClock().now() - Seconds(7200);
+        spec.not_after = SystemClock().now() + valid_for;
+        return spec;
+    }
+
+    static crypto::Certificate make_certificate(const crypto::PrivateKey& key) {
+        crypto::CertificateSpec spec = make_spec("Test authority", Seconds(3600));
+        spec.ca = true;
+        return MUST(crypto::issue_certificate(spec, key.public_key(), nullptr, key, kSignature));
+    }
+
+    crypto::PrivateKey key_;
+    crypto::Certificate certificate_;
 };
 
 inline std::unique_ptr<Server> start(Handler handler, ServerOptions options = {}) {
