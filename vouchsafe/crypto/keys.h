@@ -79,7 +79,8 @@ class PrivateKey {
     static Result<PrivateKey> generate_rsa(size_t bits);  // exponent 65537; 2048 to 8192 bits
     static Result<PrivateKey> generate_ec(Curve curve);
     // from_pkcs8 accepts PKCS#8 PrivateKeyInfo, and bare PKCS#1 or SEC1, as DER, whole input. RSA
-    // keys have at least 2048 bits. A trial signature proves that the parts belong together.
+    // keys have at least 2048 bits. A trial signature proves that the parts belong together,
+    // which makes this cost several signatures: keep the key rather than its bytes.
     static Result<PrivateKey> from_pkcs8(ByteView der);
     static Result<PrivateKey> from_pem(ByteView pem);
 
