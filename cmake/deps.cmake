@@ -36,7 +36,7 @@ endif()
 
 add_library(vs_flags INTERFACE)
 target_compile_options(vs_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wunused-result
-    -Werror -fstack-protector-strong)
+    -Wno-missing-field-initializers -Werror -fstack-protector-strong)
 target_compile_definitions(vs_flags INTERFACE $<$<CONFIG:Release>:_FORTIFY_SOURCE=2>
     _GLIBCXX_ASSERTIONS)
 target_link_options(vs_flags INTERFACE -Wl,-z,relro,-z,now)

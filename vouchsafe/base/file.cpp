@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <set>
 
 namespace vouchsafe {
 
@@ -62,6 +64,16 @@ void forget_output(const std::string& path) {
             return;
         }
     }
+}
+
+// Live temporary folders, for remove_temporary_dirs.
+std::mutex& temporary_mutex() {
+    static auto* mutex = new std::mutex;
+    return *mutex;
+}
+std::set<Path>& temporary_dirs() {
+    static auto* dirs = new std::set<Path>;
+    return *dirs;
 }
 
 Result<void> write_all(int fd, ByteView bytes, const Path& path) {
@@ -215,12 +227,29 @@ Result<TemporaryDir> TemporaryDir::create(std::string_view prefix) {
     if (error) base = "/tmp";
     std::string name = (base / (std::string(prefix) + "-XXXXXX")).string();
     if (::mkdtemp(name.data()) == nullptr) return fail_errno("cannot create a folder in", base);
+    std::lock_guard lock(temporary_mutex());
+    temporary_dirs().insert(name);
     return TemporaryDir(name);
 }
 
 TemporaryDir::~TemporaryDir() {
+    if (path_.empty()) return;
     std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+    std::filesystem::remove_all(path_, ignored);
+    std::lock_guard lock(temporary_mutex());
+    temporary_dirs().erase(path_);
+}
+
+void remove_temporary_dirs() noexcept {
+    std::lock_guard lock(temporary_mutex());
+    for (const Path& dir : temporary_dirs()) {
+        std::error_code error;
+        // Another thread may still be writing into it: what it adds meanwhile is removed as well.
+        for (int tries = 0; tries < 5; ++tries) {
+            std::filesystem::remove_all(dir, error);
+            if (!error) break;
+        }
+    }
 }
 
 }  // namespace vouchsafe

@@ -81,4 +81,8 @@ class TemporaryDir {
     Path path_;
 };
 
+// remove_temporary_dirs removes every TemporaryDir that is still there, for an end by signal. Call
+// it from an ordinary thread, not from a signal handler.
+void remove_temporary_dirs() noexcept;
+
 }  // namespace vouchsafe

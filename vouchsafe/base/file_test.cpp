@@ -62,6 +62,12 @@ TEST_F(FileTest, RemovesUnfinishedOutputsWhenKilledBySignal) {
     EXPECT_EQ(count_files(dir_.path()), 0U);
 }
 
+TEST_F(FileTest, RemovesTemporaryFoldersAtAnEndBySignal) {
+    ASSERT_TRUE(write_file(file("a"), as_bytes("x"), Overwrite::no));
+    remove_temporary_dirs();
+    EXPECT_FALSE(std::filesystem::exists(dir_.path()));
+}
+
 TEST_F(FileTest, LimitsWhatItReads) {
     ASSERT_TRUE(write_file(file("a"), Bytes(100), Overwrite::no));
     EXPECT_TRUE(read_file(file("a"), 100));

@@ -43,7 +43,7 @@ Code code_of_status(int status) {
 Error remote_error(std::string_view service, const net::ClientResponse& response) {
     std::string code;
     std::string message;
-    std::string inner;
+    std::string inner = tidy(response.headers.get("x-vouchsafe-check"));
     auto body = parse_json(response.body);
     if (body) {
         const Json* error = find_member_ignore_case(*body, "error");
@@ -51,7 +51,7 @@ Error remote_error(std::string_view service, const net::ClientResponse& response
             code = text_member(*error, "code");
             message = text_member(*error, "message");
             const Json* innererror = find_member_ignore_case(*error, "innererror");
-            if (innererror != nullptr) inner = text_member(*innererror, "code");
+            if (inner.empty() && innererror != nullptr) inner = text_member(*innererror, "code");
         } else {
             code = text_member(*body, "error");
             message = text_member(*body, "error_description");

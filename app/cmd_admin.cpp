@@ -1,0 +1,162 @@
+// admin: what an operator sets up in a lab's vault and identity service.
+#include <CLI/CLI.hpp>
+
+#include "app/show.h"
+#include "vouchsafe/lab/services.h"
+
+namespace vouchsafe::app {
+
+namespace {
+
+struct AdminCommand {
+    std::string dir;
+    std::string name;
+    std::string sku = "premium";
+    std::string role;
+    std::string principal;
+    std::string vault;
+    std::string key;
+    std::string secret_out;
+};
+
+struct Opened {
+    std::unique_ptr<lab::DataDirectory> directory;
+    std::unique_ptr<lab::Services> services;
+};
+
+Result<Opened> open_services(const Context& context, const AdminCommand& command) {
+    Path path =
+        command.dir.empty() ? lab::default_lab_path() : std::filesystem::absolute(command.dir);
+    Opened out;
+    out.directory = std::make_unique<lab::DataDirectory>(TRY(lab::DataDirectory::open(path)));
+    out.services = TRY(lab::Services::start(*out.directory, context.clock));
+    return out;
+}
+
+Result<int> create_vault(const Context& context, const AdminCommand& command) {
+    Opened opened = TRY(open_services(context, command));
+    vault::VaultSpec spec;
+    spec.name = command.name;
+    spec.sku = command.sku == "premium" ? vault::Sku::premium : vault::Sku::standard;
+    spec.tenant = opened.directory->tenant_id();
+    spec.subscription = opened.directory->subscription_id();
+    auto made = TRY(opened.services->vault().create_vault(spec));
+    write_out(context.json ? dump_json({{"name", made.name}, {"id", made.resource_id}}) + "\n"
+                           : made.resource_id + "\n");
+    return 0;
+}
+
+Result<std::string> object_id_of(lab::Services& services, const std::string& name) {
+    for (const auto& principal : TRY(services.identity().principals())) {
+        if (name == principal.name || name == principal.client_id || name == principal.object_id) {
+            return principal.object_id;
+        }
+    }
+    return fail(Code::not_found,
+                "there is no principal '{}'; 'vouchsafe admin principals' shows them", name);
+}
+
+Result<int> assign_role(const Context& context, const AdminCommand& command) {
+    Opened opened = TRY(open_services(context, command));
+    auto vault = TRY(opened.services->vault().find_vault(command.vault));
+    std::string scope =
+        command.key.empty() ? vault.resource_id : vault::key_scope(vault, command.key);
+    std::string principal = TRY(object_id_of(*opened.services, command.principal));
+    auto made = TRY(opened.services->vault().assign_role(principal, command.role, scope));
+    write_out(
+        context.json
+            ? dump_json({{"id", made.id}, {"principal", made.principal}, {"scope", made.scope}}) +
+                  "\n"
+            : fmt::format("{} may act as {} on {}\n", made.principal, command.role, made.scope));
+    return 0;
+}
+
+Result<int> create_app(const Context& context, const AdminCommand& command) {
+    Opened opened = TRY(open_services(context, command));
+    auto made = TRY(opened.services->identity().create_app(command.name));
+    TRY(write_file(command.secret_out, made.client_secret.expose(), Overwrite::no, 0600));
+    Json json{{"tenant", opened.directory->tenant_id()},
+              {"client_id", made.principal.client_id},
+              {"object_id", made.principal.object_id}};
+    write_out(context.json
+                  ? dump_json(json) + "\n"
+                  : fmt::format("tenant     {}\nclient id  {}\nobject id  {}\nsecret in  {}\n",
+                                opened.directory->tenant_id(), made.principal.client_id,
+                                made.principal.object_id, command.secret_out));
+    return 0;
+}
+
+Result<int> list_principals(const Context& context, const AdminCommand& command) {
+    Opened opened = TRY(open_services(context, command));
+    Json list = Json::array();
+    std::string text;
+    for (const auto& principal : TRY(opened.services->identity().principals())) {
+        bool app = principal.kind == identity::PrincipalKind::app;
+        list.push_back({{"name", principal.name},
+                        {"kind", app ? "app" : "managed identity"},
+                        {"client_id", principal.client_id},
+                        {"object_id", principal.object_id}});
+        text += fmt::format("{:<20} {:<17} {}\n", principal.name, app ? "app" : "managed identity",
+                            principal.object_id);
+    }
+    write_out(context.json ? dump_json(list) + "\n" : text);
+    return 0;
+}
+
+using Runner = Result<int> (*)(const Context&, const AdminCommand&);
+
+CLI::App* add_command(CLI::App& group, Context& context, const char* name, const char* text,
+                      const std::shared_ptr<AdminCommand>& command, Runner runner) {
+    auto* made = group.add_subcommand(name, text);
+    made->add_option("--dir", command->dir, "lab directory (default: the user's data folder)")
+        ->type_name("DIR");
+    made->callback([&context, command, runner] {
+        context.run = [&context, command, runner] { return runner(context, *command); };
+    });
+    return made;
+}
+
+constexpr const char* kExamples = R"(Examples:
+  vouchsafe admin create-vault my-vault
+  vouchsafe admin create-app alice --secret-out alice.secret
+  vouchsafe admin assign-role "Key Vault Crypto Officer" alice --vault my-vault
+  vouchsafe admin assign-role "Key Vault Crypto Service Release User" my-vm --vault my-vault --key KEK)";
+
+}  // namespace
+
+void add_admin(CLI::App& app, Context& context) {
+    auto* group = app.add_subcommand("admin", "set up a lab's vaults, applications and roles");
+    group->require_subcommand(1);
+    group->footer(kExamples);
+    auto command = std::make_shared<AdminCommand>();
+    auto* vault =
+        add_command(*group, context, "create-vault", "make a vault", command, create_vault);
+    vault->add_option("NAME", command->name, "3 to 24 letters, digits, hyphens")
+        ->required()
+        ->type_name("");
+    vault->add_option("--sku", command->sku, "premium has HSM kinds of keys")
+        ->check(CLI::IsMember({"premium", "standard"}))
+        ->capture_default_str()
+        ->type_name("");
+    auto* role = add_command(*group, context, "assign-role", "let somebody do something", command,
+                             assign_role);
+    role->add_option("ROLE", command->role, "for example \"Key Vault Crypto User\"")
+        ->required()
+        ->type_name("");
+    role->add_option("PRINCIPAL", command->principal, "application, machine, or object id")
+        ->required()
+        ->type_name("");
+    role->add_option("--vault", command->vault, "on which vault")->required()->type_name("NAME");
+    role->add_option("--key", command->key, "only on this key of it")->type_name("NAME");
+    auto* app_command = add_command(*group, context, "create-app",
+                                    "make an application with a secret", command, create_app);
+    app_command->add_option("NAME", command->name, "its name")->required()->type_name("");
+    app_command
+        ->add_option("--secret-out", command->secret_out, "write the secret here (mode 0600)")
+        ->required()
+        ->type_name("FILE");
+    add_command(*group, context, "principals", "show applications and machines", command,
+                list_principals);
+}
+
+}  // namespace vouchsafe::app

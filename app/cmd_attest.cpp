@@ -1,0 +1,85 @@
+// attest: collect this machine's evidence and get a token for it.
+#include <CLI/CLI.hpp>
+
+#include "app/show.h"
+#include "vouchsafe/base/stopwatch.h"
+#include "vouchsafe/guest/attestation_client.h"
+#include "vouchsafe/jose/jws.h"
+
+namespace vouchsafe::app {
+
+namespace {
+
+struct AttestCommand {
+    std::string url = "https://sharedweu.weu.attest.azure.net";
+    std::string nonce;
+    std::string out;
+    bool claims = false;
+    bool evidence = false;
+    bool force = false;
+};
+
+// show_evidence prints what would be sent, and sends nothing to the attestation service.
+Result<int> show_evidence(const guest::Site& site, const AttestCommand& command) {
+    guest::MetadataClient metadata(site.client);
+    auto collected = TRY(guest::collect_azure_guest(site.machine, metadata, command.nonce));
+    write_out(dump_json_pretty(collected.attestation_info) + "\n");
+    return 0;
+}
+
+Result<int> run_attest(const Context& context, const AttestCommand& command) {
+    guest::Site site = TRY(context.site());
+    if (command.evidence) return show_evidence(site, command);
+    guest::MetadataClient metadata(site.client);
+    net::Client client(site.client);
+    Stopwatch watch;
+    SecretBytes token =
+        TRY(guest::attest(site.machine, metadata, client, command.url, command.nonce));
+    if (context.verbose) write_err(fmt::format("attested in {}\n", human_time(watch.seconds())));
+    if (!command.out.empty()) {
+        TRY(write_file(command.out, token.expose(), command.force ? Overwrite::yes : Overwrite::no,
+                       0600));
+        return 0;
+    }
+    if (!command.claims && !context.json) {
+        write_out(token.expose_text());
+        write_out("\n");
+        return 0;
+    }
+    jose::Jws parts = TRY(jose::parse_jws(token.expose_text()));
+    Json claims = TRY(parse_json_object(as_text(parts.payload)));
+    if (context.json) claims = Json{{"token", token.expose_text()}, {"claims", claims}};
+    write_out(dump_json_pretty(claims) + "\n");
+    return 0;
+}
+
+constexpr const char* kExamples = R"(Examples:
+  vouchsafe attest --url https://sharedweu.weu.attest.azure.net       prints the token
+  vouchsafe attest --claims                                            what it says (unverified)
+  vouchsafe attest --out token.jwt
+  vouchsafe attest --evidence                                          what this machine would send
+Needs the right to use the TPM (root, or the group tss).)";
+
+}  // namespace
+
+void add_attest(CLI::App& app, Context& context) {
+    auto command = std::make_shared<AttestCommand>();
+    auto* attest = app.add_subcommand("attest", "prove what this machine is, get a token for it");
+    attest->footer(kExamples);
+    attest->add_option("--url", command->url, "attestation service")
+        ->envname("ATTEST_URL")
+        ->capture_default_str()
+        ->type_name("URL");
+    attest->add_option("--nonce", command->nonce, "text that comes back in the token")
+        ->type_name("TEXT");
+    attest->add_option("--out", command->out, "write the token here (mode 0600)")
+        ->type_name("FILE");
+    attest->add_flag("--force", command->force, "replace that file if it exists");
+    attest->add_flag("--claims", command->claims, "print the token's claims instead of the token");
+    attest->add_flag("--evidence", command->evidence, "print the evidence and ask no service");
+    attest->callback([&context, command] {
+        context.run = [&context, command] { return run_attest(context, *command); };
+    });
+}
+
+}  // namespace vouchsafe::app

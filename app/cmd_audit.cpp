@@ -1,0 +1,135 @@
+// audit: what a service's tamper-evident log says.
+#include <CLI/CLI.hpp>
+
+#include "app/show.h"
+#include "vouchsafe/audit/log.h"
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/lab/data_directory.h"
+#include "vouchsafe/store/store.h"
+
+namespace vouchsafe::app {
+
+namespace {
+
+struct AuditCommand {
+    std::string dir;
+    std::string service = "vault";
+    std::string request_id;
+};
+
+Result<std::unique_ptr<store::Store>> open_store(const AuditCommand& command) {
+    Path dir = command.dir.empty() ? lab::default_lab_path() : Path(command.dir);
+    TRY(lab::DataDirectory::open(dir));
+    Path file = dir / command.service / "store.db";
+    std::error_code ignored;
+    if (!std::filesystem::exists(file, ignored)) {
+        return fail(Code::not_found, "{} has no log yet", file.parent_path().string());
+    }
+    return store::open_sqlite(file);
+}
+
+std::string entry_text(const audit::StoredEntry& stored, bool color) {
+    const audit::Entry& entry = stored.entry;
+    bool allowed = entry.outcome == audit::Outcome::allowed;
+    std::string out = fmt::format("{:>6}  {}  {}  {} {}\n        by {}  request {}\n", stored.index,
+                                  format_rfc3339(entry.time),
+                                  styled(fmt::format("{:<7}", audit::outcome_name(entry.outcome)),
+                                         allowed ? Style::good : Style::bad, color),
+                                  entry.action, entry.resource,
+                                  entry.actor.empty() ? "unknown" : entry.actor, entry.request_id);
+    if (!entry.reason.empty()) out += fmt::format("        {}\n", entry.reason);
+    return out;
+}
+
+Json entry_json(const audit::StoredEntry& stored) {
+    Json json = MUST(parse_json(as_text(stored.entry.encode())));
+    json["index"] = stored.index;
+    return json;
+}
+
+void show(const Context& context, const AuditCommand& command, const audit::StoredEntry& stored) {
+    if (context.json) {
+        write_out(dump_json(entry_json(stored)) + "\n");
+        return;
+    }
+    write_out(entry_text(stored, context.color_out));
+    bool whole = !command.request_id.empty() || context.verbose;
+    if (!whole) return;
+    write_out(describe_checks(stored.entry.checks, "        ", context.color_out));
+    if (!stored.entry.checks.empty() && !stored.entry.checks.back().passed) {
+        write_out(describe_refusal(stored.entry.checks.back(), "          ", context.color_out));
+    }
+}
+
+Result<int> run_show(const Context& context, const AuditCommand& command) {
+    auto store = TRY(open_store(command));
+    audit::Log log(*store);
+    if (!command.request_id.empty()) {
+        auto entries = TRY(log.find(command.request_id));
+        if (entries.empty()) {
+            return fail(Code::not_found, "the {}'s log has no request {}", command.service,
+                        command.request_id);
+        }
+        for (const auto& stored : entries) show(context, command, stored);
+        return 0;
+    }
+    uint64_t next = 0;
+    while (true) {
+        auto entries = TRY(log.entries(next, audit::kMaxPage));
+        if (entries.empty()) return 0;
+        for (const auto& stored : entries) show(context, command, stored);
+        next += entries.size();
+    }
+}
+
+Result<int> run_verify(const Context& context, const AuditCommand& command) {
+    auto store = TRY(open_store(command));
+    audit::Log log(*store);
+    Checks checks;
+    audit::TreeHead head = TRY(log.verify({}, checks));
+    if (context.json) {
+        write_out(dump_json({{"size", head.size}, {"root", encode_hex(head.root)}}) + "\n");
+    } else {
+        write_out(fmt::format("{} log of {} entries, root {}\n",
+                              styled("whole", Style::good, context.color_out), head.size,
+                              encode_hex(head.root)));
+    }
+    return 0;
+}
+
+constexpr const char* kExamples = R"(Examples:
+  vouchsafe audit show                                    every act of the lab's vault
+  vouchsafe audit show --service attestation REQUEST-ID   why a request was refused, check by check
+  vouchsafe audit verify                                  recompute the Merkle tree)";
+
+void add_common(CLI::App& made, AuditCommand& command) {
+    made.add_option("--dir", command.dir,
+                    "data directory (default: the lab in the user's data folder)")
+        ->type_name("DIR");
+    made.add_option("--service", command.service, "vault or attestation")
+        ->check(CLI::IsMember({"vault", "attestation"}))
+        ->capture_default_str()
+        ->type_name("");
+}
+
+}  // namespace
+
+void add_audit(CLI::App& app, Context& context) {
+    auto* group = app.add_subcommand("audit", "what a service did and refused, and why");
+    group->require_subcommand(1);
+    group->footer(kExamples);
+    auto command = std::make_shared<AuditCommand>();
+    auto* show_app = group->add_subcommand("show", "the log, or one request with all its checks");
+    add_common(*show_app, *command);
+    show_app->add_option("REQUEST-ID", command->request_id, "one request")->type_name("");
+    show_app->callback([&context, command] {
+        context.run = [&context, command] { return run_show(context, *command); };
+    });
+    auto* verify_app = group->add_subcommand("verify", "recompute the tree and compare");
+    add_common(*verify_app, *command);
+    verify_app->callback([&context, command] {
+        context.run = [&context, command] { return run_verify(context, *command); };
+    });
+}
+
+}  // namespace vouchsafe::app

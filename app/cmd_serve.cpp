@@ -1,0 +1,254 @@
+// serve: one service of a data directory, for production or tests.
+#include <CLI/CLI.hpp>
+#include <condition_variable>
+#include <mutex>
+
+#include "app/interrupt.h"
+#include "app/show.h"
+#include "vouchsafe/attest/service.h"
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/crypto/x509.h"
+#include "vouchsafe/identity/metadata.h"
+#include "vouchsafe/lab/services.h"
+#include "vouchsafe/vault/service.h"
+
+namespace vouchsafe::app {
+
+namespace {
+
+struct ServeCommand {
+    std::string dir;
+    std::string listen = "127.0.0.1:0";
+    std::string tls_cert;
+    std::string tls_key;
+    std::string issuer{lab::kAttestationUrl};
+    std::vector<std::string> attestation_origins{std::string(lab::kAttestationUrl)};
+    std::string login = "https://login.microsoftonline.com";
+    std::string machine;
+};
+
+// open_directory opens the data directory, or makes a production one.
+Result<lab::DataDirectory> open_directory(const Context& context, const ServeCommand& command) {
+    if (command.dir.empty()) {
+        return fail(Code::invalid, "say with --dir DIR where keys and records are");
+    }
+    Path path = std::filesystem::absolute(command.dir);
+    auto opened = lab::DataDirectory::open(path);
+    if (opened || opened.error().code != Code::not_found) return opened;
+    auto made =
+        TRY(lab::DataDirectory::create(path, lab::DirectoryKind::production, context.clock.now()));
+    write_err(fmt::format("made the production directory {}: it believes the vendors' roots only\n",
+                          path.string()));
+    return made;
+}
+
+Result<net::TlsIdentity> read_tls(const ServeCommand& command) {
+    std::string chain = TRY(read_text_file(command.tls_cert));
+    Bytes key = TRY(read_file(command.tls_key, 64 << 10));
+    auto private_key = crypto::PrivateKey::from_pem(key);
+    wipe(key);
+    return net::TlsIdentity{
+        TRY(with_context(crypto::Certificate::parse_pem_bundle(chain), command.tls_cert)),
+        TRY(with_context(std::move(private_key), command.tls_key))};
+}
+
+Result<net::TlsIdentity> tls_for(const Context& context, const ServeCommand& command,
+                                 const lab::DataDirectory& directory,
+                                 std::vector<std::string> names) {
+    if (!command.tls_cert.empty() || !command.tls_key.empty()) return read_tls(command);
+    if (directory.kind() != lab::DirectoryKind::lab) {
+        return fail(Code::invalid, "a production service needs --tls-cert FILE and --tls-key FILE");
+    }
+    names.insert(names.end(), {"localhost", "127.0.0.1"});
+    return directory.root().issue_tls(names, context.clock.now());
+}
+
+Result<net::ServerOptions> server_options(const ServeCommand& command, std::string name,
+                                          std::optional<net::TlsIdentity> tls) {
+    net::ServerOptions options;
+    options.name = std::move(name);
+    options.tls = std::move(tls);
+    size_t colon = command.listen.rfind(':');
+    auto url = net::Url::parse("http://" + command.listen);
+    bool any_port = command.listen.ends_with(":0");
+    if (colon == std::string::npos || (!url && !any_port)) {
+        return fail(Code::invalid, "--listen takes ADDRESS:PORT, for example 127.0.0.1:8443");
+    }
+    options.address = command.listen.substr(0, colon);
+    options.port = any_port ? uint16_t{0} : url->port;
+    return options;
+}
+
+// run_until_interrupted serves, tells where, and stops in order at Ctrl-C or SIGTERM.
+Result<int> run_until_interrupted(const Context& context, net::ServerOptions options,
+                                  net::Handler handler) {
+    std::string name = options.name;
+    std::string address = options.address;
+    std::string scheme = options.tls ? "https" : "http";
+    auto server = TRY(net::Server::start(std::move(options), std::move(handler)));
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool stop = false;
+    on_interrupt([&] {
+        std::lock_guard lock(mutex);
+        stop = true;
+        changed.notify_all();
+    });
+    std::string where = fmt::format("{}://{}:{}", scheme, address, server->port());
+    if (context.json) {
+        write_out(dump_json({{"service", name}, {"listening", where}}) + "\n");
+    } else {
+        write_out(fmt::format("{} listens on {}; Ctrl-C stops it\n", name, where));
+    }
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return stop; });
+    server->stop();
+    return 0;
+}
+
+Result<std::unique_ptr<store::Store>> open_store(const Path& folder) {
+    TRY(make_private_dir(folder));
+    return store::open_sqlite(folder / "store.db");
+}
+
+Result<int> serve_attestation(const Context& context, const ServeCommand& command) {
+    auto directory = TRY(open_directory(context, command));
+    evidence::TrustAnchors anchors = directory.anchors();
+    attest::Config config;
+    config.issuer = command.issuer;
+    config.directory = directory.path() / "attestation";
+    if (directory.kind() == lab::DirectoryKind::lab) {
+        config.compliant_id_keys = {encode_hex(lab::simulated_id_key_digest())};
+    }
+    auto store = TRY(open_store(config.directory));
+    audit::Log audit(*store);
+    auto service = TRY(attest::Service::create(config, {*store, audit, context.clock, anchors}));
+    auto tls =
+        TRY(tls_for(context, command, directory, {TRY(net::Url::parse(command.issuer)).host}));
+    auto options = TRY(server_options(command, "attestation", std::move(tls)));
+    return run_until_interrupted(context, std::move(options), service->handler());
+}
+
+Result<int> serve_identity(const Context& context, const ServeCommand& command) {
+    auto directory = TRY(open_directory(context, command));
+    identity::Config config;
+    config.tenant_id = directory.tenant_id();
+    config.directory = directory.path() / "identity";
+    config.authority = command.login;
+    auto store = TRY(open_store(config.directory));
+    auto service = TRY(identity::Service::create(config, {*store, context.clock}));
+    auto tls =
+        TRY(tls_for(context, command, directory, {TRY(net::Url::parse(command.login)).host}));
+    auto options = TRY(server_options(command, "identity", std::move(tls)));
+    return run_until_interrupted(context, std::move(options), service->handler());
+}
+
+Result<int> serve_vault(const Context& context, const ServeCommand& command) {
+    auto directory = TRY(open_directory(context, command));
+    bool is_lab = directory.kind() == lab::DirectoryKind::lab;
+    std::vector<std::string> names{std::string(lab::kVaultSuffix),
+                                   fmt::format("*.{}", lab::kVaultSuffix)};
+    auto tls = TRY(tls_for(context, command, directory, names));
+    vault::Config config;
+    config.directory = directory.path() / "vault";
+    config.login_authority = command.login;
+    config.attestation_origins = command.attestation_origins;
+    config.allow_simulated = is_lab;
+    auto store = TRY(open_store(config.directory));
+    net::Client client(TRY(context.site()).client);
+    auto signer =
+        is_lab ? TRY(directory.root().issue_release_signer(names, context.clock.now())) : tls;
+    auto service = TRY(vault::Service::create(
+        config, {*store, context.clock, vault::fetch_with(client), std::move(signer)}));
+    auto options = TRY(server_options(command, "vault", std::move(tls)));
+    return run_until_interrupted(context, std::move(options), service->handler());
+}
+
+Result<int> serve_imds(const Context& context, const ServeCommand& command) {
+    auto directory = TRY(open_directory(context, command));
+    if (directory.kind() != lab::DirectoryKind::lab) {
+        return fail(Code::invalid, "a metadata service belongs to a machine of a lab");
+    }
+    identity::Config config;
+    config.tenant_id = directory.tenant_id();
+    config.directory = directory.path() / "identity";
+    auto store = TRY(open_store(config.directory));
+    auto issuer = TRY(identity::Service::create(config, {*store, context.clock}));
+    auto machine = TRY(lab::Machine::open(directory.path() / "machines" / command.machine));
+    auto told = TRY(lab::describe_machine(directory, *issuer, machine.identity()));
+    identity::Metadata metadata(*issuer, context.clock, told.machine);
+    auto options = TRY(server_options(command, "imds", std::nullopt));
+    return run_until_interrupted(context, std::move(options), metadata.handler());
+}
+
+using Runner = Result<int> (*)(const Context&, const ServeCommand&);
+
+CLI::App* add_command(CLI::App& group, Context& context, const char* name, const char* text,
+                      const std::shared_ptr<ServeCommand>& command, Runner runner) {
+    auto* made = group.add_subcommand(name, text);
+    made->add_option("--dir", command->dir,
+                     "data directory; a new one becomes a production directory")
+        ->required()
+        ->type_name("DIR");
+    made->add_option("--listen", command->listen, "port 0: any free one")
+        ->capture_default_str()
+        ->type_name("ADDR:PORT");
+    made->callback([&context, command, runner] {
+        context.run = [&context, command, runner] { return runner(context, *command); };
+    });
+    return made;
+}
+
+void add_tls(CLI::App& made, ServeCommand& command) {
+    made.add_option("--tls-cert", command.tls_cert, "PEM chain, leaf first (a lab makes its own)")
+        ->type_name("FILE");
+    made.add_option("--tls-key", command.tls_key, "PEM private key")->type_name("FILE");
+}
+
+constexpr const char* kExamples = R"(Examples:
+  vouchsafe serve attestation --dir /var/lib/vouchsafe --listen 0.0.0.0:443 \
+      --issuer https://attest.example.org --tls-cert chain.pem --tls-key key.pem
+  vouchsafe serve vault --dir ~/lab --listen 127.0.0.1:8443
+A lab directory (made by demo or vm create) believes its own simulated root; a production directory
+believes the vendors' roots, and its vault refuses tokens about simulated machines.)";
+
+}  // namespace
+
+void add_serve(CLI::App& app, Context& context) {
+    auto* group =
+        app.add_subcommand("serve", "run one service: attestation, vault, identity or imds");
+    group->require_subcommand(1);
+    group->footer(kExamples);
+    auto command = std::make_shared<ServeCommand>();
+    auto* attestation =
+        add_command(*group, context, "attestation", "appraise evidence and mint tokens", command,
+                    serve_attestation);
+    add_tls(*attestation, *command);
+    attestation->add_option("--issuer", command->issuer, "its name in tokens")
+        ->capture_default_str()
+        ->type_name("URL");
+    auto* vault = add_command(*group, context, "vault", "keep keys, release them by policy",
+                              command, serve_vault);
+    add_tls(*vault, *command);
+    vault
+        ->add_option("--attestation-origin", command->attestation_origins,
+                     "attestation service to believe (repeat)")
+        ->capture_default_str()
+        ->type_name("URL");
+    vault->add_option("--login", command->login, "token issuer")
+        ->capture_default_str()
+        ->type_name("URL");
+    auto* identity =
+        add_command(*group, context, "identity", "issue access tokens", command, serve_identity);
+    add_tls(*identity, *command);
+    identity->add_option("--login", command->login, "its own URL")
+        ->capture_default_str()
+        ->type_name("URL");
+    auto* imds = add_command(*group, context, "imds",
+                             "the metadata service of one machine of a lab", command, serve_imds);
+    imds->add_option("--machine", command->machine, "name of the machine")
+        ->required()
+        ->type_name("NAME");
+}
+
+}  // namespace vouchsafe::app

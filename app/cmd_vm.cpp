@@ -1,0 +1,201 @@
+// vm: local stand-ins for confidential VMs.
+#include <CLI/CLI.hpp>
+
+#include "app/show.h"
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/lab/sandbox.h"
+#include "vouchsafe/lab/services.h"
+
+namespace vouchsafe::app {
+
+namespace {
+
+struct VmCommand {
+    std::string dir;
+    std::string name;
+    std::string secure_boot = "on";
+    bool debug = false;
+    std::vector<std::string> roles;
+    std::vector<std::string> read;
+    std::vector<std::string> write;
+    std::vector<std::string> argv;
+};
+
+Path lab_path(const VmCommand& command) {
+    return command.dir.empty() ? lab::default_lab_path() : std::filesystem::absolute(command.dir);
+}
+
+Path machine_path(const VmCommand& command) {
+    return lab_path(command) / "machines" / command.name;
+}
+
+Result<lab::DataDirectory> open_lab(const Context& context, const VmCommand& command) {
+    auto opened = lab::DataDirectory::open(lab_path(command));
+    if (!opened && opened.error().code == Code::not_found) {
+        return lab::DataDirectory::create(lab_path(command), lab::DirectoryKind::lab,
+                                          context.clock.now());
+    }
+    return opened;
+}
+
+Result<int> run_create(const Context& context, const VmCommand& command) {
+    auto directory = TRY(open_lab(context, command));
+    if (directory.kind() != lab::DirectoryKind::lab) {
+        return fail(Code::invalid, "{} is a production directory: machines are for labs",
+                    directory.path().string());
+    }
+    lab::MachineSpec spec;
+    spec.name = command.name;
+    spec.secure_boot = command.secure_boot == "on";
+    spec.allow_debug = command.debug;
+    auto machine = TRY(
+        lab::Machine::create(spec, machine_path(command), directory.root(), context.clock.now()));
+    const auto& made = machine.identity().spec;
+    if (context.json) {
+        write_out(dump_json({{"name", made.name}, {"vm_id", made.vm_id}}) + "\n");
+    } else {
+        write_err(
+            fmt::format("machine {} made (vm id {}); run something in it with: vouchsafe vm exec "
+                        "{} -- vouchsafe attest\n",
+                        made.name, made.vm_id, made.name));
+    }
+    return 0;
+}
+
+Result<int> run_list(const Context& context, const VmCommand& command) {
+    Json list = Json::array();
+    std::string text;
+    std::error_code error;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(lab_path(command) / "machines", error)) {
+        auto machine = lab::Machine::open(entry.path());
+        if (!machine) continue;
+        const auto& spec = machine->identity().spec;
+        list.push_back({{"name", spec.name},
+                        {"vm_id", spec.vm_id},
+                        {"secure_boot", spec.secure_boot},
+                        {"debug_allowed", spec.allow_debug}});
+        text +=
+            fmt::format("{:<20} {}  Secure Boot {}{}\n", spec.name, spec.vm_id,
+                        spec.secure_boot ? "on" : "off", spec.allow_debug ? ", debug allowed" : "");
+    }
+    if (text.empty()) text = "no machines; make one with: vouchsafe vm create NAME\n";
+    write_out(context.json ? dump_json(list) + "\n" : text);
+    return 0;
+}
+
+Result<int> run_delete(const Context&, const VmCommand& command) {
+    TRY(lab::Machine::open(machine_path(command)));
+    std::error_code error;
+    std::filesystem::remove_all(machine_path(command), error);
+    if (error) return fail(Code::io, "cannot remove {}", machine_path(command).string());
+    return 0;
+}
+
+struct Running {
+    std::unique_ptr<lab::DataDirectory> directory;
+    std::unique_ptr<lab::Services> services;
+    std::unique_ptr<lab::Machine> machine;
+    std::unique_ptr<TemporaryDir> folder;  // site file and CA
+};
+
+// bring_up starts the lab's services and the machine, for as long as the command runs.
+Result<Running> bring_up(const Context& context, const VmCommand& command) {
+    Running out;
+    out.directory = std::make_unique<lab::DataDirectory>(TRY(open_lab(context, command)));
+    out.services = TRY(lab::Services::start(*out.directory, context.clock));
+    out.machine = std::make_unique<lab::Machine>(TRY(lab::Machine::open(machine_path(command))));
+    TRY(out.machine->start());
+    std::string principal;
+    std::string metadata = TRY(out.services->add_metadata(out.machine->identity(), principal));
+    for (const auto& vault : TRY(out.services->vault().vaults()))
+        out.services->allow_vault(vault.name);
+    auto connect_to = out.services->connect_to();
+    connect_to[fmt::format("{}:80", lab::kMetadataHost)] = metadata;
+    out.folder = std::make_unique<TemporaryDir>(TRY(TemporaryDir::create("vouchsafe-vm")));
+    Path ca_file = out.folder->path() / "tls-ca.pem";
+    TRY(write_file(ca_file, as_bytes(out.directory->root().tls_ca_pem()), Overwrite::yes));
+    std::string site = guest::Site::encode(ca_file, connect_to, out.machine->tcti(),
+                                           out.machine->event_log_path());
+    TRY(write_file(out.folder->path() / "site.json", as_bytes(site), Overwrite::yes));
+    return out;
+}
+
+Result<int> run_exec(const Context& context, const VmCommand& command) {
+    Running running = TRY(bring_up(context, command));
+    lab::Command child;
+    child.argv = command.argv;
+    // The program itself is inside under its own path, whatever it is called here.
+    if (child.argv.front() == "vouchsafe") {
+        child.argv.front() = std::filesystem::read_symlink("/proc/self/exe").string();
+    }
+    child.env = std::vector<std::string>{
+        "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "OMP_WAIT_POLICY=passive",
+        "VOUCHSAFE_SITE=" + (running.folder->path() / "site.json").string()};
+    child.out = lab::Command::Output::inherit;
+    child.err = lab::Command::Output::inherit;
+    lab::SandboxSpec sandbox;
+    sandbox.read = {running.folder->path(), running.machine->event_log_path()};
+    for (const std::string& path : command.read)
+        sandbox.read.push_back(std::filesystem::absolute(path));
+    for (const std::string& path : command.write)
+        sandbox.write.push_back(std::filesystem::absolute(path));
+    sandbox.sockets = running.machine->sockets();
+    sandbox.ports = running.services->ports();
+    auto started = TRY(lab::start_sandboxed(std::move(child), sandbox));
+    if (context.verbose) write_err(fmt::format("confined by {}\n", started.report.summary()));
+    auto finished = TRY(started.process.wait());
+    return finished.signal != 0 ? 128 + finished.signal : finished.exit_code;
+}
+
+using Runner = Result<int> (*)(const Context&, const VmCommand&);
+
+CLI::App* add_command(CLI::App& group, Context& context, const char* name, const char* text,
+                      const std::shared_ptr<VmCommand>& command, Runner runner, bool named) {
+    auto* made = group.add_subcommand(name, text);
+    made->add_option("--dir", command->dir, "lab directory (default: the user's data folder)")
+        ->type_name("DIR");
+    if (named) made->add_option("NAME", command->name, "the machine")->required()->type_name("");
+    made->callback([&context, command, runner] {
+        context.run = [&context, command, runner] { return runner(context, *command); };
+    });
+    return made;
+}
+
+constexpr const char* kExamples = R"(Examples:
+  vouchsafe vm create alice
+  vouchsafe vm exec alice -- vouchsafe attest --claims
+  vouchsafe vm exec alice --read data.sealed -- vouchsafe train data.sealed --key ... --attest-url ...
+A machine is a software TPM provisioned as Azure's paravisor does it, with a recorded real boot. It
+shows the protocol; it protects nothing from the owner of this computer.)";
+
+}  // namespace
+
+void add_vm(CLI::App& app, Context& context) {
+    auto* group = app.add_subcommand("vm", "local stand-ins for confidential VMs");
+    group->require_subcommand(1);
+    group->footer(kExamples);
+    auto command = std::make_shared<VmCommand>();
+    auto* create =
+        add_command(*group, context, "create", "make a machine", command, run_create, true);
+    create->add_option("--secure-boot", command->secure_boot, "on or off")
+        ->check(CLI::IsMember({"on", "off"}))
+        ->capture_default_str()
+        ->type_name("");
+    create->add_flag("--debug", command->debug,
+                     "its report's policy allows debugging (to be refused)");
+    add_command(*group, context, "list", "show the machines", command, run_list, false);
+    add_command(*group, context, "delete", "remove a machine and its TPM", command, run_delete,
+                true);
+    auto* exec = add_command(*group, context, "exec",
+                             "run a command in a machine, confined, with the lab's services up",
+                             command, run_exec, true);
+    exec->add_option("--read", command->read, "file or folder it may read (repeat)")
+        ->type_name("PATH");
+    exec->add_option("--write", command->write, "file or folder it may write (repeat)")
+        ->type_name("PATH");
+    exec->add_option("COMMAND", command->argv, "after --")->required()->type_name("");
+    exec->prefix_command(false);
+}
+
+}  // namespace vouchsafe::app

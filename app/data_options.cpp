@@ -1,0 +1,137 @@
+#include "app/data_options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace vouchsafe::app {
+
+namespace {
+
+constexpr size_t kMaxPlain = size_t{64} << 30;
+constexpr size_t kMaxWrappedKey = 4096;
+
+Result<crypto::PrivateKey> read_private_key(const std::string& file) {
+    Bytes pem = TRY(read_file(file, 64 << 10));
+    auto key = crypto::PrivateKey::from_pem(pem);
+    wipe(pem);
+    return with_context(std::move(key), file);
+}
+
+// read_plain reads a file that is not sealed into secret pages.
+Result<SecretPages> read_plain(const std::string& file) {
+    auto source = TRY(seal::FileSource::open(file));
+    uint64_t size = source->size().value_or(0);
+    if (size == 0 || size > kMaxPlain) {
+        return fail(Code::invalid, "{} is empty, too large, or no regular file", file);
+    }
+    SecretPages pages = TRY(SecretPages::allocate(size));
+    ByteView read = TRY(source->read_at(0, size, pages.expose_mutable()));
+    pages.truncate(read.size());
+    return pages;
+}
+
+Result<train::Table> parse_native(const DataOptions& data, KeySource& key,
+                                  const train::TableOptions& options, Checks& checks) {
+    auto source = TRY(seal::FileSource::open(data.file));
+    auto unwrap = key.unwrap_native();
+    auto reader = TRY(seal::SealedReader::open(*source, unwrap, {}, checks));
+    return train::Table::parse_sealed(reader, options);
+}
+
+}  // namespace
+
+void add_key_options(CLI::App& command, KeyOptions& options) {
+    auto* group = command.add_option_group("The key");
+    group->add_option("--key", options.key, "https://VAULT.vault.azure.net/keys/NAME[/VERSION]")
+        ->type_name("URL");
+    group
+        ->add_option("--attest-url", options.attest_url,
+                     "attestation service the key's policy trusts")
+        ->envname("ATTEST_URL")
+        ->type_name("URL");
+    group->add_option("--token", options.token_file, "attestation token to present instead")
+        ->type_name("FILE");
+    group->add_option("--nonce", options.nonce, "text for the attestation's client payload")
+        ->type_name("TEXT");
+    group
+        ->add_option("--private-key", options.private_key, "the key itself as a PEM file, no vault")
+        ->type_name("FILE");
+    add_credential_options(command, options.credential);
+}
+
+void add_data_options(CLI::App& command, DataOptions& options) {
+    command.add_option("FILE", options.file, "the data")->required()->type_name("");
+    command
+        .add_option("--wrapped-key", options.wrapped_key, "FILE is the tutorial's .enc: its .key")
+        ->type_name("FILE");
+    command.add_flag("--oaep", options.oaep, "that .key is wrapped with RSA-OAEP-256, not RSA1_5");
+}
+
+Result<std::unique_ptr<KeySource>> KeySource::create(const Context& context,
+                                                     const KeyOptions& options,
+                                                     guest::KeySession::Observer observer) {
+    std::unique_ptr<KeySource> out(new KeySource);
+    if (!options.private_key.empty()) {
+        out->fixed_ = TRY(read_private_key(options.private_key));
+        return out;
+    }
+    if (options.key.empty()) {
+        return fail(Code::invalid, "the data is sealed: say with --key URL which key opens it");
+    }
+    guest::Site site = TRY(context.site());
+    guest::KeySessionOptions session;
+    session.key = TRY(guest::KeyId::parse(options.key));
+    session.attest_url = options.attest_url;
+    session.nonce = options.nonce;
+    if (!options.token_file.empty()) session.token = TRY(read_secret_file(options.token_file));
+    out->key_id_ = session.key.text();
+    out->credentials_ = TRY(make_credentials(options.credential, site));
+    out->session_ =
+        std::make_unique<guest::KeySession>(site, *out->credentials_->credential,
+                                            std::move(session), context.clock, std::move(observer));
+    return out;
+}
+
+Result<crypto::PrivateKey> KeySource::key() {
+    if (fixed_) return *fixed_;
+    return session_->key();
+}
+
+seal::UnwrapKey KeySource::unwrap_native() {
+    return [this](const std::string& provider, const std::string& info,
+                  ByteView wrapped) -> Result<SecretBytes> {
+        // A data key for another key is refused before anything is sent anywhere.
+        if (!key_id_.empty() && (provider != seal::kProvider || info != key_id_)) {
+            return fail(Code::not_found, "wrapped for {}", info);
+        }
+        return seal::unwrap_with(TRY(key()), key_id_)(provider, info, wrapped);
+    };
+}
+
+seal::PairUnwrap KeySource::unwrap_pair(seal::WrapAlg alg) {
+    return [this, alg](ByteView wrapped) -> Result<SecretBytes> {
+        return seal::pair_unwrap_with(TRY(key()), alg)(wrapped);
+    };
+}
+
+Result<seal::Opened> open_sealed(const DataOptions& data, KeySource& key, Checks& checks) {
+    auto source = TRY(seal::FileSource::open(data.file));
+    if (data.wrapped_key.empty()) {
+        return seal::open_to_pages(*source, key.unwrap_native(), {}, checks);
+    }
+    Bytes wrapped = TRY(read_file(data.wrapped_key, kMaxWrappedKey));
+    auto alg = data.oaep ? seal::WrapAlg::rsa_oaep_256 : seal::WrapAlg::rsa1_5;
+    return seal::open_pair(*source, wrapped, key.unwrap_pair(alg), checks);
+}
+
+Result<train::Table> load_table(const DataOptions& data, KeySource* key,
+                                const train::TableOptions& options, Checks& checks) {
+    if (data.plain) {
+        SecretPages pages = TRY(read_plain(data.file));
+        return train::Table::parse(pages.expose(), options);
+    }
+    if (data.wrapped_key.empty()) return parse_native(data, *key, options, checks);
+    seal::Opened opened = TRY(open_sealed(data, *key, checks));
+    return train::Table::parse(opened.expose(), options);
+}
+
+}  // namespace vouchsafe::app

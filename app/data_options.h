@@ -1,0 +1,60 @@
+// Command-line options that name sealed data and how its key is had, and the data itself.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "app/credential_options.h"
+#include "vouchsafe/guest/key_session.h"
+#include "vouchsafe/seal/pair.h"
+#include "vouchsafe/seal/sealed_reader.h"
+#include "vouchsafe/train/table.h"
+
+namespace vouchsafe::app {
+
+struct KeyOptions {
+    std::string key;  // identifier of the vault's key
+    std::string attest_url;
+    std::string token_file;   // an attestation token we already have
+    std::string private_key;  // PEM file: the key itself, without a vault
+    std::string nonce;
+    CredentialOptions credential;
+};
+void add_key_options(CLI::App& command, KeyOptions& options);
+
+// KeySource gives the private key: from a file, or released by a vault at first use.
+class KeySource {
+  public:
+    static Result<std::unique_ptr<KeySource>> create(const Context& context,
+                                                     const KeyOptions& options,
+                                                     guest::KeySession::Observer observer);
+    // key_id is the identifier data keys are wrapped for; "" with a key from a file.
+    const std::string& key_id() const { return key_id_; }
+    Result<crypto::PrivateKey> key();
+    seal::UnwrapKey unwrap_native();
+    seal::PairUnwrap unwrap_pair(seal::WrapAlg alg);
+
+  private:
+    KeySource() = default;
+    std::string key_id_;
+    std::optional<crypto::PrivateKey> fixed_;
+    std::unique_ptr<Credentials> credentials_;
+    std::unique_ptr<guest::KeySession> session_;
+};
+
+struct DataOptions {
+    std::string file;
+    std::string wrapped_key;  // NAME.key: `file` is the tutorial's pair
+    bool oaep = false;        // the pair's key is wrapped with RSA-OAEP-256
+    bool plain = false;       // `file` is not sealed
+};
+void add_data_options(CLI::App& command, DataOptions& options);
+
+// load_table reads the table, sealed or plain, without ever having the plaintext on disk.
+Result<train::Table> load_table(const DataOptions& data, KeySource* key,
+                                const train::TableOptions& options, Checks& checks);
+
+// open_sealed opens the whole file into memory.
+Result<seal::Opened> open_sealed(const DataOptions& data, KeySource& key, Checks& checks);
+
+}  // namespace vouchsafe::app

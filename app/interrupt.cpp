@@ -1,0 +1,62 @@
+#include "app/interrupt.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "vouchsafe/base/file.h"
+
+namespace vouchsafe::app {
+
+namespace {
+
+std::mutex g_mutex;
+std::function<void()> g_handler;
+
+sigset_t signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+    return set;
+}
+
+[[noreturn]] void end_now(int number) {
+    remove_unfinished_outputs();
+    remove_temporary_dirs();
+    ::_exit(128 + number);
+}
+
+void watch() {
+    sigset_t set = signals();
+    while (true) {
+        int number = 0;
+        if (sigwait(&set, &number) != 0) continue;
+        std::function<void()> handler;
+        {
+            std::lock_guard lock(g_mutex);
+            handler = std::exchange(g_handler, {});
+        }
+        if (!handler) end_now(number);
+        handler();
+    }
+}
+
+}  // namespace
+
+void watch_signals() {
+    sigset_t set = signals();
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    std::thread(watch).detach();
+}
+
+void on_interrupt(std::function<void()> handler) {
+    std::lock_guard lock(g_mutex);
+    g_handler = std::move(handler);
+}
+
+}  // namespace vouchsafe::app

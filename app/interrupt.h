@@ -1,0 +1,17 @@
+// Ctrl-C and termination. Signals are blocked in every thread and taken by one watcher thread, so
+// cleaning up runs as ordinary code: half-written outputs and temporary folders are removed,
+// children die with us, and the exit code is 128 + signal.
+#pragma once
+
+#include <functional>
+
+namespace vouchsafe::app {
+
+// watch_signals must be called before any other thread is started.
+void watch_signals();
+
+// on_interrupt replaces what happens at a signal: services stop in order instead of ending at once.
+// The handler runs in the watcher thread. A second signal ends the process in any case.
+void on_interrupt(std::function<void()> handler);
+
+}  // namespace vouchsafe::app

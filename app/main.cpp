@@ -1,0 +1,91 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+
+#include "app/context.h"
+#include "app/interrupt.h"
+#include "app/show.h"
+#include "vouchsafe/base/log.h"
+#include "vouchsafe/base/secret.h"
+
+namespace vouchsafe::app {
+
+Result<guest::Site> Context::site() const {
+    if (site_file.empty()) return guest::Site{};
+    return guest::Site::load(site_file);
+}
+
+namespace {
+
+constexpr std::string_view kFooter = R"(
+Start here:
+  vouchsafe demo                      the whole first tutorial on this machine
+  vouchsafe demo --verbose            the same with every check that was made
+  vouchsafe COMMAND --help            every command explains itself, with examples
+Exit codes: 0 done, 1 refused, 2 usage or unreadable input, 3 something is not reachable, 4 a bug.)";
+
+bool wants_color(int fd) {
+    const char* no_color = std::getenv("NO_COLOR");
+    const char* term = std::getenv("TERM");
+    bool dumb = term == nullptr || std::string_view(term) == "dumb";
+    return ::isatty(fd) == 1 && !dumb && (no_color == nullptr || *no_color == '\0');
+}
+
+void add_globals(CLI::App& app, Context& context) {
+    app.add_flag("--json", context.json, "results and errors as JSON, for programs");
+    app.add_flag("-v,--verbose", context.verbose, "show every check that was made");
+    app.add_option("--site", context.site_file,
+                   "site file: where TPM and services are, if not where Azure has them")
+        ->envname("VOUCHSAFE_SITE")
+        ->type_name("FILE");
+}
+
+int run(int argc, char** argv) {
+    Context context;
+    context.color_out = wants_color(STDOUT_FILENO);
+    context.color_err = wants_color(STDERR_FILENO);
+    CLI::App app("vouchsafe: the key is granted, once the machine is vouched for", "vouchsafe");
+    app.set_version_flag("--version", "vouchsafe " VS_VERSION);
+    app.footer(std::string(kFooter));
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.get_formatter()->column_width(30);
+    add_globals(app, context);
+    add_demo(app, context);
+    add_attest(app, context);
+    add_key(app, context);
+    add_seal(app, context);
+    add_train(app, context);
+    add_vm(app, context);
+    add_serve(app, context);
+    add_admin(app, context);
+    add_verify(app, context);
+    add_explain(app, context);
+    add_audit(app, context);
+    add_completion(app, context);
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    set_log(context.verbose ? LogLevel::info : LogLevel::warn,
+            context.json ? LogFormat::json : LogFormat::text);
+    auto result = context.run();
+    if (result) return *result;
+    show_error(context, result.error());
+    return code_info(result.error().code).exit_code;
+}
+
+}  // namespace
+}  // namespace vouchsafe::app
+
+int main(int argc, char** argv) {
+    if (auto hardened = vouchsafe::harden_process(); !hardened) {
+        vouchsafe::app::write_err(hardened.error().message + "\n");
+        return vouchsafe::code_info(vouchsafe::Code::internal).exit_code;
+    }
+    vouchsafe::app::watch_signals();
+    return vouchsafe::app::run(argc, argv);
+}

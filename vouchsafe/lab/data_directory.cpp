@@ -1,0 +1,84 @@
+#include "vouchsafe/lab/data_directory.h"
+
+#include <cstdlib>
+
+#include "vouchsafe/base/json.h"
+#include "vouchsafe/crypto/random.h"
+
+namespace vouchsafe::lab {
+
+namespace {
+
+constexpr int kFormat = 1;
+Path description(const Path& path) {
+    return path / "directory.json";
+}
+
+}  // namespace
+
+std::string_view kind_name(DirectoryKind kind) {
+    return kind == DirectoryKind::lab ? "lab" : "production";
+}
+
+Result<DataDirectory> DataDirectory::open(const Path& path) {
+    auto text = read_text_file(description(path));
+    if (!text && text.error().code == Code::not_found) {
+        return fail(Code::not_found, "{} is no data directory", path.string());
+    }
+    if (!text) return fail(text.error());
+    Json json = TRY(with_context(parse_json_object(*text), description(path).string()));
+    if (TRY(json_integer(json, "format")) != kFormat) {
+        return fail(Code::unsupported, "{} was made by another version of this program",
+                    path.string());
+    }
+    DataDirectory out;
+    out.path_ = path;
+    std::string kind = TRY(json_string(json, "kind"));
+    if (kind != "lab" && kind != "production") {
+        return fail(Code::invalid, "{}: unknown kind '{}'", path.string(), kind);
+    }
+    out.kind_ = kind == "lab" ? DirectoryKind::lab : DirectoryKind::production;
+    out.tenant_id_ = TRY(json_string(json, "tenant"));
+    out.subscription_id_ = TRY(json_string(json, "subscription"));
+    if (out.kind_ == DirectoryKind::lab) out.root_ = TRY(SimulatedRoot::load(path / "root"));
+    return out;
+}
+
+Result<DataDirectory> DataDirectory::create(const Path& path, DirectoryKind kind, Time now) {
+    TRY(make_private_dir(path));
+    // The description comes last: without it the directory is unfinished and taken up again.
+    std::error_code ignored;
+    if (std::filesystem::exists(description(path), ignored)) {
+        return fail(Code::conflict, "{} is a data directory already", path.string());
+    }
+    if (kind == DirectoryKind::lab) TRY(SimulatedRoot::load_or_create(path / "root", now));
+    for (const char* service : {"attestation", "vault", "identity", "machines"}) {
+        TRY(make_private_dir(path / service));
+    }
+    Json json{{"format", kFormat},
+              {"kind", kind_name(kind)},
+              {"tenant", crypto::random_uuid()},
+              {"subscription", crypto::random_uuid()},
+              {"created", format_rfc3339(now)}};
+    TRY(write_file(description(path), as_bytes(dump_json_pretty(json) + "\n"), Overwrite::no));
+    return open(path);
+}
+
+evidence::TrustAnchors DataDirectory::anchors() const {
+    return kind_ == DirectoryKind::lab ? root().anchors() : evidence::vendor_anchors();
+}
+
+std::string DataDirectory::resource_id(std::string_view type, std::string_view name) const {
+    return fmt::format("/subscriptions/{}/resourceGroups/{}/providers/{}/{}", subscription_id_,
+                       kind_name(kind_), type, name);
+}
+
+Path default_lab_path() {
+    const char* data = std::getenv("XDG_DATA_HOME");
+    if (data != nullptr && *data == '/') return Path(data) / "vouchsafe" / "lab";
+    const char* home = std::getenv("HOME");
+    Path base = home != nullptr && *home == '/' ? Path(home) : Path("/tmp");
+    return base / ".local" / "share" / "vouchsafe" / "lab";
+}
+
+}  // namespace vouchsafe::lab

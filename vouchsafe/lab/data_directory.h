@@ -1,0 +1,54 @@
+// A data directory: one installation's keys, stores and trust anchors. Its kind is fixed when it is
+// made and cannot be changed: a lab believes its own simulated root and nothing else; a production
+// directory believes the vendors' roots and nothing else, and its vault refuses tokens of the
+// simulated tier. Lab and production are kept apart by keys, not by switches.
+//
+//     DIR/directory.json   kind, tenant, subscription
+//     DIR/root/            a lab's simulated root (simulated_root.h)
+//     DIR/attestation/ vault/ identity/   each service's store and root key, mode 0700
+//     DIR/machines/NAME/   a lab's machines
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "vouchsafe/base/file.h"
+#include "vouchsafe/evidence/anchors.h"
+#include "vouchsafe/lab/simulated_root.h"
+
+namespace vouchsafe::lab {
+
+enum class DirectoryKind { lab, production };
+std::string_view kind_name(DirectoryKind kind);
+
+class DataDirectory {
+  public:
+    // open fails with Code::not_found if `path` is no data directory.
+    static Result<DataDirectory> open(const Path& path);
+    // create makes one; an interrupted creation is taken up again. Code::conflict if it exists.
+    static Result<DataDirectory> create(const Path& path, DirectoryKind kind, Time now);
+
+    const Path& path() const { return path_; }
+    DirectoryKind kind() const { return kind_; }
+    const std::string& tenant_id() const { return tenant_id_; }
+    const std::string& subscription_id() const { return subscription_id_; }
+    // root is the simulated root of a lab; calling it on a production directory is a bug.
+    const SimulatedRoot& root() const { return *root_; }
+    evidence::TrustAnchors anchors() const;
+
+    // resource_id is "/subscriptions/{id}/resourceGroups/lab/providers/{type}/{name}".
+    std::string resource_id(std::string_view type, std::string_view name) const;
+
+  private:
+    DataDirectory() = default;
+    Path path_;
+    DirectoryKind kind_ = DirectoryKind::production;
+    std::string tenant_id_;
+    std::string subscription_id_;
+    std::optional<SimulatedRoot> root_;
+};
+
+// default_lab_path is $XDG_DATA_HOME/vouchsafe/lab or ~/.local/share/vouchsafe/lab.
+Path default_lab_path();
+
+}  // namespace vouchsafe::lab

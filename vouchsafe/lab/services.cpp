@@ -1,0 +1,206 @@
+#include "vouchsafe/lab/services.h"
+
+#include "vouchsafe/base/encoding.h"
+
+namespace vouchsafe::lab {
+
+namespace {
+
+Result<std::unique_ptr<store::Store>> open_store(const Path& folder) {
+    TRY(make_private_dir(folder));
+    return store::open_sqlite(folder / "store.db");
+}
+
+Result<identity::Principal> find_identity(const identity::Service& issuer,
+                                          std::string_view resource) {
+    for (identity::Principal& principal : TRY(issuer.principals())) {
+        if (principal.resource_id == resource) return principal;
+    }
+    return fail(Code::not_found, "no managed identity for {}", resource);
+}
+
+}  // namespace
+
+Result<ToldMachine> describe_machine(const DataDirectory& directory, identity::Service& issuer,
+                                     const MachineIdentity& machine) {
+    std::string resource =
+        directory.resource_id("Microsoft.Compute/virtualMachines", machine.spec.name);
+    auto identity = issuer.create_managed_identity(machine.spec.name, resource);
+    if (!identity && identity.error().code == Code::conflict) {
+        identity = find_identity(issuer, resource);
+    }
+    if (!identity) return fail(identity.error());
+
+    ToldMachine out;
+    out.principal = identity->object_id;
+    out.machine.vm_id = machine.spec.vm_id;
+    out.machine.name = machine.spec.name;
+    out.machine.subscription_id = directory.subscription_id();
+    out.machine.resource_group = kind_name(directory.kind());
+    out.machine.resource_id = resource;
+    out.machine.secure_boot = machine.spec.secure_boot;
+    out.machine.system_identity = identity->client_id;
+    out.machine.certificates =
+        identity::HostCertificates{machine.vcek_pem, machine.chain_pem, machine.reported_tcb};
+    return out;
+}
+
+std::string Listener::address() const {
+    return fmt::format("127.0.0.1:{}", server->port());
+}
+
+Result<std::unique_ptr<Services>> Services::start(const DataDirectory& directory,
+                                                  const Clock& clock) {
+    if (directory.kind() != DirectoryKind::lab) {
+        return fail(Code::invalid, "{} is no lab: its services run with 'vouchsafe serve'",
+                    directory.path().string());
+    }
+    FileLock lock = TRY(FileLock::take(directory.path() / "lock"));
+    std::unique_ptr<Services> services(new Services(directory, clock, std::move(lock)));
+    services->anchors_ = directory.anchors();
+    TRY(services->start_identity());
+    TRY(services->start_attestation());
+    TRY(services->start_vault());
+    return services;
+}
+
+Services::~Services() {
+    for (Listener& listener : listeners_) listener.server->stop();
+    for (auto& attestation : attestations_) attestation->listener.server->stop();
+}
+
+Result<Listener> Services::listen(std::string name, const std::vector<std::string>& tls_names,
+                                  net::Handler handler) {
+    net::ServerOptions options;
+    options.name = std::move(name);
+    if (!tls_names.empty()) {
+        options.tls = TRY(directory_.root().issue_tls(tls_names, clock_.now()));
+    }
+    Listener listener;
+    listener.server = TRY(net::Server::start(std::move(options), std::move(handler)));
+    return listener;
+}
+
+Result<void> Services::start_identity() {
+    identity::Config config;
+    config.tenant_id = directory_.tenant_id();
+    config.directory = directory_.path() / "identity";
+    identity_store_ = TRY(open_store(config.directory));
+    identity_ = TRY(identity::Service::create(config, {*identity_store_, clock_}));
+    std::vector<std::string> names{std::string(kLoginHost), "login.windows.net", "sts.windows.net"};
+    listeners_.push_back(TRY(listen("identity", names, identity_->handler())));
+    for (const std::string& name : names) {
+        connect_to_[name + ":443"] = listeners_.back().address();
+    }
+    return {};
+}
+
+Result<void> Services::start_attestation() {
+    std::string address = TRY(add_attestation("attestation", std::string(kAttestationUrl), clock_));
+    connect_to_[TRY(net::Url::parse(kAttestationUrl)).host + ":443"] = address;
+    return {};
+}
+
+Result<std::string> Services::add_attestation(const std::string& folder, const std::string& issuer,
+                                              const Clock& clock) {
+    attest::Config config;
+    config.issuer = issuer;
+    config.directory = directory_.path() / folder;
+    config.compliant_id_keys = {encode_hex(simulated_id_key_digest())};
+    auto out = std::make_unique<Attestation>();
+    out->store = TRY(open_store(config.directory));
+    out->audit = std::make_unique<audit::Log>(*out->store);
+    out->service =
+        TRY(attest::Service::create(config, {*out->store, *out->audit, clock, anchors_}));
+    std::string host = TRY(net::Url::parse(issuer)).host;
+    out->listener = TRY(listen("attestation", {host}, out->service->handler()));
+    audits_.push_back(out->audit.get());
+    attestations_.push_back(std::move(out));
+    return attestations_.back()->listener.address();
+}
+
+void Services::remove_attestation(std::string_view address) {
+    std::erase_if(attestations_, [&](const std::unique_ptr<Attestation>& attestation) {
+        if (attestation->listener.address() != address) return false;
+        std::erase(audits_, attestation->audit.get());
+        return true;
+    });
+}
+
+Result<void> Services::start_vault() {
+    std::vector<std::string> names{std::string(kVaultSuffix), fmt::format("*.{}", kVaultSuffix)};
+    fetch_client_ = std::make_unique<net::Client>(client_options());
+
+    vault::Config config;
+    config.directory = directory_.path() / "vault";
+    config.attestation_origins = {std::string(kAttestationUrl)};
+    config.allow_simulated = true;
+    vault_store_ = TRY(open_store(config.directory));
+    net::TlsIdentity signer = TRY(directory_.root().issue_release_signer(names, clock_.now()));
+    vault_ = TRY(vault::Service::create(
+        config, {*vault_store_, clock_, vault::fetch_with(*fetch_client_), std::move(signer)}));
+    listeners_.push_back(TRY(listen("vault", names, vault_->handler())));
+    audits_.push_back(&vault_->audit());
+    vault_address_ = listeners_.back().address();
+    return {};
+}
+
+void Services::allow_vault(std::string_view vault_name) {
+    connect_to_[fmt::format("{}.{}:443", to_lower(vault_name), kVaultSuffix)] = vault_address_;
+}
+
+Result<std::string> Services::add_metadata(const MachineIdentity& machine, std::string& principal) {
+    ToldMachine told = TRY(describe_machine(directory_, *identity_, machine));
+    principal = told.principal;
+    metadata_.push_back(std::make_unique<identity::Metadata>(*identity_, clock_, told.machine));
+    listeners_.push_back(TRY(listen("metadata", {}, metadata_.back()->handler())));
+    return listeners_.back().address();
+}
+
+std::map<std::string, std::string> Services::connect_to() const {
+    return connect_to_;
+}
+
+net::ClientOptions Services::client_options() const {
+    net::ClientOptions options;
+    options.ca_pem = directory_.root().tls_ca_pem();
+    options.connect_to = connect_to_;
+    return options;
+}
+
+std::vector<uint16_t> Services::ports() const {
+    std::vector<uint16_t> out;
+    for (const auto& attestation : attestations_) {
+        out.push_back(attestation->listener.server->port());
+    }
+    for (const Listener& listener : listeners_) out.push_back(listener.server->port());
+    return out;
+}
+
+Result<Services::AuditMark> Services::audit_mark() {
+    AuditMark mark;
+    for (audit::Log* log : audits_) mark[log] = TRY(log->size());
+    return mark;
+}
+
+Result<std::vector<audit::Entry>> Services::entries_since(const AuditMark& mark) {
+    std::vector<audit::Entry> out;
+    for (audit::Log* log : audits_) {
+        auto from = mark.find(log);
+        if (from == mark.end()) continue;
+        for (auto& stored : TRY(log->entries(from->second, audit::kMaxPage))) {
+            out.push_back(std::move(stored.entry));
+        }
+    }
+    return out;
+}
+
+Result<std::vector<audit::StoredEntry>> Services::find(std::string_view request_id) {
+    for (audit::Log* log : audits_) {
+        auto entries = TRY(log->find(request_id));
+        if (!entries.empty()) return entries;
+    }
+    return std::vector<audit::StoredEntry>{};
+}
+
+}  // namespace vouchsafe::lab

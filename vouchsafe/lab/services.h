@@ -1,0 +1,122 @@
+// The services of a data directory, each on its own loopback listener, under the names that Azure's
+// have. Clients reach them by connect_to and the lab's TLS authority; the services reach each other
+// the same way, over real sockets.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "vouchsafe/attest/service.h"
+#include "vouchsafe/guest/site.h"
+#include "vouchsafe/identity/metadata.h"
+#include "vouchsafe/identity/service.h"
+#include "vouchsafe/lab/data_directory.h"
+#include "vouchsafe/lab/machine.h"
+#include "vouchsafe/vault/service.h"
+
+namespace vouchsafe::lab {
+
+inline constexpr std::string_view kAttestationUrl = "https://sharedweu.weu.attest.azure.net";
+inline constexpr std::string_view kLoginHost = "login.microsoftonline.com";
+inline constexpr std::string_view kMetadataHost = "169.254.169.254";
+inline constexpr std::string_view kVaultSuffix = "vault.azure.net";
+
+// Listener is one service's address: "127.0.0.1:PORT".
+struct Listener {
+    std::unique_ptr<net::Server> server;
+    std::string address() const;
+};
+
+// Attestation is one attestation service with its listener. A lab may have several: other
+// authorities, other clocks.
+struct Attestation {
+    std::unique_ptr<store::Store> store;
+    std::unique_ptr<audit::Log> audit;
+    std::unique_ptr<attest::Service> service;
+    Listener listener;
+};
+
+// ToldMachine is what a machine's metadata service tells, and who the machine is.
+struct ToldMachine {
+    identity::Machine machine;
+    std::string principal;  // object id of its system-assigned identity
+};
+// describe_machine makes the machine's identity at the first time.
+Result<ToldMachine> describe_machine(const DataDirectory& directory, identity::Service& issuer,
+                                     const MachineIdentity& machine);
+
+// Services runs a lab's services until it is destroyed. Thread-safe once started.
+class Services {
+  public:
+    // start takes the directory's lock: a second process on the same directory gets Code::conflict.
+    // Borrows `directory` and `clock`. The directory must be a lab's.
+    static Result<std::unique_ptr<Services>> start(const DataDirectory& directory,
+                                                   const Clock& clock);
+    ~Services();
+
+    attest::Service& attestation() { return *attestations_.front()->service; }
+    vault::Service& vault() { return *vault_; }
+    identity::Service& identity() { return *identity_; }
+
+    // add_attestation starts one more, in its own folder DIR/`folder`, under another issuer's name
+    // or by another clock, and returns its address. The vault does not come to trust it. Borrows
+    // `clock`.
+    Result<std::string> add_attestation(const std::string& folder, const std::string& issuer,
+                                        const Clock& clock);
+
+    // remove_attestation stops one that add_attestation started.
+    void remove_attestation(std::string_view address);
+
+    // add_metadata starts the metadata service of one machine, with a system-assigned identity that
+    // is made at the first time, and returns its address. `principal` receives the object id.
+    Result<std::string> add_metadata(const MachineIdentity& machine, std::string& principal);
+
+    // allow_vault makes clients find the vault's host name here.
+    void allow_vault(std::string_view vault_name);
+
+    // connect_to is what clients need to reach everything but metadata services.
+    std::map<std::string, std::string> connect_to() const;
+    net::ClientOptions client_options() const;
+    // ports of all listeners, for a sandbox.
+    std::vector<uint16_t> ports() const;
+
+    // audit_mark and entries_since: what all services wrote into their logs since the mark, service
+    // by service.
+    using AuditMark = std::map<const audit::Log*, uint64_t>;
+    Result<AuditMark> audit_mark();
+    Result<std::vector<audit::Entry>> entries_since(const AuditMark& mark);
+
+    // find returns the audit entries under a request id, from whichever service has them.
+    Result<std::vector<audit::StoredEntry>> find(std::string_view request_id);
+
+  private:
+    Services(const DataDirectory& directory, const Clock& clock, FileLock lock)
+        : directory_(directory), clock_(clock), lock_(std::move(lock)) {}
+
+    Result<void> start_identity();
+    Result<void> start_attestation();
+    Result<void> start_vault();
+    Result<Listener> listen(std::string name, const std::vector<std::string>& tls_names,
+                            net::Handler handler);
+
+    const DataDirectory& directory_;
+    const Clock& clock_;
+    FileLock lock_;
+    evidence::TrustAnchors anchors_;
+    std::map<std::string, std::string> connect_to_;
+    std::string vault_address_;
+
+    std::unique_ptr<store::Store> identity_store_;
+    std::unique_ptr<identity::Service> identity_;
+    std::vector<std::unique_ptr<Attestation>> attestations_;  // the first is the lab's own
+    std::vector<audit::Log*> audits_;
+    std::unique_ptr<net::Client> fetch_client_;
+    std::unique_ptr<store::Store> vault_store_;
+    std::unique_ptr<vault::Service> vault_;
+    std::vector<std::unique_ptr<identity::Metadata>> metadata_;
+    // Last, so that listeners stop before what they serve goes away.
+    std::vector<Listener> listeners_;
+};
+
+}  // namespace vouchsafe::lab
