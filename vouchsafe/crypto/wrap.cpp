@@ -45,6 +45,7 @@ std::optional<size_t> run(const Cipher& cipher, Direction direction, ByteView ke
 
 Result<Bytes> wrap(Form form, ByteView kek, ByteView key) {
     ErrorScope errors;
+    Cipher cipher = TRY(fetch(form, kek.size()));
     bool fits =
         form == Form::padded ? !key.empty() : key.size() >= 2 * kBlock && key.size() % kBlock == 0;
     if (!fits || key.size() > kMaxKey) {
