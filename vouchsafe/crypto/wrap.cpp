@@ -10,7 +10,7 @@ namespace vouchsafe::crypto {
 namespace {
 
 constexpr size_t kBlock = 8;          // RFC 3394, 2: semiblocks
-constexpr size_t kMaxKey = 1 << 20;   // far more than any key, far less than what int can count
+constexpr size_t kMaxKey = 64 << 10;  // far more than any key, far less than what int can count
 constexpr size_t kFreshKeySize = 32;  // the AES key inside rsa_aes_wrap
 enum class Form { plain, padded };    // RFC 3394, RFC 5649
 enum class Direction { unwrap = 0, wrap = 1 };

@@ -10,7 +10,7 @@ namespace vouchsafe::crypto {
 // `kek` has 16, 24 or 32 bytes. Unwrapping fails with Code::bad_evidence if the integrity value
 // does not hold or the size is none of the form, Code::invalid if the size of `kek` is wrong.
 // Wrapping fails with Code::invalid for sizes the form does not have: AES-KW takes 16 bytes and
-// more in steps of 8, AES-KWP takes 1 and more; both up to 1 MiB.
+// more in steps of 8, AES-KWP takes 1 and more; both up to 64 KiB.
 Result<Bytes> aes_kw_wrap(ByteView kek, ByteView key);
 Result<SecretBytes> aes_kw_unwrap(ByteView kek, ByteView wrapped);
 Result<Bytes> aes_kwp_wrap(ByteView kek, ByteView key);
