@@ -91,6 +91,10 @@ Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
         return fail(Code::invalid, "JSON of {} bytes is longer than the limit of {}", text.size(),
                     limits.max_bytes);
     }
+    // The library takes a NUL for the end of the text and would not look at what follows.
+    if (size_t nul = text.find('\0'); nul != std::string_view::npos) {
+        return fail(Code::invalid, "no JSON at byte {}", nul);
+    }
     Json root;
     Sax sax(root, limits.max_depth);
     if (!Json::sax_parse(text.begin(), text.end(), &sax)) {

@@ -32,6 +32,13 @@ TEST(ParseJson, RefusesWhatIsNoJson) {
     EXPECT_TRUE(parse_json_object(" {} "));
 }
 
+TEST(ParseJson, RefusesANulAndWhatStandsBehindIt) {
+    using namespace std::string_view_literals;
+    EXPECT_EQ(parse_json("{}\0"sv).error().code, Code::invalid);
+    EXPECT_EQ(parse_json("{}\0{\"hidden\":1}"sv).error().code, Code::invalid);
+    EXPECT_TRUE(parse_json("\"\\u0000\""sv));
+}
+
 TEST(DumpJsonAscii, KeepsBase64UrlFreeOfItsOwnAlphabet) {
     Json claims{{"a", "x>?~\x7f"}, {"b", "\xc3\xa9\xf0\x9f\x94\x91"}, {"c", "<&\"\\\n"}};
     std::string text = dump_json_ascii(claims);
