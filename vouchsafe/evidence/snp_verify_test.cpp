@@ -1,0 +1,323 @@
+#include "vouchsafe/evidence/snp_verify.h"
+
+#include "vouchsafe/evidence/snp_certificate.h"
+#include "vouchsafe/evidence/test_vectors.h"
+
+namespace vouchsafe::evidence {
+namespace {
+
+using namespace testing;
+
+// Case is one report to verify, good by default.
+struct Case {
+    Bytes report;
+    SnpEndorsements endorsements;
+    TrustAnchors anchors = vendor_anchors();
+    SnpRules rules;
+    Time now = recorded_time();
+    Checks checks;
+
+    Result<VerifiedSnpReport> verify() {
+        return verify_snp(report, endorsements, anchors, rules, now, checks);
+    }
+};
+
+Case recorded(const std::string& name, const std::string& leaf) {
+    return {vector_bytes("snp/" + name + ".report.bin"), {vector_certificate("snp/" + leaf), {}}};
+}
+Case recorded(const std::string& name) {
+    return recorded(name, name + ".vcek.der");
+}
+
+Case simulated(const std::string& identity) {
+    std::string folder = "local/" + identity;
+    Case out{vector_bytes(folder + "/snp_report.bin"),
+             {vector_certificate(folder + "/sim_vcek.der"),
+              {vector_certificate(folder + "/sim_ask.der"),
+               vector_certificate(folder + "/sim_ark.der")}}};
+    out.anchors = simulated_anchors(identity);
+    return out;
+}
+
+TEST(SnpVerify, AcceptsEveryGenuineReport) {
+    const std::map<std::string, SnpProduct> reports{
+        {"milan-v2-coco", SnpProduct::milan},    {"milan-v2-aci-2022", SnpProduct::milan},
+        {"milan-v3-aci", SnpProduct::milan},     {"genoa-v3-aci", SnpProduct::genoa},
+        {"bergamo-siena-v5", SnpProduct::genoa}, {"turin-v5-azure", SnpProduct::turin}};
+    for (const auto& [name, product] : reports) {
+        SCOPED_TRACE(name);
+        Case one = recorded(name);
+        auto verified = one.verify();
+        ASSERT_TRUE(verified) << message(verified);
+        EXPECT_EQ(verified->product(), product);
+        EXPECT_EQ(verified->tier(), Tier::hardware);
+        EXPECT_TRUE(passed(one.checks, "SNP-SIGNATURE"));
+        EXPECT_TRUE(passed(one.checks, "SNP-CHAIN-ROOT"));
+    }
+}
+
+TEST(SnpVerify, TakesTheReportedTcbNotTheCurrentOne) {
+    VerifiedSnpReport verified = MUST(recorded("milan-v2-coco").verify());
+    EXPECT_EQ(verified.reported_tcb().microcode, 0x73);
+    EXPECT_EQ(verified.current_tcb().microcode, 0xce);
+}
+
+TEST(SnpVerify, AcceptsAnotherCertificateOfTheSameKey) {
+    auto verified = recorded("milan-v3-aci", "milan-v3-aci.vcek-older-issue.der").verify();
+    EXPECT_TRUE(verified) << message(verified);
+}
+
+TEST(SnpVerify, AcceptsAVlekAtItsTimeAndLevel) {
+    Case one = recorded("milan-v3-vlek-aws", "milan-v3-vlek-aws.vlek.der");
+    one.now = recorded_vlek_time();
+    EXPECT_EQ(refusal(one.verify()), "SNP-VMPL");  // asked for at level 1
+    one.rules.vmpl = 1;
+    auto verified = one.verify();
+    ASSERT_TRUE(verified) << message(verified);
+    EXPECT_EQ(MUST(SnpCertificate::parse(verified->signer())).csp_id,
+              "CN=cc-us-east-2.amazonaws.com");
+    one.now = recorded_time();  // VLEKs live one year
+    auto expired = one.verify();
+    EXPECT_EQ(refusal(expired), "SNP-CHAIN-DATES");
+    EXPECT_EQ(expired.error().code, Code::expired);
+}
+
+TEST(SnpVerify, RefusesAReportThatAllowsDebuggingThoughItIsGenuine) {
+    Case one = recorded("milan-v2-google-debug");
+    auto verified = one.verify();
+    EXPECT_EQ(refusal(verified), "SNP-POLICY-DEBUG");
+    EXPECT_EQ(refused_field(verified), "policy.debug");
+    EXPECT_TRUE(passed(one.checks, "SNP-SIGNATURE"));
+}
+
+TEST(SnpVerify, RefusesEveryDerivedReport) {
+    struct Row {
+        const char* name;
+        const char* leaf;
+        const char* code;
+    };
+    for (const Row& row : std::initializer_list<Row>{
+             {"derived/flip-report-data", "genoa-v3-aci.vcek.der", "SNP-SIGNATURE"},
+             {"derived/flip-policy-debug", "genoa-v3-aci.vcek.der", "SNP-SIGNATURE"},
+             {"derived/flip-sig-s", "milan-v3-aci.vcek.der", "SNP-SIGNATURE"},
+             {"derived/sig-big-endian", "milan-v3-aci.vcek.der", "SNP-SIGNATURE"},
+             {"derived/sig-zero", "milan-v3-aci.vcek.der", "SNP-SIGNATURE-FORM"},
+             {"derived/sig-r-high-bytes", "milan-v3-aci.vcek.der", "SNP-SIGNATURE-FORM"},
+             {"derived/sig-algo-2", "milan-v3-aci.vcek.der", "SNP-SIGNATURE-ALGORITHM"},
+             {"derived/truncated", "turin-v5-azure.vcek.der", "SNP-SIZE"},
+             {"derived/empty", "turin-v5-azure.vcek.der", "SNP-SIZE"},
+             {"derived/version-0", "turin-v5-azure.vcek.der", "SNP-VERSION"},
+             {"derived/version-ffffffff", "turin-v5-azure.vcek.der", "SNP-VERSION"},
+             {"milan-v2-coco", "bad-vcek-legacy.der", "SNP-CHAIN-LINK"},
+             {"milan-v2-coco", "bad-vcek-new.der", "SNP-CHAIN-LINK"},
+             {"milan-v3-aci", "milan-v2-coco.vcek.der", "SNP-TCB-BOOTLOADER"},
+             {"milan-v3-aci", "genoa-v3-aci.vcek.der", "SNP-PRODUCT"},
+             {"milan-v3-aci", "milan-v3-vlek-aws.vlek.der", "SNP-CERT-KIND"},
+             {"milan-v2-coco", "milan-v2-aci-2022.vcek.der", "SNP-CHIP-ID"}}) {
+        EXPECT_EQ(refusal(recorded(row.name, row.leaf).verify()), row.code)
+            << row.name << " " << row.leaf;
+    }
+}
+
+TEST(SnpVerify, RefusesAVersion1ReportByName) {
+    Case one = recorded("milan-v2-coco");
+    one.report[0] = 1;
+    auto verified = one.verify();
+    EXPECT_EQ(refusal(verified), "SNP-VERSION");
+    EXPECT_EQ(verified.error().reason()->found, "1");
+}
+
+TEST(SnpVerify, RefusesACompleteForgedChainWithAmdsNames) {
+    Case one = recorded("derived/forged-chain", "genoa-v3-aci.vcek.der");
+    one.endorsements = MUST(
+        SnpEndorsements::parse(vector_bytes("snp/derived/forged-chain.certs.pem"), one.checks));
+    EXPECT_EQ(refusal(one.verify()), "SNP-CHAIN-ROOT");
+    // Without its root the forged intermediate is still signed by nobody we know.
+    std::erase_if(one.endorsements.intermediates, [](const crypto::Certificate& certificate) {
+        return equal(certificate.subject_der(), certificate.issuer_der());
+    });
+    EXPECT_EQ(refusal(one.verify()), "SNP-CHAIN-ROOT");
+    // And the genuine intermediates did not sign the forged leaf.
+    one.endorsements.intermediates.clear();
+    EXPECT_EQ(refusal(one.verify()), "SNP-CHAIN-LINK");
+}
+
+TEST(SnpVerify, AcceptsSimulatedEvidenceUnderItsOwnRootOnly) {
+    for (const char* identity : {"identity-on", "identity-off", "identity-full"}) {
+        SCOPED_TRACE(identity);
+        Case one = simulated(identity);
+        auto verified = one.verify();
+        ASSERT_TRUE(verified) << message(verified);
+        EXPECT_EQ(verified->tier(), Tier::simulated);
+        one.anchors = vendor_anchors();
+        EXPECT_EQ(refusal(one.verify()), "SNP-CHAIN-ROOT");
+        one.endorsements.intermediates.pop_back();  // without its ARK
+        EXPECT_EQ(refusal(one.verify()), "SNP-CHAIN-ROOT");
+    }
+    Case other = simulated("identity-full");
+    other.anchors = simulated_anchors("identity-on");
+    EXPECT_EQ(refusal(other.verify()), "SNP-CHAIN-ROOT");
+}
+
+TEST(SnpVerify, RefusesGenuineEvidenceUnderSimulatedAnchors) {
+    Case one = recorded("milan-v3-aci");
+    one.anchors = simulated_anchors("identity-on", true);
+    EXPECT_EQ(refusal(one.verify()), "SNP-CHAIN-ROOT");
+    one.anchors = {};
+    EXPECT_EQ(refusal(one.verify()), "SNP-CHAIN-ROOT");
+}
+
+TEST(SnpVerify, UsesKnownIntermediatesWhenNoneCome) {
+    Case one = simulated("identity-on");
+    one.endorsements.intermediates.clear();
+    EXPECT_EQ(refusal(one.verify()), "SNP-CHAIN-ROOT");
+    one.anchors = simulated_anchors("identity-on", true);
+    EXPECT_TRUE(one.verify());
+}
+
+TEST(SnpVerify, RefusesALeafInThePlaceOfTheIntermediate) {
+    Case one = simulated("identity-on");
+    one.endorsements.intermediates = {one.endorsements.leaf};
+    EXPECT_EQ(refusal(one.verify()), "SNP-CHAIN-ROOT");
+}
+
+TEST(SnpVerify, ChecksTheDatesOfEveryCertificate) {
+    Case one = recorded("milan-v3-aci");
+    one.now = at("2025-12-01T00:00:00Z");
+    auto early = one.verify();
+    EXPECT_EQ(refusal(early), "SNP-CHAIN-DATES");
+    EXPECT_EQ(refused_field(early), "VCEK");
+    one.now = at("2036-01-01T00:00:00Z");
+    EXPECT_EQ(refusal(one.verify()), "SNP-CHAIN-DATES");
+}
+
+TEST(SnpVerify, ComparesReportDataWhenExpected) {
+    Case one = recorded("milan-v2-aci-2022");
+    one.rules.report_data = MUST(SnpReport::parse(one.report)).report_data;
+    EXPECT_TRUE(one.verify());
+    one.rules.report_data->back() ^= 1;
+    EXPECT_EQ(refusal(one.verify()), "SNP-REPORT-DATA");
+}
+
+TEST(SnpVerify, ComparesEveryComponentWithTheTcbFloor) {
+    Case one = recorded("turin-v5-azure");
+    SnpTcb exact = MUST(one.verify()).reported_tcb();
+    one.rules.minimum_tcb[SnpProduct::turin] = exact;
+    EXPECT_TRUE(one.verify());
+    for (uint8_t SnpTcb::*part :
+         {&SnpTcb::bootloader, &SnpTcb::tee, &SnpTcb::snp, &SnpTcb::microcode}) {
+        SnpTcb higher = exact;
+        ++(higher.*part);
+        one.rules.minimum_tcb[SnpProduct::turin] = higher;
+        EXPECT_EQ(refusal(one.verify()), "SNP-TCB-FLOOR") << describe(higher);
+    }
+    SnpTcb higher = exact;
+    ++*higher.fmc;
+    one.rules.minimum_tcb[SnpProduct::turin] = higher;
+    EXPECT_EQ(refusal(one.verify()), "SNP-TCB-FLOOR");
+    // A floor of another product is none.
+    one.rules.minimum_tcb = {{SnpProduct::milan, higher}};
+    EXPECT_TRUE(one.verify());
+}
+
+TEST(SnpVerify, RefusesAnyFlippedByte) {
+    // No byte of a report is free: it is signed, it is the signature, or it must be zero. One bit
+    // of each byte, another in each; every bit of all bytes that the signature does not cover.
+    Case good = simulated("identity-on");
+    ASSERT_TRUE(good.verify());
+    auto refused = [&](size_t offset, int bit) {
+        Case bad = good;
+        bad.checks = {};
+        bad.report[offset] ^= static_cast<uint8_t>(1 << bit);
+        return !refusal(bad.verify()).empty();
+    };
+    for (size_t offset = 0; offset < kSnpReportSize; ++offset) {
+        ASSERT_TRUE(refused(offset, static_cast<int>(offset % 8))) << offset;
+    }
+    for (size_t offset = kSnpSignedSize + 144; offset < kSnpReportSize; ++offset) {
+        for (int bit = 0; bit < 8; ++bit) ASSERT_TRUE(refused(offset, bit)) << offset;
+    }
+}
+
+TEST(SnpEndorsements, ReadsBundlesInEitherOrderAndBareDer) {
+    Checks checks;
+    std::string leaf = vector_certificate("local/identity-on/sim_vcek.der").pem();
+    std::string ask = vector_certificate("local/identity-on/sim_ask.der").pem();
+    std::string ark = vector_certificate("local/identity-on/sim_ark.der").pem();
+    for (const std::string& bundle : {leaf + ask + ark, ark + ask + leaf, ask + leaf + ark}) {
+        auto parsed = SnpEndorsements::parse(as_bytes(bundle), checks);
+        ASSERT_TRUE(parsed) << message(parsed);
+        EXPECT_EQ(parsed->leaf.pem(), leaf);
+        EXPECT_EQ(parsed->intermediates.size(), 2u);
+    }
+    auto der = SnpEndorsements::parse(vector_bytes("snp/milan-v3-aci.vcek.der"), checks);
+    ASSERT_TRUE(der);
+    EXPECT_TRUE(der->intermediates.empty());
+    for (const std::string& bad :
+         {std::string("no certificate"), std::string(), ask + ark, leaf + leaf}) {
+        EXPECT_EQ(refusal(SnpEndorsements::parse(as_bytes(bad), checks)), "SNP-CHAIN-FORM");
+    }
+}
+
+TEST(SnpEndorsements, ReadsTheHostsCertificateCache) {
+    Json cache = MUST(parse_json_object(vector_text("snp/milan-v2-aci-2022.thim.json")));
+    std::string pem =
+        MUST(json_string(cache, "vcekCert")) + MUST(json_string(cache, "certificateChain"));
+    Case one = recorded("milan-v2-aci-2022");
+    one.endorsements = MUST(SnpEndorsements::parse(as_bytes(pem), one.checks));
+    auto verified = one.verify();
+    EXPECT_TRUE(verified) << message(verified);
+}
+
+TEST(SnpCertificate, ReadsEveryRecordedCertificate) {
+    int count = 0;
+    Json all = facts("snp");
+    for (const auto& [name, row] : all.items()) {
+        if (!row.at("facts").contains("ext") || !name.ends_with(".der")) continue;
+        SCOPED_TRACE(name);
+        const Json& ext = row.at("facts").at("ext");
+        auto parsed = SnpCertificate::parse(vector_certificate("snp/" + name));
+        ASSERT_TRUE(parsed) << message(parsed);
+        EXPECT_EQ(parsed->product_text, ext.at("productName1"));
+        EXPECT_EQ(parsed->tcb.bootloader, ext.at("bl"));
+        EXPECT_EQ(parsed->tcb.tee, ext.at("tee"));
+        EXPECT_EQ(parsed->tcb.snp, ext.at("snp"));
+        EXPECT_EQ(parsed->tcb.microcode, ext.at("ucode"));
+        EXPECT_EQ(hex(parsed->hwid), ext.value("hwid", ""));
+        EXPECT_EQ(parsed->kind == SnpSigner::vlek, !ext.contains("hwid"));
+        ++count;
+    }
+    EXPECT_GE(count, 9);
+}
+
+TEST(SnpCertificate, RefusesACaCertificate) {
+    EXPECT_FALSE(is_snp_leaf(vendor_anchors().amd[0].ark));
+    EXPECT_FALSE(SnpCertificate::parse(vendor_anchors().amd[0].ark));
+}
+
+TEST(VendorAnchors, AreTheVendorsSelfConsistentRoots) {
+    const TrustAnchors& anchors = vendor_anchors();
+    EXPECT_EQ(anchors.tier, Tier::hardware);
+    ASSERT_EQ(anchors.amd.size(), 3u);
+    for (const AmdRoot& root : anchors.amd) {
+        SCOPED_TRACE(product_name(root.product));
+        EXPECT_EQ(root.ark.subject_common_name(),
+                  fmt::format("ARK-{}", product_name(root.product)));
+        EXPECT_TRUE(root.ark.verify_signed_by(root.ark));
+        ASSERT_TRUE(root.ask && root.asvk);
+        EXPECT_TRUE(root.ask->verify_signed_by(root.ark));
+        EXPECT_TRUE(root.asvk->verify_signed_by(root.ark));
+        EXPECT_TRUE(root.ask->is_ca() && root.asvk->is_ca());
+    }
+    EXPECT_EQ(hex(anchors.amd[0].ark.sha256_fingerprint()),
+              "69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540bcd");
+    EXPECT_TRUE(hex(anchors.amd[1].ark.sha256_fingerprint()).starts_with("4c6598d19c18719c"));
+    EXPECT_TRUE(hex(anchors.amd[2].ark.sha256_fingerprint()).starts_with("1f084161a44bb6d9"));
+    for (const crypto::Certificate& root : anchors.ak_roots) {
+        EXPECT_TRUE(root.verify_signed_by(root)) << root.subject();
+    }
+    EXPECT_TRUE(anchors.ak_intermediates[0].verify_signed_by(anchors.ak_roots[0]));
+}
+
+}  // namespace
+}  // namespace vouchsafe::evidence
