@@ -176,7 +176,7 @@ Result<int> serve_imds(const Context& context, const ServeCommand& command) {
     auto issuer = TRY(identity::Service::create(config, {*store, context.clock}));
     auto machine = TRY(lab::Machine::open(directory.path() / "machines" / command.machine));
     auto told = TRY(lab::describe_machine(directory, *issuer, machine.identity()));
-    identity::Metadata metadata(*issuer, context.clock, told.machine);
+    identity::Metadata metadata(*issuer, told.machine);
     auto options = TRY(server_options(command, "imds", std::nullopt));
     return run_until_interrupted(context, std::move(options), metadata.handler());
 }

@@ -16,11 +16,18 @@ struct VerifyTokenCommand {
     std::string at;
 };
 
+// read_input fails with Code::invalid: to a verifier a file that cannot be read is bad usage.
+Result<std::string> read_input(const std::string& file) {
+    auto text = read_text_file(file == "-" ? "/dev/stdin" : file);
+    if (text) return text;
+    return fail(Code::invalid, "{}", text.error().message);
+}
+
 Result<VerifiedClaims> verify(const Context& context, const VerifyTokenCommand& command,
                               Checks& checks) {
-    std::string token = TRY(read_text_file(command.token == "-" ? "/dev/stdin" : command.token));
+    std::string token = TRY(read_input(command.token));
     while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
-    Json set = TRY(with_context(parse_json(TRY(read_text_file(command.jwks))), command.jwks));
+    Json set = TRY(with_context(parse_json(TRY(read_input(command.jwks))), command.jwks));
     jose::JwkSet keys = TRY(with_context(jose::JwkSet::parse(set), command.jwks));
     jose::JwtRules rules;
     rules.now = command.at.empty() ? context.clock.now() : TRY(parse_rfc3339(command.at));

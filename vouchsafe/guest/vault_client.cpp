@@ -147,10 +147,22 @@ Result<crypto::PrivateKey> VaultClient::release_key(const KeyId& id, const Machi
 }
 
 Result<std::vector<crypto::Certificate>> system_roots() {
+    constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
     std::string pem =
         TRY(with_context(read_text_file("/etc/ssl/certs/ca-certificates.crt", 4 << 20),
-                         "the machine's root certificates"));
-    return crypto::Certificate::parse_pem_bundle(pem, 1024);
+                         "this machine's root certificates (package ca-certificates)"));
+    // One by one: a store has hundreds, and one that cannot be read must not cost the others.
+    std::vector<crypto::Certificate> roots;
+    for (size_t start = 0; start < pem.size();) {
+        size_t end = pem.find(kEnd, start);
+        if (end == std::string::npos) break;
+        end += kEnd.size();
+        auto root =
+            crypto::Certificate::parse_pem(std::string_view(pem).substr(start, end - start));
+        if (root) roots.push_back(std::move(*root));
+        start = end;
+    }
+    return roots;
 }
 
 }  // namespace vouchsafe::guest

@@ -14,6 +14,17 @@ Path description(const Path& path) {
     return path / "directory.json";
 }
 
+// remove_unfinished clears what an interrupted creation left beside the root's folder.
+Result<void> remove_unfinished(const Path& path) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+        if (!entry.path().filename().string().starts_with("root.")) continue;
+        std::filesystem::remove_all(entry.path(), error);
+    }
+    if (error) return fail(Code::io, "cannot clear {}: {}", path.string(), error.message());
+    return {};
+}
+
 }  // namespace
 
 std::string_view kind_name(DirectoryKind kind) {
@@ -51,6 +62,8 @@ Result<DataDirectory> DataDirectory::create(const Path& path, DirectoryKind kind
     if (std::filesystem::exists(description(path), ignored)) {
         return fail(Code::conflict, "{} is a data directory already", path.string());
     }
+    FileLock lock = TRY(FileLock::take(path / "lock"));
+    TRY(remove_unfinished(path));
     if (kind == DirectoryKind::lab) TRY(SimulatedRoot::load_or_create(path / "root", now));
     for (const char* service : {"attestation", "vault", "identity", "machines"}) {
         TRY(make_private_dir(path / service));

@@ -152,7 +152,7 @@ void Services::allow_vault(std::string_view vault_name) {
 Result<std::string> Services::add_metadata(const MachineIdentity& machine, std::string& principal) {
     ToldMachine told = TRY(describe_machine(directory_, *identity_, machine));
     principal = told.principal;
-    metadata_.push_back(std::make_unique<identity::Metadata>(*identity_, clock_, told.machine));
+    metadata_.push_back(std::make_unique<identity::Metadata>(*identity_, told.machine));
     listeners_.push_back(TRY(listen("metadata", {}, metadata_.back()->handler())));
     return listeners_.back().address();
 }

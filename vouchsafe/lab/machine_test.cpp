@@ -1,0 +1,238 @@
+#include "vouchsafe/lab/machine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <thread>
+
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/device/event_log_file.h"
+#include "vouchsafe/device/tpm.h"
+#include "vouchsafe/evidence/azure_guest.h"
+
+namespace vouchsafe::lab {
+namespace {
+
+const Time kNow = MUST(parse_rfc3339("2026-07-01T00:00:00Z"));
+const std::vector<uint32_t> kPcrs{0, 1, 2, 3, 4, 5, 6, 7};
+
+const TemporaryDir& lab_dir() {
+    static const TemporaryDir dir = MUST(TemporaryDir::create("vouchsafe-lab"));
+    return dir;
+}
+
+// One root for all tests: its RSA-4096 keys take a while.
+const SimulatedRoot& root() {
+    static const SimulatedRoot made = MUST(SimulatedRoot::create(lab_dir().path() / "root", kNow));
+    return made;
+}
+
+Machine started(const MachineSpec& spec, std::string_view name) {
+    Machine machine = MUST(Machine::create(spec, lab_dir().path() / name, root(), kNow));
+    MUST(machine.start());
+    return machine;
+}
+
+// collect does what a guest does (guest-protocol, page 0).
+evidence::AzureGuestEvidence collect(const Machine& machine) {
+    device::Tpm tpm = MUST(device::Tpm::open(machine.tcti()));
+    auto hcl = MUST(evidence::HclReport::parse(MUST(tpm.nv_read(device::kNvHclReport))));
+    device::Quote quote = MUST(tpm.quote(device::kAkHandle, kPcrs));
+    device::CertifiedKey key = MUST(tpm.certify_ephemeral_key(kPcrs));
+    evidence::AzureGuestEvidence out;
+    out.isolation_type = "SevSnp";
+    out.snp_report = hcl.hardware_report;
+    out.runtime_data = hcl.runtime_data;
+    out.vcek_chain = to_bytes(machine.identity().vcek_pem + machine.identity().chain_pem);
+    out.ak_certificate = MUST(tpm.nv_read(device::kNvAkCertificate));
+    out.ak_public = MUST(tpm.read_public(device::kAkHandle));
+    out.quote = quote.attest;
+    out.quote_signature = quote.signature;
+    out.pcr_set = kPcrs;
+    for (const auto& [pcr, value] : quote.values.values) out.pcr_values.push_back({pcr, value});
+    out.encryption_key = key.public_area;
+    out.certify_info = key.certify_info;
+    out.certify_signature = key.signature;
+    out.event_log = MUST(device::read_event_log(machine.event_log_path())).value_or(Bytes());
+    return out;
+}
+
+Result<evidence::VerifiedAzureGuest> verify(const Machine& machine) {
+    Checks checks;
+    return evidence::verify_azure_guest(collect(machine), root().anchors(), {}, kNow, checks);
+}
+
+std::string refusal(const Machine& machine) {
+    auto verified = verify(machine);
+    if (verified) return "accepted";
+    return verified.error().reason() != nullptr ? verified.error().reason()->code
+                                                : verified.error().message;
+}
+
+TEST(Machine, IsBelievedByAVerifierOfItsRoot) {
+    for (uint32_t version : {2, 3}) {
+        MachineSpec spec;
+        spec.report_version = version;
+        Machine machine = started(spec, fmt::format("good{}", version));
+        auto verified = verify(machine);
+        ASSERT_TRUE(verified) << verified.error().message;
+        EXPECT_EQ(verified->tier(), evidence::Tier::simulated);
+        EXPECT_EQ(verified->secure_boot(), evidence::SecureBoot::on);
+        EXPECT_EQ(verified->runtime().vm.vm_unique_id, machine.identity().spec.vm_id);
+        EXPECT_EQ(verified->snp().report().version, version);
+        uint64_t tcb = machine.identity().reported_tcb;
+        EXPECT_EQ(verified->snp().report().reported_tcb[7], tcb >> 56);
+    }
+}
+
+TEST(Machine, IsRefusedWhereItDiffers) {
+    MachineSpec debug;
+    debug.allow_debug = true;
+    EXPECT_EQ(refusal(started(debug, "debug")), "SNP-POLICY-DEBUG");
+
+    MachineSpec open_boot;
+    open_boot.secure_boot = false;
+    Machine off = started(open_boot, "off");
+    EXPECT_EQ(refusal(off), "BOOT-SECURE-BOOT");
+    Checks checks;
+    evidence::AzureGuestRules lenient;
+    lenient.require_secure_boot = false;
+    auto verified =
+        evidence::verify_azure_guest(collect(off), root().anchors(), lenient, kNow, checks);
+    ASSERT_TRUE(verified) << verified.error().message;
+    EXPECT_EQ(verified->runtime().vm.secure_boot, false);
+
+    MachineSpec extended;
+    extended.extend_after_boot = 7;
+    EXPECT_EQ(refusal(started(extended, "extended")), "LOG-REPLAY-PCR");
+}
+
+TEST(Machine, IsRefusedByTheVendorsRoots) {
+    Machine machine = started({}, "foreign");
+    Checks checks;
+    auto verified = evidence::verify_azure_guest(collect(machine), evidence::vendor_anchors(), {},
+                                                 kNow, checks);
+    ASSERT_FALSE(verified);
+    EXPECT_EQ(verified.error().reason()->code, "SNP-CHAIN-ROOT");
+}
+
+TEST(Machine, KeepsItsIdentityOverARestart) {
+    MachineSpec spec;
+    spec.name = "kept";
+    std::string tcti;
+    Bytes ak;
+    {
+        Machine machine = started(spec, "kept");
+        ak = MUST(MUST(device::Tpm::open(machine.tcti())).read_public(device::kAkHandle));
+        EXPECT_EQ(machine.start().error().code, Code::conflict);
+        // Another handle on the same machine, as another process would have it.
+        EXPECT_EQ(MUST(Machine::open(machine.dir())).start().error().code, Code::conflict);
+        tcti = machine.tcti();
+        machine.stop();
+        machine.stop();
+        EXPECT_FALSE(machine.running());
+        EXPECT_EQ(device::Tpm::open(tcti).error().code, Code::unavailable);
+    }
+    Machine machine = MUST(Machine::open(lab_dir().path() / "kept"));
+    EXPECT_EQ(machine.identity().spec.name, "kept");
+    MUST(machine.start());
+    EXPECT_EQ(MUST(MUST(device::Tpm::open(machine.tcti())).read_public(device::kAkHandle)), ak);
+    EXPECT_TRUE(verify(machine));
+}
+
+TEST(Machine, WorksBesideAnother) {
+    std::string found[2];
+    std::thread threads[2];
+    root();
+    for (int i = 0; i < 2; ++i) {
+        threads[i] = std::thread(
+            [&found, i] { found[i] = refusal(started({}, fmt::format("parallel{}", i))); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(found[0], "accepted");
+    EXPECT_EQ(found[1], "accepted");
+}
+
+TEST(Machine, WorksInAFolderWhosePathIsTooLongForASocket) {
+    Path deep = lab_dir().path() / std::string(120, 'd') / "a,b";
+    std::filesystem::create_directories(deep);
+    Machine machine = MUST(Machine::create({}, deep / "vm", root(), kNow));
+    MUST(machine.start());
+    EXPECT_EQ(machine.sockets().size(), 2u);
+    EXPECT_TRUE(device::Tpm::open(machine.tcti()));
+}
+
+TEST(Machine, IsNotMadeTwiceNorHalf) {
+    EXPECT_EQ(Machine::open(lab_dir().path() / "absent").error().code, Code::not_found);
+    EXPECT_EQ(Machine::create({}, lab_dir().path(), root(), kNow).error().code, Code::conflict);
+    MachineSpec spec;
+    spec.name = "../x";
+    EXPECT_EQ(Machine::create(spec, lab_dir().path() / "n", root(), kNow).error().code,
+              Code::invalid);
+    spec = {};
+    spec.report_version = 9;
+    EXPECT_EQ(Machine::create(spec, lab_dir().path() / "n", root(), kNow).error().code,
+              Code::unsupported);
+    EXPECT_FALSE(std::filesystem::exists(lab_dir().path() / "n"));
+}
+
+TEST(Machine, SaysWhatToInstallWithoutASoftwareTpm) {
+    std::string path = std::getenv("PATH");
+    ::setenv("PATH", "/nonexistent", 1);
+    auto machine = Machine::create({}, lab_dir().path() / "none", root(), kNow);
+    ::setenv("PATH", path.c_str(), 1);
+    ASSERT_FALSE(machine);
+    EXPECT_EQ(machine.error().code, Code::unavailable);
+    EXPECT_THAT(machine.error().message, testing::HasSubstr("swtpm"));
+    EXPECT_FALSE(std::filesystem::exists(lab_dir().path() / "none"));
+}
+
+TEST(SimulatedRoot, IsTheSameWhenLoaded) {
+    root();
+    SimulatedRoot loaded = MUST(SimulatedRoot::load(lab_dir().path() / "root"));
+    EXPECT_EQ(loaded.amd_chain_pem(), root().amd_chain_pem());
+    EXPECT_EQ(loaded.tls_ca_pem(), root().tls_ca_pem());
+    EXPECT_EQ(SimulatedRoot::create(lab_dir().path() / "root", kNow).error().code, Code::conflict);
+    EXPECT_EQ(SimulatedRoot::load(lab_dir().path() / "no-root").error().code, Code::not_found);
+    for (const auto& entry : std::filesystem::directory_iterator(lab_dir().path() / "root/keys")) {
+        EXPECT_EQ(entry.status().permissions(), std::filesystem::perms{0600}) << entry.path();
+    }
+    EXPECT_EQ(std::filesystem::status(lab_dir().path() / "root/keys").permissions(),
+              std::filesystem::perms{0700});
+}
+
+TEST(SimulatedRoot, SaysSimulatedInEverySubject) {
+    using testing::HasSubstr;
+    ChipId chip{};
+    SimulatedVcek vcek = MUST(root().issue_vcek(chip, simulated_tcb(), kNow));
+    auto ak = MUST(root().issue_ak_certificate(root().ask().public_key().value(), "id", kNow));
+    auto tls = MUST(root().issue_tls({"localhost"}, kNow));
+    for (const crypto::Certificate& certificate :
+         {root().ark(), root().ask(), root().vtpm_ca(), root().tls_ca(), vcek.certificate, ak,
+          tls.chain.at(0)}) {
+        EXPECT_THAT(certificate.subject(), HasSubstr("SIMULATED"));
+    }
+}
+
+TEST(SimulatedRoot, IsRefusedWhenItsFilesDoNotFitTogether) {
+    root();
+    Path copy = lab_dir().path() / "root-copy";
+    std::filesystem::copy(lab_dir().path() / "root", copy,
+                          std::filesystem::copy_options::recursive);
+    std::filesystem::copy_file(copy / "keys/ark.pem", copy / "keys/ask.pem",
+                               std::filesystem::copy_options::overwrite_existing);
+    EXPECT_EQ(SimulatedRoot::load(copy).error().code, Code::invalid);
+}
+
+TEST(SimulatedRoot, MakesServerCertificatesForNamesAndAddresses) {
+    auto identity = MUST(root().issue_tls({"demo.vault.azure.net", "127.0.0.1"}, kNow));
+    const crypto::Certificate& leaf = identity.chain.at(0);
+    EXPECT_TRUE(leaf.verify_signed_by(root().tls_ca()));
+    EXPECT_THAT(leaf.dns_names(), testing::Contains("demo.vault.azure.net"));
+    EXPECT_EQ(MUST(leaf.public_key()), identity.key.public_key());
+    EXPECT_EQ(root().issue_tls({}, kNow).error().code, Code::invalid);
+}
+
+}  // namespace
+}  // namespace vouchsafe::lab
