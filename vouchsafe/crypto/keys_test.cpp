@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <openssl/ec.h>
 
+#include <atomic>
+#include <thread>
+
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/file.h"
 #include "vouchsafe/base/json.h"
@@ -155,6 +158,29 @@ TEST(Signature, FailuresLeaveNothingInOpensslsErrorQueue) {
     EXPECT_FALSE(key.verify(SigAlg::rs256, as_bytes("m"), Bytes(256, 1)));
     EXPECT_FALSE(PublicKey::from_spki(Bytes{0x30, 0x03, 1, 2, 3}));
     EXPECT_EQ(ERR_peek_error(), 0U);
+}
+
+TEST(Signature, OneKeyServesManyThreads) {
+    PrivateKey ec = MUST(PrivateKey::generate_ec(Curve::p256));
+    PublicKey rsa_public = rsa_key().public_key();
+    Bytes ciphertext = MUST(rsa_public.encrypt_oaep(HashAlg::sha256, as_bytes("shared")));
+    std::atomic<int> good = 0;
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            for (int k = 0; k < 5; ++k) {
+                Bytes message = random_bytes(20);
+                bool held = ec.public_key().verify(SigAlg::es256, message,
+                                                   MUST(ec.sign(SigAlg::es256, message))) &&
+                            rsa_public.verify(SigAlg::ps256, message,
+                                              MUST(rsa_key().sign(SigAlg::ps256, message))) &&
+                            rsa_key().decrypt_oaep(HashAlg::sha256, ciphertext).has_value();
+                if (held) ++good;
+            }
+        });
+    }
+    threads.clear();
+    EXPECT_EQ(good, 20);
 }
 
 // --- forms
@@ -379,6 +405,22 @@ TEST(RsaPkcs1, AnswersWrongPaddingWithBytesInsteadOfAnError) {
     for (size_t i = 0; i < answers.size(); ++i) {
         for (size_t k = 0; k < i; ++k) EXPECT_NE(answers[i], answers[k]);
     }
+}
+
+TEST(RsaPkcs1, OpensPlaintextsOfAnyLengthForThoseWhoMayDecrypt) {
+    for (const Json& vector : rsa_vectors()["pkcs1"]) {
+        SecretBytes opened =
+            MUST(rsa_key().decrypt_pkcs1_any(hex(vector["ciphertext"].get<std::string>())));
+        EXPECT_EQ(encode_hex(opened.expose()), vector["plaintext"].get<std::string>());
+    }
+    for (const Json& vector : rsa_vectors()["pkcs1_bad"]) {
+        Bytes ciphertext = hex(vector["ciphertext"].get<std::string>());
+        std::string why = vector["why"];
+        bool well_padded = why.starts_with("a message of");
+        EXPECT_EQ(rsa_key().decrypt_pkcs1_any(ciphertext).has_value(), well_padded) << why;
+    }
+    EXPECT_EQ(code_of(rsa_key().decrypt_pkcs1_any(Bytes(255, 1))), Code::bad_evidence);
+    EXPECT_EQ(code_of(rsa_key().decrypt_pkcs1_any(Bytes(256, 0xff))), Code::bad_evidence);
 }
 
 TEST(RsaPkcs1, SizesThatEverybodySeesAreErrors) {

@@ -1,0 +1,40 @@
+// Certificates from outside. Oracle: what parses has one form only, and every reader copes with it.
+#include <cstdlib>
+
+#include "vouchsafe/crypto/x509.h"
+
+using namespace vouchsafe;
+using crypto::Certificate;
+
+namespace {
+
+void require(bool ok) {
+    if (!ok) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    auto cert = Certificate::parse_any({data, size});
+    if (!cert) return 0;
+    Bytes der = cert->der();
+    Bytes padded = der;
+    padded.resize(der.size() + 16);
+    require(!Certificate::parse_der(padded));
+    require(MUST(Certificate::parse_der_prefix(padded)).der() == der);
+    require(MUST(Certificate::parse_pem(cert->pem())).der() == der);
+    if (auto key = cert->public_key()) {
+        require(MUST(crypto::PublicKey::from_spki(key->spki())) == *key);
+    }
+    require(cert->valid_at(cert->not_before()) == (cert->not_before() <= cert->not_after()));
+    require(cert->subject_common_name().size() <= 2 * size &&
+            cert->serial_hex().size() <= 2 * size + 1);
+    (void)cert->subject();
+    (void)cert->issuer();
+    (void)cert->is_ca();
+    (void)cert->dns_names();
+    (void)cert->signature_is_pss_sha384();
+    (void)cert->extension("1.3.6.1.4.1.3704.1.4").has_value();
+    (void)cert->verify_signed_by(*cert).has_value();
+    return 0;
+}
