@@ -1,7 +1,9 @@
 // admin: what an operator sets up in a lab's vault and identity service.
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 
 #include "app/show.h"
+#include "vouchsafe/lab/process.h"
 #include "vouchsafe/lab/services.h"
 
 namespace vouchsafe::app {
@@ -17,6 +19,7 @@ struct AdminCommand {
     std::string vault;
     std::string key;
     std::string secret_out;
+    std::vector<std::string> argv;
 };
 
 struct Opened {
@@ -103,6 +106,23 @@ Result<int> list_principals(const Context& context, const AdminCommand& command)
     return 0;
 }
 
+// run_exec runs an unconfined command of this computer's user while the lab's services are up.
+Result<int> run_exec(const Context& context, const AdminCommand& command) {
+    Opened opened = TRY(open_services(context, command));
+    for (const auto& vault : TRY(opened.services->vault().vaults())) {
+        opened.services->allow_vault(vault.name);
+    }
+    TemporaryDir folder = TRY(TemporaryDir::create("vouchsafe-site"));
+    Path site = TRY(opened.services->write_site(folder.path(), nullptr, {}));
+    ::setenv("VOUCHSAFE_SITE", site.c_str(), 1);
+    lab::Command child;
+    child.argv = command.argv;
+    child.out = lab::Command::Output::inherit;
+    child.err = lab::Command::Output::inherit;
+    auto finished = TRY(lab::run(std::move(child)));
+    return finished.signal != 0 ? 128 + finished.signal : finished.exit_code;
+}
+
 using Runner = Result<int> (*)(const Context&, const AdminCommand&);
 
 CLI::App* add_command(CLI::App& group, Context& context, const char* name, const char* text,
@@ -120,7 +140,9 @@ constexpr const char* kExamples = R"(Examples:
   vouchsafe admin create-vault my-vault
   vouchsafe admin create-app alice --secret-out alice.secret
   vouchsafe admin assign-role "Key Vault Crypto Officer" alice --vault my-vault
-  vouchsafe admin assign-role "Key Vault Crypto Service Release User" my-vm --vault my-vault --key KEK)";
+  vouchsafe admin assign-role "Key Vault Crypto Service Release User" my-vm --vault my-vault --key KEK
+  vouchsafe admin exec -- vouchsafe key show --key https://my-vault.vault.azure.net/keys/KEK \
+      --tenant ... --client-id ... --secret-file alice.secret)";
 
 }  // namespace
 
@@ -155,6 +177,10 @@ void add_admin(CLI::App& app, Context& context) {
         ->add_option("--secret-out", command->secret_out, "write the secret here (mode 0600)")
         ->required()
         ->type_name("FILE");
+    auto* exec =
+        add_command(*group, context, "exec",
+                    "run a command of yours while the lab's services are up", command, run_exec);
+    exec->add_option("COMMAND", command->argv, "after --")->required()->type_name("");
     add_command(*group, context, "principals", "show applications and machines", command,
                 list_principals);
 }

@@ -4,6 +4,7 @@
 #include "app/data_options.h"
 #include "app/show.h"
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/policy/release_policy.h"
 #include "vouchsafe/seal/keys.h"
 
 namespace vouchsafe::app {
@@ -15,6 +16,8 @@ struct KeyCommand {
     std::string in = "-";
     std::string out;
     std::string alg = "RSA-OAEP-256";
+    std::string policy;
+    int bits = 2048;
     bool via_vault = false;
     bool force = false;
 };
@@ -43,6 +46,26 @@ Result<guest::VaultKey> fetch_key(const Context& context, const KeyCommand& comm
     return vault.get_key(TRY(guest::KeyId::parse(command.key.key)));
 }
 
+Result<int> run_create(const Context& context, const KeyCommand& command) {
+    Json request{{"kty", "RSA-HSM"}, {"key_size", command.bits}};
+    if (!command.policy.empty()) {
+        std::string text = TRY(read_text_file(command.policy, 64 << 10));
+        auto policy = TRY(with_context(policy::ReleasePolicy::parse(text), command.policy));
+        // Its private half works where it was released to, and not for callers of the vault.
+        request["key_ops"] = {"encrypt", "wrapKey", "verify"};
+        request["attributes"] = {{"exportable", true}};
+        request["release_policy"] = {{"contentType", "application/json; charset=utf-8"},
+                                     {"data", encode_base64url(as_bytes(policy.canonical()))}};
+    }
+    guest::Site site = TRY(context.site());
+    auto credentials = TRY(make_credentials(command.key.credential, site));
+    net::Client client(site.client);
+    guest::VaultClient vault(client, *credentials->credential);
+    auto made = TRY(vault.create_key(TRY(guest::KeyId::parse(command.key.key)), request));
+    write_out(context.json ? dump_json_pretty(made.bundle) + "\n" : made.kid + "\n");
+    return 0;
+}
+
 Result<int> run_show(const Context& context, const KeyCommand& command) {
     guest::VaultKey key = TRY(fetch_key(context, command));
     if (context.json) {
@@ -63,8 +86,10 @@ Result<int> run_show(const Context& context, const KeyCommand& command) {
 
 Result<int> run_wrap(const Context& context, const KeyCommand& command) {
     seal::WrapAlg alg = TRY(parse_alg(command.alg));
-    SecretBytes secret = SecretBytes::copy_of(
-        TRY(read_file(command.in == "-" ? Path("/dev/stdin") : Path(command.in), kMaxInput)));
+    Bytes read =
+        TRY(read_file(command.in == "-" ? Path("/dev/stdin") : Path(command.in), kMaxInput));
+    SecretBytes secret = SecretBytes::copy_of(read);
+    wipe(read);
     guest::VaultKey key = TRY(fetch_key(context, command));
     Bytes wrapped = TRY(seal::wrap_with(key.key, alg)(secret.expose()));
     TRY(put_out(command, wrapped));
@@ -75,7 +100,7 @@ Result<SecretBytes> unwrap(const Context& context, const KeyCommand& command, By
     seal::WrapAlg alg = TRY(parse_alg(command.alg));
     if (!command.via_vault) {
         auto source = TRY(KeySource::create(context, command.key, [](const auto&) {}));
-        crypto::PrivateKey key = TRY(source->key());
+        crypto::PrivateKey key = TRY(source->key()).key;
         if (alg == seal::WrapAlg::rsa1_5) return key.decrypt_pkcs1(wrapped, seal::kDataKeySize);
         return key.decrypt_oaep(crypto::HashAlg::sha256, wrapped);
     }
@@ -100,7 +125,7 @@ Result<int> run_release(const Context& context, const KeyCommand& command) {
         TRY(KeySource::create(context, command.key, [&](const guest::SessionEvent& event) {
             if (event.step == "release") checks = event.checks;
         }));
-    crypto::PrivateKey key = TRY(source->key());
+    auto [kid, key] = TRY(source->key());
     if (!command.out.empty()) {
         SecretBytes pem = key.to_pem();
         TRY(put_out(command, pem.expose()));
@@ -108,13 +133,11 @@ Result<int> run_release(const Context& context, const KeyCommand& command) {
     if (context.json) {
         Json list = Json::array();
         for (const Check& check : checks) list.push_back(check_to_json(check));
-        write_out(
-            dump_json({{"released", source->key_id()}, {"bits", key.bits()}, {"checks", list}}) +
-            "\n");
+        write_out(dump_json({{"released", kid}, {"bits", key.bits()}, {"checks", list}}) + "\n");
         return 0;
     }
     if (context.verbose) write_err(describe_checks(checks, "  ", context.color_err));
-    write_err(fmt::format("released {} ({} bits){}\n", source->key_id(), key.bits(),
+    write_err(fmt::format("released {} ({} bits){}\n", kid, key.bits(),
                           command.out.empty() ? "; --out FILE would keep it" : ""));
     return 0;
 }
@@ -146,6 +169,7 @@ void add_files(CLI::App& command, KeyCommand& options, const char* in, const cha
 }
 
 constexpr const char* kExamples = R"(Examples:
+  vouchsafe key create --key https://myvault.vault.azure.net/keys/KEK --policy release-policy.json
   vouchsafe key show --key https://myvault.vault.azure.net/keys/KeyEncryptionKey
   vouchsafe key release --key ... --attest-url https://sharedweu.weu.attest.azure.net
   vouchsafe key unwrap --key ... --attest-url ... --alg RSA1_5 --in confidentialData.key --out dek
@@ -154,10 +178,20 @@ constexpr const char* kExamples = R"(Examples:
 }  // namespace
 
 void add_key(CLI::App& app, Context& context) {
-    auto* group = app.add_subcommand("key", "use a vault's key: show, wrap, unwrap, release");
+    auto* group =
+        app.add_subcommand("key", "use a vault's key: create, show, wrap, unwrap, release");
     group->require_subcommand(1);
     group->footer(kExamples);
     auto command = std::make_shared<KeyCommand>();
+    auto* create = add_command(*group, context, "create", "make a key, or a new version of it",
+                               command, run_create);
+    create
+        ->add_option("--policy", command->policy,
+                     "release policy (JSON): makes the key releasable under it")
+        ->type_name("FILE");
+    create->add_option("--bits", command->bits, "2048, 3072 or 4096")
+        ->capture_default_str()
+        ->type_name("N");
     add_command(*group, context, "show", "show a key and its release policy", command, run_show);
     auto* wrap = add_command(*group, context, "wrap", "wrap a secret with a key's public half",
                              command, run_wrap);

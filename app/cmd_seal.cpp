@@ -48,9 +48,8 @@ Result<Recipient> find_recipient(const Context& context, const SealCommand& comm
     auto credentials = TRY(make_credentials(command.credential, site));
     net::Client client(site.client);
     guest::VaultClient vault(client, *credentials->credential);
-    guest::KeyId id = TRY(guest::KeyId::parse(command.key));
-    guest::VaultKey key = TRY(vault.get_key(id));
-    return Recipient{id.text(), key.key};
+    guest::VaultKey key = TRY(vault.get_key(TRY(guest::KeyId::parse(command.key))));
+    return Recipient{key.kid, key.key};
 }
 
 Overwrite overwrite(bool force) {
@@ -108,7 +107,7 @@ Result<void> open_streamed(const OpenCommand& command, KeySource& key) {
     OutputFile out = TRY(OutputFile::create(command.out, overwrite(command.force), 0600));
     Checks checks;
     auto unwrap = key.unwrap_native();
-    auto reader = TRY(seal::SealedReader::open(*source, unwrap, {}, checks));
+    auto reader = TRY(seal::SealedReader::open(*source, unwrap, {command.data.required}, checks));
     while (auto chunk = TRY(reader.next_chunk())) TRY(out.write(*chunk));
     return out.commit();
 }

@@ -22,7 +22,7 @@ struct ServeCommand {
     std::string tls_cert;
     std::string tls_key;
     std::string issuer{lab::kAttestationUrl};
-    std::vector<std::string> attestation_origins{std::string(lab::kAttestationUrl)};
+    std::vector<std::string> attestation_origins;
     std::string login = "https://login.microsoftonline.com";
     std::string machine;
 };
@@ -153,6 +153,11 @@ Result<int> serve_vault(const Context& context, const ServeCommand& command) {
     config.directory = directory.path() / "vault";
     config.login_authority = command.login;
     config.attestation_origins = command.attestation_origins;
+    if (config.attestation_origins.empty() && !is_lab) {
+        return fail(Code::invalid,
+                    "say with --attestation-origin URL which attestation service to believe");
+    }
+    if (is_lab) config.attestation_origins.emplace_back(lab::kAttestationUrl);
     config.allow_simulated = is_lab;
     auto store = TRY(open_store(config.directory));
     net::Client client(TRY(context.site()).client);

@@ -82,15 +82,15 @@ Json report_json(const train::Report& report) {
 seal::SealOptions model_seal_options() {
     seal::SealOptions options;
     options.context = {{std::string(seal::kContextType), "application/x-xgboost+ubj"},
-                       {std::string(seal::kContextPurpose), "model"}};
+                       {std::string(seal::kContextPurpose), kModelPurpose}};
     return options;
 }
 
 // seal_model writes the model for the same key the data was sealed for.
 Result<void> seal_model(const TrainCommand& command, KeySource& key, const SecretBytes& model) {
-    crypto::PrivateKey private_key = TRY(key.key());
+    guest::ReleasedKey released = TRY(key.key());
     std::vector<seal::Recipient> recipients{
-        seal::recipient_for(private_key.public_key(), key.key_id())};
+        seal::recipient_for(released.key.public_key(), released.kid)};
     Bytes sealed = TRY(seal::seal_bytes(model.expose(), recipients, model_seal_options()));
     return write_file(command.model_out, sealed, command.force ? Overwrite::yes : Overwrite::no);
 }
@@ -101,6 +101,7 @@ Result<void> check_model(const TrainCommand& command, KeySource& key, const trai
     Stopwatch watch;
     DataOptions file;
     file.file = command.model_out;
+    file.required[std::string(seal::kContextPurpose)] = kModelPurpose;
     Checks checks;
     seal::Opened model = TRY(open_sealed(file, key, checks));
     train::Predicted again = TRY(train::predict(table, model));
@@ -178,6 +179,7 @@ Result<int> run_predict(const Context& context, PredictCommand& command) {
     Checks checks;
     DataOptions model_file;
     model_file.file = command.model;
+    model_file.required[std::string(seal::kContextPurpose)] = kModelPurpose;
     seal::Opened model = TRY(open_sealed(model_file, *key, checks));
     train::TableOptions options;
     options.label_use = train::Label::optional;

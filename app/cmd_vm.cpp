@@ -97,6 +97,8 @@ struct Running {
     std::unique_ptr<lab::Services> services;
     std::unique_ptr<lab::Machine> machine;
     std::unique_ptr<TemporaryDir> folder;  // site file and CA
+    Path site;
+    std::string metadata;  // address of its metadata service
 };
 
 // bring_up starts the lab's services and the machine, for as long as the command runs.
@@ -107,17 +109,12 @@ Result<Running> bring_up(const Context& context, const VmCommand& command) {
     out.machine = std::make_unique<lab::Machine>(TRY(lab::Machine::open(machine_path(command))));
     TRY(out.machine->start());
     std::string principal;
-    std::string metadata = TRY(out.services->add_metadata(out.machine->identity(), principal));
+    out.metadata = TRY(out.services->add_metadata(out.machine->identity(), principal));
     for (const auto& vault : TRY(out.services->vault().vaults()))
         out.services->allow_vault(vault.name);
-    auto connect_to = out.services->connect_to();
-    connect_to[fmt::format("{}:80", lab::kMetadataHost)] = metadata;
     out.folder = std::make_unique<TemporaryDir>(TRY(TemporaryDir::create("vouchsafe-vm")));
-    Path ca_file = out.folder->path() / "tls-ca.pem";
-    TRY(write_file(ca_file, as_bytes(out.directory->root().tls_ca_pem()), Overwrite::yes));
-    std::string site = guest::Site::encode(ca_file, connect_to, out.machine->tcti(),
-                                           out.machine->event_log_path());
-    TRY(write_file(out.folder->path() / "site.json", as_bytes(site), Overwrite::yes));
+    out.site = TRY(out.services->write_site(out.folder->path(), out.machine.get(),
+                                            {{std::string(lab::kMetadataName), out.metadata}}));
     return out;
 }
 
@@ -129,9 +126,10 @@ Result<int> run_exec(const Context& context, const VmCommand& command) {
     if (child.argv.front() == "vouchsafe") {
         child.argv.front() = std::filesystem::read_symlink("/proc/self/exe").string();
     }
-    child.env = std::vector<std::string>{
-        "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "OMP_WAIT_POLICY=passive",
-        "VOUCHSAFE_SITE=" + (running.folder->path() / "site.json").string()};
+    child.env = std::vector<std::string>{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp",
+                                         "OMP_WAIT_POLICY=passive",
+                                         "VOUCHSAFE_SITE=" + running.site.string(),
+                                         fmt::format("ATTEST_URL={}", lab::kAttestationUrl)};
     child.out = lab::Command::Output::inherit;
     child.err = lab::Command::Output::inherit;
     lab::SandboxSpec sandbox;
@@ -141,7 +139,7 @@ Result<int> run_exec(const Context& context, const VmCommand& command) {
     for (const std::string& path : command.write)
         sandbox.write.push_back(std::filesystem::absolute(path));
     sandbox.sockets = running.machine->sockets();
-    sandbox.ports = running.services->ports();
+    sandbox.ports = running.services->ports(running.metadata);
     auto started = TRY(lab::start_sandboxed(std::move(child), sandbox));
     if (context.verbose) write_err(fmt::format("confined by {}\n", started.report.summary()));
     auto finished = TRY(started.process.wait());
@@ -191,8 +189,10 @@ void add_vm(CLI::App& app, Context& context) {
                              "run a command in a machine, confined, with the lab's services up",
                              command, run_exec, true);
     exec->add_option("--read", command->read, "file or folder it may read (repeat)")
+        ->allow_extra_args(false)
         ->type_name("PATH");
     exec->add_option("--write", command->write, "file or folder it may write (repeat)")
+        ->allow_extra_args(false)
         ->type_name("PATH");
     exec->add_option("COMMAND", command->argv, "after --")->required()->type_name("");
     exec->prefix_command(false);

@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "vouchsafe/base/log.h"
+
 namespace vouchsafe::app {
 
 namespace {
@@ -33,7 +35,7 @@ Result<train::Table> parse_native(const DataOptions& data, KeySource& key,
                                   const train::TableOptions& options, Checks& checks) {
     auto source = TRY(seal::FileSource::open(data.file));
     auto unwrap = key.unwrap_native();
-    auto reader = TRY(seal::SealedReader::open(*source, unwrap, {}, checks));
+    auto reader = TRY(seal::SealedReader::open(*source, unwrap, {data.required}, checks));
     return train::Table::parse_sealed(reader, options);
 }
 
@@ -63,15 +65,33 @@ void add_data_options(CLI::App& command, DataOptions& options) {
     command
         .add_option("--wrapped-key", options.wrapped_key, "FILE is the tutorial's .enc: its .key")
         ->type_name("FILE");
+    command
+        .add_option_function<std::vector<std::string>>(
+            "--require",
+            [&options](const std::vector<std::string>& pairs) {
+                for (const std::string& pair : pairs) {
+                    size_t equals = pair.find('=');
+                    if (equals == std::string::npos)
+                        throw CLI::ValidationError("--require", "takes NAME=VALUE");
+                    options.required[pair.substr(0, equals)] = pair.substr(equals + 1);
+                }
+            },
+            "the file must say this about itself, e.g. purpose=training (repeat)")
+        ->allow_extra_args(false)
+        ->type_name("NAME=VALUE");
     command.add_flag("--oaep", options.oaep, "that .key is wrapped with RSA-OAEP-256, not RSA1_5");
 }
 
 Result<std::unique_ptr<KeySource>> KeySource::create(const Context& context,
                                                      const KeyOptions& options,
                                                      guest::KeySession::Observer observer) {
+    if (secret_memory().swap_active) {
+        log_event(LogLevel::warn, "swap is active: opened data may be written to it; turn it off");
+    }
     std::unique_ptr<KeySource> out(new KeySource);
     if (!options.private_key.empty()) {
-        out->fixed_ = TRY(read_private_key(options.private_key));
+        out->used_ = guest::ReleasedKey{"", TRY(read_private_key(options.private_key))};
+        out->from_file_ = true;
         return out;
     }
     if (options.key.empty()) {
@@ -91,32 +111,42 @@ Result<std::unique_ptr<KeySource>> KeySource::create(const Context& context,
     return out;
 }
 
-Result<crypto::PrivateKey> KeySource::key() {
-    if (fixed_) return *fixed_;
-    return session_->key();
+Result<guest::ReleasedKey> KeySource::key() {
+    if (!used_) used_ = TRY(session_->key());
+    return *used_;
+}
+
+// version_in returns the version that `info` names of our key. Code::not_found if it is another
+// key: then nothing is sent anywhere.
+Result<std::string> KeySource::version_in(const std::string& info) const {
+    if (info == key_id_) return std::string();
+    std::string prefix = key_id_ + "/";
+    auto id = guest::KeyId::parse(info);
+    if (id && session_->id().version.empty() && info.starts_with(prefix)) return id->version;
+    return fail(Code::not_found, "wrapped for {}", info);
 }
 
 seal::UnwrapKey KeySource::unwrap_native() {
     return [this](const std::string& provider, const std::string& info,
                   ByteView wrapped) -> Result<SecretBytes> {
-        // A data key for another key is refused before anything is sent anywhere.
-        if (!key_id_.empty() && (provider != seal::kProvider || info != key_id_)) {
-            return fail(Code::not_found, "wrapped for {}", info);
-        }
-        return seal::unwrap_with(TRY(key()), key_id_)(provider, info, wrapped);
+        if (from_file_) return seal::unwrap_with(used_->key, "")(provider, info, wrapped);
+        if (provider != seal::kProvider) return fail(Code::not_found, "wrapped by {}", provider);
+        std::string version = TRY(version_in(info));
+        used_ = TRY(session_->key(version));
+        return seal::unwrap_with(used_->key, info)(provider, info, wrapped);
     };
 }
 
 seal::PairUnwrap KeySource::unwrap_pair(seal::WrapAlg alg) {
     return [this, alg](ByteView wrapped) -> Result<SecretBytes> {
-        return seal::pair_unwrap_with(TRY(key()), alg)(wrapped);
+        return seal::pair_unwrap_with(TRY(key()).key, alg)(wrapped);
     };
 }
 
 Result<seal::Opened> open_sealed(const DataOptions& data, KeySource& key, Checks& checks) {
     auto source = TRY(seal::FileSource::open(data.file));
     if (data.wrapped_key.empty()) {
-        return seal::open_to_pages(*source, key.unwrap_native(), {}, checks);
+        return seal::open_to_pages(*source, key.unwrap_native(), {data.required}, checks);
     }
     Bytes wrapped = TRY(read_file(data.wrapped_key, kMaxWrappedKey));
     auto alg = data.oaep ? seal::WrapAlg::rsa_oaep_256 : seal::WrapAlg::rsa1_5;

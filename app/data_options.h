@@ -28,16 +28,18 @@ class KeySource {
     static Result<std::unique_ptr<KeySource>> create(const Context& context,
                                                      const KeyOptions& options,
                                                      guest::KeySession::Observer observer);
-    // key_id is the identifier data keys are wrapped for; "" with a key from a file.
-    const std::string& key_id() const { return key_id_; }
-    Result<crypto::PrivateKey> key();
+    // key returns the key that was used last, or else the one that --key names. Its kid is "" if it
+    // comes from a file.
+    Result<guest::ReleasedKey> key();
     seal::UnwrapKey unwrap_native();
     seal::PairUnwrap unwrap_pair(seal::WrapAlg alg);
 
   private:
     KeySource() = default;
-    std::string key_id_;
-    std::optional<crypto::PrivateKey> fixed_;
+    Result<std::string> version_in(const std::string& info) const;
+    std::string key_id_;                      // as given with --key
+    std::optional<guest::ReleasedKey> used_;  // last; from a file: always
+    bool from_file_ = false;
     std::unique_ptr<Credentials> credentials_;
     std::unique_ptr<guest::KeySession> session_;
 };
@@ -47,8 +49,13 @@ struct DataOptions {
     std::string wrapped_key;  // NAME.key: `file` is the tutorial's pair
     bool oaep = false;        // the pair's key is wrapped with RSA-OAEP-256
     bool plain = false;       // `file` is not sealed
+    // What the file must say about itself (native format); bound to its data.
+    seal::EncryptionContext required;
 };
 void add_data_options(CLI::App& command, DataOptions& options);
+
+// kModelPurpose is the purpose of sealed models: nothing else is loaded as one.
+inline constexpr const char* kModelPurpose = "model";
 
 // load_table reads the table, sealed or plain, without ever having the plaintext on disk.
 Result<train::Table> load_table(const DataOptions& data, KeySource* key,

@@ -76,6 +76,14 @@ std::set<Path>& temporary_dirs() {
     return *dirs;
 }
 
+// sync_folder makes a rename last through a power failure, where the file system can do that.
+void sync_folder(const Path& folder) {
+    int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    ::fsync(fd);
+    ::close(fd);
+}
+
 Result<void> write_all(int fd, ByteView bytes, const Path& path) {
     while (!bytes.empty()) {
         ssize_t count = ::write(fd, bytes.data(), bytes.size());
@@ -179,6 +187,7 @@ Result<void> OutputFile::commit() {
     forget_output(temporary_);
     temporary_.clear();
     ::close(std::exchange(fd_, -1));
+    sync_folder(path_.parent_path());
     return {};
 }
 

@@ -31,6 +31,16 @@ void die(const char* expression, const char* file, int line, const Error& error)
 }
 }  // namespace detail
 
+namespace {
+// What was found may come from an attacker: a check stays small whatever it is about.
+std::string shortened(std::string text) {
+    constexpr size_t kMax = 1000;
+    if (text.size() <= kMax) return text;
+    text.resize(kMax);
+    return text + "...";
+}
+}  // namespace
+
 Result<void> Checks::require(bool ok, std::string_view code, std::string_view field,
                              std::string expected, std::string found) {
     const CheckInfo* info = find_check_info(code);
@@ -38,8 +48,8 @@ Result<void> Checks::require(bool ok, std::string_view code, std::string_view fi
         detail::die("check code in the catalogue", __FILE__, __LINE__,
                     Error{Code::internal, std::string(code), {}});
     }
-    list_.push_back(
-        {std::string(code), std::string(field), std::move(expected), std::move(found), ok});
+    list_.push_back({std::string(code), std::string(field), shortened(std::move(expected)),
+                     shortened(std::move(found)), ok});
     if (ok) return {};
     const Check& last = list_.back();
     return fail(Error{

@@ -14,22 +14,25 @@ KeySession::KeySession(const Site& site, Credential& credential, KeySessionOptio
       metadata_(site.client),
       client_(site.client) {}
 
-Result<SecretBytes> KeySession::token() {
-    if (options_.token) return options_.token->clone();
+Result<void> KeySession::attest_once() {
+    if (options_.token) return {};
     if (options_.attest_url.empty()) {
         return fail(Code::invalid,
                     "to have the key released give --attest-url URL (or --token FILE)");
     }
     Stopwatch watch;
-    SecretBytes token =
+    options_.token =
         TRY(attest(site_.machine, metadata_, client_, options_.attest_url, options_.nonce));
     observer_({"attest", watch.seconds(), {}});
-    return token;
+    return {};
 }
 
-Result<crypto::PrivateKey> KeySession::key() {
-    if (key_) return *key_;
-    SecretBytes presented = TRY(token());
+Result<ReleasedKey> KeySession::key(const std::string& version) {
+    auto known = keys_.find(version);
+    if (known != keys_.end()) return known->second;
+    TRY(attest_once());
+    KeyId id = options_.key;
+    if (!version.empty()) id.version = version;
     std::vector<crypto::Certificate> trusted;
     if (!site_.client.ca_pem.empty()) {
         trusted = TRY(crypto::Certificate::parse_pem_bundle(site_.client.ca_pem));
@@ -37,10 +40,10 @@ Result<crypto::PrivateKey> KeySession::key() {
     Stopwatch watch;
     Checks checks;
     VaultClient vault(client_, credential_);
-    key_ = TRY(
-        vault.release_key(options_.key, site_.machine, presented, trusted, clock_.now(), checks));
+    ReleasedKey key = TRY(vault.release_key(id, site_.machine, *options_.token, trusted, clock_.now(), checks));
     observer_({"release", watch.seconds(), checks.list()});
-    return *key_;
+    keys_.emplace(version, key);
+    return key;
 }
 
 }  // namespace vouchsafe::guest

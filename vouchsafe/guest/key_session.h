@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "vouchsafe/guest/attestation_client.h"
@@ -32,12 +33,13 @@ class KeySession {
     KeySession(const Site& site, Credential& credential, KeySessionOptions options,
                const Clock& clock, Observer observer);
 
-    // key returns the released private key; the first call fetches it.
-    Result<crypto::PrivateKey> key();
+    // key returns the released private key of a version: "" is the identifier's own, or the newest
+    // if it has none. Each version is fetched once; all are released on one attestation.
+    Result<ReleasedKey> key(const std::string& version = "");
     const KeyId& id() const { return options_.key; }
 
   private:
-    Result<SecretBytes> token();
+    Result<void> attest_once();
 
     Site site_;
     Credential& credential_;
@@ -46,7 +48,7 @@ class KeySession {
     Observer observer_;
     MetadataClient metadata_;
     net::Client client_;
-    std::optional<crypto::PrivateKey> key_;
+    std::map<std::string, ReleasedKey> keys_;  // by version
 };
 
 }  // namespace vouchsafe::guest

@@ -119,10 +119,10 @@ Result<SecretBytes> VaultClient::unwrap_key(const KeyId& id, std::string_view al
     return key;
 }
 
-Result<crypto::PrivateKey> VaultClient::release_key(const KeyId& id, const Machine& machine,
-                                                    const SecretBytes& token,
-                                                    const std::vector<crypto::Certificate>& trusted,
-                                                    Time now, Checks& checks) {
+Result<ReleasedKey> VaultClient::release_key(const KeyId& id, const Machine& machine,
+                                             const SecretBytes& token,
+                                             const std::vector<crypto::Certificate>& trusted,
+                                             Time now, Checks& checks) {
     ReleaseExpectation expected{id.text(), crypto::random_hex(16), id.url.host, trusted, now};
     if (expected.trusted.empty()) expected.trusted = TRY(system_roots());
     Json body{{"target", token.expose_text()}, {"nonce", expected.nonce}, {"enc", kEnc}};
@@ -143,7 +143,7 @@ Result<crypto::PrivateKey> VaultClient::release_key(const KeyId& id, const Machi
     bool belongs = key.public_key() == release.public_key();
     TRY(checks.require(belongs, "RELEASE-KEY-PAIR", "key", "the private half of the answered key",
                        belongs ? "it" : "another key"));
-    return key;
+    return ReleasedKey{release.kid(), std::move(key)};
 }
 
 Result<std::vector<crypto::Certificate>> system_roots() {

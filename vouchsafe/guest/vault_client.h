@@ -33,6 +33,11 @@ struct VaultKey {
     Json bundle;  // the whole answer
 };
 
+struct ReleasedKey {
+    std::string kid;  // with version
+    crypto::PrivateKey key;
+};
+
 // VaultClient talks to vaults with one credential. Borrows both.
 class VaultClient {
   public:
@@ -49,10 +54,10 @@ class VaultClient {
     // roots the answer's signature must chain to; empty: the machine's own. Checks of the answer
     // (RELEASE-*): JWS signature and chain, name of the vault, nonce, key id, and that the private
     // key belongs to the public one in the answer.
-    Result<crypto::PrivateKey> release_key(const KeyId& id, const Machine& machine,
-                                           const SecretBytes& token,
-                                           const std::vector<crypto::Certificate>& trusted,
-                                           Time now, Checks& checks);
+    Result<ReleasedKey> release_key(const KeyId& id, const Machine& machine,
+                                    const SecretBytes& token,
+                                    const std::vector<crypto::Certificate>& trusted, Time now,
+                                    Checks& checks);
 
   private:
     Result<Json> call(const KeyId& id, std::string_view method, std::string_view operation,

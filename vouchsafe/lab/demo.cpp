@@ -204,10 +204,6 @@ Result<void> step_guest(DemoRun& run, Guest& guest) {
     return {};
 }
 
-std::string host_port(std::string_view url) {
-    return MUST(net::Url::parse(url)).host + ":443";
-}
-
 std::vector<Json> parse_events(const std::string& out) {
     std::vector<Json> events;
     std::string_view left = out;
@@ -246,18 +242,13 @@ Result<void> DemoRun::allow_release(const Guest& guest) {
 }
 
 Result<GuestResult> DemoRun::run_guest(Guest& guest, const GuestRun& run) {
-    auto connect_to = services->connect_to();
-    connect_to[fmt::format("{}:80", kMetadataHost)] = guest.metadata_address;
+    Path folder = work / "sites" / guest.machine.identity().spec.name;
+    TRY(make_private_dir(folder));
+    std::map<std::string, std::string> more{{std::string(kMetadataName), guest.metadata_address}};
     if (!run.attestation_address.empty()) {
-        connect_to[host_port(run.attestation_url)] = run.attestation_address;
+        more[TRY(net::Url::parse(run.attestation_url)).host + ":443"] = run.attestation_address;
     }
-    Path ca_file = work / "tls-ca.pem";
-    Path site_file = work / (guest.machine.identity().spec.name + "-site.json");
-    TRY(write_file(ca_file, as_bytes(directory->root().tls_ca_pem()), Overwrite::yes));
-    TRY(write_file(site_file,
-                   as_bytes(guest::Site::encode(ca_file, connect_to, guest.machine.tcti(),
-                                                guest.machine.event_log_path())),
-                   Overwrite::yes));
+    Path site_file = TRY(services->write_site(folder, &guest.machine, more));
 
     Command command;
     command.argv = {options.program.string(),
@@ -275,10 +266,10 @@ Result<GuestResult> DemoRun::run_guest(Guest& guest, const GuestRun& run) {
                     "--force"};
     command.env = std::vector<std::string>{"PATH=/usr/bin:/bin", "OMP_WAIT_POLICY=passive"};
     SandboxSpec sandbox;
-    sandbox.read = {run.sealed, site_file, ca_file, guest.machine.event_log_path()};
+    sandbox.read = {run.sealed, folder, guest.machine.event_log_path()};
     sandbox.write = {guest.out};
     sandbox.sockets = guest.machine.sockets();
-    sandbox.ports = services->ports();
+    sandbox.ports = services->ports(guest.metadata_address);
     Sandboxed child = TRY(start_sandboxed(std::move(command), sandbox));
     GuestResult result;
     result.sandbox = child.report;

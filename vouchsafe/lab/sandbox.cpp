@@ -24,12 +24,12 @@ namespace fs = std::filesystem;
 // Folders that are links on a merged-/usr system and real ones elsewhere.
 constexpr const char* kProgramFolders[] = {"/usr",   "/bin",   "/sbin",  "/lib",
                                            "/lib32", "/lib64", "/libx32"};
-constexpr const char* kEtc[] = {"/etc/ssl",        "/etc/alternatives",  "/etc/ld.so.cache",
-                                "/etc/ld.so.conf", "/etc/ld.so.conf.d",  "/etc/passwd",
-                                "/etc/group",      "/etc/nsswitch.conf", "/etc/hosts",
-                                "/etc/host.conf",  "/etc/resolv.conf",   "/etc/gai.conf",
-                                "/etc/services",   "/etc/protocols",     "/etc/localtime",
-                                "/etc/os-release", "/etc/debian_version"};
+constexpr const char* kEtc[] = {"/etc/ssl/certs",   "/etc/ssl/openssl.cnf", "/etc/alternatives",
+                                "/etc/ld.so.cache", "/etc/ld.so.conf",      "/etc/ld.so.conf.d",
+                                "/etc/passwd",      "/etc/group",           "/etc/nsswitch.conf",
+                                "/etc/hosts",       "/etc/host.conf",       "/etc/resolv.conf",
+                                "/etc/gai.conf",    "/etc/services",        "/etc/protocols",
+                                "/etc/localtime",   "/etc/os-release",      "/etc/debian_version"};
 constexpr const char* kDevices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
                                     "/dev/urandom"};
 constexpr const char* kCpuFolder = "/sys/devices/system/cpu";

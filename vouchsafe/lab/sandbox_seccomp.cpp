@@ -1,6 +1,7 @@
 // The system calls that a confined child may not make. They fail with EPERM, so that a program that
 // merely tries one goes on.
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -122,6 +123,12 @@ int add_rules(scmp_filter_ctx filter) {
                 SCMP_A0(SCMP_CMP_MASKED_EQ, 0xFFFFFFFF, static_cast<uint64_t>(family)),
                 SCMP_A1(SCMP_CMP_MASKED_EQ, kSocketTypeMask, type));
         }
+        // Other stream protocols (MPTCP, SCTP, SMC) would pass by Landlock's rules for TCP.
+        if (rc != 0) continue;
+        rc =
+            seccomp_rule_add(filter, refused, SCMP_SYS(socket), 2,
+                             SCMP_A0(SCMP_CMP_MASKED_EQ, 0xFFFFFFFF, static_cast<uint64_t>(family)),
+                             SCMP_A2(SCMP_CMP_GT, static_cast<uint64_t>(IPPROTO_TCP)));
     }
     return rc;
 }

@@ -65,6 +65,7 @@ Result<std::unique_ptr<Services>> Services::start(const DataDirectory& directory
 }
 
 Services::~Services() {
+    for (Listener& listener : metadata_listeners_) listener.server->stop();
     for (Listener& listener : listeners_) listener.server->stop();
     for (auto& attestation : attestations_) attestation->listener.server->stop();
 }
@@ -153,8 +154,8 @@ Result<std::string> Services::add_metadata(const MachineIdentity& machine, std::
     ToldMachine told = TRY(describe_machine(directory_, *identity_, machine));
     principal = told.principal;
     metadata_.push_back(std::make_unique<identity::Metadata>(*identity_, told.machine));
-    listeners_.push_back(TRY(listen("metadata", {}, metadata_.back()->handler())));
-    return listeners_.back().address();
+    metadata_listeners_.push_back(TRY(listen("metadata", {}, metadata_.back()->handler())));
+    return metadata_listeners_.back().address();
 }
 
 std::map<std::string, std::string> Services::connect_to() const {
@@ -168,12 +169,29 @@ net::ClientOptions Services::client_options() const {
     return options;
 }
 
-std::vector<uint16_t> Services::ports() const {
+Result<Path> Services::write_site(const Path& folder, const Machine* machine,
+                                  const std::map<std::string, std::string>& more) const {
+    auto addresses = more;
+    addresses.insert(connect_to_.begin(), connect_to_.end());
+    Path ca_file = folder / "tls-ca.pem";
+    Path site_file = folder / "site.json";
+    TRY(write_file(ca_file, as_bytes(directory_.root().tls_ca_pem()), Overwrite::yes));
+    std::string site =
+        guest::Site::encode(ca_file, addresses, machine != nullptr ? machine->tcti() : "",
+                            machine != nullptr ? machine->event_log_path() : Path());
+    TRY(write_file(site_file, as_bytes(site), Overwrite::yes));
+    return site_file;
+}
+
+std::vector<uint16_t> Services::ports(const std::string& metadata_address) const {
     std::vector<uint16_t> out;
     for (const auto& attestation : attestations_) {
         out.push_back(attestation->listener.server->port());
     }
     for (const Listener& listener : listeners_) out.push_back(listener.server->port());
+    for (const Listener& listener : metadata_listeners_) {
+        if (listener.address() == metadata_address) out.push_back(listener.server->port());
+    }
     return out;
 }
 

@@ -19,7 +19,7 @@ namespace vouchsafe::lab {
 
 inline constexpr std::string_view kAttestationUrl = "https://sharedweu.weu.attest.azure.net";
 inline constexpr std::string_view kLoginHost = "login.microsoftonline.com";
-inline constexpr std::string_view kMetadataHost = "169.254.169.254";
+inline constexpr std::string_view kMetadataName = "169.254.169.254:80";
 inline constexpr std::string_view kVaultSuffix = "vault.azure.net";
 
 // Listener is one service's address: "127.0.0.1:PORT".
@@ -78,8 +78,14 @@ class Services {
     // connect_to is what clients need to reach everything but metadata services.
     std::map<std::string, std::string> connect_to() const;
     net::ClientOptions client_options() const;
-    // ports of all listeners, for a sandbox.
-    std::vector<uint16_t> ports() const;
+    // write_site writes the lab's CA and a site file into `folder` and returns the file's path: for
+    // a machine, or for the owner of this computer (nullptr). `more` are addresses beside those of
+    // connect_to, or instead of them.
+    Result<Path> write_site(const Path& folder, const Machine* machine,
+                            const std::map<std::string, std::string>& more) const;
+    // ports are those a guest may connect to, for its sandbox: all services, and of the metadata
+    // services its own alone.
+    std::vector<uint16_t> ports(const std::string& metadata_address) const;
 
     // audit_mark and entries_since: what all services wrote into their logs since the mark, service
     // by service.
@@ -117,6 +123,7 @@ class Services {
     std::vector<std::unique_ptr<identity::Metadata>> metadata_;
     // Last, so that listeners stop before what they serve goes away.
     std::vector<Listener> listeners_;
+    std::vector<Listener> metadata_listeners_;
 };
 
 }  // namespace vouchsafe::lab
