@@ -17,6 +17,7 @@ namespace http = boost::beast::http;
 
 namespace {
 
+constexpr size_t kLastChunkSize = 5;    // "0", CRLF, CRLF (RFC 9112, 7.1)
 constexpr size_t kReserve = 256 << 10;  // of an announced body; more only as it arrives
 
 Response refusal_response(int status) {
@@ -210,6 +211,9 @@ int RequestParser::Impl::check_header() {
 
 RequestParser::Progress RequestParser::Impl::feed(std::string& input) {
     while (!is_done()) {
+        // What is left of a chunked body ends with the five bytes of its last chunk. Beast, which
+        // takes those together, asserts that it is not asked again before they are all there.
+        if (header_checked && chunked() && input.size() < kLastChunkSize) return Progress::more;
         boost::beast::error_code error;
         size_t used = put(boost::asio::const_buffer(input.data(), input.size()), error);
         if (!header_checked) {
