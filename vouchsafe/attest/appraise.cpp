@@ -1,0 +1,71 @@
+#include "vouchsafe/attest/appraise.h"
+
+#include "vouchsafe/attest/claims.h"
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/crypto/hash.h"
+
+namespace vouchsafe::attest {
+
+namespace {
+
+constexpr size_t kMaxFound = 200;  // of hostile text repeated in a check
+
+// require_readable turns a parser's refusal into a coded check.
+template <typename T>
+Result<T> require_readable(Result<T> parsed, Checks& checks) {
+    std::string found = parsed ? "well formed" : parsed.error().message.substr(0, kMaxFound);
+    TRY(checks.require(parsed.has_value(), "ATTEST-REQUEST", "body", "well formed", found));
+    return parsed;
+}
+
+evidence::SnpRules snp_rules(const Config& config) {
+    evidence::SnpRules rules;
+    rules.minimum_tcb = config.minimum_tcb;
+    return rules;
+}
+
+// check_init_data: the launch fixed this data (azure-api C.2).
+Result<void> check_init_data(const BoundData& init, const evidence::SnpReport& report,
+                             Checks& checks) {
+    std::array<uint8_t, 32> digest = crypto::sha256(init.data);
+    return checks.require(equal(digest, report.host_data), "ATTEST-INIT-DATA", "initTimeData",
+                          encode_hex(report.host_data), encode_hex(digest));
+}
+
+std::string subject_of(const evidence::RuntimeClaims& runtime) {
+    return runtime.vm.vm_unique_id.value_or("").substr(0, kMaxFound);
+}
+
+}  // namespace
+
+Result<Appraisal> appraise_azure_guest(std::string_view body, const Config& config,
+                                       const evidence::TrustAnchors& anchors, Time now,
+                                       Checks& checks) {
+    AzureGuestRequest request =
+        TRY(require_readable(AzureGuestRequest::parse(body, config.max_body), checks));
+    evidence::AzureGuestRules rules;
+    rules.snp = snp_rules(config);
+    evidence::VerifiedAzureGuest guest =
+        TRY(evidence::verify_azure_guest(request.evidence, anchors, rules, now, checks));
+    return Appraisal{azure_guest_claims(request, guest, config), subject_of(guest.runtime()),
+                     guest.encryption_public_key()};
+}
+
+Result<Appraisal> appraise_snp_vm(std::string_view body, const Config& config,
+                                  const evidence::TrustAnchors& anchors, Time now, Checks& checks) {
+    SnpVmRequest request =
+        TRY(require_readable(SnpVmRequest::parse(body, config.max_body), checks));
+    TRY(checks.require(!request.draft_policy, "ATTEST-DRAFT-POLICY", "draftPolicyForAttestation",
+                       "absent", request.draft_policy ? "given" : "absent"));
+    auto endorsements = TRY(evidence::SnpEndorsements::parse(request.chain, checks));
+    evidence::VerifiedSnpReport report = TRY(evidence::verify_snp(
+        request.report, endorsements, anchors, snp_rules(config), now, checks));
+    if (request.runtime_data) {
+        TRY(evidence::check_runtime_binding(report.report().report_data, request.runtime_data->data,
+                                            crypto::HashAlg::sha256, checks));
+    }
+    if (request.init_data) TRY(check_init_data(*request.init_data, report.report(), checks));
+    return Appraisal{snp_vm_claims(request, report, config), "", std::nullopt};
+}
+
+}  // namespace vouchsafe::attest

@@ -1,0 +1,29 @@
+// Appraisal: from the body of an attest request to the claims of a token, or to the check that
+// failed. Pure: bytes, anchors, settings and time in; nothing is stored, signed or sent here.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "vouchsafe/attest/config.h"
+#include "vouchsafe/base/json.h"
+#include "vouchsafe/evidence/azure_guest.h"
+
+namespace vouchsafe::attest {
+
+struct Appraisal {
+    Json claims;          // without what add_token_claims adds
+    std::string subject;  // the machine's id as the paravisor gave it, or "": for the audit log
+    // The key the token is sealed to; absent: the token is handed out as it is.
+    std::optional<crypto::PublicKey> seal_to;
+};
+
+// Both fail with a check: ATTEST-REQUEST if the body cannot be read, ATTEST-DRAFT-POLICY,
+// ATTEST-INIT-DATA, or one of evidence's. `checks` holds all that were made. Thread-safe.
+Result<Appraisal> appraise_azure_guest(std::string_view body, const Config& config,
+                                       const evidence::TrustAnchors& anchors, Time now,
+                                       Checks& checks);
+Result<Appraisal> appraise_snp_vm(std::string_view body, const Config& config,
+                                  const evidence::TrustAnchors& anchors, Time now, Checks& checks);
+
+}  // namespace vouchsafe::attest

@@ -1,0 +1,149 @@
+#include "vouchsafe/attest/claims.h"
+
+#include <algorithm>
+
+#include "vouchsafe/attest/secure_boot_keys.h"
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/json.h"
+#include "vouchsafe/crypto/random.h"
+#include "vouchsafe/jose/jwk.h"
+
+namespace vouchsafe::attest {
+
+namespace {
+
+constexpr size_t kJtiBytes = 32;
+
+// Features of Windows' boot manager. A Linux guest has none of them; these are the values Azure
+// gives it (azure-api C.3.2, Linux sample).
+void add_boot_manager_claims(Json& claims) {
+    claims["x-ms-azurevm-bootdebug-enabled"] = false;
+    claims["x-ms-azurevm-debuggersdisabled"] = true;
+    claims["x-ms-azurevm-elam-enabled"] = false;
+    claims["x-ms-azurevm-flightsigning-enabled"] = false;
+    claims["x-ms-azurevm-hvci-policy"] = 0;
+    claims["x-ms-azurevm-hypervisordebug-enabled"] = false;
+    claims["x-ms-azurevm-kerneldebug-enabled"] = false;
+    claims["x-ms-azurevm-signingdisabled"] = true;
+    claims["x-ms-azurevm-testsigning-enabled"] = false;
+}
+
+void add_os_claims(Json& claims, const OsDescription& os) {
+    claims["x-ms-azurevm-ostype"] = os.type;
+    claims["x-ms-azurevm-osdistro"] = os.distro;
+    claims["x-ms-azurevm-osbuild"] = os.build;
+    claims["x-ms-azurevm-osversion-major"] = os.version_major;
+    claims["x-ms-azurevm-osversion-minor"] = os.version_minor;
+    claims["x-ms-azurevm-is-windows"] = os.type == "Windows";
+    if (os.type == "Linux") add_boot_manager_claims(claims);
+}
+
+void add_snp_claims(Json& claims, const evidence::VerifiedSnpReport& verified,
+                    const Config& config) {
+    const evidence::SnpReport& report = verified.report();
+    evidence::SnpTcb tcb = verified.reported_tcb();
+    claims["x-ms-attestation-type"] = "sevsnpvm";
+    if (is_compliant(report, config)) claims["x-ms-compliance-status"] = "azure-compliant-cvm";
+    claims["x-ms-sevsnpvm-authorkeydigest"] = encode_hex(report.author_key_digest);
+    claims["x-ms-sevsnpvm-bootloader-svn"] = tcb.bootloader;
+    claims["x-ms-sevsnpvm-familyId"] = encode_hex(report.family_id);
+    claims["x-ms-sevsnpvm-guestsvn"] = report.guest_svn;
+    claims["x-ms-sevsnpvm-hostdata"] = encode_hex(report.host_data);
+    claims["x-ms-sevsnpvm-idkeydigest"] = encode_hex(report.id_key_digest);
+    claims["x-ms-sevsnpvm-imageId"] = encode_hex(report.image_id);
+    claims["x-ms-sevsnpvm-is-debuggable"] = report.policy.debug_allowed();
+    claims["x-ms-sevsnpvm-launchmeasurement"] = encode_hex(report.measurement);
+    claims["x-ms-sevsnpvm-microcode-svn"] = tcb.microcode;
+    claims["x-ms-sevsnpvm-migration-allowed"] = report.policy.migration_allowed();
+    claims["x-ms-sevsnpvm-reportdata"] = encode_hex(report.report_data);
+    claims["x-ms-sevsnpvm-reportid"] = encode_hex(report.report_id);
+    claims["x-ms-sevsnpvm-smt-allowed"] = report.policy.smt_allowed();
+    claims["x-ms-sevsnpvm-snpfw-svn"] = tcb.snp;
+    claims["x-ms-sevsnpvm-tee-svn"] = tcb.tee;
+    claims["x-ms-sevsnpvm-vmpl"] = report.vmpl;
+    claims["x-vouchsafe-snp-product"] = evidence::product_name(verified.product());
+    if (tcb.fmc) claims["x-vouchsafe-snp-fmc-svn"] = *tcb.fmc;
+}
+
+Json ephemeral_key_claim(const crypto::PublicKey& key) {
+    Json jwk = jose::encode_jwk(key);
+    jwk["kid"] = "TpmEphemeralEncryptionKey";
+    jwk["key_ops"] = Json::array({"encrypt"});
+    return jwk;
+}
+
+Json attested_pcrs(const evidence::VerifiedAzureGuest& guest) {
+    Json out = Json::array();
+    for (const auto& [index, value] : guest.pcrs().values) out.push_back(index);
+    return out;
+}
+
+}  // namespace
+
+bool is_compliant(const evidence::SnpReport& report, const Config& config) {
+    std::string digest = encode_hex(report.id_key_digest);
+    return std::any_of(config.compliant_id_keys.begin(), config.compliant_id_keys.end(),
+                       [&](const std::string& known) { return to_lower(known) == digest; });
+}
+
+Json azure_guest_claims(const AzureGuestRequest& request, const evidence::VerifiedAzureGuest& guest,
+                        const Config& config) {
+    Json isolation = Json::object();
+    add_snp_claims(isolation, guest.snp(), config);
+    isolation["x-ms-runtime"] = *guest.runtime().document;
+
+    Json runtime = {{"keys", Json::array({ephemeral_key_claim(guest.encryption_public_key())})}};
+    if (request.client_payload) runtime["client-payload"] = *request.client_payload;
+
+    Json claims = {{"x-ms-attestation-type", "azurevm"},
+                   {"x-ms-azurevm-attestation-protocol-ver", request.protocol_version},
+                   {"x-ms-azurevm-attested-pcrs", attested_pcrs(guest)},
+                   {"x-ms-isolation-tee", std::move(isolation)},
+                   {"x-ms-runtime", std::move(runtime)},
+                   {"secureboot", guest.secure_boot() == evidence::SecureBoot::on}};
+    add_os_claims(claims, request.os);
+    SecureBootKeys keys = guest.boot() ? read_secure_boot_keys(*guest.boot()) : SecureBootKeys{};
+    claims["x-ms-azurevm-dbvalidated"] = keys.db_well_formed;
+    claims["x-ms-azurevm-dbxvalidated"] = keys.dbx_well_formed;
+    claims["x-ms-azurevm-default-securebootkeysvalidated"] = keys.only_default_keys;
+    if (const auto& vm_id = guest.runtime().vm.vm_unique_id) {
+        claims["x-ms-azurevm-vmid"] = *vm_id;
+    }
+    claims["x-vouchsafe-trust-tier"] = evidence::tier_name(guest.tier());
+    return claims;
+}
+
+Json snp_vm_claims(const SnpVmRequest& request, const evidence::VerifiedSnpReport& report,
+                   const Config& config) {
+    Json claims = Json::object();
+    add_snp_claims(claims, report, config);
+    if (request.runtime_data && request.runtime_data->json) {
+        claims["x-ms-runtime"] = *request.runtime_data->json;
+    }
+    if (request.init_data && request.init_data->json) {
+        claims["x-ms-inittime"] = *request.init_data->json;
+    }
+    if (request.nonce) claims["nonce"] = *request.nonce;
+    claims["x-vouchsafe-trust-tier"] = evidence::tier_name(report.tier());
+    return claims;
+}
+
+void add_token_claims(Json& claims, const Config& config, Time now, std::string_view policy_hash,
+                      const std::vector<Check>& checks) {
+    claims["iss"] = config.issuer;
+    claims["iat"] = to_unix(now);
+    claims["nbf"] = to_unix(now);
+    claims["exp"] = to_unix(now + config.token_lifetime);
+    claims["jti"] = crypto::random_hex(kJtiBytes);
+    claims["x-ms-ver"] = "1.0";
+    claims["x-ms-policy-hash"] = policy_hash;
+    std::vector<std::string> codes;
+    for (const Check& check : checks) {
+        if (std::find(codes.begin(), codes.end(), check.code) == codes.end()) {
+            codes.push_back(check.code);
+        }
+    }
+    claims["x-vouchsafe-checks"] = codes;
+}
+
+}  // namespace vouchsafe::attest

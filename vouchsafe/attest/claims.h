@@ -1,0 +1,38 @@
+// The claims of attestation tokens, in the vocabulary of Microsoft Azure Attestation:
+// guest-protocol 6, azure-api C.3. Names, nesting and JSON types are Azure's; claims of our own
+// begin with "x-vouchsafe-". Pure.
+//
+// What differs from Azure's guest token, and why:
+//   - the claims about Windows' boot manager (kBootManagerClaims) are constants on Linux, as in
+//     Azure's Linux tokens, and are left out for any other system: they would have to be read from
+//     Windows' own events, which is not built;
+//   - dbvalidated, dbxvalidated and default-securebootkeysvalidated come from the Secure Boot
+//     variables in the confirmed PCR 7 (secure_boot_keys.h);
+//   - x-ms-azurevm-vmid is left out if the paravisor named no machine.
+#pragma once
+
+#include <vector>
+
+#include "vouchsafe/attest/azure_guest_request.h"
+#include "vouchsafe/attest/config.h"
+#include "vouchsafe/attest/snp_vm_request.h"
+#include "vouchsafe/base/json_fwd.h"
+
+namespace vouchsafe::attest {
+
+// azure_guest_claims gives everything but what token_claims adds.
+Json azure_guest_claims(const AzureGuestRequest& request, const evidence::VerifiedAzureGuest& guest,
+                        const Config& config);
+
+Json snp_vm_claims(const SnpVmRequest& request, const evidence::VerifiedSnpReport& report,
+                   const Config& config);
+
+// is_compliant tells whether the report's ID key is in Config::compliant_id_keys.
+bool is_compliant(const evidence::SnpReport& report, const Config& config);
+
+// add_token_claims adds iss, iat, nbf, exp, jti (64 random hex digits), x-ms-ver, x-ms-policy-hash,
+// and x-vouchsafe-checks: the codes of all checks made, each once, in order.
+void add_token_claims(Json& claims, const Config& config, Time now, std::string_view policy_hash,
+                      const std::vector<Check>& checks);
+
+}  // namespace vouchsafe::attest

@@ -1,0 +1,61 @@
+// Settings of the attestation service. Each has its default and the reason for it.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "vouchsafe/base/clock.h"
+#include "vouchsafe/base/file.h"
+#include "vouchsafe/evidence/snp_report.h"
+
+namespace vouchsafe::attest {
+
+struct Config {
+    // The service's name: `iss` of its tokens, base of `jku`, common name of its signing
+    // certificate (so at most 64 characters). No trailing slash. Default: the provider the
+    // tutorials use.
+    std::string issuer = "https://sharedweu.weu.attest.azure.net";
+
+    // Folder for the root key file that seals the signing key at rest. Made (mode 0700) if absent.
+    // No default: two services must never share one by accident.
+    Path directory;
+
+    // exp - iat. 8 hours is what every published token of the real service has (azure-api C.3).
+    Seconds token_lifetime{28800};
+
+    // Lifetime of the self-signed signing certificate. Long: clients match its key, not its dates,
+    // and one that ends before its key does only breaks them.
+    Seconds certificate_lifetime{std::chrono::hours{24 * 365 * 10}};
+
+    // The TCB floor, component by component: the lowest values among the genuine reports of Azure's
+    // and other public clouds' machines since 2023 that this verifier is tested with. Raise it to
+    // the level of AMD's bulletins once the whole fleet has it.
+    std::map<evidence::SnpProduct, evidence::SnpTcb> minimum_tcb = {
+        {evidence::SnpProduct::milan, {std::nullopt, 3, 0, 8, 115}},
+        {evidence::SnpProduct::genoa, {std::nullopt, 10, 0, 23, 27}},
+        {evidence::SnpProduct::turin, {uint8_t{1}, 1, 1, 4, 81}},
+    };
+
+    // ID_KEY_DIGEST values (96 hex digits) of the paravisors that make a machine a compliant
+    // confidential VM: only reports with one of them get `x-ms-compliance-status`
+    // "azure-compliant-cvm"; others get their token without it. Default: the three in Azure's
+    // recorded reports of 2023 to 2025.
+    std::vector<std::string> compliant_id_keys = {
+        "0356215882a825279a85b300b0b742931d113bf7e32dde2e50ffde7ec743ca491ecdd7f336dc28a6e0b2bb57af"
+        "7"
+        "a44a3",
+        "934f68bd8ba01938eec21475c872e3a942b60c59fafc6df9e9a76ee66bc47f2d09c676f61c0315c578da26085f"
+        "b"
+        "13a71",
+        "942fd93ebde6ea7a96efadeafc60f1c6b3d10e703b1dafd7555b92f7f3d32d0e006767648cba5b102af3d65756"
+        "a"
+        "f4177",
+    };
+
+    // Longest accepted request body. A real request is about 16 kB plus 16/9 of the event log,
+    // which firmware limits to 64 or 128 kB.
+    size_t max_body = 1 << 20;
+};
+
+}  // namespace vouchsafe::attest

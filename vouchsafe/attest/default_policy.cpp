@@ -1,0 +1,58 @@
+#include "vouchsafe/attest/default_policy.h"
+
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/crypto/hash.h"
+
+namespace vouchsafe::attest {
+
+namespace {
+
+constexpr std::string_view kMachineRules =
+    "    [type==\"x-ms-sevsnpvm-is-debuggable\", value==false] &&\n"
+    "    [type==\"x-ms-sevsnpvm-migration-allowed\", value==false] &&\n"
+    "    [type==\"x-ms-sevsnpvm-vmpl\", value==0] &&\n";
+
+std::string floor_of(evidence::SnpProduct product, const evidence::SnpTcb& tcb) {
+    std::string out = fmt::format("    [type==\"x-vouchsafe-snp-product\", value==\"{}\"] &&\n",
+                                  evidence::product_name(product));
+    auto at_least = [&](std::string_view component, uint8_t value) {
+        out +=
+            fmt::format("    [type==\"x-ms-sevsnpvm-{}-svn\", value>={}] &&\n", component, value);
+    };
+    at_least("bootloader", tcb.bootloader);
+    at_least("tee", tcb.tee);
+    at_least("snpfw", tcb.snp);
+    at_least("microcode", tcb.microcode);
+    if (tcb.fmc)
+        out += fmt::format("    [type==\"x-vouchsafe-snp-fmc-svn\", value>={}] &&\n", *tcb.fmc);
+    return out;
+}
+
+// One rule per product line: a machine is of one line, so at most one permits.
+std::string policy(const Config& config, std::string_view more_rules) {
+    std::string rules;
+    for (const auto& [product, tcb] : config.minimum_tcb) {
+        std::string conditions =
+            fmt::format("{}{}{}", more_rules, kMachineRules, floor_of(product, tcb));
+        conditions.resize(conditions.size() - std::string_view(" &&\n").size());
+        rules += fmt::format("{}\n    => permit();\n", conditions);
+    }
+    return fmt::format("version=1.0;\nauthorizationrules\n{{\n{}}};\nissuancerules\n{{\n}};\n",
+                       rules);
+}
+
+}  // namespace
+
+std::string default_azure_guest_policy(const Config& config) {
+    return policy(config, "    [type==\"secureboot\", value==true] &&\n");
+}
+
+std::string default_snp_vm_policy(const Config& config) {
+    return policy(config, "");
+}
+
+std::string policy_hash(std::string_view policy_text) {
+    return encode_base64url(crypto::sha256(as_bytes(encode_base64url(as_bytes(policy_text)))));
+}
+
+}  // namespace vouchsafe::attest

@@ -1,0 +1,22 @@
+// The built-in attestation policy, as text in the policy language of Microsoft Azure Attestation
+// (azure-api C.6). It says what `appraise` demands beyond genuine evidence, so that whoever gets a
+// token can know by x-ms-policy-hash under which rules it was made:
+//   - the guest policy allows neither debugging nor migration, and the report comes from VMPL 0;
+//   - every component of the TCB is at its floor or above (Config::minimum_tcb), per product line;
+//   - AzureGuest only: Secure Boot was on.
+// The rules themselves are enforced by `evidence`; nothing can switch them off.
+#pragma once
+
+#include <string>
+
+#include "vouchsafe/attest/config.h"
+
+namespace vouchsafe::attest {
+
+std::string default_azure_guest_policy(const Config& config);
+std::string default_snp_vm_policy(const Config& config);
+
+// policy_hash is the claim x-ms-policy-hash: base64url(SHA-256(base64url(text))) (azure-api C.3).
+std::string policy_hash(std::string_view policy_text);
+
+}  // namespace vouchsafe::attest

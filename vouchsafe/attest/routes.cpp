@@ -1,0 +1,72 @@
+// Every path of the attestation service (azure-api C.1).
+#include <algorithm>
+#include <array>
+
+#include "vouchsafe/attest/service_impl.h"
+
+namespace vouchsafe::attest {
+
+namespace {
+
+// Every route answers on every version (azure-api C.1); the last is what the Python client sends.
+constexpr std::array<std::string_view, 6> kApiVersions = {
+    "2018-09-01-preview", "2020-10-01", "2022-08-01",
+    "2022-09-01-preview", "2025-06-01", "2023-04-01-preview"};
+
+// versioned wraps a handler that needs a known api-version.
+net::Handler versioned(net::Handler handler) {
+    return [handler = std::move(handler)](const net::Request& request) {
+        if (request.query_count("api-version") != 1) {
+            return net::error_response(400, "MissingApiVersionParameter",
+                                       "The query parameter api-version must be given once.");
+        }
+        const std::string& version = *request.query_value("api-version");
+        if (std::find(kApiVersions.begin(), kApiVersions.end(), version) == kApiVersions.end()) {
+            return net::error_response(400, "UnsupportedApiVersion",
+                                       "The api-version is not supported.");
+        }
+        return handler(request);
+    };
+}
+
+// A route of Azure's that this service does not have: said plainly, so that nobody looks for a
+// mistake in the request.
+net::Response not_built(const net::Request& request) {
+    const CodeInfo& info = code_info(Code::unsupported);
+    return net::error_response(
+        info.http_status, info.azure_code,
+        fmt::format("{} on this route is not built in this service.", request.method));
+}
+
+}  // namespace
+
+void add_routes(Service::Impl& impl) {
+    net::Router& router = impl.router;
+    Service::Impl* service = &impl;
+
+    router.add("POST", "/attest/AzureGuest", versioned([service](const net::Request& request) {
+                   return service->attest("attest/AzureGuest", request, appraise_azure_guest,
+                                          service->azure_guest_policy_hash);
+               }));
+    router.add("POST", "/attest/SevSnpVm", versioned([service](const net::Request& request) {
+                   return service->attest("attest/SevSnpVm", request, appraise_snp_vm,
+                                          service->snp_vm_policy_hash);
+               }));
+    router.add("GET", "/certs",
+               [service](const net::Request&) { return net::json_response(200, service->jwks()); });
+    router.add("GET", "/.well-known/openid-configuration",
+               [service](const net::Request&) { return service->openid_configuration(); });
+
+    for (std::string_view path : {"/attest/SgxEnclave", "/attest/OpenEnclave", "/attest/TdxVm",
+                                  "/attest/Tpm", "/certificates:add", "/certificates:remove"}) {
+        router.add("POST", path, not_built);
+    }
+    // POST carries ":reset" behind the type, in the same segment.
+    router.add("GET", "/policies/{type}", not_built);
+    router.add("PUT", "/policies/{type}", not_built);
+    router.add("POST", "/policies/{type}", not_built);
+    router.add("GET", "/certificates", not_built);
+    router.add("GET", "/tcbbaselines/{type}", not_built);
+}
+
+}  // namespace vouchsafe::attest

@@ -1,0 +1,54 @@
+// The attestation service: takes evidence over HTTP, appraises it with `evidence`, and answers with
+// a signed token in the claim vocabulary of Microsoft Azure Attestation. What it verified and why
+// it refused goes into the audit log under the request id; the network learns code and request id
+// only.
+//
+// Any number of services with different issuers and keys can live in one process.
+#pragma once
+
+#include <memory>
+
+#include "vouchsafe/attest/config.h"
+#include "vouchsafe/audit/log.h"
+#include "vouchsafe/base/json_fwd.h"
+#include "vouchsafe/crypto/x509.h"
+#include "vouchsafe/evidence/anchors.h"
+#include "vouchsafe/net/server.h"
+#include "vouchsafe/store/store.h"
+
+namespace vouchsafe::attest {
+
+// What a service borrows. All of it must outlive the service.
+struct Dependencies {
+    store::Store& store;  // holds the sealed signing key
+    audit::Log& audit;    // action "attest/AzureGuest" or "attest/SevSnpVm"
+    const Clock& clock;
+    const evidence::TrustAnchors& anchors;
+};
+
+// Service is thread-safe.
+class Service {
+  public:
+    // create makes the signing key (RSA-2048) and its self-signed certificate at the first start
+    // and loads them afterwards. Code::invalid for a bad setting; Code::bad_evidence if the stored
+    // key does not open under the root key of `config.directory`.
+    static Result<std::unique_ptr<Service>> create(Config config, Dependencies deps);
+    ~Service();
+
+    // handler answers the routes of routes.cpp. It borrows the service.
+    net::Handler handler();
+
+    const Config& config() const;
+    // jwks is what GET /certs answers.
+    Json jwks() const;
+    // signing_certificate is the self-signed certificate in that answer.
+    const crypto::Certificate& signing_certificate() const;
+
+    struct Impl;  // service_impl.h
+
+  private:
+    explicit Service(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace vouchsafe::attest

@@ -1,0 +1,33 @@
+// The body of POST /attest/SevSnpVm, decoded: azure-api C.2, guest-protocol 4.5. Pure: bytes in, a
+// value out. Nothing here is verified.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "vouchsafe/base/bytes.h"
+#include "vouchsafe/base/json_fwd.h"
+
+namespace vouchsafe::attest {
+
+// BoundData is data that the report carries the SHA-256 of.
+struct BoundData {
+    Bytes data;                        // exactly as hashed
+    std::shared_ptr<const Json> json;  // the parsed object if dataType is JSON, else nullptr
+};
+
+struct SnpVmRequest {
+    Bytes report;
+    Bytes chain;  // PEM
+    std::optional<BoundData> runtime_data;
+    std::optional<BoundData> init_data;
+    std::optional<std::string> nonce;  // sent as string or integer (azure-api C.2)
+    bool draft_policy = false;         // draftPolicyForAttestation was given
+
+    // parse fails with Code::invalid and a sentence that names the member. Members it does not know
+    // are ignored, and so is `Endorsements`: no claim is made from what is not read.
+    static Result<SnpVmRequest> parse(std::string_view body, size_t max_size);
+};
+
+}  // namespace vouchsafe::attest
