@@ -22,7 +22,8 @@ struct AttestCommand {
 // show_evidence prints what would be sent, and sends nothing to the attestation service.
 Result<int> show_evidence(const guest::Site& site, const AttestCommand& command) {
     guest::MetadataClient metadata(site.client);
-    auto collected = TRY(guest::collect_azure_guest(site.machine, metadata, command.nonce));
+    device::Tpm tpm = TRY(device::Tpm::open(site.machine.tcti));
+    auto collected = TRY(guest::collect_azure_guest(tpm, site.machine, metadata, command.nonce));
     write_out(dump_json_pretty(collected.attestation_info) + "\n");
     return 0;
 }
@@ -33,8 +34,9 @@ Result<int> run_attest(const Context& context, const AttestCommand& command) {
     guest::MetadataClient metadata(site.client);
     net::Client client(site.client);
     Stopwatch watch;
+    device::Tpm tpm = TRY(device::Tpm::open(site.machine.tcti));
     SecretBytes token =
-        TRY(guest::attest(site.machine, metadata, client, command.url, command.nonce));
+        TRY(guest::attest(tpm, site.machine, metadata, client, command.url, command.nonce));
     if (context.verbose) write_err(fmt::format("attested in {}\n", human_time(watch.seconds())));
     if (!command.out.empty()) {
         TRY(write_file(command.out, token.expose(), command.force ? Overwrite::yes : Overwrite::no,

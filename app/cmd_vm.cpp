@@ -118,6 +118,25 @@ Result<Running> bring_up(const Context& context, const VmCommand& command) {
     return out;
 }
 
+// is_below tells whether `path` is inside `folder`.
+bool is_below(const Path& path, const Path& folder) {
+    auto relative = path.lexically_relative(folder);
+    return !relative.empty() && *relative.begin() != "..";
+}
+
+// add_visible_paths adds what the command was given, and starts it in this folder if the folder is
+// there inside, so that relative names mean the same inside and outside.
+void add_visible_paths(const VmCommand& command, lab::SandboxSpec& sandbox, lab::Command& child) {
+    Path here = std::filesystem::current_path();
+    auto add = [&](const std::string& name, std::vector<Path>& to) {
+        Path path = std::filesystem::absolute(name).lexically_normal();
+        if (is_below(path, here)) child.directory = here;
+        to.push_back(path);
+    };
+    for (const std::string& name : command.read) add(name, sandbox.read);
+    for (const std::string& name : command.write) add(name, sandbox.write);
+}
+
 Result<int> run_exec(const Context& context, const VmCommand& command) {
     Running running = TRY(bring_up(context, command));
     lab::Command child;
@@ -134,10 +153,7 @@ Result<int> run_exec(const Context& context, const VmCommand& command) {
     child.err = lab::Command::Output::inherit;
     lab::SandboxSpec sandbox;
     sandbox.read = {running.folder->path(), running.machine->event_log_path()};
-    for (const std::string& path : command.read)
-        sandbox.read.push_back(std::filesystem::absolute(path));
-    for (const std::string& path : command.write)
-        sandbox.write.push_back(std::filesystem::absolute(path));
+    add_visible_paths(command, sandbox, child);
     sandbox.sockets = running.machine->sockets();
     sandbox.ports = running.services->ports(running.metadata);
     auto started = TRY(lab::start_sandboxed(std::move(child), sandbox));

@@ -46,10 +46,10 @@ Result<SecretBytes> open_envelope(std::string_view sealed, const InnerKeyOpener&
     return fail(token.error().code, "the sealed token does not open: {}", token.error().message);
 }
 
-Result<SecretBytes> attest(const Machine& machine, MetadataClient& metadata, net::Client& client,
-                           std::string_view url, std::string_view nonce) {
+Result<SecretBytes> attest(device::Tpm& tpm, const Machine& machine, MetadataClient& metadata,
+                           net::Client& client, std::string_view url, std::string_view nonce) {
     net::Url service = TRY(net::Url::parse(url));
-    CollectedEvidence collected = TRY(collect_azure_guest(machine, metadata, nonce));
+    CollectedEvidence collected = TRY(collect_azure_guest(tpm, machine, metadata, nonce));
 
     net::ClientRequest request;
     request.method = "POST";
@@ -63,7 +63,6 @@ Result<SecretBytes> attest(const Machine& machine, MetadataClient& metadata, net
     Json body = TRY(with_context(parse_json_object(response.body), "attestation service"));
     std::string sealed = TRY(with_context(json_string(body, "token"), "attestation service"));
     return open_envelope(sealed, [&](ByteView wrapped) -> Result<SecretBytes> {
-        device::Tpm tpm = TRY(device::Tpm::open(machine.tcti));
         return tpm.ephemeral_decrypt(machine.pcrs, device::DecryptScheme::rsaes, wrapped);
     });
 }

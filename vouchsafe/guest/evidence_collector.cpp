@@ -18,8 +18,7 @@ struct TpmEvidence {
     device::CertifiedKey key;
 };
 
-Result<TpmEvidence> collect_from_tpm(const Machine& machine) {
-    device::Tpm tpm = TRY(device::Tpm::open(machine.tcti));
+Result<TpmEvidence> collect_from_tpm(device::Tpm& tpm, const Machine& machine) {
     TpmEvidence out;
     auto report = tpm.nv_read(device::kNvHclReport);
     if (!report && report.error().code == Code::not_found) {
@@ -112,9 +111,9 @@ Json isolation_info(const TpmEvidence& tpm, const std::string& vcek_chain) {
 
 }  // namespace
 
-Result<CollectedEvidence> collect_azure_guest(const Machine& machine, MetadataClient& metadata,
-                                              std::string_view nonce) {
-    TpmEvidence tpm = TRY(collect_from_tpm(machine));
+Result<CollectedEvidence> collect_azure_guest(device::Tpm& device, const Machine& machine,
+                                              MetadataClient& metadata, std::string_view nonce) {
+    TpmEvidence tpm = TRY(collect_from_tpm(device, machine));
     if (tpm.hcl.type != evidence::HclReportType::snp) {
         return fail(Code::unsupported,
                     "this machine's hardware report is {}: only SEV-SNP is built",

@@ -30,7 +30,8 @@ struct CollectedEvidence {
 // collect_azure_guest fails with Code::not_found if the machine has no HCL report (it is no
 // confidential VM), Code::unavailable if TPM or metadata service do not answer: the two are never
 // confused (guest-protocol 7, no. 2). `nonce` travels in the client payload; "" sends an empty one.
-Result<CollectedEvidence> collect_azure_guest(const Machine& machine, MetadataClient& metadata,
-                                              std::string_view nonce);
+// Borrows `tpm`, which was opened with the machine's TCTI.
+Result<CollectedEvidence> collect_azure_guest(device::Tpm& tpm, const Machine& machine,
+                                              MetadataClient& metadata, std::string_view nonce);
 
 }  // namespace vouchsafe::guest

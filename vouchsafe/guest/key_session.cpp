@@ -14,6 +14,11 @@ KeySession::KeySession(const Site& site, Credential& credential, KeySessionOptio
       metadata_(site.client),
       client_(site.client) {}
 
+Result<device::Tpm*> KeySession::tpm() {
+    if (!tpm_) tpm_ = TRY(device::Tpm::open(site_.machine.tcti));
+    return &*tpm_;
+}
+
 Result<void> KeySession::attest_once() {
     if (options_.token) return {};
     if (options_.attest_url.empty()) {
@@ -21,8 +26,8 @@ Result<void> KeySession::attest_once() {
                     "to have the key released give --attest-url URL (or --token FILE)");
     }
     Stopwatch watch;
-    options_.token =
-        TRY(attest(site_.machine, metadata_, client_, options_.attest_url, options_.nonce));
+    options_.token = TRY(attest(*TRY(tpm()), site_.machine, metadata_, client_, options_.attest_url,
+                                options_.nonce));
     observer_({"attest", watch.seconds(), {}});
     return {};
 }
@@ -40,7 +45,8 @@ Result<ReleasedKey> KeySession::key(const std::string& version) {
     Stopwatch watch;
     Checks checks;
     VaultClient vault(client_, credential_);
-    ReleasedKey key = TRY(vault.release_key(id, site_.machine, *options_.token, trusted, clock_.now(), checks));
+    ReleasedKey key = TRY(vault.release_key(id, *TRY(tpm()), site_.machine.pcrs, *options_.token,
+                                            trusted, clock_.now(), checks));
     observer_({"release", watch.seconds(), checks.list()});
     keys_.emplace(version, key);
     return key;

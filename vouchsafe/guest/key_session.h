@@ -39,6 +39,7 @@ class KeySession {
     const KeyId& id() const { return options_.key; }
 
   private:
+    Result<device::Tpm*> tpm();
     Result<void> attest_once();
 
     Site site_;
@@ -46,6 +47,8 @@ class KeySession {
     KeySessionOptions options_;
     const Clock& clock_;
     Observer observer_;
+    // One connection from attestation to release: the TPM then makes its ephemeral key only once.
+    std::optional<device::Tpm> tpm_;
     MetadataClient metadata_;
     net::Client client_;
     std::map<std::string, ReleasedKey> keys_;  // by version

@@ -119,7 +119,8 @@ Result<SecretBytes> VaultClient::unwrap_key(const KeyId& id, std::string_view al
     return key;
 }
 
-Result<ReleasedKey> VaultClient::release_key(const KeyId& id, const Machine& machine,
+Result<ReleasedKey> VaultClient::release_key(const KeyId& id, device::Tpm& tpm,
+                                             const std::vector<uint32_t>& pcrs,
                                              const SecretBytes& token,
                                              const std::vector<crypto::Certificate>& trusted,
                                              Time now, Checks& checks) {
@@ -134,9 +135,8 @@ Result<ReleasedKey> VaultClient::release_key(const KeyId& id, const Machine& mac
     TRY(checks.require(sized, "RELEASE-FORMAT", "key_hsm", fmt::format("{} ciphertext", kEnc),
                        fmt::format("{}, {} bytes", release.enc(), release.ciphertext().size())));
     ByteView wrapped = release.ciphertext();
-    device::Tpm tpm = TRY(device::Tpm::open(machine.tcti));
-    SecretBytes transport = TRY(tpm.ephemeral_decrypt(
-        machine.pcrs, device::DecryptScheme::oaep_sha256, wrapped.first(kTpmModulus)));
+    SecretBytes transport = TRY(tpm.ephemeral_decrypt(pcrs, device::DecryptScheme::oaep_sha256,
+                                                      wrapped.first(kTpmModulus)));
     SecretBytes pkcs8 =
         TRY(crypto::aes_kwp_unwrap(transport.expose(), wrapped.subspan(kTpmModulus)));
     crypto::PrivateKey key = TRY(crypto::PrivateKey::from_pkcs8(pkcs8.expose()));

@@ -53,9 +53,9 @@ class VaultClient {
     // release_key presents an attestation token and returns the private key. `trusted` are the
     // roots the answer's signature must chain to; empty: the machine's own. Checks of the answer
     // (RELEASE-*): JWS signature and chain, name of the vault, nonce, key id, and that the private
-    // key belongs to the public one in the answer.
-    Result<ReleasedKey> release_key(const KeyId& id, const Machine& machine,
-                                    const SecretBytes& token,
+    // key belongs to the public one in the answer. Borrows `tpm`.
+    Result<ReleasedKey> release_key(const KeyId& id, device::Tpm& tpm,
+                                    const std::vector<uint32_t>& pcrs, const SecretBytes& token,
                                     const std::vector<crypto::Certificate>& trusted, Time now,
                                     Checks& checks);
 
