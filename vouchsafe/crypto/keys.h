@@ -100,6 +100,10 @@ class PrivateKey {
     // They are the same each time for one key and ciphertext. Only what everybody can see is an
     // error: a ciphertext of another length than the modulus is Code::invalid.
     Result<SecretBytes> decrypt_pkcs1(ByteView ciphertext, size_t expected_size) const;
+    // decrypt_pkcs1_any is for plaintexts of any length, and tells whether the padding was right:
+    // only for answers to somebody who may decrypt with this key anyway, such as the callers of a
+    // vault. Any failure is the same Code::bad_evidence.
+    Result<SecretBytes> decrypt_pkcs1_any(ByteView ciphertext) const;
 
     // For crypto/ alone.
     explicit PrivateKey(std::shared_ptr<evp_pkey_st> key) : key_(std::move(key)) {}

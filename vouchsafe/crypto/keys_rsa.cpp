@@ -124,4 +124,20 @@ Result<SecretBytes> PrivateKey::decrypt_pkcs1(ByteView ciphertext, size_t expect
     return out;
 }
 
+Result<SecretBytes> PrivateKey::decrypt_pkcs1_any(ByteView ciphertext) const {
+    ErrorScope errors;
+    if (type() != KeyType::rsa) return fail(Code::invalid, "not an RSA key");
+    PkeyCtx ctx = start_decrypt(key_.get());
+    expect(EVP_PKEY_CTX_set_rsa_padding(ctx.get(), RSA_PKCS1_PADDING) == 1, "PKCS#1 padding");
+    SecretBytes out(modulus_size(key_.get()));
+    size_t size = out.size();
+    if (ciphertext.size() != out.size() ||
+        EVP_PKEY_decrypt(ctx.get(), out.expose_mutable().data(), &size, ciphertext.data(),
+                         ciphertext.size()) != 1) {
+        return fail(Code::bad_evidence, "the ciphertext does not open with this key");
+    }
+    out.truncate(size);
+    return out;
+}
+
 }  // namespace vouchsafe::crypto

@@ -1,0 +1,155 @@
+#include "vouchsafe/vault/dispatch.h"
+
+#include <algorithm>
+
+#include "vouchsafe/base/log.h"
+
+namespace vouchsafe::vault {
+
+namespace {
+
+Result<VaultInfo> vault_at(store::Store& store, const Address& address) {
+    std::optional<VaultInfo> vault;
+    TRY(store.read([&](store::View& view) -> Result<void> {
+        vault = TRY(read_vault(view, address.vault));
+        return {};
+    }));
+    if (!vault) return fail(Code::not_found, "there is no vault {} here", address.vault);
+    return std::move(*vault);
+}
+
+std::string path_parameter(const net::Request& request, const char* name) {
+    auto found = request.params.find(name);
+    return found == request.params.end() ? "" : found->second;
+}
+
+// read_names takes key and version from the path.
+Result<void> read_names(Call& call) {
+    const std::string key = path_parameter(call.request, "name");
+    if (!key.empty() && !is_object_name(key)) {
+        return fail(Code::invalid, "a key's name has 1 to 127 characters of 0-9, a-z, A-Z and -");
+    }
+    call.key = key;
+    const std::string version = path_parameter(call.request, "version");
+    if (!version.empty() && !is_version(version)) {
+        return fail(Code::not_found, "A key with this version was not found in this key vault.");
+    }
+    call.key_version = version;
+    return {};
+}
+
+void add_headers(net::Response& response) {
+    response.headers.set("Cache-Control", "no-cache");
+    response.headers.set("Pragma", "no-cache");
+    response.headers.set("Expires", "-1");
+    response.headers.set("X-Content-Type-Options", "nosniff");
+    response.headers.set("Strict-Transport-Security", "max-age=31536000;includeSubDomains");
+}
+
+}  // namespace
+
+bool FloodGate::pass(Time now) {
+    std::lock_guard lock(mutex_);
+    if (now > last_) {
+        left_ = std::min(kBurst, left_ + std::min((now - last_).count(), kBurst));
+        last_ = now;
+    }
+    if (left_ == 0) return false;
+    --left_;
+    return true;
+}
+
+Dispatcher::Dispatcher(Core& core) : core_(core) {
+    for (const Route& route : routes()) {
+        router_.add(route.method, route.path, [this, &route](const net::Request& request) {
+            return run(route.operation, request);
+        });
+    }
+}
+
+net::Response Dispatcher::handle(const net::Request& request) {
+    net::Response response = router_.handle(request);
+    const bool no_route = response.status == 404 || response.status == 405;
+    if (no_route && request.headers.find("Authorization") == nullptr) {
+        Result<Address> address = Address::parse(request.host, core_.config.dns_suffixes);
+        Result<VaultInfo> vault =
+            address ? vault_at(core_.store, *address) : Result<VaultInfo>(fail(address.error()));
+        if (vault) response = challenge(*vault, std::move(response));
+    }
+    add_headers(response);
+    return response;
+}
+
+// challenge turns an answer into the one that makes clients get a token (azure-api A.12): a blank
+// after the comma, no further segment in the authorization URL.
+net::Response Dispatcher::challenge(const VaultInfo& vault, net::Response response) const {
+    if (response.status != 401) {
+        net::Response body = net::error_response(
+            401, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.");
+        response.status = 401;
+        response.body = std::move(body.body);
+        response.headers.set("Content-Type", body.headers.get("Content-Type"));
+    }
+    response.headers.set(
+        "WWW-Authenticate",
+        fmt::format("Bearer authorization=\"{}/{}\", resource=\"{}\"", core_.config.login_authority,
+                    vault.tenant, core_.config.resource));
+    return response;
+}
+
+Result<Json> Dispatcher::judge_and_act(Call& call) {
+    call.address = TRY(Address::parse(call.request.host, core_.config.dns_suffixes));
+    call.vault = TRY(vault_at(core_.store, call.address));
+    call.caller = TRY(verify_caller(call.request, *call.vault, core_.config, core_.key_sets,
+                                    core_.clock.now(), call.checks));
+    TRY(read_names(call));
+    if (call.operation.act == nullptr) {
+        return fail(Code::unsupported, "{} is not built in this vault yet", call.operation.name);
+    }
+    call.version = TRY(ApiVersion::parse(call.request.query_value("api-version")));
+    TRY(core_.store.read([&](store::View& view) {
+        return authorize(view, call.caller, call.resource_id(), call.operation.actions,
+                         call.checks);
+    }));
+    return call.operation.act(core_, call);
+}
+
+net::Response Dispatcher::run(const Operation& operation, const net::Request& request) {
+    Call call{.request = request, .operation = operation};
+    call.request_id = request.params.at("request_id");
+    Result<Json> done = judge_and_act(call);
+    if (done) return net::json_response(200, *done);
+
+    const Error& error = done.error();
+    record_failure(call, error);
+    net::Response response = refusal_answer(error, call.vault.has_value(), call.request_id);
+    if (response.status == 401) response = challenge(*call.vault, std::move(response));
+    return response;
+}
+
+void Dispatcher::record_failure(const Call& call, const Error& error) {
+    const bool refused = error.reason() != nullptr || error.code == Code::forbidden;
+    const LogLevel level = refused || error.code == Code::invalid || error.code == Code::not_found
+                               ? LogLevel::info
+                               : LogLevel::error;
+    log_event(level, "request refused",
+              {{"request_id", call.request_id},
+               {"operation", call.operation.name},
+               {"reason", error.message}});
+    if (!refused && !call.operation.audited) return;
+    const bool known = !call.caller.object_id.empty();
+    // A request without any token is how every client begins; it is no event.
+    if (!known && call.request.headers.find("Authorization") == nullptr) return;
+    if (!known && !unknown_callers_.pass(core_.clock.now())) return;
+
+    audit::Entry entry = make_entry(core_, call);
+    entry.outcome = refused ? audit::Outcome::refused : audit::Outcome::failed;
+    entry.reason = error.message;
+    if (!error.checks.empty()) entry.checks = error.checks;
+    if (Result<uint64_t> recorded = core_.log.append(entry); !recorded) {
+        log_event(LogLevel::error, "a refusal could not be recorded",
+                  {{"request_id", call.request_id}, {"problem", recorded.error().message}});
+    }
+}
+
+}  // namespace vouchsafe::vault

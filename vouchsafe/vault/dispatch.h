@@ -1,0 +1,59 @@
+// One request's way through the vault: who calls, may they, do it, record it, answer. Private to
+// vault/.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "vouchsafe/net/router.h"
+#include "vouchsafe/vault/operations.h"
+
+namespace vouchsafe::vault {
+
+// FloodGate bounds how many refusals of unknown callers are recorded: whoever can reach the port
+// could fill the disk otherwise. Thread-safe.
+class FloodGate {
+  public:
+    // pass lets through kBurst at once and one a second after that.
+    bool pass(Time now);
+
+  private:
+    static constexpr int64_t kBurst = 60;
+    std::mutex mutex_;
+    int64_t left_ = kBurst;
+    Time last_{};
+};
+
+// Dispatcher borrows the core. Thread-safe.
+class Dispatcher {
+  public:
+    explicit Dispatcher(Core& core);
+
+    // handle is the whole service. Without a token every request to a vault is answered with the
+    // challenge, whatever its path, method and body (azure-api 0.7).
+    net::Response handle(const net::Request& request);
+
+  private:
+    net::Response run(const Operation& operation, const net::Request& request);
+    Result<Json> judge_and_act(Call& call);
+    void record_failure(const Call& call, const Error& error);
+    net::Response challenge(const VaultInfo& vault, net::Response response) const;
+
+    Core& core_;
+    net::Router router_;
+    FloodGate unknown_callers_;
+};
+
+// routes returns the table of routes.cpp.
+struct Route {
+    std::string_view method;
+    std::string_view path;
+    Operation operation;
+};
+const std::vector<Route>& routes();
+
+// refusal_answer is what the network learns of an error: Azure's code, a sentence without what was
+// expected and found, the check's code (also as header x-vouchsafe-check) and the request id.
+net::Response refusal_answer(const Error& error, bool vault_known, std::string_view request_id);
+
+}  // namespace vouchsafe::vault

@@ -1,0 +1,80 @@
+#include "vouchsafe/vault/key_sets.h"
+
+#include "vouchsafe/base/json.h"
+#include "vouchsafe/base/log.h"
+
+namespace vouchsafe::vault {
+
+FetchJson fetch_with(net::Client& client) {
+    return [&client](const std::string& url) -> Result<Json> {
+        net::ClientRequest request;
+        request.url = url;
+        request.headers.set("Accept", "application/json, application/jwk+json");
+        net::ClientResponse response = TRY(client.send(request));
+        if (response.status != 200) {
+            return fail(Code::unavailable, "{} answered with status {}", url, response.status);
+        }
+        return with_context(parse_json_object(response.body), url);
+    };
+}
+
+KeySets::KeySets(FetchJson fetch, const Clock& clock, const Config& config)
+    : fetch_(std::move(fetch)),
+      clock_(clock),
+      refresh_(config.keys_refresh),
+      max_age_(config.keys_max_age),
+      retry_(config.keys_retry) {}
+
+KeySets::Entry& KeySets::entry(const std::string& base) {
+    std::lock_guard lock(mutex_);
+    std::unique_ptr<Entry>& found = entries_[base];
+    if (!found) found = std::make_unique<Entry>();
+    return *found;
+}
+
+Result<KeySets::Keys> KeySets::fetch(const std::string& base) const {
+    const std::string metadata_url = base + "/.well-known/openid-configuration";
+    const net::Url metadata = TRY(net::Url::parse(metadata_url));
+    if (metadata.scheme != "https") return fail(Code::invalid, "{} is not https", base);
+    Json document = TRY(fetch_(metadata_url));
+    const std::string keys_url = TRY(json_string(document, "jwks_uri"));
+    const net::Url keys = TRY(net::Url::parse(keys_url));
+    if (keys.origin() != metadata.origin()) {
+        return fail(Code::invalid, "{} names keys of another origin, {}", metadata_url,
+                    keys.origin());
+    }
+    Json set = TRY(fetch_(keys_url));
+    return std::make_shared<const jose::JwkSet>(TRY(jose::JwkSet::parse(set)));
+}
+
+Result<KeySets::Keys> KeySets::find(const std::string& base, std::string_view kid) {
+    Entry& known = entry(base);
+    std::lock_guard lock(known.mutex);
+    const Time now = clock_.now();
+    // A clock that was set back makes everything look old rather than young for ever.
+    const auto within = [&](Time since, Seconds span) {
+        return since <= now && now < since + span;
+    };
+    const bool usable = known.keys && within(known.fetched, max_age_);
+    const bool has_kid = usable && known.keys->find(kid) != nullptr;
+    if (has_kid && within(known.fetched, refresh_)) return known.keys;
+
+    if (known.tried && within(*known.tried, retry_)) {
+        if (usable) return known.keys;
+        return fail(Code::unavailable, "the keys of {} cannot be had: {}", base, known.problem);
+    }
+    known.tried = now;
+    Result<Keys> fetched = fetch(base);
+    if (fetched) {
+        known.keys = *fetched;
+        known.fetched = now;
+        return fetched;
+    }
+    known.problem = fetched.error().message;
+    log_event(LogLevel::warn, "keys of a token issuer cannot be fetched",
+              {{"issuer", base}, {"problem", known.problem}, {"older_keys_serve", has_kid}});
+    if (has_kid) return known.keys;
+    return fail(Code::unavailable, "the keys of {} cannot be had: {}", base, known.problem);
+}
+
+}  // namespace vouchsafe::vault

@@ -1,0 +1,83 @@
+// What a request can do in a vault, and what every operation is given. Private to vault/.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vouchsafe/crypto/sealed_blob.h"
+#include "vouchsafe/vault/caller.h"
+#include "vouchsafe/vault/key_sets.h"
+#include "vouchsafe/vault/wire.h"
+
+namespace vouchsafe::vault {
+
+// Core is what the service is made of. Thread-safe; immutable but for key_sets.
+struct Core {
+    Config config;
+    store::Store& store;
+    const Clock& clock;
+    net::TlsIdentity release_signer;
+    crypto::RootKey root;
+    audit::Log log;
+    KeySets key_sets;
+};
+
+struct Call;
+
+// Operation is one row of the table in routes.cpp.
+struct Operation {
+    std::string_view name;                  // in the audit log: "keys/release"
+    std::vector<std::string_view> actions;  // data actions of which the caller needs one (A.2)
+    // Whether every outcome is recorded: the operation appends its success itself, in the
+    // transaction in which it happens. Of others only refusals are recorded.
+    bool audited = false;
+    Result<Json> (*act)(Core&, Call&) = nullptr;  // nullptr: not built
+};
+
+// Call is one request on its way. When `act` runs, the caller is known and allowed.
+struct Call {
+    const net::Request& request;
+    const Operation& operation;
+    std::string request_id;
+    std::optional<VaultInfo> vault;
+    Address address;
+    std::optional<ApiVersion> version;
+    Caller caller;
+    std::string key;          // from the path; "" if it names none
+    std::string key_version;  // from the path; "" if it names none
+    Checks checks;
+    Json details = Json::object();  // for the audit log
+
+    // resource_id is what the caller's roles are judged on.
+    std::string resource_id() const;
+};
+
+// make_entry begins an audit entry about the call: everything but outcome and reason.
+audit::Entry make_entry(const Core& core, const Call& call);
+
+// append_success records that the call did what it asked for, within the transaction that does it.
+Result<void> append_success(Core& core, store::Transaction& transaction, const Call& call);
+
+// load_key reads the key the path names.
+Result<Key> load_key(Core& core, const Call& call);
+
+// The private half at rest. seal_private binds it to its place, its public half and the kind of
+// data directory; open_private fails with Code::io if what is stored does not open.
+Bytes seal_private(const Core& core, std::string_view vault, std::string_view key,
+                   const KeyVersion& version, ByteView pkcs8);
+Result<SecretBytes> open_private(Core& core, const Call& call, const Key& key);
+
+// The operations; each returns the body of its 200 answer.
+Result<Json> create_key(Core& core, Call& call);
+Result<Json> get_key(Core& core, Call& call);
+Result<Json> update_key(Core& core, Call& call);
+Result<Json> list_keys(Core& core, Call& call);
+Result<Json> list_key_versions(Core& core, Call& call);
+Result<Json> encrypt_with_key(Core& core, Call& call);
+Result<Json> decrypt_with_key(Core& core, Call& call);
+Result<Json> wrap_with_key(Core& core, Call& call);
+Result<Json> unwrap_with_key(Core& core, Call& call);
+Result<Json> release_key(Core& core, Call& call);
+
+}  // namespace vouchsafe::vault

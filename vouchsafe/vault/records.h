@@ -1,0 +1,94 @@
+// What the vault keeps, and how it lies in the store. Records are JSON; names in record keys are in
+// lower case, so that they are found however a client writes them (azure-api 0.3).
+//
+//   table              key                          value
+//   vault              {vault}                      VaultRecord
+//   vault_key          {vault}/{key}                KeyRecord
+//   vault_key_version  {vault}/{key}/{version}      KeyVersion
+//   vault_key_secret   {vault}/{key}/{version}      sealed private key (key_seal.h)
+//   vault_role         {principal}/{assignment}     RoleAssignment
+//   vault_meta         "tier", "root"               see service.cpp
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vouchsafe/crypto/keys.h"
+#include "vouchsafe/store/store.h"
+#include "vouchsafe/vault/service.h"
+
+namespace vouchsafe::vault {
+
+inline constexpr std::string_view kVaultTable = "vault";
+inline constexpr std::string_view kKeyTable = "vault_key";
+inline constexpr std::string_view kVersionTable = "vault_key_version";
+inline constexpr std::string_view kSecretTable = "vault_key_secret";
+inline constexpr std::string_view kRoleTable = "vault_role";
+inline constexpr std::string_view kMetaTable = "vault_meta";
+
+// KeyRecord is what all versions of a key share.
+struct KeyRecord {
+    std::string name;     // as first written
+    std::string current;  // the version made last
+    uint32_t versions = 0;
+    bool exportable = false;
+    std::string policy;  // canonical release policy, "" if none
+    std::string policy_content_type;
+    bool policy_immutable = false;
+
+    bool operator==(const KeyRecord&) const = default;
+};
+
+// KeyVersion is one version without its private half.
+struct KeyVersion {
+    std::string version;
+    std::string kty;  // "RSA", "RSA-HSM", "EC", "EC-HSM"
+    std::vector<std::string> key_ops;
+    bool enabled = true;
+    std::optional<int64_t> not_before;  // seconds since 1970
+    std::optional<int64_t> expires;
+    int64_t created = 0;
+    int64_t updated = 0;
+    std::map<std::string, std::string> tags;
+    Bytes spki;  // the public half
+
+    bool operator==(const KeyVersion&) const = default;
+    bool is_rsa() const { return kty.starts_with("RSA"); }
+};
+
+struct Key {
+    KeyRecord record;
+    KeyVersion version;
+
+    bool operator==(const Key&) const = default;
+};
+
+std::string key_record_key(std::string_view vault, std::string_view key);
+std::string version_record_key(std::string_view vault, std::string_view key,
+                               std::string_view version);
+
+// Readers return nullopt or Code::not_found for what is absent, Code::io for a damaged record.
+Result<std::optional<VaultInfo>> read_vault(store::View& view, std::string_view name);
+Result<std::vector<VaultInfo>> read_vaults(store::View& view);
+Result<std::optional<KeyRecord>> read_key_record(store::View& view, std::string_view vault,
+                                                 std::string_view key);
+// read_key reads one version; an empty version means the current one (azure-api A.2).
+Result<Key> read_key(store::View& view, std::string_view vault, std::string_view key,
+                     std::string_view version);
+Result<std::vector<RoleAssignment>> read_roles(store::View& view, std::string_view principal);
+
+Result<KeyRecord> parse_key_record(ByteView bytes);
+Result<KeyVersion> parse_key_version(ByteView bytes);
+
+// Writers. insert_vault fails with Code::conflict if the name is taken.
+Result<void> insert_vault(store::Transaction& transaction, const VaultInfo& vault);
+Result<void> put_key_record(store::Transaction& transaction, std::string_view vault,
+                            const KeyRecord& record);
+Result<void> put_key_version(store::Transaction& transaction, std::string_view vault,
+                             std::string_view key, const KeyVersion& version);
+Result<void> put_role(store::Transaction& transaction, const RoleAssignment& assignment);
+Result<void> erase_role(store::Transaction& transaction, const RoleAssignment& assignment);
+
+}  // namespace vouchsafe::vault

@@ -1,0 +1,229 @@
+// Secure key release (azure-api A.7): the only way a private key leaves. The order of the checks is
+// the specification's; nothing is fetched before the key's own policy has named whom to ask.
+#include <algorithm>
+
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/json.h"
+#include "vouchsafe/crypto/wrap.h"
+#include "vouchsafe/jose/jwt.h"
+#include "vouchsafe/policy/evaluate.h"
+#include "vouchsafe/vault/key_rules.h"
+#include "vouchsafe/vault/operations.h"
+
+namespace vouchsafe::vault {
+
+namespace {
+
+constexpr size_t kMinTeeKeyBits = 2048;
+constexpr size_t kMaxToken = 256 << 10;
+constexpr size_t kMaxTeeKeys = 16;  // looked at, in the token's order
+constexpr std::string_view kTierClaim = "x-vouchsafe-trust-tier";
+
+Result<crypto::HashAlg> parse_enc(const std::string& enc) {
+    if (enc == "CKM_RSA_AES_KEY_WRAP") return crypto::HashAlg::sha1;
+    if (enc == "RSA_AES_KEY_WRAP_256") return crypto::HashAlg::sha256;
+    if (enc == "RSA_AES_KEY_WRAP_384") return crypto::HashAlg::sha384;
+    return fail(Code::invalid,
+                "enc is CKM_RSA_AES_KEY_WRAP, RSA_AES_KEY_WRAP_256 or RSA_AES_KEY_WRAP_384");
+}
+
+Result<void> check_authority_allowed(const Core& core, const std::string& authority,
+                                     Checks& checks) {
+    const net::Url url = TRY(net::Url::parse(authority));
+    const auto& allowed = core.config.attestation_origins;
+    return checks.require(
+        std::find(allowed.begin(), allowed.end(), url.origin()) != allowed.end(),
+        "VAULT-AUTHORITY-ALLOWED", "authority",
+        allowed.empty() ? "none is allowed" : fmt::format("{}", fmt::join(allowed, " or ")),
+        url.origin());
+}
+
+// check_tier: tokens of attestation services that know no tiers, such as Azure's own, are about
+// hardware; they are believed because the operator allowed that service.
+Result<void> check_tier(const Core& core, const Json& claims, Checks& checks) {
+    const Json* claim = find_member(claims, kTierClaim);
+    const std::string tier = claim == nullptr ? "hardware" : show_json(*claim);
+    const bool hardware = claim == nullptr || *claim == "hardware";
+    const bool simulated = claim != nullptr && *claim == "simulated";
+    return checks.require(hardware || (simulated && core.config.allow_simulated),
+                          "VAULT-TRUST-TIER", kTierClaim,
+                          core.config.allow_simulated ? "hardware or simulated" : "hardware", tier);
+}
+
+void note_token(Call& call, const VerifiedClaims& token) {
+    Json note = {{"iss", token.issuer()}};
+    for (const char* name : {"jti", "iat", "exp"}) {
+        if (const Json* claim = find_member(token.claims(), name)) {
+            note[name] = show_json(*claim);
+        }
+    }
+    call.details["token"] = std::move(note);
+}
+
+// judge_token is steps 4 to 8: from a token of anybody to the grant of the key's policy.
+Result<policy::Grant> judge_token(Core& core, Call& call, const KeyRecord& key,
+                                  const std::string& target) {
+    Checks& checks = call.checks;
+    Result<jose::Jws> parsed = jose::parse_jws(target, kMaxToken);
+    Result<std::string> issuer = jose::peek_issuer(target);
+    if (!parsed || !issuer) {
+        return checks.refuse("TOKEN-FORMAT", "target", "a signed JSON Web Token in compact form",
+                             parsed ? issuer.error().message : parsed.error().message);
+    }
+    TRY(checks.require(parsed->alg == "RS256", "TOKEN-ALG", "alg", "RS256",
+                       show_json(parsed->alg)));
+    Result<policy::ReleasePolicy> policy = policy::ReleasePolicy::parse(key.policy);
+    if (!policy) return fail(Code::io, "the stored release policy of {} is damaged", key.name);
+    const std::string authority = TRY(policy::select_authority(*policy, *issuer, checks));
+    TRY(check_authority_allowed(core, authority, checks));
+
+    KeySets::Keys keys = TRY(core.key_sets.find(authority, parsed->kid));
+    jose::JwtRules rules;
+    rules.issuers = {authority};
+    rules.now = core.clock.now();
+    rules.skew = core.config.token_skew;
+    const VerifiedClaims token = TRY(jose::verify_jwt(target, *keys, rules, checks));
+    note_token(call, token);
+    TRY(check_tier(core, token.claims(), checks));
+    Result<policy::Grant> grant = policy::evaluate(*policy, token, checks);
+    if (!grant) call.details["explanation"] = policy::explain(*policy, token).to_json();
+    return grant;
+}
+
+// TeeKey is the key of the machine that the released key is encrypted to.
+struct TeeKey {
+    std::string kid;
+    crypto::PublicKey key;
+};
+
+bool is_encryption_key(const Json& jwk) {
+    const Json* use = find_member(jwk, "use");
+    if (use != nullptr && *use == "enc") return true;
+    const Json* ops = find_member(jwk, "key_ops");
+    return ops != nullptr && ops->is_array() &&
+           std::find(ops->begin(), ops->end(), "encrypt") != ops->end();
+}
+
+// first_encryption_key finds the key of x-ms-runtime.keys that A.7 chooses, or nullptr. The runtime
+// claims nested deeper in the token speak of other keys.
+const Json* first_encryption_key(const Json& claims) {
+    const Json* runtime = find_member(claims, "x-ms-runtime");
+    const Json* keys = runtime == nullptr ? nullptr : find_member(*runtime, "keys");
+    if (keys == nullptr || !keys->is_array()) return nullptr;
+    for (size_t i = 0; i < std::min(keys->size(), kMaxTeeKeys); ++i) {
+        if (is_encryption_key((*keys)[i])) return &(*keys)[i];
+    }
+    return nullptr;
+}
+
+Result<TeeKey> select_tee_key(const VerifiedClaims& token, Checks& checks) {
+    constexpr std::string_view kField = "x-ms-runtime.keys";
+    const std::string expected = fmt::format("an RSA encryption key of {} bits", kMinTeeKeyBits);
+    const Json* jwk = first_encryption_key(token.claims());
+    if (jwk == nullptr) return checks.refuse("VAULT-TEE-KEY", kField, expected, "none");
+    Result<crypto::PublicKey> key = jose::parse_jwk(*jwk);
+    if (!key) return checks.refuse("VAULT-TEE-KEY", kField, expected, key.error().message);
+    const bool rsa = key->type() == crypto::KeyType::rsa;
+    TRY(checks.require(rsa && key->bits() >= kMinTeeKeyBits, "VAULT-TEE-KEY", kField, expected,
+                       fmt::format("{} of {} bits", rsa ? "RSA" : "EC", key->bits())));
+    const Json* kid = find_member(*jwk, "kid");
+    return TeeKey{kid != nullptr && kid->is_string() ? kid->get<std::string>() : "",
+                  std::move(*key)};
+}
+
+// encode_key_hsm is the member `key_hsm`: the wrapped key and how it is wrapped.
+std::string encode_key_hsm(const TeeKey& tee, const std::string& enc, ByteView ciphertext) {
+    const Json json = {{"schema_version", "1.0"},
+                       {"header", {{"kid", tee.kid}, {"alg", "dir"}, {"enc", enc}}},
+                       {"ciphertext", encode_base64url(ciphertext)}};
+    return encode_base64url(as_bytes(dump_json(json)));
+}
+
+Json release_header(const net::TlsIdentity& signer) {
+    const crypto::Certificate& leaf = signer.chain.front();
+    const Bytes sha1 = leaf.sha1_fingerprint();
+    Json chain = Json::array();
+    for (const crypto::Certificate& cert : signer.chain) {
+        chain.push_back(encode_base64(cert.der()));
+    }
+    std::string kid = encode_hex(sha1);
+    std::transform(kid.begin(), kid.end(), kid.begin(), [](char c) {
+        return c >= 'a' && c <= 'f' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    return {{"typ", "JWT"},
+            {"kid", kid},
+            {"x5t", encode_base64url(sha1)},
+            {"x5t#S256", encode_base64url(leaf.sha256_fingerprint())},
+            {"x5c", std::move(chain)}};
+}
+
+Result<Json> release_payload(const Core& core, const Call& call, const ReleaseBody& body,
+                             const Key& key, std::string key_hsm) {
+    Json request = {{"api-version", call.version->text()},
+                    {"enc", body.enc},
+                    {"kid", key_id(call.address.base, key.record.name, call.key_version)}};
+    if (body.nonce) request["nonce"] = *body.nonce;
+    Json jwk = TRY(encode_key(call.address.base, key));
+    jwk["key_hsm"] = std::move(key_hsm);
+    Json released = {
+        {"key", std::move(jwk)},
+        {"attributes", encode_attributes(key, *call.version, core.config.retention_days)},
+        {"release_policy", encode_policy(key.record)}};
+    return Json{{"request", std::move(request)}, {"response", {{"key", std::move(released)}}}};
+}
+
+Result<void> check_releasable(const Key& key, Checks& checks) {
+    TRY(check_enabled(key.version, checks));
+    const bool exportable = key.record.exportable && !key.record.policy.empty();
+    return checks.require(exportable, "VAULT-KEY-EXPORTABLE", "attributes.exportable",
+                          "true, with a release policy", exportable ? "true" : "false");
+}
+
+// commit records the release. What was judged must still hold: fetching keys can take long.
+Result<void> commit(Core& core, Call& call, const Key& judged) {
+    return core.store.run([&](store::Transaction& tx) -> Result<void> {
+        const Key now = TRY(read_key(tx, call.vault->name, call.key, call.key_version));
+        TRY(call.checks.require(now == judged, "VAULT-KEY-UNCHANGED", "key",
+                                "as when it was judged", now == judged ? "so" : "changed"));
+        Checks again;
+        TRY(authorize(tx, call.caller, call.resource_id(), call.operation.actions, again));
+        return append_success(core, tx, call);
+    });
+}
+
+}  // namespace
+
+Result<Json> release_key(Core& core, Call& call) {
+    if (!call.version->at_least_7(3)) {
+        return fail(Code::invalid, "release needs api-version 7.3 or later");
+    }
+    const ReleaseBody body = TRY(parse_release_body(call.request.body));
+    const crypto::HashAlg hash = TRY(parse_enc(body.enc));
+    const Key key = TRY(load_key(core, call));
+    call.details["enc"] = body.enc;
+    call.details["version"] = key.version.version;
+    call.details["release_policy"] = key.record.policy;
+    TRY(check_releasable(key, call.checks));
+
+    Result<policy::Grant> grant = judge_token(core, call, key.record, body.target);
+    if (!grant) {
+        // The caller is known; it is the machine that does not convince (A.7).
+        if (grant.error().reason() != nullptr) grant.error().code = Code::forbidden;
+        return fail(std::move(grant.error()));
+    }
+    const TeeKey tee = TRY(select_tee_key(grant->claims(), call.checks));
+    call.details["tee_key"] = {{"kid", show_json(tee.kid)},
+                               {"thumbprint", encode_base64url(jose::thumbprint(tee.key))}};
+
+    const SecretBytes pkcs8 = TRY(open_private(core, call, key));
+    const Bytes ciphertext = TRY(crypto::rsa_aes_wrap(tee.key, hash, pkcs8.expose()));
+    const Json payload =
+        TRY(release_payload(core, call, body, key, encode_key_hsm(tee, body.enc, ciphertext)));
+    const std::string jws =
+        TRY(jose::sign_jws(release_header(core.release_signer), as_bytes(dump_json_ascii(payload)),
+                           core.release_signer.key, crypto::SigAlg::rs256));
+    TRY(commit(core, call, key));
+    return Json{{"value", jws}};
+}
+
+}  // namespace vouchsafe::vault

@@ -1,0 +1,268 @@
+#include "vouchsafe/vault/service.h"
+
+#include <algorithm>
+
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/crypto/random.h"
+#include "vouchsafe/vault/dispatch.h"
+#include "vouchsafe/vault/roles.h"
+
+namespace vouchsafe::vault {
+
+namespace {
+
+constexpr std::string_view kRootKeyFile = "root.key";
+constexpr std::string_view kTierKey = "tier";
+constexpr std::string_view kRootKey = "root";
+constexpr std::string_view kRootContext = "vault root key check";
+constexpr std::string_view kOperator = "operator";
+constexpr size_t kMaxRolesOfPrincipal = 500;
+
+std::string_view tier_name(const Config& config) {
+    return config.allow_simulated ? "simulated" : "hardware";
+}
+
+Result<std::string> checked_base(std::string_view name, std::string url) {
+    if (url.ends_with('/')) url.pop_back();
+    const net::Url parsed = TRY(with_context(net::Url::parse(url), name));
+    if (parsed.scheme != "https") return fail(Code::invalid, "{} must be an https URL", name);
+    return url;
+}
+
+Result<Config> checked(Config config) {
+    if (config.directory.empty()) return fail(Code::invalid, "directory is not set");
+    if (config.dns_suffixes.empty()) return fail(Code::invalid, "dns_suffixes is empty");
+    config.resource = TRY(checked_base("resource", config.resource));
+    config.login_authority = TRY(checked_base("login_authority", config.login_authority));
+    config.issuer_base = TRY(checked_base("issuer_base", config.issuer_base));
+    for (std::string& origin : config.attestation_origins) {
+        origin = TRY(net::Url::parse(TRY(checked_base("attestation_origins", origin)))).origin();
+    }
+    if (config.retention_days < 7 || config.retention_days > 90) {
+        return fail(Code::invalid, "retention_days is 7 to 90");
+    }
+    return config;
+}
+
+// check_signer: consumers verify release answers up the chain to a root they trust, so the chain
+// must be whole; they accept RS256 alone (azure-api A.7).
+Result<void> check_signer(const net::TlsIdentity& signer) {
+    const auto& chain = signer.chain;
+    if (chain.size() < 2) {
+        return fail(Code::invalid, "the release signer needs its chain: leaf, ..., root");
+    }
+    if (signer.key.type() != crypto::KeyType::rsa ||
+        !(TRY(chain.front().public_key()) == signer.key.public_key())) {
+        return fail(Code::invalid, "the release signer's key must be RSA and its certificate's");
+    }
+    for (size_t i = 0; i < chain.size(); ++i) {
+        const crypto::Certificate& issuer = chain[std::min(i + 1, chain.size() - 1)];
+        TRY(with_context(chain[i].verify_signed_by(issuer), "the release signer's chain"));
+    }
+    return {};
+}
+
+// settle writes what a store remembers of its data directory, or compares it.
+Result<void> settle(store::Store& store, const Config& config, const crypto::RootKey& root) {
+    return store.run([&](store::Transaction& tx) -> Result<void> {
+        auto tier = TRY(tx.get(kMetaTable, kTierKey));
+        auto sealed = TRY(tx.get(kMetaTable, kRootKey));
+        if (!tier && !sealed) {
+            TRY(tx.insert(kMetaTable, kTierKey, as_bytes(tier_name(config))));
+            return tx.insert(kMetaTable, kRootKey,
+                             root.seal(kRootContext, as_bytes(tier_name(config))));
+        }
+        if (!tier || !sealed) return fail(Code::io, "the vault's store is damaged");
+        auto opened = root.open(kRootContext, *sealed);
+        if (!opened) {
+            return fail(Code::bad_evidence,
+                        "the vault's store was sealed under another root key than {}",
+                        (config.directory / kRootKeyFile).string());
+        }
+        if (opened->expose_text() != tier_name(config) || as_text(*tier) != tier_name(config)) {
+            return fail(Code::conflict,
+                        "the vault's store is of a {} directory and cannot be opened as {}",
+                        opened->expose_text(), tier_name(config));
+        }
+        return {};
+    });
+}
+
+bool is_guid(std::string_view text) {
+    if (text.size() != 36) return false;
+    for (size_t i = 0; i < text.size(); ++i) {
+        const bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
+        const bool hex = std::isxdigit(static_cast<unsigned char>(text[i])) != 0;
+        if (hyphen ? text[i] != '-' : !hex) return false;
+    }
+    return true;
+}
+
+// is_path tells whether a text can be a resource id or a part of one.
+bool is_path(std::string_view text) {
+    return !text.empty() && text.size() <= 512 &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+}  // namespace
+
+struct Service::Impl {
+    // Core holds a mutex and is built in place.
+    Impl(Config config, Dependencies deps, crypto::RootKey root)
+        : core{.config = config,
+               .store = deps.store,
+               .clock = deps.clock,
+               .release_signer = std::move(deps.release_signer),
+               .root = std::move(root),
+               .log = audit::Log(deps.store),
+               .key_sets = KeySets(std::move(deps.fetch), deps.clock, config)} {}
+
+    Core core;
+    Dispatcher dispatcher{core};
+
+    // record appends an operator's act within its transaction.
+    Result<void> record(store::Transaction& tx, std::string_view action, std::string_view resource,
+                        Json details) {
+        audit::Entry entry;
+        entry.time = core.clock.now();
+        entry.actor = kOperator;
+        entry.action = std::string(action);
+        entry.resource = std::string(resource);
+        entry.request_id = crypto::random_uuid();
+        entry.details = std::move(details);
+        TRY(core.log.append(tx, entry));
+        return {};
+    }
+};
+
+Service::Service(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Service::~Service() = default;
+
+Result<std::unique_ptr<Service>> Service::create(Config config, Dependencies deps) {
+    config = TRY(checked(std::move(config)));
+    TRY(check_signer(deps.release_signer));
+    TRY(make_private_dir(config.directory));
+    crypto::RootKey root = TRY(crypto::RootKey::load_or_create(config.directory / kRootKeyFile));
+    TRY(settle(deps.store, config, root));
+    return std::unique_ptr<Service>(
+        new Service(std::make_unique<Impl>(std::move(config), std::move(deps), std::move(root))));
+}
+
+net::Handler Service::handler() {
+    return [impl = impl_.get()](const net::Request& request) {
+        return impl->dispatcher.handle(request);
+    };
+}
+
+Result<VaultInfo> Service::create_vault(const VaultSpec& spec) {
+    if (!is_vault_name(spec.name)) {
+        return fail(Code::invalid,
+                    "a vault's name has 3 to 24 of 0-9, a-z, A-Z and -, no two hyphens in a row");
+    }
+    if (!is_guid(spec.tenant)) return fail(Code::invalid, "a vault's tenant is a GUID");
+    if (!is_path(spec.subscription) || !is_path(spec.resource_group)) {
+        return fail(Code::invalid, "subscription and resource_group must be given");
+    }
+    VaultInfo vault{spec.name, spec.sku, to_lower(spec.tenant),
+                    fmt::format("/subscriptions/{}/resourceGroups/{}/providers/"
+                                "Microsoft.KeyVault/vaults/{}",
+                                spec.subscription, spec.resource_group, spec.name)};
+    TRY(impl_->core.store.run([&](store::Transaction& tx) -> Result<void> {
+        Result<void> inserted = insert_vault(tx, vault);
+        if (!inserted && inserted.error().code == Code::conflict) {
+            return fail(Code::conflict, "there is a vault {} already", spec.name);
+        }
+        TRY(std::move(inserted));
+        return impl_->record(
+            tx, "vaults/write", vault.resource_id,
+            {{"sku", spec.sku == Sku::premium ? "premium" : "standard"}, {"tenant", vault.tenant}});
+    }));
+    return vault;
+}
+
+Result<VaultInfo> Service::find_vault(std::string_view name) const {
+    std::optional<VaultInfo> vault;
+    if (is_vault_name(name)) {
+        TRY(impl_->core.store.read([&](store::View& view) -> Result<void> {
+            vault = TRY(read_vault(view, name));
+            return {};
+        }));
+    }
+    if (!vault) return fail(Code::not_found, "there is no vault of this name");
+    return std::move(*vault);
+}
+
+Result<std::vector<VaultInfo>> Service::vaults() const {
+    std::vector<VaultInfo> out;
+    TRY(impl_->core.store.read([&](store::View& view) -> Result<void> {
+        out = TRY(read_vaults(view));
+        return {};
+    }));
+    return out;
+}
+
+Result<RoleAssignment> Service::assign_role(std::string_view principal, std::string_view role,
+                                            std::string_view scope) {
+    const Role* found = find_role(role);
+    if (found == nullptr) return fail(Code::invalid, "there is no role \"{}\"", role);
+    if (!is_guid(principal)) return fail(Code::invalid, "a principal is an object id, a GUID");
+    if (!is_path(scope) || !scope.starts_with('/')) {
+        return fail(Code::invalid, "a scope is a resource id, \"/subscriptions/...\"");
+    }
+    RoleAssignment out{crypto::random_uuid(), to_lower(principal), std::string(found->id),
+                       std::string(scope)};
+    TRY(impl_->core.store.run([&](store::Transaction& tx) -> Result<void> {
+        auto existing = TRY(read_roles(tx, principal));
+        for (RoleAssignment& old : existing) {
+            if (old.role_id == out.role_id && equal_ignore_case(old.scope, out.scope)) {
+                out = std::move(old);
+                return {};
+            }
+        }
+        if (existing.size() >= kMaxRolesOfPrincipal) {
+            return fail(Code::conflict, "a principal has at most {} role assignments",
+                        kMaxRolesOfPrincipal);
+        }
+        TRY(put_role(tx, out));
+        return impl_->record(
+            tx, "roleAssignments/write", out.scope,
+            {{"assignment", out.id}, {"principal", out.principal}, {"role", found->name}});
+    }));
+    return out;
+}
+
+Result<void> Service::remove_role(std::string_view principal, std::string_view assignment_id) {
+    return impl_->core.store.run([&](store::Transaction& tx) -> Result<void> {
+        for (const RoleAssignment& assignment : TRY(read_roles(tx, principal))) {
+            if (!equal_ignore_case(assignment.id, assignment_id)) continue;
+            TRY(erase_role(tx, assignment));
+            return impl_->record(tx, "roleAssignments/delete", assignment.scope,
+                                 {{"assignment", assignment.id},
+                                  {"principal", assignment.principal},
+                                  {"role", assignment.role_id}});
+        }
+        return fail(Code::not_found, "there is no such role assignment");
+    });
+}
+
+Result<std::vector<RoleAssignment>> Service::roles_of(std::string_view principal) const {
+    std::vector<RoleAssignment> out;
+    TRY(impl_->core.store.read([&](store::View& view) -> Result<void> {
+        out = TRY(read_roles(view, principal));
+        return {};
+    }));
+    return out;
+}
+
+audit::Log& Service::audit() {
+    return impl_->core.log;
+}
+const Config& Service::config() const {
+    return impl_->core.config;
+}
+
+std::string key_scope(const VaultInfo& vault, std::string_view key_name) {
+    return fmt::format("{}/keys/{}", vault.resource_id, key_name);
+}
+
+}  // namespace vouchsafe::vault

@@ -1,0 +1,101 @@
+// The vault service: keys for the protocol of Azure Key Vault's data plane, above all secure key
+// release. Keys are made here, stay sealed at rest, and leave only through `release`: to a machine
+// whose attestation token a key's policy accepts, encrypted to a key that machine holds.
+//
+// Any number of vaults live in one service, told apart by the Host header. Callers are judged by
+// their access token and the roles assigned to them. What was done or refused, and by which checks,
+// goes into the audit log under the request id before an answer leaves; the network learns Azure's
+// error code, the request id and the code of the check that said no.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vouchsafe/audit/log.h"
+#include "vouchsafe/base/json_fwd.h"
+#include "vouchsafe/net/client.h"
+#include "vouchsafe/net/server.h"
+#include "vouchsafe/store/store.h"
+#include "vouchsafe/vault/config.h"
+
+namespace vouchsafe::vault {
+
+// FetchJson gets a JSON object from an https URL. Thread-safe. fetch_with makes one of a client
+// that outlives it.
+using FetchJson = std::function<Result<Json>(const std::string& url)>;
+FetchJson fetch_with(net::Client& client);
+
+// What a service needs from outside. What is borrowed must outlive the service.
+struct Dependencies {
+    store::Store& store;  // keys, roles and the audit log
+    const Clock& clock;
+    FetchJson fetch;  // key sets of token issuers and attestation services
+    // Signs release answers. Azure uses the service's TLS certificate: an RSA key, the chain from
+    // the leaf to the root with the root in it, the leaf valid for the vaults' names.
+    net::TlsIdentity release_signer;
+};
+
+enum class Sku { standard, premium };  // premium vaults have HSM kinds of keys
+
+struct VaultSpec {
+    std::string name;  // 3 to 24 of [0-9A-Za-z-], no two hyphens in a row
+    Sku sku = Sku::premium;
+    std::string tenant;  // id of the tenant whose tokens count, a GUID
+    // Where the vault stands for role assignments; Azure's resource manager would say it.
+    std::string subscription = "00000000-0000-0000-0000-000000000000";
+    std::string resource_group = "vouchsafe";
+};
+
+struct VaultInfo {
+    std::string name;
+    Sku sku = Sku::premium;
+    std::string tenant;
+    std::string resource_id;  // "/subscriptions/.../providers/Microsoft.KeyVault/vaults/{name}"
+};
+
+struct RoleAssignment {
+    std::string id;         // GUID
+    std::string principal;  // object id of a caller, or of a group in its token
+    std::string role_id;    // GUID of a built-in role, see roles.h
+    std::string scope;      // resource id of the vault, a key, or anything above
+};
+
+// Service is thread-safe.
+class Service {
+  public:
+    // create opens or prepares the store and the root key. Code::invalid for a bad setting or a
+    // release signer without a whole chain; Code::conflict if the store was made by a directory of
+    // the other kind; Code::bad_evidence if it was sealed under another root key.
+    static Result<std::unique_ptr<Service>> create(Config config, Dependencies deps);
+    ~Service();
+
+    // handler answers the routes of routes.cpp. It borrows the service.
+    net::Handler handler();
+
+    // For the operator; each act is audited as done by "operator".
+    // create_vault fails with Code::conflict if the name is taken.
+    Result<VaultInfo> create_vault(const VaultSpec& spec);
+    Result<VaultInfo> find_vault(std::string_view name) const;  // Code::not_found
+    Result<std::vector<VaultInfo>> vaults() const;              // by name
+    // assign_role takes a role's name ("Key Vault Crypto Officer") or id. Repeating an assignment
+    // returns the one there is. Code::invalid for an unknown role or a malformed scope.
+    Result<RoleAssignment> assign_role(std::string_view principal, std::string_view role,
+                                       std::string_view scope);
+    Result<void> remove_role(std::string_view principal, std::string_view assignment_id);
+    Result<std::vector<RoleAssignment>> roles_of(std::string_view principal) const;
+
+    audit::Log& audit();
+    const Config& config() const;
+
+  private:
+    struct Impl;
+    explicit Service(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+// key_scope returns the resource id of one key, for assign_role.
+std::string key_scope(const VaultInfo& vault, std::string_view key_name);
+
+}  // namespace vouchsafe::vault

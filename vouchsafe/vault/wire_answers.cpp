@@ -1,0 +1,60 @@
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/jose/jwk.h"
+#include "vouchsafe/vault/wire.h"
+
+namespace vouchsafe::vault {
+
+std::string key_id(std::string_view base, std::string_view name, std::string_view version) {
+    std::string id = fmt::format("{}/keys/{}", base, name);
+    if (!version.empty()) id += fmt::format("/{}", version);
+    return id;
+}
+
+Result<Json> encode_key(std::string_view base, const Key& key) {
+    Json jwk = jose::encode_jwk(TRY(crypto::PublicKey::from_spki(key.version.spki)));
+    jwk["kid"] = key_id(base, key.record.name, key.version.version);
+    jwk["kty"] = key.version.kty;
+    jwk["key_ops"] = key.version.key_ops;
+    return jwk;
+}
+
+Json encode_attributes(const Key& key, const ApiVersion& version, int retention_days) {
+    Json out = {{"enabled", key.version.enabled},
+                {"created", key.version.created},
+                {"updated", key.version.updated},
+                {"recoveryLevel", retention_days == 90 ? "Recoverable+Purgeable"
+                                                       : "CustomizedRecoverable+Purgeable"},
+                {"recoverableDays", retention_days},
+                {"exportable", key.record.exportable}};
+    if (key.version.not_before) out["nbf"] = *key.version.not_before;
+    if (key.version.expires) out["exp"] = *key.version.expires;
+    // "0" means software (A.4). It is the truth for our HSM kinds too, which differ in rules only.
+    if (version.at_least_7(5)) out["hsmPlatform"] = "0";
+    return out;
+}
+
+Json encode_policy(const KeyRecord& record) {
+    return {{"contentType", record.policy_content_type},
+            {"data", encode_base64url(as_bytes(record.policy))},
+            {"immutable", record.policy_immutable}};
+}
+
+Result<Json> encode_bundle(std::string_view base, const Key& key, const ApiVersion& version,
+                           int retention_days) {
+    Json out = {{"key", TRY(encode_key(base, key))},
+                {"attributes", encode_attributes(key, version, retention_days)}};
+    if (!key.version.tags.empty()) out["tags"] = key.version.tags;
+    if (!key.record.policy.empty()) out["release_policy"] = encode_policy(key.record);
+    return out;
+}
+
+Json encode_item(std::string_view base, const Key& key, bool versioned, const ApiVersion& version,
+                 int retention_days) {
+    Json out = {{"kid", key_id(base, key.record.name,
+                               versioned ? std::string_view(key.version.version) : "")},
+                {"attributes", encode_attributes(key, version, retention_days)}};
+    if (!key.version.tags.empty()) out["tags"] = key.version.tags;
+    return out;
+}
+
+}  // namespace vouchsafe::vault
