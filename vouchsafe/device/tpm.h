@@ -2,11 +2,11 @@
 // and key release (guest-protocol 1), and what the lab needs to provision a software TPM as Azure's
 // paravisor does (local-cvm 2.1). Nothing of the stack is seen outside tpm*.cpp.
 //
-// The kernel's resource manager serves many at once. swtpm serves one connection at a time (the stack
-// makes one for each command) and has room for three loaded objects, whoever loads them: let one
-// Tpm at a time work with a software TPM. Keep one Tpm for a whole attestation: it remembers the
-// ephemeral key's saved context, so that the TPM does not look for its primes at every use.
-// The stack writes to sockets with write(2): the program must ignore SIGPIPE.
+// The kernel's resource manager serves many at once. swtpm serves one connection at a time (the
+// stack makes one for each command) and has room for three loaded objects, whoever loads them: let
+// one Tpm at a time work with a software TPM. Keep one Tpm for a whole attestation: it remembers
+// the ephemeral key's saved context, so that the TPM does not look for its primes at every use. The
+// stack writes to sockets with write(2): the program must ignore SIGPIPE.
 #pragma once
 
 #include <memory>
