@@ -14,7 +14,6 @@ namespace vouchsafe::crypto {
 namespace {
 
 constexpr size_t kMaxCertificate = 64 << 10;
-constexpr size_t kMaxBundle = 16;
 
 using GeneralNames = Handle<GENERAL_NAMES, GENERAL_NAMES_free>;
 using BasicConstraints = Handle<BASIC_CONSTRAINTS, BASIC_CONSTRAINTS_free>;
@@ -98,8 +97,8 @@ Result<Certificate> Certificate::parse_any(ByteView bytes) {
     return parse_pem(as_text(bytes));
 }
 
-Result<std::vector<Certificate>> Certificate::parse_pem_bundle(std::string_view pem) {
-    auto blocks = TRY(parse_pem_blocks(as_bytes(pem), kMaxBundle));
+Result<std::vector<Certificate>> Certificate::parse_pem_bundle(std::string_view pem, size_t max) {
+    auto blocks = TRY(parse_pem_blocks(as_bytes(pem), max));
     std::vector<Certificate> out;
     for (const PemBlock& block : blocks) {
         if (block.label != "CERTIFICATE") {

@@ -26,8 +26,8 @@ class Certificate {
     static Result<Certificate> parse_pem(std::string_view pem);  // exactly one
     // parse_any accepts DER or PEM.
     static Result<Certificate> parse_any(ByteView bytes);
-    // parse_pem_bundle returns them in the order of the file; at most 16.
-    static Result<std::vector<Certificate>> parse_pem_bundle(std::string_view pem);
+    // parse_pem_bundle returns them in the order of the file; more than `max` are Code::invalid.
+    static Result<std::vector<Certificate>> parse_pem_bundle(std::string_view pem, size_t max = 16);
 
     Bytes der() const;
     std::string pem() const;      // ends with a newline

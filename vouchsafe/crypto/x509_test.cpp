@@ -165,6 +165,7 @@ TEST(Certificate, ParsersTakeTheFormTheyName) {
     for (int i = 0; i < 16; ++i) many += ask.pem();
     EXPECT_EQ(MUST(Certificate::parse_pem_bundle(many)).size(), 16U);
     EXPECT_EQ(code_of(Certificate::parse_pem_bundle(many + ask.pem())), Code::invalid);
+    EXPECT_EQ(MUST(Certificate::parse_pem_bundle(many + ask.pem(), 17)).size(), 17U);
     EXPECT_EQ(code_of(Certificate::parse_pem_bundle(ask.pem() + MUST(ask.public_key()).pem())),
               Code::invalid);
     EXPECT_EQ(code_of(Certificate::parse_pem_bundle(std::string((1 << 20) + 1, '\n'))),
