@@ -172,7 +172,7 @@ Result<void> FrameCipher::open_frame(uint64_t frame, bool final, ByteView sealed
     if (final) {
         uint32_t size = TRY(in.u32_be("size"));
         if (size != out.size()) {
-            return refuse("SEAL-FRAME", frame, "size of the content",
+            return refuse("SEAL-TRUNCATED", frame, "size of the content",
                           fmt::format("{} bytes", out.size()), fmt::format("{} bytes", size));
         }
     }

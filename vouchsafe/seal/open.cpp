@@ -15,7 +15,7 @@ Result<void> open_body(Source& source, const OpenSession& session, MutableByteVi
         [&](const Run& run, ByteView sealed, FrameCipher& cipher, unsigned) {
             return cipher.open(run, sealed, out.subspan(run.plain_offset(), run.plain_size()));
         },
-        checks);
+        {}, checks);
 }
 
 // Reads a pipe to its end. What it carries is sealed, so ordinary memory will do.

@@ -201,7 +201,8 @@ Result<std::optional<ByteView>> SealedReader::next_chunk() {
     return refusal;
 }
 
-Result<void> SealedReader::visit_chunks(const ChunkVisitor& visit) {
+Result<void> SealedReader::visit_chunks(const ChunkVisitor& visit,
+                                        const std::function<void(uint64_t)>& on_failure) {
     State& state = *state_;
     std::vector<SecretPages> plain(state.session.threads());
     return visit_runs(
@@ -212,9 +213,9 @@ Result<void> SealedReader::visit_chunks(const ChunkVisitor& visit) {
             }
             MutableByteView out = plain[worker].expose_mutable().first(run.plain_size());
             TRY(cipher.open(run, sealed, out));
-            return visit(run.number, out);
+            return visit(run.number, out, worker);
         },
-        state.checks);
+        on_failure, state.checks);
 }
 
 }  // namespace vouchsafe::seal

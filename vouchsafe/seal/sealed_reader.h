@@ -31,15 +31,18 @@ class SealedReader {
     // error every call fails.
     Result<std::optional<ByteView>> next_chunk();
 
-    // ChunkVisitor gets the chunk's place in the order (0, 1, 2 ...) and its plaintext, which is
-    // valid only during the call.
-    using ChunkVisitor = std::function<Result<void>(uint64_t number, ByteView plaintext)>;
+    // ChunkVisitor gets the chunk's place in the order (0, 1, 2 ...), its plaintext, which is valid
+    // only during the call, and the number of the calling thread, below thread_count().
+    using ChunkVisitor =
+        std::function<Result<void>(uint64_t number, ByteView plaintext, unsigned thread)>;
 
     // visit_chunks opens the whole file and calls `visit` for every chunk from several threads at
     // once: chunks are handed out in order, but may be finished in any. Success means that the file
-    // ended properly and no visitor failed; otherwise the error is that of the lowest chunk.
-    // Instead of next_chunk, not mixed with it.
-    Result<void> visit_chunks(const ChunkVisitor& visit);
+    // ended properly and no visitor failed; otherwise the error is that of the lowest chunk. A
+    // visitor may wait for those of lower chunks, if `on_failure` frees it: that is called at once,
+    // from any thread, with the number of a chunk that failed. Instead of next_chunk, not mixed.
+    Result<void> visit_chunks(const ChunkVisitor& visit,
+                              const std::function<void(uint64_t number)>& on_failure = {});
 
     // chunk_limit returns the largest size a chunk can have, thread_count the number of threads
     // visit_chunks uses.

@@ -51,17 +51,22 @@ Result<void> check_context(const EncryptionContext& context, const EncryptionCon
     return {};
 }
 
-// Looks for the mark of the final frame where the size of the file puts it, so that a file cut at
-// the end of a frame is refused before anything of it is used.
+// Looks for the final frame where the size of the file puts it, so that a file that was cut or
+// continued is refused before anything of it is used.
 Result<void> check_end(Source& source, uint64_t body_offset, const Layout& layout, Checks& checks) {
     Run last = layout.run(layout.runs() - 1);
     uint64_t offset =
         body_offset + last.sealed_offset() + last.regular * (layout.frame_length + kFrameOverhead);
-    std::array<uint8_t, 4> scratch;
-    ByteView mark = TRY(source.read_at(offset, 4, scratch));
-    if (mark.size() == 4 && std::count(mark.begin(), mark.end(), 0xff) == 4) return {};
-    return checks.refuse("SEAL-TRUNCATED", "end of the file", "the final frame",
-                         "something else: the file was cut, or continued");
+    std::array<uint8_t, kFinalHead> scratch;
+    Reader head(TRY(source.read_at(offset, kFinalHead, scratch)), "final frame");
+    uint32_t mark = TRY(head.u32_be("mark"));
+    TRY(head.skip(kFrameHead, "number and nonce"));
+    uint32_t size = TRY(head.u32_be("size"));
+    if (mark == kFinalMark && size == layout.final_size) return {};
+    return checks.refuse(
+        "SEAL-TRUNCATED", "end of the file",
+        fmt::format("the final frame with {} bytes", layout.final_size),
+        mark == kFinalMark ? fmt::format("a final frame with {} bytes", size) : "no final frame");
 }
 
 // Long frames need much memory per thread: at most some 256 MiB together.
@@ -167,7 +172,7 @@ void add_success(Checks& checks, uint64_t frames) {
 }
 
 Result<void> visit_runs(Source& source, const OpenSession& session, const RunVisitor& visit,
-                        Checks& checks) {
+                        const std::function<void(uint64_t)>& on_failure, Checks& checks) {
     SealedFeed feed(source, session);
     FirstError failure;
     std::atomic<uint64_t> last_frame{0};
@@ -188,7 +193,9 @@ Result<void> visit_runs(Source& source, const OpenSession& session, const RunVis
         };
         uint64_t number = UINT64_MAX;
         auto done = work(number);
-        if (!done) failure.note(number, std::move(done.error()));
+        if (done) return;
+        failure.note(number, std::move(done.error()));
+        if (on_failure) on_failure(number);
     });
     if (auto error = failure.take()) return add_refusal(checks, std::move(*error));
     add_success(checks, last_frame);

@@ -78,8 +78,9 @@ void add_success(Checks& checks, uint64_t frames);
 using RunVisitor = std::function<Result<void>(const Run&, ByteView sealed, FrameCipher&, unsigned)>;
 
 // visit_runs calls `visit` for every run of the body, on session.threads() threads, and records
-// the outcome in `checks`. The error is that of the lowest run.
+// the outcome in `checks`. The error is that of the lowest run; `on_failure`, if there is one, is
+// called with its number as soon as a run fails, by its thread.
 Result<void> visit_runs(Source& source, const OpenSession& session, const RunVisitor& visit,
-                        Checks& checks);
+                        const std::function<void(uint64_t)>& on_failure, Checks& checks);
 
 }  // namespace vouchsafe::seal

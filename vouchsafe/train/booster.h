@@ -24,6 +24,9 @@ struct BoosterOptions {
     double lambda = 1;
     int max_bin = 256;                 // hist and approx
     std::optional<double> base_score;  // none: the mean of the training labels
+    // How many rows XGBoost gets at a time with hist; 0: about 8 MiB. The result does not depend on
+    // it.
+    size_t batch_rows = 0;
     // 0: one thread below kSmallRows rows, else one per core. The result does not depend on it.
     unsigned threads = 0;
 };

@@ -21,6 +21,7 @@ struct Report {
     std::vector<ClassScore> classes;  // by label: every label that is true or predicted somewhere
     ClassScore macro_average;         // plain mean
     ClassScore weighted_average;      // weighted by support
+    bool none_correct = false;        // then scikit-learn prints the supports as "99.0"
 
     // text is classification_report(truth, predicted): six lines and more, with a final newline.
     std::string text() const;

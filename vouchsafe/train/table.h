@@ -57,8 +57,8 @@ class Table {
     // parse reads CSV text in memory. Fails with Code::invalid.
     static Result<Table> parse(ByteView csv, const TableOptions& options = {});
     // parse_sealed reads it from a sealed file chunk by chunk, on every core; the plaintext is
-    // never in memory as a whole, and each piece of it is wiped. Also the errors of the reader,
-    // which come first if both the file and its content are bad.
+    // never in memory as a whole, and each piece of it is wiped. Success means that the file ended
+    // properly. Also the errors of the reader; the one found earliest in the file is told.
     static Result<Table> parse_sealed(seal::SealedReader& reader, const TableOptions& options = {});
 
     size_t rows() const { return rows_; }

@@ -26,8 +26,12 @@ struct TrainTimings {
 struct Trained {
     SecretBytes model;  // UBJSON; seal it before it goes anywhere
     Report report;      // on the test rows
-    size_t rows = 0, train_rows = 0, test_rows = 0;
+    size_t rows = 0;    // in the table
+    size_t train_rows = 0;
+    std::vector<uint32_t> test_rows;  // their numbers in the table, from 0
+    SecretFloats test_probabilities;  // the model's, for test_rows
     std::vector<std::string> features;
+    std::string engine;  // "xgboost 1.7.4"
     TrainTimings timings;
 };
 
