@@ -53,3 +53,9 @@ if(CCACHE)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
     set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
 endif()
+
+# Tests are compiled without optimization: half of the build's time otherwise, and their speed is that
+# of the libraries they call.
+add_library(vs_test_flags INTERFACE)
+target_link_libraries(vs_test_flags INTERFACE vs_flags)
+target_compile_options(vs_test_flags INTERFACE -O0 -U_FORTIFY_SOURCE)

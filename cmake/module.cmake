@@ -1,3 +1,23 @@
+# Precompiled headers: one for libraries, one for tests. Two owners, because code for a library (-fPIC)
+# and for a program (-fPIE) cannot share one.
+option(VS_PCH "Precompile common headers" ON)
+if(VS_PCH)
+    file(WRITE ${CMAKE_BINARY_DIR}/pch_owner.cpp.in "")
+    configure_file(${CMAKE_BINARY_DIR}/pch_owner.cpp.in ${CMAKE_BINARY_DIR}/pch_owner.cpp COPYONLY)
+    file(WRITE ${CMAKE_BINARY_DIR}/pch_main.cpp.in "int main() {}\n")
+    configure_file(${CMAKE_BINARY_DIR}/pch_main.cpp.in ${CMAKE_BINARY_DIR}/pch_main.cpp COPYONLY)
+    add_library(vs_pch STATIC ${CMAKE_BINARY_DIR}/pch_owner.cpp)
+    target_link_libraries(vs_pch PRIVATE vs_flags fmt::fmt nlohmann_json::nlohmann_json tl::expected)
+    target_precompile_headers(vs_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
+    if(VS_TESTS)
+        add_executable(vs_pch_tests ${CMAKE_BINARY_DIR}/pch_main.cpp)
+        target_include_directories(vs_pch_tests PRIVATE ${CMAKE_SOURCE_DIR})
+        target_link_libraries(vs_pch_tests PRIVATE vs_test_flags fmt::fmt nlohmann_json::nlohmann_json
+            tl::expected GTest::gmock GTest::gtest)
+        target_precompile_headers(vs_pch_tests PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch_test.h)
+    endif()
+endif()
+
 # vouchsafe_module(NAME DEPENDS m... [LIBS l...] [INCLUDES d...])
 #
 # Makes the static library vouchsafe_NAME of every *.cpp in the folder, and the test binary NAME_test
@@ -16,12 +36,18 @@ function(vouchsafe_module name)
     target_include_directories(vouchsafe_${name} SYSTEM PRIVATE ${M_INCLUDES})
     list(TRANSFORM M_DEPENDS PREPEND vouchsafe_ OUTPUT_VARIABLE depends)
     target_link_libraries(vouchsafe_${name} PUBLIC ${depends} PRIVATE vs_flags ${M_LIBS})
+    if(VS_PCH)
+        target_precompile_headers(vouchsafe_${name} REUSE_FROM vs_pch)
+    endif()
     if(VS_TESTS AND tests)
         add_executable(${name}_test ${tests})
-        target_link_libraries(${name}_test PRIVATE vouchsafe_${name} vs_flags GTest::gmock
+        target_link_libraries(${name}_test PRIVATE vouchsafe_${name} vs_test_flags GTest::gmock
             GTest::gtest GTest::gtest_main)
         target_compile_definitions(${name}_test PRIVATE
             VS_SOURCE_DIR="${CMAKE_SOURCE_DIR}" VS_BINARY_DIR="${CMAKE_BINARY_DIR}")
+        if(VS_PCH)
+            target_precompile_headers(${name}_test REUSE_FROM vs_pch_tests)
+        endif()
         add_test(NAME ${name} COMMAND ${name}_test)
         set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
     endif()

@@ -32,6 +32,16 @@ Result<void> check_init_data(const BoundData& init, const evidence::SnpReport& r
                           encode_hex(report.host_data), encode_hex(digest));
 }
 
+// check_paravisor: the AK in the runtime data is only as good as the paravisor that wrote it there;
+// its launch must have been signed by a known ID key.
+Result<void> check_paravisor(const evidence::SnpReport& report, const Config& config,
+                             Checks& checks) {
+    return checks.require(
+        is_compliant(report, config), "ATTEST-ID-KEY", "id_key_digest",
+        fmt::format("one of {} known paravisors' ID keys", config.compliant_id_keys.size()),
+        encode_hex(report.id_key_digest));
+}
+
 std::string subject_of(const evidence::RuntimeClaims& runtime) {
     return runtime.vm.vm_unique_id.value_or("").substr(0, kMaxFound);
 }
@@ -47,6 +57,7 @@ Result<Appraisal> appraise_azure_guest(std::string_view body, const Config& conf
     rules.snp = snp_rules(config);
     evidence::VerifiedAzureGuest guest =
         TRY(evidence::verify_azure_guest(request.evidence, anchors, rules, now, checks));
+    TRY(check_paravisor(guest.snp().report(), config, checks));
     return Appraisal{azure_guest_claims(request, guest, config), subject_of(guest.runtime()),
                      guest.encryption_public_key()};
 }

@@ -37,10 +37,10 @@ struct Config {
         {evidence::SnpProduct::turin, {uint8_t{1}, 1, 1, 4, 81}},
     };
 
-    // ID_KEY_DIGEST values (96 hex digits) of the paravisors that make a machine a compliant
-    // confidential VM: only reports with one of them get `x-ms-compliance-status`
-    // "azure-compliant-cvm"; others get their token without it. Default: the three in Azure's
-    // recorded reports of 2023 to 2025.
+    // ID_KEY_DIGEST values (96 hex digits) of the paravisors whose word about a machine's AK
+    // counts. /attest/AzureGuest refuses others (ATTEST-ID-KEY); /attest/SevSnpVm only leaves out
+    // the claim x-ms-compliance-status. Default: the three in Azure's recorded reports of 2023 to
+    // 2025.
     std::vector<std::string> compliant_id_keys = {
         "0356215882a825279a85b300b0b742931d113bf7e32dde2e50ffde7ec743ca491ecdd7f336dc28a6e0b2bb57af"
         "7"

@@ -69,17 +69,12 @@ Result<jose::SigningKey> load_key(const Config& config, const Dependencies& deps
                         "the attestation service's signing key");
 }
 
-// The error code of a refusal (azure-api C.7): genuine evidence that a rule does not allow is
+// The error code of a refusal (azure-api C.7): genuine evidence that the policy does not allow is
 // another thing than evidence that does not hold.
-std::string_view azure_code_of(Code code) {
-    switch (code) {
-        case Code::forbidden:
-            return "PolicyEvaluationError";
-        case Code::unsupported:
-            return code_info(code).azure_code;
-        default:
-            return "InvalidParameter";
-    }
+std::string_view azure_code_of(std::string_view check) {
+    bool policy = check.starts_with("SNP-POLICY-") || check == "SNP-VMPL" ||
+                  check == "SNP-TCB-FLOOR" || check == "BOOT-SECURE-BOOT";
+    return policy ? "PolicyEvaluationError" : "InvalidParameter";
 }
 
 }  // namespace
@@ -147,11 +142,12 @@ net::Response Service::Impl::refuse(audit::Entry entry, const Error& error) cons
         return net::error_response(info.http_status, info.azure_code,
                                    fmt::format("internal error (request {})", entry.request_id));
     }
-    // Outsiders get the code and the request id; everything else is in the audit log.
-    std::string_view azure_code = azure_code_of(error.code);
+    // Outsiders get the code and the request id; everything else is in the audit log. The status is
+    // always 400: Azure's clients repeat a request that gets 5xx, and report others without a word.
+    std::string_view azure_code = azure_code_of(reason->code);
     net::Response response = net::error_response(
-        error.code == Code::unsupported ? 501 : 400, azure_code,
-        fmt::format("{} (request {})", reason->code, entry.request_id), reason->code);
+        400, azure_code, fmt::format("{} (request {})", reason->code, entry.request_id),
+        reason->code);
     response.headers.set("x-ms-error-code", std::string(azure_code));
     response.headers.set("x-vouchsafe-check", reason->code);
     return response;

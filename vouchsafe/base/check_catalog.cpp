@@ -303,6 +303,12 @@ constexpr CheckInfo kCatalog[] = {
     {"ATTEST-DRAFT-POLICY", Code::unsupported, "The request brings no draft policy.",
      "Microsoft Azure Attestation REST API, draftPolicyForAttestation",
      "Leave draftPolicyForAttestation out: only the built-in policy is applied."},
+    {"ATTEST-ID-KEY", Code::bad_evidence,
+     "The launch of the machine's paravisor was signed by an ID key that is on the list.",
+     "AMD 56860, ID block; this service's setting compliant_id_keys",
+     "The machine was launched with firmware nobody vouched for. Use a confidential VM of a known "
+     "provider, or have the service's operator add the ID key's digest after checking whose it "
+     "is."},
     {"ATTEST-INIT-DATA", Code::bad_evidence,
      "The report's HOST_DATA is the SHA-256 of the init-time data.",
      "Microsoft Azure Attestation REST API, initTimeData; AMD 56860, HOST_DATA",

@@ -44,7 +44,8 @@ class Sandbox : public testing::Test {
         MUST(write_file(path, as_bytes(text), Overwrite::yes, 0600));
         return path;
     }
-    TemporaryDir dir_ = MUST(TemporaryDir::create("vouchsafe-test"));
+    static TemporaryDir make_dir() { return MUST(TemporaryDir::create("vouchsafe-test")); }
+    TemporaryDir dir_ = make_dir();
 };
 
 TEST_F(Sandbox, ShowsOnlyWhatWasGiven) {

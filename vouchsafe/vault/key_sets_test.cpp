@@ -1,0 +1,101 @@
+#include "vouchsafe/vault/key_sets.h"
+
+#include "vouchsafe/vault/test_support.h"
+
+namespace vouchsafe::vault::test {
+namespace {
+
+constexpr const char* kBase = "https://issuer.example/t";
+
+class KeySetsTest : public testing::Test {
+  protected:
+    KeySetsTest() { web_.serve(kBase, keys().login); }
+
+    bool finds(std::string_view kid) {
+        auto found = sets_.find(kBase, kid);
+        return found && (*found)->find(kid) != nullptr;
+    }
+    int fetches() { return web_.fetched[std::string(kBase) + "/certs"]; }
+    void pass(Seconds time) { clock_.set(clock_.now() + time); }
+
+    FakeWeb web_;
+    FixedClock clock_{kNow};
+    Config config_;
+    KeySets sets_{web_.fetch(), clock_, config_};
+};
+
+TEST_F(KeySetsTest, KeepsWhatItFetched) {
+    EXPECT_TRUE(finds("login-1"));
+    pass(config_.keys_refresh - Seconds(1));
+    EXPECT_TRUE(finds("login-1"));
+    EXPECT_EQ(fetches(), 1);
+    pass(Seconds(1));
+    EXPECT_TRUE(finds("login-1"));
+    EXPECT_EQ(fetches(), 2);
+}
+
+TEST_F(KeySetsTest, AsksAgainForAnUnknownKeyButNotOften) {
+    EXPECT_TRUE(finds("login-1"));
+    for (int i = 0; i < 10; ++i) EXPECT_FALSE(finds("stranger-1"));
+    EXPECT_EQ(fetches(), 1);
+    pass(config_.keys_retry);
+    for (int i = 0; i < 10; ++i) EXPECT_FALSE(finds("stranger-1"));
+    EXPECT_EQ(fetches(), 2);
+
+    web_.serve(kBase, keys().stranger);  // the issuer rotates
+    pass(config_.keys_retry);
+    EXPECT_TRUE(finds("stranger-1"));
+    EXPECT_FALSE(finds("login-1"));
+    EXPECT_EQ(fetches(), 3);
+}
+
+TEST_F(KeySetsTest, OldKeysServeThroughAnOutageUntilTheyAreTooOld) {
+    EXPECT_TRUE(finds("login-1"));
+    web_.documents.clear();
+    pass(config_.keys_max_age - Seconds(1));
+    EXPECT_TRUE(finds("login-1"));
+    EXPECT_FALSE(finds("stranger-1"));
+    pass(Seconds(1));
+    auto gone = sets_.find(kBase, "login-1");
+    ASSERT_FALSE(gone);
+    EXPECT_EQ(gone.error().code, Code::unavailable);
+}
+
+TEST_F(KeySetsTest, AnIssuerThatIsDownIsNotHammered) {
+    web_.documents.clear();
+    for (int i = 0; i < 10; ++i) EXPECT_FALSE(finds("login-1"));
+    EXPECT_EQ(web_.fetched[std::string(kBase) + "/.well-known/openid-configuration"], 1);
+    web_.serve(kBase, keys().login);
+    pass(config_.keys_retry);
+    EXPECT_TRUE(finds("login-1"));
+}
+
+TEST_F(KeySetsTest, AClockSetBackDoesNotKeepKeysForEver) {
+    EXPECT_TRUE(finds("login-1"));
+    clock_.set(kNow - Seconds(86400));
+    EXPECT_TRUE(finds("login-1"));
+    EXPECT_EQ(fetches(), 2);
+}
+
+TEST_F(KeySetsTest, RefusesKeysOfAnotherOriginAndPlainHttp) {
+    Json& metadata = web_.documents[std::string(kBase) + "/.well-known/openid-configuration"];
+    web_.documents["https://evil.example/certs"] = keys().stranger.jwks();
+    for (const char* url :
+         {"https://evil.example/certs", "http://issuer.example/t/certs",
+          "https://issuer.example:8443/t/certs", "https://issuer.example@evil/", "certs"}) {
+        metadata["jwks_uri"] = url;
+        pass(config_.keys_retry);
+        EXPECT_FALSE(finds("stranger-1")) << url;
+        EXPECT_EQ(web_.fetched[url], 0);
+    }
+    metadata.erase("jwks_uri");
+    pass(config_.keys_retry);
+    EXPECT_FALSE(finds("login-1"));
+
+    web_.serve("http://plain.example", keys().login);
+    EXPECT_FALSE(sets_.find("http://plain.example", "login-1"));
+    EXPECT_EQ(web_.fetched["http://plain.example/.well-known/openid-configuration"], 0);
+}
+
+}  // namespace
+}  // namespace vouchsafe::vault::test

@@ -1,0 +1,106 @@
+#include "vouchsafe/vault/roles.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace vouchsafe::vault {
+namespace {
+
+bool allows(std::string_view role, std::string_view action) {
+    const Role* found = find_role(role);
+    EXPECT_NE(found, nullptr) << role;
+    return found != nullptr && role_allows(*found, action);
+}
+
+TEST(Roles, HaveUniqueNamesAndIds) {
+    std::set<std::string_view> names, ids;
+    for (const Role& role : built_in_roles()) {
+        EXPECT_TRUE(names.insert(role.name).second) << role.name;
+        EXPECT_TRUE(ids.insert(role.id).second) << role.id;
+        EXPECT_EQ(role.id.size(), 36u);
+    }
+    EXPECT_EQ(names.size(), 19u);
+}
+
+TEST(Roles, AreFoundByNameAndIdWithoutCase) {
+    EXPECT_EQ(find_role("key vault reader"), find_role("21090545-7CA7-4776-B22C-E363652D74D2"));
+    EXPECT_NE(find_role("Key Vault Reader"), nullptr);
+    EXPECT_EQ(find_role("Key Vault"), nullptr);
+    EXPECT_EQ(find_role(""), nullptr);
+}
+
+TEST(Roles, OwnerAloneOpensNothing) {
+    for (const char* role :
+         {"Owner", "Contributor", "Reader", "User Access Administrator", "Key Vault Contributor"}) {
+        EXPECT_FALSE(allows(role, "keys/read")) << role;
+        EXPECT_FALSE(allows(role, "keys/release/action")) << role;
+        EXPECT_FALSE(allows(role, "secrets/getSecret/action")) << role;
+    }
+}
+
+TEST(Roles, ReleaseUserReleasesAndDoesNothingElse) {
+    constexpr const char* kRole = "Key Vault Crypto Service Release User";
+    EXPECT_TRUE(allows(kRole, "keys/release/action"));
+    EXPECT_FALSE(allows(kRole, "keys/read"));
+    EXPECT_FALSE(allows(kRole, "keys/wrap/action"));
+}
+
+TEST(Roles, CryptoUserUsesKeysAndCannotReleaseOrManageThem) {
+    constexpr const char* kRole = "Key Vault Crypto User";
+    EXPECT_TRUE(allows(kRole, "keys/unwrap/action"));
+    EXPECT_TRUE(allows(kRole, "keys/read"));
+    for (const char* action : {"keys/release/action", "keys/create/action", "keys/delete",
+                               "keys/rotate/action", "keys/purge/action"}) {
+        EXPECT_FALSE(allows(kRole, action)) << action;
+    }
+}
+
+TEST(Roles, CryptoOfficerAndAdministratorCanRelease) {
+    EXPECT_TRUE(allows("Key Vault Crypto Officer", "keys/release/action"));
+    EXPECT_FALSE(allows("Key Vault Crypto Officer", "secrets/getSecret/action"));
+    EXPECT_TRUE(allows("Key Vault Administrator", "keys/release/action"));
+}
+
+TEST(Roles, ReaderReadsKeysButNoSecretValues) {
+    EXPECT_TRUE(allows("Key Vault Reader", "keys/read"));
+    EXPECT_TRUE(allows("Key Vault Reader", "secrets/readMetadata/action"));
+    EXPECT_FALSE(allows("Key Vault Reader", "secrets/getSecret/action"));
+}
+
+TEST(Roles, PatternsMatchAnyRunWithoutCase) {
+    EXPECT_TRUE(pattern_matches("*", ""));
+    EXPECT_TRUE(pattern_matches("*", "a/b/c"));
+    EXPECT_TRUE(pattern_matches("keys/*", "KEYS/Release/Action"));
+    EXPECT_TRUE(pattern_matches("*/read", "a/b/read"));
+    EXPECT_TRUE(pattern_matches("a*b*c", "a--b--bc"));
+    EXPECT_FALSE(pattern_matches("keys/*", "keys"));
+    EXPECT_FALSE(pattern_matches("keys/*", "xkeys/read"));
+    EXPECT_FALSE(pattern_matches("*/read", "read"));
+    EXPECT_FALSE(pattern_matches("*/read", "keys/read/action"));
+    EXPECT_FALSE(pattern_matches("keys/read", "keys/rea"));
+    EXPECT_FALSE(pattern_matches("a*b*c", "a--c--b"));
+}
+
+TEST(Roles, ScopesCoverWhatIsBelowThemBySegment) {
+    constexpr const char* kVault =
+        "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v";
+    const std::string key = std::string(kVault) + "/keys/k";
+    EXPECT_TRUE(scope_covers("/", key));
+    EXPECT_TRUE(scope_covers("/subscriptions/s", key));
+    EXPECT_TRUE(scope_covers("/SUBSCRIPTIONS/S/resourcegroups/G", key));
+    EXPECT_TRUE(scope_covers(kVault, key));
+    EXPECT_TRUE(scope_covers(std::string(kVault) + "/", key));
+    EXPECT_TRUE(scope_covers(key, key));
+    EXPECT_FALSE(scope_covers(key, kVault));
+    EXPECT_FALSE(
+        scope_covers("/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/"
+                     "vaults/vv",
+                     key));
+    EXPECT_FALSE(scope_covers("/subscriptions/s2", key));
+    EXPECT_FALSE(scope_covers("/subscription", key));
+    EXPECT_FALSE(scope_covers(key, key + "2"));
+}
+
+}  // namespace
+}  // namespace vouchsafe::vault

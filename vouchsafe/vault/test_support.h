@@ -1,0 +1,314 @@
+// What the tests of vault/ share: issuers of tokens that are served to the vault, a vault on a
+// temporary store, and requests to its handler.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/json.h"
+#include "vouchsafe/crypto/wrap.h"
+#include "vouchsafe/jose/jwt.h"
+#include "vouchsafe/vault/service.h"
+
+namespace vouchsafe::vault::test {
+
+inline const Time kNow = from_unix(1'800'000'000);
+inline constexpr const char* kTenant = "11111111-1111-4111-8111-111111111111";
+inline constexpr const char* kOfficer = "aaaaaaaa-0000-4000-8000-000000000001";
+inline constexpr const char* kReleaser = "aaaaaaaa-0000-4000-8000-000000000002";
+inline constexpr const char* kUser = "aaaaaaaa-0000-4000-8000-000000000003";
+inline constexpr const char* kNobody = "aaaaaaaa-0000-4000-8000-000000000004";
+inline constexpr const char* kAuthority = "https://sharedweu.weu.attest.azure.net";
+
+// Issuer signs tokens and shows its public key.
+struct Issuer {
+    std::string kid;
+    crypto::PrivateKey key;
+
+    Json jwks() const {
+        Json jwk = jose::encode_jwk(key.public_key());
+        jwk["kid"] = kid;
+        jwk["use"] = "sig";
+        return {{"keys", Json::array({jwk})}};
+    }
+    std::string token(const Json& claims) const {
+        return MUST(jose::mint_jwt({{"kid", kid}}, claims, key, crypto::SigAlg::rs256));
+    }
+};
+
+// RSA keys are slow to make: one of each for all tests of the binary.
+struct Keys {
+    Issuer login{"login-1", make_rsa()};
+    Issuer attestation{"attest-1", make_rsa()};
+    Issuer stranger{"stranger-1", make_rsa()};
+    crypto::PrivateKey tee = make_rsa();
+    net::TlsIdentity signer = make_signer();
+
+    static crypto::PrivateKey make_rsa() { return MUST(crypto::PrivateKey::generate_rsa(2048)); }
+
+    static net::TlsIdentity make_signer() {
+        auto root_key = MUST(crypto::PrivateKey::generate_ec(crypto::Curve::p256));
+        auto leaf_key = MUST(crypto::PrivateKey::generate_rsa(2048));
+        crypto::CertificateSpec root;
+        root.subject = {{"CN", "Vault Test Root"}};
+        root.not_before = kNow - Seconds(86400);
+        root.not_after = kNow + Seconds(86400 * 365);
+        root.ca = true;
+        auto root_cert = MUST(crypto::issue_certificate(
+            root, root_key.public_key(), nullptr, root_key, crypto::CertSignature::ecdsa_sha256));
+        crypto::CertificateSpec leaf = root;
+        leaf.subject = {{"CN", "vault.azure.net"}};
+        leaf.ca = false;
+        leaf.dns_names = {"vault.azure.net", "*.vault.azure.net"};
+        leaf.server_auth = true;
+        auto leaf_cert =
+            MUST(crypto::issue_certificate(leaf, leaf_key.public_key(), &root_cert, root_key,
+                                           crypto::CertSignature::ecdsa_sha256));
+        return {{leaf_cert, root_cert}, leaf_key};
+    }
+};
+inline const Keys& keys() {
+    static const Keys kKeys;
+    return kKeys;
+}
+
+// FakeWeb serves JSON documents by URL and counts.
+struct FakeWeb {
+    std::map<std::string, Json> documents;
+    std::map<std::string, int> fetched;
+
+    void serve(const std::string& base, const Issuer& issuer) {
+        documents[base + "/.well-known/openid-configuration"] = {{"issuer", base},
+                                                                 {"jwks_uri", base + "/certs"}};
+        documents[base + "/certs"] = issuer.jwks();
+    }
+    FetchJson fetch() {
+        return [this](const std::string& url) -> Result<Json> {
+            ++fetched[url];
+            auto found = documents.find(url);
+            if (found == documents.end()) return fail(Code::unavailable, "{} is down", url);
+            return found->second;
+        };
+    }
+};
+
+inline std::string login_base() {
+    return fmt::format("https://login.microsoftonline.com/{}/v2.0", kTenant);
+}
+
+inline Json access_claims(std::string_view oid) {
+    return {{"iss", fmt::format("https://sts.windows.net/{}/", kTenant)},
+            {"aud", "https://vault.azure.net"},
+            {"iat", to_unix(kNow)},
+            {"nbf", to_unix(kNow)},
+            {"exp", to_unix(kNow) + 3600},
+            {"oid", oid},
+            {"tid", kTenant},
+            {"appid", "55555555-5555-4555-8555-555555555555"}};
+}
+inline std::string access_token(std::string_view oid) {
+    return keys().login.token(access_claims(oid));
+}
+
+inline Json tee_jwk(const crypto::PublicKey& key) {
+    Json jwk = jose::encode_jwk(key);
+    jwk["kid"] = "TpmEphemeralEncryptionKey";
+    jwk["key_ops"] = Json::array({"encrypt"});
+    return jwk;
+}
+// attestation_claims are those of a good confidential VM.
+inline Json attestation_claims() {
+    return {{"iss", kAuthority},
+            {"jti", "token-1"},
+            {"iat", to_unix(kNow)},
+            {"nbf", to_unix(kNow)},
+            {"exp", to_unix(kNow) + 28800},
+            {"x-vouchsafe-trust-tier", "simulated"},
+            {"x-ms-runtime", {{"keys", Json::array({tee_jwk(keys().tee.public_key())})}}},
+            {"x-ms-isolation-tee",
+             {{"x-ms-attestation-type", "sevsnpvm"},
+              {"x-ms-compliance-status", "azure-compliant-cvm"},
+              {"x-ms-sevsnpvm-is-debuggable", false}}}};
+}
+
+inline Json tutorial_policy() {
+    return {{"version", "1.0.0"},
+            {"anyOf",
+             Json::array(
+                 {{{"authority", kAuthority},
+                   {"allOf", Json::array({{{"claim", "x-ms-isolation-tee.x-ms-attestation-type"},
+                                           {"equals", "sevsnpvm"}},
+                                          {{"claim", "x-ms-isolation-tee.x-ms-compliance-status"},
+                                           {"equals", "azure-compliant-cvm"}}})}}})}};
+}
+inline Json envelope(const Json& policy, bool immutable = false) {
+    Json out = {{"data", encode_base64url(as_bytes(dump_json(policy)))}};
+    if (immutable) out["immutable"] = true;
+    return out;
+}
+// An exportable key under the tutorial's policy. EC keys are made faster.
+inline Json exportable_key(const char* kty = "EC-HSM") {
+    return {{"kty", kty},
+            {"attributes", {{"exportable", true}}},
+            {"release_policy", envelope(tutorial_policy())}};
+}
+
+// FailingStore is a store whose writes to some tables fail, as on a full disk.
+class FailingStore : public store::Store {
+  public:
+    explicit FailingStore(store::Store& inner) : inner_(inner) {}
+    std::string failing_table;  // "" for none
+
+    Result<void> run(const std::function<Result<void>(store::Transaction&)>& work) override {
+        return inner_.run([&](store::Transaction& tx) -> Result<void> {
+            Failing failing(tx, failing_table);
+            return work(failing);
+        });
+    }
+    Result<void> read(const std::function<Result<void>(store::View&)>& work) override {
+        return inner_.read(work);
+    }
+
+  private:
+    class Failing : public store::Transaction {
+      public:
+        Failing(store::Transaction& inner, std::string_view table) : inner_(inner), table_(table) {}
+        Result<std::optional<Bytes>> get(std::string_view table, std::string_view key) override {
+            return inner_.get(table, key);
+        }
+        Result<std::vector<store::Record>> scan(std::string_view table, std::string_view prefix,
+                                                std::string_view after, size_t limit) override {
+            return inner_.scan(table, prefix, after, limit);
+        }
+        Result<void> put(std::string_view table, std::string_view key, ByteView value) override {
+            if (table == table_) return fail(Code::io, "the disk is full");
+            return inner_.put(table, key, value);
+        }
+        Result<void> insert(std::string_view table, std::string_view key, ByteView value) override {
+            if (table == table_) return fail(Code::io, "the disk is full");
+            return inner_.insert(table, key, value);
+        }
+        Result<bool> erase(std::string_view table, std::string_view key) override {
+            return inner_.erase(table, key);
+        }
+
+      private:
+        store::Transaction& inner_;
+        std::string_view table_;
+    };
+    store::Store& inner_;
+};
+
+// Answer is a response with its body taken apart.
+struct Answer {
+    int status = 0;
+    Json body;
+    net::Headers headers;
+
+    std::string code() const { return text("code"); }
+    std::string message() const { return text("message"); }
+    std::string inner() const {
+        return body.contains("error") && body["error"].contains("innererror")
+                   ? body["error"]["innererror"]["code"].get<std::string>()
+                   : "";
+    }
+    std::string check() const { return headers.get("x-vouchsafe-check"); }
+    std::string request_id() const { return headers.get("x-ms-request-id"); }
+
+  private:
+    std::string text(const char* name) const {
+        return body.contains("error") ? body["error"][name].get<std::string>() : "";
+    }
+};
+
+inline Json parsed_or_null(const std::string& text) {
+    Result<Json> json = parse_json(text);
+    return json ? *json : Json(nullptr);
+}
+
+// VaultTest is a laboratory vault "myconfkv" with the roles of the tutorial.
+class VaultTest : public testing::Test {
+  protected:
+    VaultTest() : dir_(MUST(TemporaryDir::create("vault-test"))) {
+        sqlite_ = MUST(store::open_sqlite(dir_.path() / "vault.db"));
+        store_.emplace(*sqlite_);
+        config_.directory = dir_.path() / "keys";
+        config_.attestation_origins = {kAuthority};
+        config_.allow_simulated = true;
+        web_.serve(login_base(), keys().login);
+        web_.serve(kAuthority, keys().attestation);
+        start();
+        vault_ = MUST(service_->create_vault({.name = "myconfkv", .tenant = kTenant}));
+        MUST(service_->assign_role(kOfficer, "Key Vault Crypto Officer", vault_.resource_id));
+        MUST(service_->assign_role(kReleaser, "Key Vault Crypto Service Release User",
+                                   vault_.resource_id));
+        MUST(service_->assign_role(kUser, "Key Vault Crypto User", vault_.resource_id));
+    }
+
+    void start() { service_ = MUST(open(config_)); }
+    Result<std::unique_ptr<Service>> open(const Config& config) {
+        return Service::create(config, {*store_, clock_, web_.fetch(), keys().signer});
+    }
+
+    // send gives the handler a request. `target` is path and query; an empty token sends none.
+    Answer send(std::string_view method, std::string_view target, const std::string& body,
+                const std::string& token, std::string_view host = "myconfkv.vault.azure.net") {
+        net::Request request;
+        request.method = method;
+        request.target = target;
+        request.host = host;
+        request.body = body;
+        request.remote = "127.0.0.1";
+        request.tls = true;
+        const size_t mark = target.find('?');
+        split(target.substr(0, mark), '/',
+              [&](std::string_view part) { request.path.emplace_back(part); });
+        if (mark != std::string_view::npos) {
+            split(target.substr(mark + 1), '&', [&](std::string_view part) {
+                const size_t equals = part.find('=');
+                request.query.emplace_back(part.substr(0, equals), part.substr(equals + 1));
+            });
+        }
+        if (!token.empty()) request.headers.set("Authorization", "Bearer " + token);
+        net::Response response = service_->handler()(request);
+        return {response.status, parsed_or_null(response.body), response.headers};
+    }
+    // as sends JSON as one of the principals, with api-version 7.4.
+    Answer as(std::string_view oid, std::string_view method, const std::string& path,
+              const Json& body = nullptr) {
+        const std::string separator = path.find('?') == std::string::npos ? "?" : "&";
+        return send(method, path + separator + "api-version=7.4",
+                    body.is_null() ? "" : dump_json(body), access_token(oid));
+    }
+    Answer create(const std::string& name, const Json& body) {
+        return as(kOfficer, "POST", "/keys/" + name + "/create", body);
+    }
+
+    // recorded returns the audit entries of an answer's request.
+    std::vector<audit::StoredEntry> recorded(const Answer& answer) {
+        return MUST(service_->audit().find(answer.request_id()));
+    }
+
+    static void split(std::string_view text, char separator,
+                      const std::function<void(std::string_view)>& use) {
+        while (!text.empty()) {
+            const size_t end = std::min(text.find(separator), text.size());
+            if (end > 0) use(text.substr(0, end));
+            text.remove_prefix(std::min(end + 1, text.size()));
+        }
+    }
+
+    TemporaryDir dir_;
+    std::unique_ptr<store::Store> sqlite_;
+    std::optional<FailingStore> store_;
+    FixedClock clock_{kNow};
+    FakeWeb web_;
+    Config config_;
+    std::unique_ptr<Service> service_;
+    VaultInfo vault_;
+};
+
+}  // namespace vouchsafe::vault::test
