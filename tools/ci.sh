@@ -47,7 +47,7 @@ stage_layers() {
 
 stage_build() {
     tools/install_deps.sh build test || return 1
-    count "build" configure_and_build release "$build" -DVS_TESTS=ON -DVS_BENCH=ON
+    count "build" configure_and_build release "$build" -DVS_TESTS=ON -DVS_BENCH=ON -DVS_REPLAY=OFF
 }
 
 run_unit_binaries() { # run_unit_binaries DIR: every *_test in it, side by side
@@ -105,6 +105,11 @@ stage_sanitizers() {
     count "build with ASan and UBSan" configure_and_build asan "$build/asan"
     export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
     run_unit_binaries "$build/asan"
+    local replay name
+    for replay in "$build"/asan/*_fuzz; do
+        name=$(basename "$replay" _fuzz)
+        count "replay of the corpus $name" sh -c '"$1" "$2" >/dev/null' sh "$replay" "fuzz/corpus/$name"
+    done
 }
 
 stage_fuzz() {

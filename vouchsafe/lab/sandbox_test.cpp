@@ -102,7 +102,9 @@ TEST_F(Sandbox, HasNoCapabilitiesAndGainsNone) {
     EXPECT_THAT(outcome.end.out, HasSubstr("CapEff:\t0000000000000000"));
     EXPECT_THAT(outcome.end.out, HasSubstr("CapPrm:\t0000000000000000"));
     EXPECT_THAT(outcome.end.out, HasSubstr("NoNewPrivs:\t1"));
-    if (outcome.report.seccomp) EXPECT_THAT(outcome.end.out, HasSubstr("Seccomp:\t2"));
+    if (outcome.report.seccomp) {
+        EXPECT_THAT(outcome.end.out, HasSubstr("Seccomp:\t2"));
+    }
 }
 
 TEST_F(Sandbox, SeesOnlyItsOwnProcesses) {
@@ -181,8 +183,12 @@ TEST_F(Sandbox, ConnectsOnlyWhereItMayAndCannotReachIntoTheKernel) {
     const std::string& out = outcome.end.out;
     EXPECT_THAT(out, HasSubstr("tcp allowed connected")) << outcome.end.err;
     EXPECT_THAT(out, HasSubstr("unix allowed connected"));
-    if (outcome.report.landlock_net) EXPECT_THAT(out, HasSubstr("tcp other EACCES"));
-    if (outcome.report.mount_ns) EXPECT_THAT(out, HasSubstr("unix other ENOENT"));
+    if (outcome.report.landlock_net) {
+        EXPECT_THAT(out, HasSubstr("tcp other EACCES"));
+    }
+    if (outcome.report.mount_ns) {
+        EXPECT_THAT(out, HasSubstr("unix other ENOENT"));
+    }
     if (outcome.report.seccomp) {
         for (const char* line :
              {"ptrace EPERM", "process_vm_readv EPERM", "unshare EPERM", "mount EPERM",
@@ -198,7 +204,9 @@ TEST_F(Sandbox, ReportsWhatIsActive) {
     EXPECT_TRUE(outcome.end.ok());
     EXPECT_TRUE(outcome.report.mount_ns || outcome.report.landlock_abi > 0);
     EXPECT_FALSE(outcome.report.summary().empty());
-    if (!outcome.report.mount_ns) EXPECT_FALSE(outcome.report.missing.empty());
+    if (!outcome.report.mount_ns) {
+        EXPECT_FALSE(outcome.report.missing.empty());
+    }
 }
 
 TEST_F(Sandbox, RefusesPathsThatWouldGiveEverything) {
