@@ -141,18 +141,20 @@ Result<int> run_exec(const Context& context, const VmCommand& command) {
     Running running = TRY(bring_up(context, command));
     lab::Command child;
     child.argv = command.argv;
-    // The program itself is inside under its own path, whatever it is called here.
-    if (child.argv.front() == "vouchsafe") {
-        child.argv.front() = std::filesystem::read_symlink("/proc/self/exe").string();
-    }
-    child.env = std::vector<std::string>{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp",
-                                         "OMP_WAIT_POLICY=passive",
-                                         "VOUCHSAFE_SITE=" + running.site.string(),
-                                         fmt::format("ATTEST_URL={}", lab::kAttestationUrl)};
+    // This program is there inside too, under its own path, and found by its name.
+    std::error_code error;
+    Path program = std::filesystem::read_symlink("/proc/self/exe", error);
+    if (error) return fail(Code::io, "cannot find this program: {}", error.message());
+    if (child.argv.front() == "vouchsafe") child.argv.front() = program.string();
+    child.env = std::vector<std::string>{
+        fmt::format("PATH=/usr/local/bin:/usr/bin:/bin:{}", program.parent_path().string()),
+        "HOME=/tmp", "OMP_WAIT_POLICY=passive", "VOUCHSAFE_SITE=" + running.site.string(),
+        fmt::format("ATTEST_URL={}", lab::kAttestationUrl)};
     child.out = lab::Command::Output::inherit;
     child.err = lab::Command::Output::inherit;
     lab::SandboxSpec sandbox;
     sandbox.read = {running.folder->path(), running.machine->event_log_path()};
+    sandbox.execute = {program};
     add_visible_paths(command, sandbox, child);
     sandbox.sockets = running.machine->sockets();
     sandbox.ports = running.services->ports(running.metadata);

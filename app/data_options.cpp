@@ -126,10 +126,18 @@ Result<std::string> KeySource::version_in(const std::string& info) const {
     return fail(Code::not_found, "wrapped for {}", info);
 }
 
+// unwrap_with_file tries the key from the file on any data key: one it does not fit is not ours.
+Result<SecretBytes> KeySource::unwrap_with_file(const std::string& provider,
+                                                const std::string& info, ByteView wrapped) const {
+    auto opened = seal::unwrap_with(used_->key, "")(provider, info, wrapped);
+    if (opened || opened.error().code != Code::bad_evidence) return opened;
+    return fail(Code::not_found, "not wrapped for this key");
+}
+
 seal::UnwrapKey KeySource::unwrap_native() {
     return [this](const std::string& provider, const std::string& info,
                   ByteView wrapped) -> Result<SecretBytes> {
-        if (from_file_) return seal::unwrap_with(used_->key, "")(provider, info, wrapped);
+        if (from_file_) return unwrap_with_file(provider, info, wrapped);
         if (provider != seal::kProvider) return fail(Code::not_found, "wrapped by {}", provider);
         std::string version = TRY(version_in(info));
         used_ = TRY(session_->key(version));

@@ -37,6 +37,8 @@ class KeySource {
   private:
     KeySource() = default;
     Result<std::string> version_in(const std::string& info) const;
+    Result<SecretBytes> unwrap_with_file(const std::string& provider, const std::string& info,
+                                         ByteView wrapped) const;
     std::string key_id_;                      // as given with --key
     std::optional<guest::ReleasedKey> used_;  // last; from a file: always
     bool from_file_ = false;

@@ -1,8 +1,7 @@
 // How fast is AES-256-GCM on one core, by engine and by the size of a message?
 #include <benchmark/benchmark.h>
-#include <fmt/format.h>
 
-#include "bench/machine.h"
+#include "bench/environment.h"
 #include "vouchsafe/crypto/aead.h"
 #include "vouchsafe/crypto/random.h"
 
@@ -51,7 +50,7 @@ void add_benchmarks() {
 }  // namespace vouchsafe::bench
 
 int main(int argc, char** argv) {
-    vouchsafe::bench::print_machine();
+    vouchsafe::bench::print_environment();
     vouchsafe::bench::add_benchmarks();
     benchmark::Initialize(&argc, argv);
     benchmark::RunSpecifiedBenchmarks();

@@ -207,7 +207,7 @@ class SharedFindings {
 
 struct CleanSpec {
     std::string program;
-    std::vector<std::string> read, write, sockets;
+    std::vector<std::string> read, write, execute, sockets;
 };
 
 Result<CleanSpec> clean(const Command& command, const SandboxSpec& spec) {
@@ -216,6 +216,7 @@ Result<CleanSpec> clean(const Command& command, const SandboxSpec& spec) {
     out.program = fs::absolute(TRY(find_program(command.argv[0]))).lexically_normal().string();
     out.read = TRY(clean_paths(spec.read));
     out.write = TRY(clean_paths(spec.write));
+    out.execute = TRY(clean_paths(spec.execute));
     out.sockets = TRY(clean_paths(spec.sockets));
     return out;
 }
@@ -233,6 +234,7 @@ SandboxPlan make_plan(const Attempt& attempt, const CleanSpec& clean, const Sand
     PlanMaker maker(plan, attempt.mounts());
     maker.system();
     for (const std::string& path : clean.read) maker.readable(path, false);
+    for (const std::string& path : clean.execute) maker.readable(path, true);
     maker.readable(clean.program, true);
     for (const std::string& path : clean.write) maker.writable(path);
     for (const std::string& path : clean.sockets) maker.socket(path);

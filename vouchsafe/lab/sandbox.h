@@ -21,6 +21,7 @@ struct SandboxSpec {
     // are readable always, and the program itself; /tmp is private and empty.
     std::vector<Path> read;       // files and folders; absolute, must exist
     std::vector<Path> write;      // the same, read and write
+    std::vector<Path> execute;    // programs beside the one that is started
     std::vector<Path> sockets;    // unix sockets that may be connected to
     std::vector<uint16_t> ports;  // TCP ports that may be connected to
     size_t tmp_bytes = 64 << 20;  // size of /tmp
