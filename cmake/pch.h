@@ -1,5 +1,5 @@
-// The headers that nearly every file includes, precompiled once. Not a substitute for includes: every
-// file still names what it uses, and the build without it (-DVS_PCH=OFF) must work too.
+// The headers that nearly every file includes, precompiled once. Not a substitute for includes:
+// every file still names what it uses, and the build without it (-DVS_PCH=OFF) must work too.
 #pragma once
 
 #include <fmt/format.h>

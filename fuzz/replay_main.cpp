@@ -23,11 +23,21 @@ void mutate(std::vector<uint8_t>& data, std::mt19937& random) {
     for (int edits = 1 + static_cast<int>(random() % 3); edits > 0 && !data.empty(); --edits) {
         size_t at = random() % data.size();
         switch (random() % 5) {
-            case 0: data[at] = static_cast<uint8_t>(data[at] ^ (1U << (random() % 8))); break;
-            case 1: data[at] = static_cast<uint8_t>(random()); break;
-            case 2: data.resize(at); break;
-            case 3: data.insert(data.begin() + static_cast<ptrdiff_t>(at), 1 + random() % 8, 0xff); break;
-            case 4: data.erase(data.begin() + static_cast<ptrdiff_t>(at)); break;
+            case 0:
+                data[at] = static_cast<uint8_t>(data[at] ^ (1U << (random() % 8)));
+                break;
+            case 1:
+                data[at] = static_cast<uint8_t>(random());
+                break;
+            case 2:
+                data.resize(at);
+                break;
+            case 3:
+                data.insert(data.begin() + static_cast<ptrdiff_t>(at), 1 + random() % 8, 0xff);
+                break;
+            case 4:
+                data.erase(data.begin() + static_cast<ptrdiff_t>(at));
+                break;
         }
     }
 }

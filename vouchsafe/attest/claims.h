@@ -3,7 +3,7 @@
 // begin with "x-vouchsafe-". Pure.
 //
 // What differs from Azure's guest token, and why:
-//   - the claims about Windows' boot manager (kBootManagerClaims) are constants on Linux, as in
+//   - the claims about Windows' boot manager are constants on Linux, as in
 //     Azure's Linux tokens, and are left out for any other system: they would have to be read from
 //     Windows' own events, which is not built;
 //   - dbvalidated, dbxvalidated and default-securebootkeysvalidated come from the Secure Boot

@@ -44,7 +44,9 @@ std::string policy(const Config& config, std::string_view more_rules) {
 }  // namespace
 
 std::string default_azure_guest_policy(const Config& config) {
-    return policy(config, "    [type==\"secureboot\", value==true] &&\n");
+    return policy(config,
+                  "    [type==\"secureboot\", value==true] &&\n"
+                  "    [type==\"x-ms-compliance-status\", value==\"azure-compliant-cvm\"] &&\n");
 }
 
 std::string default_snp_vm_policy(const Config& config) {

@@ -3,8 +3,9 @@
 // token can know by x-ms-policy-hash under which rules it was made:
 //   - the guest policy allows neither debugging nor migration, and the report comes from VMPL 0;
 //   - every component of the TCB is at its floor or above (Config::minimum_tcb), per product line;
-//   - AzureGuest only: Secure Boot was on.
-// The rules themselves are enforced by `evidence`; nothing can switch them off.
+//   - AzureGuest only: Secure Boot was on, and the paravisor is a known one
+//     (Config::compliant_id_keys; the claim x-ms-compliance-status stands for it).
+// The rules themselves are enforced by `evidence` and `appraise`; nothing can switch them off.
 #pragma once
 
 #include <string>

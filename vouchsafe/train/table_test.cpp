@@ -148,6 +148,7 @@ float slow_value(const std::string& text) {
 
 TEST(CsvCell, RoundsCorrectlyHoweverANumberIsWritten) {
     std::mt19937_64 random(7);
+    CsvRows rows;
     for (int i = 0; i < 50000; ++i) {
         std::string text(random() % 2, '-');
         size_t whole = random() % 12, fraction = random() % 14;
@@ -155,7 +156,6 @@ TEST(CsvCell, RoundsCorrectlyHoweverANumberIsWritten) {
         if (fraction > 0) text += '.';
         for (size_t k = 1; k < fraction; ++k) text += static_cast<char>('0' + random() % 10);
         if (random() % 8 == 0) text += "e" + std::to_string(static_cast<int>(random() % 60) - 30);
-        CsvRows rows;
         MUST(parse_rows(as_bytes(text + "\n"), 1, rows));
         float wanted = slow_value(text);
         if (std::isinf(wanted)) {
@@ -230,7 +230,7 @@ TEST(Table, IsTheSameFromManyPiecesThreadsAndSealedChunks) {
     Table many = MUST(Table::parse(as_bytes(csv), {.label = "y", .threads = 4}));
     EXPECT_TRUE(same_bits(one.expose_values(), many.expose_values()));
     EXPECT_TRUE(same_bits(one.expose_labels(), many.expose_labels()));
-    for (uint32_t frame : {1000U, 700001U, 3U << 20, 8U << 20}) {
+    for (uint32_t frame : {1000U, 700001U, 2U << 20}) {
         Bytes sealed =
             MUST(seal::seal_bytes(as_bytes(csv), {plain_recipient()}, {.frame_length = frame}));
         seal::MemorySource source(sealed);

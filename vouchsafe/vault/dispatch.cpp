@@ -129,9 +129,9 @@ net::Response Dispatcher::run(const Operation& operation, const net::Request& re
 
 void Dispatcher::record_failure(const Call& call, const Error& error) {
     const bool refused = error.reason() != nullptr || error.code == Code::forbidden;
-    const LogLevel level = refused || error.code == Code::invalid || error.code == Code::not_found
-                               ? LogLevel::info
-                               : LogLevel::error;
+    const bool own_fault =
+        error.code == Code::io || error.code == Code::internal || error.code == Code::unavailable;
+    const LogLevel level = own_fault ? LogLevel::error : LogLevel::info;
     log_event(level, "request refused",
               {{"request_id", call.request_id},
                {"operation", call.operation.name},

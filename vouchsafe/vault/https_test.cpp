@@ -90,7 +90,7 @@ TEST_F(HttpsTest, AKeyIsMadeChallengedForAndReleased) {
     EXPECT_THAT(challenge.headers.get("WWW-Authenticate"), testing::HasSubstr(kTenant));
     EXPECT_EQ(challenge.headers.get("x-ms-client-request-id"), "mine");
 
-    Answer made = ask("POST", path, dump_json(exportable_key("RSA-HSM")), access_token(kOfficer));
+    Answer made = ask("POST", path, dump_json(exportable_key()), access_token(kOfficer));
     ASSERT_EQ(made.status, 200) << dump_json(made.body);
     EXPECT_EQ(made.body["attributes"]["hsmPlatform"], "0");
     Answer answer = ask("POST", "/keys/KeyEncryptionKey//release?api-version=7.3",

@@ -1,4 +1,5 @@
 // Secure key release: what a good request gets, and every check's nearest refusal.
+#include "vouchsafe/vault/records.h"
 #include "vouchsafe/vault/test_support.h"
 
 namespace vouchsafe::vault::test {
@@ -402,6 +403,22 @@ TEST_F(ReleaseTest, AKeyThatChangesWhileItIsJudgedIsNotReleased) {
     expect_refused(release(fresh()), "VAULT-KEY-UNCHANGED", 409);
     EXPECT_TRUE(changed);
     EXPECT_EQ(release(fresh()).status, 200);
+}
+
+TEST_F(ReleaseTest, AKeyMovedToAnotherPlaceInTheStoreDoesNotOpen) {
+    const auto place = [](const std::string& name, const Json& bundle) {
+        const std::string kid = bundle["key"]["kid"];
+        return version_record_key("myconfkv", name, kid.substr(kid.rfind('/') + 1));
+    };
+    const Json two = create("two", exportable_key()).body;
+    MUST(sqlite_->run([&](store::Transaction& tx) -> Result<void> {
+        auto sealed = TRY(tx.get(kSecretTable, place("KeyEncryptionKey", bundle_)));
+        return tx.put(kSecretTable, place("two", two), *sealed);
+    }));
+    Answer answer = release(attested(), kReleaser, "two");
+    EXPECT_EQ(answer.status, 500);
+    EXPECT_FALSE(answer.body.contains("value"));
+    EXPECT_EQ(release(attested()).status, 200);
 }
 
 }  // namespace
