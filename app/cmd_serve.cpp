@@ -47,9 +47,10 @@ Result<net::TlsIdentity> read_tls(const ServeCommand& command) {
     Bytes key = TRY(read_file(command.tls_key, 64 << 10));
     auto private_key = crypto::PrivateKey::from_pem(key);
     wipe(key);
-    return net::TlsIdentity{
-        TRY(with_context(crypto::Certificate::parse_pem_bundle(chain), command.tls_cert)),
-        TRY(with_context(std::move(private_key), command.tls_key))};
+    auto certificates =
+        TRY(with_context(crypto::Certificate::parse_pem_bundle(chain), command.tls_cert));
+    auto checked_key = TRY(with_context(std::move(private_key), command.tls_key));
+    return net::TlsIdentity{std::move(certificates), std::move(checked_key)};
 }
 
 Result<net::TlsIdentity> tls_for(const Context& context, const ServeCommand& command,

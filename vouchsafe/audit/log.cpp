@@ -43,9 +43,13 @@ Json encode_check(const Check& check) {
 }
 
 Result<Check> parse_check(const Json& json) {
-    return Check{TRY(json_string(json, "code")), TRY(json_string(json, "field")),
-                 TRY(json_string(json, "expected")), TRY(json_string(json, "found")),
-                 TRY(json_bool(json, "passed"))};
+    Check out;
+    out.code = TRY(json_string(json, "code"));
+    out.field = TRY(json_string(json, "field"));
+    out.expected = TRY(json_string(json, "expected"));
+    out.found = TRY(json_string(json, "found"));
+    out.passed = TRY(json_bool(json, "passed"));
+    return out;
 }
 
 Result<Outcome> parse_outcome(std::string_view name) {

@@ -34,12 +34,10 @@ bool is_name(std::string_view text) {
 
 Result<VaultKey> read_key(Json bundle) {
     const Json* jwk = TRY(json_object(bundle, "key"));
-    VaultKey out{TRY(json_string(*jwk, "kid")),
-                 TRY(json_string(*jwk, "kty")),
-                 TRY(jose::parse_jwk(*jwk)),
-                 {}};
-    out.bundle = std::move(bundle);
-    return out;
+    std::string kid = TRY(json_string(*jwk, "kid"));
+    std::string type = TRY(json_string(*jwk, "kty"));
+    crypto::PublicKey key = TRY(jose::parse_jwk(*jwk));
+    return VaultKey{std::move(kid), std::move(type), std::move(key), std::move(bundle)};
 }
 
 }  // namespace

@@ -70,9 +70,10 @@ Result<Authority> read_authority(const Path& dir, std::string_view name) {
     Bytes text = TRY(read_file(dir / "keys" / file, kMaxPem));
     auto key = PrivateKey::from_pem(text);
     wipe(text);
-    Authority out{TRY(with_context(std::move(key), (dir / "keys" / file).string())),
-                  TRY(with_context(Certificate::parse_pem(TRY(read_text_file(dir / file, kMaxPem))),
-                                   (dir / file).string()))};
+    PrivateKey private_key = TRY(with_context(std::move(key), (dir / "keys" / file).string()));
+    std::string pem = TRY(read_text_file(dir / file, kMaxPem));
+    Certificate certificate = TRY(with_context(Certificate::parse_pem(pem), (dir / file).string()));
+    Authority out{std::move(private_key), std::move(certificate)};
     if (!(TRY(out.certificate.public_key()) == out.key.public_key())) {
         return fail(Code::invalid, "{}: key and certificate \"{}\" do not belong together",
                     dir.string(), name);
@@ -132,13 +133,14 @@ Result<SimulatedRoot> SimulatedRoot::create(const Path& dir, Time now) {
     Certificate ask_certificate = TRY(crypto::issue_certificate(
         ca_spec(amd_name("SEV-Milan"), now, 25 * kYear, 0), ask.public_key(), &ark.certificate,
         ark.key, CertSignature::rsa_pss_sha384));
+    Authority vtpm_ca = TRY(make_root(PrivateKey::generate_rsa(2048),
+                                      ca_spec(lab_name("Virtual TPM CA"), now, 10 * kYear, 0),
+                                      CertSignature::rsa_pkcs1_sha256));
+    Authority tls_ca = TRY(make_root(PrivateKey::generate_ec(crypto::Curve::p256),
+                                     ca_spec(lab_name("TLS CA"), now, 10 * kYear, 0),
+                                     CertSignature::ecdsa_sha256));
     Keys keys{std::move(ark), Authority{std::move(ask), std::move(ask_certificate)},
-              TRY(make_root(PrivateKey::generate_rsa(2048),
-                            ca_spec(lab_name("Virtual TPM CA"), now, 10 * kYear, 0),
-                            CertSignature::rsa_pkcs1_sha256)),
-              TRY(make_root(PrivateKey::generate_ec(crypto::Curve::p256),
-                            ca_spec(lab_name("TLS CA"), now, 10 * kYear, 0),
-                            CertSignature::ecdsa_sha256))};
+              std::move(vtpm_ca), std::move(tls_ca)};
 
     // Written beside and renamed, so that the folder is there whole or not at all.
     Path unfinished = dir;
@@ -168,8 +170,11 @@ Result<SimulatedRoot> SimulatedRoot::load(const Path& dir) {
     if (!std::filesystem::is_directory(dir, ignored)) {
         return fail(Code::not_found, "there is no simulated root in {}", dir.string());
     }
-    Keys keys{TRY(read_authority(dir, "ark")), TRY(read_authority(dir, "ask")),
-              TRY(read_authority(dir, "vtpm-ca")), TRY(read_authority(dir, "tls-ca"))};
+    Authority ark = TRY(read_authority(dir, "ark"));
+    Authority ask = TRY(read_authority(dir, "ask"));
+    Authority vtpm_ca = TRY(read_authority(dir, "vtpm-ca"));
+    Authority tls_ca = TRY(read_authority(dir, "tls-ca"));
+    Keys keys{std::move(ark), std::move(ask), std::move(vtpm_ca), std::move(tls_ca)};
     if (!keys.ask.certificate.verify_signed_by(keys.ark.certificate)) {
         return fail(Code::invalid, "{}: the ASK is not issued by the ARK", dir.string());
     }

@@ -120,7 +120,8 @@ class Parser {
         if (members.size() != 2) {
             return wrong(path, "an authority has exactly one of allOf and anyOf", kWriteAuthority);
         }
-        return Authority{url->get<std::string>(), TRY(list(members, path, 1))};
+        Condition conditions = TRY(list(members, path, 1));
+        return Authority{url->get<std::string>(), std::move(conditions)};
     }
 
     // list reads the one of allOf and anyOf that `members` has.

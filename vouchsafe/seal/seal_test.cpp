@@ -32,7 +32,8 @@ struct FilledPipe {
     }
     bool write_pipe() {
         FILE* file = ::fopen(path.c_str(), "w");
-        bool done = ::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
+        bool done = bytes.empty() ||  // fwrite must not be given a null pointer
+                    ::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
         return ::fclose(file) == 0 && done;
     }
     Path path;

@@ -3,8 +3,10 @@
 #include <locale.h>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <unordered_set>
 
@@ -20,6 +22,9 @@ constexpr float kMissing = std::numeric_limits<float>::quiet_NaN();
 // rounded once, so the quotient is the correctly rounded value of the decimal (ml.md, 4).
 constexpr double kPowersOfTen[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,
                                    1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19};
+constexpr uint64_t kWholePowersOfTen[] = {1,      10,      100,      1000,     10000,
+                                          100000, 1000000, 10000000, 100000000};
+constexpr double kSign[] = {1, -1};
 constexpr size_t kMaxDigits = 19;  // 10^19 fits 64 bits
 constexpr uint64_t kMaxExact = uint64_t{1} << 53;
 
@@ -69,60 +74,88 @@ class Lines {
 
     // row parses one line into columns_ floats.
     std::optional<CellError> row(float* out) {
-        for (size_t i = 0; i < columns_; ++i) {
-            if (!cell(out[i])) return CellError{CellError::Kind::not_a_number, 0, i};
-            if (std::isinf(out[i])) return CellError{CellError::Kind::too_large, 0, i};
-            bool last = i + 1 == columns_;
-            if (*at_ == ',') {
-                if (last) return CellError{CellError::Kind::too_many_columns, 0, i};
-            } else if (!last) {
-                return CellError{CellError::Kind::too_few_columns, 0, i};
+        for (size_t i = 0; i + 1 < columns_; ++i) {
+            if (quick_cell(out[i]) && *at_ == ',') {
+                ++at_;
+            } else if (auto error = careful_cell(i, out[i])) {
+                return error;
             }
-            at_ += *at_ == '\r' ? 2 : 1;
         }
+        size_t last = columns_ - 1;
+        if (!quick_cell(out[last]) || *at_ != '\n') return careful_cell(last, out[last]);
+        ++at_;
         return std::nullopt;
     }
 
   private:
-    bool at_cell_end() const {
-        return *at_ == ',' || *at_ == '\n' || (*at_ == '\r' && at_[1] == '\n');
+    bool at_line_end() const { return *at_ == '\n' || (*at_ == '\r' && at_[1] == '\n'); }
+
+    // take_digits reads digits, eight at a time, behind those in `number`; returns how many. The
+    // value is only right if there are at most kMaxDigits of them altogether.
+    size_t take_digits(uint64_t& number) {
+        const uint8_t* first = at_;
+        while (end_ - at_ >= 8) {
+            uint64_t text;
+            std::memcpy(&text, at_, 8);
+            uint64_t digits = text ^ 0x3030303030303030;
+            // A byte that is no digit gets a bit in its upper half; carries only reach later bytes.
+            uint64_t others = (digits | (digits + 0x0606060606060606)) & 0xf0f0f0f0f0f0f0f0;
+            size_t count = others == 0 ? 8 : static_cast<size_t>(std::countr_zero(others)) / 8;
+            if (count == 0) break;
+            digits <<= 64 - 8 * count;  // leading zeros instead of what follows
+            digits = digits * 10 + (digits >> 8);
+            digits = (((digits & 0x000000ff000000ff) * (100 + (uint64_t{1000000} << 32))) +
+                      (((digits >> 16) & 0x000000ff000000ff) * (1 + (uint64_t{10000} << 32)))) >>
+                     32;
+            number = number * kWholePowersOfTen[count] + digits;
+            at_ += count;
+            if (count < 8) return static_cast<size_t>(at_ - first);
+        }
+        for (; is_digit(*at_); ++at_) number = number * 10 + (*at_ - '0');
+        return static_cast<size_t>(at_ - first);
     }
 
-    // cell parses up to a separator and stops there. Digits with at most one point are read here;
-    // everything else goes the slow way.
-    bool cell(float& out) {
-        const uint8_t* start = at_;
+    // quick_cell parses digits with at most one point, and moves behind them. If it fails, or if no
+    // separator follows, it says nothing about the cell: that is for careful_cell.
+    bool quick_cell(float& out) {
+        start_ = at_;
         bool negative = *at_ == '-';
         at_ += negative;
         uint64_t number = 0;
         const uint8_t* first = at_;
-        for (; is_digit(*at_); ++at_) number = number * 10 + (*at_ - '0');
+        for (; is_digit(*at_); ++at_) number = number * 10 + (*at_ - '0');  // mostly a few
         size_t digits = static_cast<size_t>(at_ - first);
         size_t fraction = 0;
         if (*at_ == '.') {
-            first = ++at_;
-            for (; is_digit(*at_); ++at_) number = number * 10 + (*at_ - '0');
-            fraction = static_cast<size_t>(at_ - first);
+            ++at_;
+            fraction = take_digits(number);
             digits += fraction;
         }
-        bool simple = digits - 1 < kMaxDigits && number <= kMaxExact && at_cell_end();
-        if (!simple) return slow_cell(start, out);
+        if (digits - 1 >= kMaxDigits || number > kMaxExact) return false;
         double value = static_cast<double>(number) / kPowersOfTen[fraction];
-        out = static_cast<float>(negative ? -value : value);
+        out = static_cast<float>(value * kSign[negative]);  // no branch: signs are like coin flips
         return true;
     }
 
-    bool slow_cell(const uint8_t* start, float& out) {
-        at_ = start;
-        while (!at_cell_end()) ++at_;
+    // careful_cell parses any cell again from its start, and moves past its separator.
+    std::optional<CellError> careful_cell(size_t column, float& out) {
+        at_ = start_;
+        while (*at_ != ',' && !at_line_end()) ++at_;
         auto value =
-            parse_cell({reinterpret_cast<const char*>(start), static_cast<size_t>(at_ - start)});
-        if (value) out = *value;
-        return value.has_value();
+            parse_cell({reinterpret_cast<const char*>(start_), static_cast<size_t>(at_ - start_)});
+        if (!value) return CellError{CellError::Kind::not_a_number, 0, column};
+        if (std::isinf(*value)) return CellError{CellError::Kind::too_large, 0, column};
+        out = *value;
+        bool last = column + 1 == columns_;
+        if (*at_ == ',' && last) return CellError{CellError::Kind::too_many_columns, 0, column};
+        if (*at_ != ',' && !last) return CellError{CellError::Kind::too_few_columns, 0, column};
+        at_ += *at_ == '\r' ? 2 : 1;
+        return std::nullopt;
     }
 
     const uint8_t* at_;
     const uint8_t* end_;
+    const uint8_t* start_ = nullptr;  // of the cell
     size_t columns_;
 };
 

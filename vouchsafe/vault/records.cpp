@@ -32,8 +32,12 @@ Result<VaultInfo> parse_vault(ByteView bytes) {
 
 Result<RoleAssignment> parse_role(ByteView bytes) {
     Json json = TRY(parse_json_object(as_text(bytes)));
-    return RoleAssignment{TRY(json_string(json, "id")), TRY(json_string(json, "principal")),
-                          TRY(json_string(json, "role")), TRY(json_string(json, "scope"))};
+    RoleAssignment out;
+    out.id = TRY(json_string(json, "id"));
+    out.principal = TRY(json_string(json, "principal"));
+    out.role_id = TRY(json_string(json, "role"));
+    out.scope = TRY(json_string(json, "scope"));
+    return out;
 }
 
 std::string role_record_key(const RoleAssignment& assignment) {
