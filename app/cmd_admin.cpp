@@ -1,5 +1,4 @@
 // admin: what an operator sets up in a lab's vault and identity service.
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 
 #include "app/show.h"
@@ -123,16 +122,13 @@ Result<int> run_exec(const Context& context, const AdminCommand& command) {
     return finished.signal != 0 ? 128 + finished.signal : finished.exit_code;
 }
 
-using Runner = Result<int> (*)(const Context&, const AdminCommand&);
+using Action = Result<int> (*)(const Context&, const AdminCommand&);
 
-CLI::App* add_command(CLI::App& group, Context& context, const char* name, const char* text,
-                      const std::shared_ptr<AdminCommand>& command, Runner runner) {
-    auto* made = group.add_subcommand(name, text);
-    made->add_option("--dir", command->dir, "lab directory (default: the user's data folder)")
-        ->type_name("DIR");
-    made->callback([&context, command, runner] {
-        context.run = [&context, command, runner] { return runner(context, *command); };
-    });
+Command add_command(Command group, Context& context, const char* name, const char* text,
+                    const std::shared_ptr<AdminCommand>& command, Action action) {
+    Command made = group.add(name, text);
+    made.option("--dir", command->dir, "lab directory (default: the user's data folder)", "DIR");
+    made.run([&context, command, action] { return action(context, *command); });
     return made;
 }
 
@@ -146,42 +142,32 @@ constexpr const char* kExamples = R"(Examples:
 
 }  // namespace
 
-void add_admin(CLI::App& app, Context& context) {
-    auto* group = app.add_subcommand("admin", "set up a lab's vaults, applications and roles");
-    group->require_subcommand(1);
-    group->footer(kExamples);
+void add_admin(Command app, Context& context) {
+    Command group = app.add("admin", "set up a lab's vaults, applications and roles");
+    group.examples(kExamples);
     auto command = std::make_shared<AdminCommand>();
-    auto* vault =
-        add_command(*group, context, "create-vault", "make a vault", command, create_vault);
-    vault->add_option("NAME", command->name, "3 to 24 letters, digits, hyphens")
-        ->required()
-        ->type_name("");
-    vault->add_option("--sku", command->sku, "premium has HSM kinds of keys")
-        ->check(CLI::IsMember({"premium", "standard"}))
-        ->capture_default_str()
-        ->type_name("");
-    auto* role = add_command(*group, context, "assign-role", "let somebody do something", command,
-                             assign_role);
-    role->add_option("ROLE", command->role, "for example \"Key Vault Crypto User\"")
-        ->required()
-        ->type_name("");
-    role->add_option("PRINCIPAL", command->principal, "application, machine, or object id")
-        ->required()
-        ->type_name("");
-    role->add_option("--vault", command->vault, "on which vault")->required()->type_name("NAME");
-    role->add_option("--key", command->key, "only on this key of it")->type_name("NAME");
-    auto* app_command = add_command(*group, context, "create-app",
-                                    "make an application with a secret", command, create_app);
-    app_command->add_option("NAME", command->name, "its name")->required()->type_name("");
+    Command vault =
+        add_command(group, context, "create-vault", "make a vault", command, create_vault);
+    vault.argument("NAME", command->name, "3 to 24 letters, digits, hyphens");
+    vault.option("--sku", command->sku, "premium has HSM kinds of keys", "")
+        .one_of({"premium", "standard"});
+    Command role = add_command(group, context, "assign-role", "let somebody do something", command,
+                               assign_role);
+    role.argument("ROLE", command->role, "for example \"Key Vault Crypto User\"");
+    role.argument("PRINCIPAL", command->principal, "application, machine, or object id");
+    role.option("--vault", command->vault, "on which vault", "NAME").required();
+    role.option("--key", command->key, "only on this key of it", "NAME");
+    Command app_command = add_command(group, context, "create-app",
+                                      "make an application with a secret", command, create_app);
+    app_command.argument("NAME", command->name, "its name");
     app_command
-        ->add_option("--secret-out", command->secret_out, "write the secret here (mode 0600)")
-        ->required()
-        ->type_name("FILE");
-    auto* exec =
-        add_command(*group, context, "exec",
+        .option("--secret-out", command->secret_out, "write the secret here (mode 0600)", "FILE")
+        .required();
+    Command exec =
+        add_command(group, context, "exec",
                     "run a command of yours while the lab's services are up", command, run_exec);
-    exec->add_option("COMMAND", command->argv, "after --")->required()->type_name("");
-    add_command(*group, context, "principals", "show applications and machines", command,
+    exec.argument("COMMAND", command->argv, "after --");
+    add_command(group, context, "principals", "show applications and machines", command,
                 list_principals);
 }
 

@@ -1,5 +1,4 @@
 // attest: collect this machine's evidence and get a token for it.
-#include <CLI/CLI.hpp>
 
 #include "app/show.h"
 #include "vouchsafe/base/stopwatch.h"
@@ -64,24 +63,18 @@ Needs the right to use the TPM (root, or the group tss).)";
 
 }  // namespace
 
-void add_attest(CLI::App& app, Context& context) {
+void add_attest(Command app, Context& context) {
     auto command = std::make_shared<AttestCommand>();
-    auto* attest = app.add_subcommand("attest", "prove what this machine is, get a token for it");
-    attest->footer(kExamples);
-    attest->add_option("--url", command->url, "attestation service")
-        ->envname("ATTEST_URL")
-        ->capture_default_str()
-        ->type_name("URL");
-    attest->add_option("--nonce", command->nonce, "text that comes back in the token")
-        ->type_name("TEXT");
-    attest->add_option("--out", command->out, "write the token here (mode 0600)")
-        ->type_name("FILE");
-    attest->add_flag("--force", command->force, "replace that file if it exists");
-    attest->add_flag("--claims", command->claims, "print the token's claims instead of the token");
-    attest->add_flag("--evidence", command->evidence, "print the evidence and ask no service");
-    attest->callback([&context, command] {
-        context.run = [&context, command] { return run_attest(context, *command); };
-    });
+    Command attest = app.add("attest", "prove what this machine is, get a token for it");
+    attest.examples(kExamples);
+    attest.option("--url", command->url, "attestation service", "URL")
+        .from_environment("ATTEST_URL");
+    attest.option("--nonce", command->nonce, "text that comes back in the token", "TEXT");
+    attest.option("--out", command->out, "write the token here (mode 0600)", "FILE");
+    attest.flag("--force", command->force, "replace that file if it exists");
+    attest.flag("--claims", command->claims, "print the token's claims instead of the token");
+    attest.flag("--evidence", command->evidence, "print the evidence and ask no service");
+    attest.run([&context, command] { return run_attest(context, *command); });
 }
 
 }  // namespace vouchsafe::app

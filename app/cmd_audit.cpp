@@ -1,5 +1,4 @@
 // audit: what a service's tamper-evident log says.
-#include <CLI/CLI.hpp>
 
 #include "app/show.h"
 #include "vouchsafe/audit/log.h"
@@ -102,34 +101,26 @@ constexpr const char* kExamples = R"(Examples:
   vouchsafe audit show --service attestation REQUEST-ID   why a request was refused, check by check
   vouchsafe audit verify                                  recompute the Merkle tree)";
 
-void add_common(CLI::App& made, AuditCommand& command) {
-    made.add_option("--dir", command.dir,
-                    "data directory (default: the lab in the user's data folder)")
-        ->type_name("DIR");
-    made.add_option("--service", command.service, "vault or attestation")
-        ->check(CLI::IsMember({"vault", "attestation"}))
-        ->capture_default_str()
-        ->type_name("");
+void add_common(Command made, AuditCommand& command) {
+    made.option("--dir", command.dir, "data directory (default: the lab in the user's data folder)",
+                "DIR");
+    made.option("--service", command.service, "vault or attestation", "")
+        .one_of({"vault", "attestation"});
 }
 
 }  // namespace
 
-void add_audit(CLI::App& app, Context& context) {
-    auto* group = app.add_subcommand("audit", "what a service did and refused, and why");
-    group->require_subcommand(1);
-    group->footer(kExamples);
+void add_audit(Command app, Context& context) {
+    Command group = app.add("audit", "what a service did and refused, and why");
+    group.examples(kExamples);
     auto command = std::make_shared<AuditCommand>();
-    auto* show_app = group->add_subcommand("show", "the log, or one request with all its checks");
-    add_common(*show_app, *command);
-    show_app->add_option("REQUEST-ID", command->request_id, "one request")->type_name("");
-    show_app->callback([&context, command] {
-        context.run = [&context, command] { return run_show(context, *command); };
-    });
-    auto* verify_app = group->add_subcommand("verify", "recompute the tree and compare");
-    add_common(*verify_app, *command);
-    verify_app->callback([&context, command] {
-        context.run = [&context, command] { return run_verify(context, *command); };
-    });
+    Command show_app = group.add("show", "the log, or one request with all its checks");
+    add_common(show_app, *command);
+    show_app.argument("REQUEST-ID", command->request_id, "one request").optional();
+    show_app.run([&context, command] { return run_show(context, *command); });
+    Command verify_app = group.add("verify", "recompute the tree and compare");
+    add_common(verify_app, *command);
+    verify_app.run([&context, command] { return run_verify(context, *command); });
 }
 
 }  // namespace vouchsafe::app

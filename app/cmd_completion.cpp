@@ -1,39 +1,41 @@
 // completion: shell completion, generated from the command line itself.
-#include <CLI/CLI.hpp>
-
+#include "app/context.h"
 #include "app/show.h"
 
 namespace vouchsafe::app {
 
 namespace {
 
+std::string below(const std::string& path, const CommandOutline& command) {
+    return path.empty() ? command.name : path + " " + command.name;
+}
+
 // Words a command can be followed by: its subcommands and its long options.
-std::string words_of(const CLI::App& command) {
+std::string words_of(const CommandOutline& command) {
     std::string words;
-    for (const CLI::App* sub : command.get_subcommands({})) {
-        if (!sub->get_name().empty()) words += sub->get_name() + " ";
-    }
-    for (const CLI::Option* option : command.get_options()) {
-        for (const std::string& name : option->get_lnames()) words += "--" + name + " ";
-    }
-    for (const CLI::App* group : command.get_subcommands({})) {
-        if (group->get_name().empty()) words += words_of(*group);
-    }
+    for (const CommandOutline& sub : command.commands) words += sub.name + " ";
+    for (const OptionOutline& option : command.options) words += "--" + option.name + " ";
     return words;
 }
 
-// cases writes one line "path) words ;;" for every command below `command`.
-std::string cases(const CLI::App& command, const std::string& path) {
+// word_cases writes one line "path) words ;;" for `command` and every command below it.
+std::string word_cases(const CommandOutline& command, const std::string& path) {
     std::string out = fmt::format("        '{}') words='{}' ;;\n", path, words_of(command));
-    for (const CLI::App* sub : command.get_subcommands({})) {
-        if (!sub->get_name().empty()) {
-            out += cases(*sub, path.empty() ? sub->get_name() : path + " " + sub->get_name());
-        }
+    for (const CommandOutline& sub : command.commands) out += word_cases(sub, below(path, sub));
+    return out;
+}
+
+// path_cases writes one line that recognises each command below `command`.
+std::string path_cases(const CommandOutline& command, const std::string& path) {
+    std::string out;
+    for (const CommandOutline& sub : command.commands) {
+        std::string name = below(path, sub);
+        out += fmt::format("            '{0}') path='{0}' ;;\n", name) + path_cases(sub, name);
     }
     return out;
 }
 
-std::string bash(const CLI::App& app) {
+std::string bash(const CommandOutline& root) {
     return fmt::format(
         R"(# vouchsafe completion for bash: source <(vouchsafe completion bash)
 _vouchsafe() {{
@@ -51,69 +53,51 @@ _vouchsafe() {{
 }}
 complete -o filenames -F _vouchsafe vouchsafe
 )",
-        [&] {
-            std::string out;
-            auto walk = [&](auto& self, const CLI::App& command, const std::string& path) -> void {
-                for (const CLI::App* sub : command.get_subcommands({})) {
-                    if (sub->get_name().empty()) continue;
-                    std::string name =
-                        path.empty() ? sub->get_name() : path + " " + sub->get_name();
-                    out += fmt::format("            '{0}') path='{0}' ;;\n", name);
-                    self(self, *sub, name);
-                }
-            };
-            walk(walk, app, "");
-            return out;
-        }(),
-        cases(app, ""));
+        path_cases(root, ""), word_cases(root, ""));
 }
 
-std::string fish(const CLI::App& command, const std::string& path) {
+// fish_quoted puts a text in single quotes as fish reads them.
+std::string fish_quoted(std::string_view text) {
+    std::string out = "'";
+    for (char c : text) out += c == '\'' || c == '\\' ? std::string{'\\', c} : std::string{c};
+    return out + "'";
+}
+
+// fish writes one line for every word that may follow `command`; `seen` is true after its words.
+std::string fish(const CommandOutline& command, const std::string& seen) {
     std::string out;
-    std::string condition = path.empty() ? "__fish_use_subcommand"
-                                         : fmt::format("__fish_seen_subcommand_from {}", path);
-    for (const CLI::App* sub : command.get_subcommands({})) {
-        if (sub->get_name().empty()) {
-            out += fish(*sub, path);
-            continue;
-        }
-        out += fmt::format("complete -c vouchsafe -n '{}' -a {} -d '{}'\n", condition,
-                           sub->get_name(), sub->get_description());
-        out += fish(*sub, sub->get_name());
+    std::string condition = seen.empty() ? "__fish_use_subcommand" : seen;
+    for (const CommandOutline& sub : command.commands) {
+        out += fmt::format("complete -c vouchsafe -n '{}' -a {} -d {}\n", condition, sub.name,
+                           fish_quoted(sub.text));
+        std::string word = "__fish_seen_subcommand_from " + sub.name;
+        out += fish(sub, seen.empty() ? word : seen + "; and " + word);
     }
-    for (const CLI::Option* option : command.get_options()) {
-        for (const std::string& name : option->get_lnames()) {
-            std::string text = option->get_description();
-            std::erase(text, '\'');
-            out +=
-                fmt::format("complete -c vouchsafe -n '{}' -l {} -d '{}'\n", condition, name, text);
-        }
+    for (const OptionOutline& option : command.options) {
+        out += fmt::format("complete -c vouchsafe -n '{}' -l {} -d {}\n", condition, option.name,
+                           fish_quoted(option.text));
     }
     return out;
 }
 
 }  // namespace
 
-void add_completion(CLI::App& app, Context& context) {
+void add_completion(CommandLine& line) {
     auto shell = std::make_shared<std::string>();
-    auto* completion = app.add_subcommand("completion", "shell completion for bash, zsh or fish");
-    completion->footer(
+    Command completion = line.root().add("completion", "shell completion for bash, zsh or fish");
+    completion.examples(
         "Examples:\n  source <(vouchsafe completion bash)\n"
         "  vouchsafe completion fish > ~/.config/fish/completions/vouchsafe.fish");
-    completion->add_option("SHELL", *shell, "bash, zsh or fish")
-        ->required()
-        ->check(CLI::IsMember({"bash", "zsh", "fish"}))
-        ->type_name("");
-    completion->callback([&app, &context, shell] {
-        context.run = [&app, shell]() -> Result<int> {
-            if (*shell == "fish") {
-                write_out(fish(app, ""));
-            } else {
-                if (*shell == "zsh") write_out("autoload -U +X bashcompinit && bashcompinit\n");
-                write_out(bash(app));
-            }
+    completion.argument("SHELL", *shell, "bash, zsh or fish").one_of({"bash", "zsh", "fish"});
+    completion.run([&line, shell]() -> Result<int> {
+        CommandOutline root = line.outline();
+        if (*shell == "fish") {
+            write_out(fish(root, ""));
             return 0;
-        };
+        }
+        if (*shell == "zsh") write_out("autoload -U +X bashcompinit && bashcompinit\n");
+        write_out(bash(root));
+        return 0;
     });
 }
 

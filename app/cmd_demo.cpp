@@ -1,5 +1,4 @@
 // demo: the whole first tutorial on this machine.
-#include <CLI/CLI.hpp>
 
 #include "app/show.h"
 #include "vouchsafe/base/stopwatch.h"
@@ -112,19 +111,15 @@ directory believes it.)";
 
 }  // namespace
 
-void add_demo(CLI::App& app, Context& context) {
+void add_demo(Command app, Context& context) {
     auto command = std::make_shared<DemoCommand>();
-    auto* demo = app.add_subcommand("demo", "the whole first tutorial on this machine");
-    demo->footer(kExamples);
-    demo->add_option("--dir", command->dir,
-                     "lab directory; keeps everything there (default: the user's data folder)")
-        ->type_name("DIR");
-    demo->add_option("--data", command->data, "data set (default: data/diabetes.csv)")
-        ->type_name("FILE");
-    demo->add_flag("--no-refusals", command->no_refusals, "stop after the guest's run");
-    demo->callback([&context, command] {
-        context.run = [&context, command] { return run_demo(context, *command); };
-    });
+    Command demo = app.add("demo", "the whole first tutorial on this machine");
+    demo.examples(kExamples);
+    demo.option("--dir", command->dir,
+                "lab directory; keeps everything there (default: the user's data folder)", "DIR");
+    demo.option("--data", command->data, "data set (default: data/diabetes.csv)", "FILE");
+    demo.flag("--no-refusals", command->no_refusals, "stop after the guest's run");
+    demo.run([&context, command] { return run_demo(context, *command); });
 }
 
 }  // namespace vouchsafe::app

@@ -1,5 +1,4 @@
 // explain: the catalogue of checks.
-#include <CLI/CLI.hpp>
 
 #include "app/show.h"
 #include "vouchsafe/base/encoding.h"
@@ -56,15 +55,13 @@ Result<int> run_explain(const Context& context, const ExplainCommand& command) {
 
 }  // namespace
 
-void add_explain(CLI::App& app, Context& context) {
+void add_explain(Command app, Context& context) {
     auto command = std::make_shared<ExplainCommand>();
-    auto* explain = app.add_subcommand("explain", "what a check's code means and what to do");
-    explain->footer("Examples:\n  vouchsafe explain SNP-POLICY-DEBUG\n  vouchsafe explain --list");
-    explain->add_option("CODE", command->code, "a check's code")->type_name("");
-    explain->add_flag("--list", command->list, "all of them");
-    explain->callback([&context, command] {
-        context.run = [&context, command] { return run_explain(context, *command); };
-    });
+    Command explain = app.add("explain", "what a check's code means and what to do");
+    explain.examples("Examples:\n  vouchsafe explain SNP-POLICY-DEBUG\n  vouchsafe explain --list");
+    explain.argument("CODE", command->code, "a check's code").optional();
+    explain.flag("--list", command->list, "all of them");
+    explain.run([&context, command] { return run_explain(context, *command); });
 }
 
 }  // namespace vouchsafe::app

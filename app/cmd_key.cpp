@@ -1,5 +1,4 @@
 // key: use a vault's key.
-#include <CLI/CLI.hpp>
 
 #include "app/data_options.h"
 #include "app/show.h"
@@ -142,30 +141,26 @@ Result<int> run_release(const Context& context, const KeyCommand& command) {
     return 0;
 }
 
-using Runner = Result<int> (*)(const Context&, const KeyCommand&);
+using Action = Result<int> (*)(const Context&, const KeyCommand&);
 
-CLI::App* add_command(CLI::App& group, Context& context, const char* name, const char* text,
-                      const std::shared_ptr<KeyCommand>& command, Runner runner) {
-    auto* made = group.add_subcommand(name, text);
-    add_key_options(*made, command->key);
-    made->callback([&context, command, runner] {
-        context.run = [&context, command, runner]() -> Result<int> {
-            if (command->key.key.empty() && command->key.private_key.empty()) {
-                return fail(Code::invalid, "say with --key URL which key");
-            }
-            return runner(context, *command);
-        };
+Command add_command(Command group, Context& context, const char* name, const char* text,
+                    const std::shared_ptr<KeyCommand>& command, Action action) {
+    Command made = group.add(name, text);
+    add_key_options(made, command->key);
+    made.run([&context, command, action]() -> Result<int> {
+        if (command->key.key.empty() && command->key.private_key.empty()) {
+            return fail(Code::invalid, "say with --key URL which key");
+        }
+        return action(context, *command);
     });
     return made;
 }
 
-void add_files(CLI::App& command, KeyCommand& options, const char* in, const char* out) {
-    command.add_option("--in", options.in, in)->type_name("FILE");
-    command.add_option("--out", options.out, out)->type_name("FILE");
-    command.add_flag("--force", options.force, "replace the output if it exists");
-    command.add_option("--alg", options.alg, "RSA-OAEP-256 or RSA1_5 (the tutorial's)")
-        ->capture_default_str()
-        ->type_name("NAME");
+void add_files(Command command, KeyCommand& options, const char* in, const char* out) {
+    command.option("--in", options.in, in, "FILE");
+    command.option("--out", options.out, out, "FILE");
+    command.flag("--force", options.force, "replace the output if it exists");
+    command.option("--alg", options.alg, "RSA-OAEP-256 or RSA1_5 (the tutorial's)", "NAME");
 }
 
 constexpr const char* kExamples = R"(Examples:
@@ -177,39 +172,30 @@ constexpr const char* kExamples = R"(Examples:
 
 }  // namespace
 
-void add_key(CLI::App& app, Context& context) {
-    auto* group =
-        app.add_subcommand("key", "use a vault's key: create, show, wrap, unwrap, release");
-    group->require_subcommand(1);
-    group->footer(kExamples);
+void add_key(Command app, Context& context) {
+    Command group = app.add("key", "use a vault's key: create, show, wrap, unwrap, release");
+    group.examples(kExamples);
     auto command = std::make_shared<KeyCommand>();
-    auto* create = add_command(*group, context, "create", "make a key, or a new version of it",
-                               command, run_create);
-    create
-        ->add_option("--policy", command->policy,
-                     "release policy (JSON): makes the key releasable under it")
-        ->type_name("FILE");
-    create->add_option("--bits", command->bits, "2048, 3072 or 4096")
-        ->capture_default_str()
-        ->type_name("N");
-    add_command(*group, context, "show", "show a key and its release policy", command, run_show);
-    auto* wrap = add_command(*group, context, "wrap", "wrap a secret with a key's public half",
-                             command, run_wrap);
-    add_files(*wrap, *command, "the secret (default: stdin)",
-              "the wrapped secret (default: stdout)");
-    auto* unwrap =
-        add_command(*group, context, "unwrap", "have the key released and unwrap with it here",
+    Command create = add_command(group, context, "create", "make a key, or a new version of it",
+                                 command, run_create);
+    create.option("--policy", command->policy,
+                  "release policy (JSON): makes the key releasable under it", "FILE");
+    create.option("--bits", command->bits, "2048, 3072 or 4096", "N");
+    add_command(group, context, "show", "show a key and its release policy", command, run_show);
+    Command wrap = add_command(group, context, "wrap", "wrap a secret with a key's public half",
+                               command, run_wrap);
+    add_files(wrap, *command, "the secret; '-' is stdin", "the wrapped secret (default: stdout)");
+    Command unwrap =
+        add_command(group, context, "unwrap", "have the key released and unwrap with it here",
                     command, run_unwrap);
-    add_files(*unwrap, *command, "the wrapped secret (default: stdin)",
-              "the secret (default: stdout)");
-    unwrap->add_flag("--via-vault", command->via_vault,
-                     "let the vault unwrap; needs that permission and no attestation");
-    auto* release =
-        add_command(*group, context, "release", "attest and have a key released to this machine",
+    add_files(unwrap, *command, "the wrapped secret; '-' is stdin", "the secret (default: stdout)");
+    unwrap.flag("--via-vault", command->via_vault,
+                "let the vault unwrap; needs that permission and no attestation");
+    Command release =
+        add_command(group, context, "release", "attest and have a key released to this machine",
                     command, run_release);
-    release->add_option("--out", command->out, "write the private key as PEM (mode 0600)")
-        ->type_name("FILE");
-    release->add_flag("--force", command->force, "replace that file if it exists");
+    release.option("--out", command->out, "write the private key as PEM (mode 0600)", "FILE");
+    release.flag("--force", command->force, "replace that file if it exists");
 }
 
 }  // namespace vouchsafe::app

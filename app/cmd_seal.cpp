@@ -1,5 +1,4 @@
 // seal and open: envelope encryption of files.
-#include <CLI/CLI.hpp>
 
 #include "app/data_options.h"
 #include "app/show.h"
@@ -149,53 +148,38 @@ The output is plain text on a disk: inside a confidential VM rather use train, p
 
 }  // namespace
 
-void add_seal(CLI::App& app, Context& context) {
+void add_seal(Command app, Context& context) {
     auto seal_command = std::make_shared<SealCommand>();
-    auto* seal_app = app.add_subcommand("seal", "seal a file for a vault's key");
-    seal_app->footer(kSealExamples);
-    seal_app->add_option("FILE", seal_command->file, "what to seal ('-': stdin, with --out)")
-        ->required()
-        ->type_name("");
-    seal_app->add_option("--key", seal_command->key, "who may open it: the vault's key")
-        ->type_name("URL");
-    seal_app
-        ->add_option("--public-key", seal_command->public_key,
-                     "its public half as PEM: asks no vault")
-        ->type_name("FILE");
-    seal_app
-        ->add_option("--out", seal_command->out,
-                     "default: FILE.sealed, or FILE's name with .enc and .key")
-        ->type_name("FILE");
-    seal_app
-        ->add_option("--purpose", seal_command->purpose, "a text bound to the data, in the clear")
-        ->type_name("TEXT");
-    seal_app->add_flag("--pair", seal_command->pair,
-                       "the tutorial's pair instead of the native format");
-    seal_app->add_flag("--oaep", seal_command->oaep,
-                       "with --pair: wrap with RSA-OAEP-256, not RSA1_5");
-    seal_app->add_flag("--force", seal_command->force, "replace outputs that exist");
-    add_credential_options(*seal_app, seal_command->credential);
-    seal_app->callback([&context, seal_command] {
-        context.run = [&context, seal_command]() -> Result<int> {
-            if (seal_command->file == "-" && seal_command->out.empty()) {
-                return fail(Code::invalid, "sealing standard input needs --out FILE");
-            }
-            return run_seal(context, *seal_command);
-        };
+    Command seal_app = app.add("seal", "seal a file for a vault's key");
+    seal_app.examples(kSealExamples);
+    seal_app.argument("FILE", seal_command->file, "what to seal ('-': stdin, with --out)");
+    seal_app.option("--key", seal_command->key, "who may open it: the vault's key", "URL");
+    seal_app.option("--public-key", seal_command->public_key,
+                    "its public half as PEM: asks no vault", "FILE");
+    seal_app.option("--out", seal_command->out,
+                    "default: FILE.sealed, or FILE's name with .enc and .key", "FILE");
+    seal_app.option("--purpose", seal_command->purpose, "a text bound to the data, in the clear",
+                    "TEXT");
+    seal_app.flag("--pair", seal_command->pair, "the tutorial's pair instead of the native format");
+    seal_app.flag("--oaep", seal_command->oaep, "with --pair: wrap with RSA-OAEP-256, not RSA1_5");
+    seal_app.flag("--force", seal_command->force, "replace outputs that exist");
+    add_credential_options(seal_app, seal_command->credential);
+    seal_app.run([&context, seal_command]() -> Result<int> {
+        if (seal_command->file == "-" && seal_command->out.empty()) {
+            return fail(Code::invalid, "sealing standard input needs --out FILE");
+        }
+        return run_seal(context, *seal_command);
     });
 
     auto open_command = std::make_shared<OpenCommand>();
-    auto* open_app = app.add_subcommand("open", "open a sealed file");
-    open_app->footer(kOpenExamples);
-    add_data_options(*open_app, open_command->data);
-    open_app->add_option("--out", open_command->out, "the opened file; '-' is stdout")
-        ->required()
-        ->type_name("FILE");
-    open_app->add_flag("--force", open_command->force, "replace the output if it exists");
-    add_key_options(*open_app, open_command->key);
-    open_app->callback([&context, open_command] {
-        context.run = [&context, open_command] { return run_open(context, *open_command); };
-    });
+    Command open_app = app.add("open", "open a sealed file");
+    open_app.examples(kOpenExamples);
+    add_data_options(open_app, open_command->data);
+    open_app.option("--out", open_command->out, "the opened file; '-' is stdout", "FILE")
+        .required();
+    open_app.flag("--force", open_command->force, "replace the output if it exists");
+    add_key_options(open_app, open_command->key);
+    open_app.run([&context, open_command] { return run_open(context, *open_command); });
 }
 
 }  // namespace vouchsafe::app

@@ -1,5 +1,4 @@
 // serve: one service of a data directory, for production or tests.
-#include <CLI/CLI.hpp>
 #include <condition_variable>
 #include <mutex>
 
@@ -187,28 +186,23 @@ Result<int> serve_imds(const Context& context, const ServeCommand& command) {
     return run_until_interrupted(context, std::move(options), metadata.handler());
 }
 
-using Runner = Result<int> (*)(const Context&, const ServeCommand&);
+using Action = Result<int> (*)(const Context&, const ServeCommand&);
 
-CLI::App* add_command(CLI::App& group, Context& context, const char* name, const char* text,
-                      const std::shared_ptr<ServeCommand>& command, Runner runner) {
-    auto* made = group.add_subcommand(name, text);
-    made->add_option("--dir", command->dir,
-                     "data directory; a new one becomes a production directory")
-        ->required()
-        ->type_name("DIR");
-    made->add_option("--listen", command->listen, "port 0: any free one")
-        ->capture_default_str()
-        ->type_name("ADDR:PORT");
-    made->callback([&context, command, runner] {
-        context.run = [&context, command, runner] { return runner(context, *command); };
-    });
+Command add_command(Command group, Context& context, const char* name, const char* text,
+                    const std::shared_ptr<ServeCommand>& command, Action action) {
+    Command made = group.add(name, text);
+    made.option("--dir", command->dir, "data directory; a new one becomes a production directory",
+                "DIR")
+        .required();
+    made.option("--listen", command->listen, "port 0: any free one", "ADDR:PORT");
+    made.run([&context, command, action] { return action(context, *command); });
     return made;
 }
 
-void add_tls(CLI::App& made, ServeCommand& command) {
-    made.add_option("--tls-cert", command.tls_cert, "PEM chain, leaf first (a lab makes its own)")
-        ->type_name("FILE");
-    made.add_option("--tls-key", command.tls_key, "PEM private key")->type_name("FILE");
+void add_tls(Command made, ServeCommand& command) {
+    made.option("--tls-cert", command.tls_cert, "PEM chain, leaf first (a lab makes its own)",
+                "FILE");
+    made.option("--tls-key", command.tls_key, "PEM private key", "FILE");
 }
 
 constexpr const char* kExamples = R"(Examples:
@@ -220,41 +214,28 @@ believes the vendors' roots, and its vault refuses tokens about simulated machin
 
 }  // namespace
 
-void add_serve(CLI::App& app, Context& context) {
-    auto* group =
-        app.add_subcommand("serve", "run one service: attestation, vault, identity or imds");
-    group->require_subcommand(1);
-    group->footer(kExamples);
+void add_serve(Command app, Context& context) {
+    Command group = app.add("serve", "run one service: attestation, vault, identity or imds");
+    group.examples(kExamples);
     auto command = std::make_shared<ServeCommand>();
-    auto* attestation =
-        add_command(*group, context, "attestation", "appraise evidence and mint tokens", command,
+    Command attestation =
+        add_command(group, context, "attestation", "appraise evidence and mint tokens", command,
                     serve_attestation);
-    add_tls(*attestation, *command);
-    attestation->add_option("--issuer", command->issuer, "its name in tokens")
-        ->capture_default_str()
-        ->type_name("URL");
-    auto* vault = add_command(*group, context, "vault", "keep keys, release them by policy",
-                              command, serve_vault);
-    add_tls(*vault, *command);
-    vault
-        ->add_option("--attestation-origin", command->attestation_origins,
-                     "attestation service to believe (repeat)")
-        ->capture_default_str()
-        ->type_name("URL");
-    vault->add_option("--login", command->login, "token issuer")
-        ->capture_default_str()
-        ->type_name("URL");
-    auto* identity =
-        add_command(*group, context, "identity", "issue access tokens", command, serve_identity);
-    add_tls(*identity, *command);
-    identity->add_option("--login", command->login, "its own URL")
-        ->capture_default_str()
-        ->type_name("URL");
-    auto* imds = add_command(*group, context, "imds",
-                             "the metadata service of one machine of a lab", command, serve_imds);
-    imds->add_option("--machine", command->machine, "name of the machine")
-        ->required()
-        ->type_name("NAME");
+    add_tls(attestation, *command);
+    attestation.option("--issuer", command->issuer, "its name in tokens", "URL");
+    Command vault = add_command(group, context, "vault", "keep keys, release them by policy",
+                                command, serve_vault);
+    add_tls(vault, *command);
+    vault.option("--attestation-origin", command->attestation_origins,
+                 "attestation service to believe (repeat)", "URL");
+    vault.option("--login", command->login, "token issuer", "URL");
+    Command identity =
+        add_command(group, context, "identity", "issue access tokens", command, serve_identity);
+    add_tls(identity, *command);
+    identity.option("--login", command->login, "its own URL", "URL");
+    Command imds = add_command(group, context, "imds",
+                               "the metadata service of one machine of a lab", command, serve_imds);
+    imds.option("--machine", command->machine, "name of the machine", "NAME").required();
 }
 
 }  // namespace vouchsafe::app

@@ -1,5 +1,4 @@
 // train and predict: XGBoost on sealed data.
-#include <CLI/CLI.hpp>
 #include <bit>
 
 #include "app/data_options.h"
@@ -211,70 +210,42 @@ Predictions are plain text: they go where you send them.)";
 
 }  // namespace
 
-void add_train(CLI::App& app, Context& context) {
+void add_train(Command app, Context& context) {
     auto train_options = std::make_shared<TrainCommand>();
-    auto* train_app = app.add_subcommand("train", "train XGBoost on sealed data, in memory");
-    train_app->footer(kTrainExamples);
-    add_data_options(*train_app, train_options->data);
-    train_app->add_flag("--plain", train_options->data.plain, "FILE is not sealed");
-    train_app->add_option("--label", train_options->options.label, "the column to predict")
-        ->capture_default_str()
-        ->type_name("NAME");
-    train_app->add_option("--test-share", train_options->options.test_share, "share of test rows")
-        ->capture_default_str()
-        ->type_name("0..1");
-    train_app
-        ->add_option("--seed", train_options->options.seed,
-                     "of the split into training and test rows")
-        ->capture_default_str()
-        ->type_name("N");
-    train_app->add_option("--rounds", train_options->options.booster.rounds, "trees")
-        ->capture_default_str()
-        ->type_name("N");
-    train_app
-        ->add_option("--max-depth", train_options->options.booster.max_depth, "depth of a tree")
-        ->capture_default_str()
-        ->type_name("N");
-    train_app
-        ->add_option("--base-score", train_options->options.booster.base_score,
-                     "first guess (0.5: xgboost 1.7's default)")
-        ->type_name("0..1");
-    train_app->add_option("--tree-method", train_options->tree_method, "hist, exact or approx")
-        ->capture_default_str()
-        ->type_name("NAME");
-    train_app
-        ->add_option("--threads", train_options->options.booster.threads, "0: as fits the data")
-        ->capture_default_str()
-        ->type_name("N");
-    train_app
-        ->add_option("--model-out", train_options->model_out,
-                     "write the model, sealed for the same key")
-        ->type_name("FILE");
-    train_app->add_flag("--force", train_options->force, "replace the model file if it exists");
-    add_key_options(*train_app, train_options->key);
-    train_app->callback([&context, train_options] {
-        context.run = [&context, train_options] { return run_train(context, *train_options); };
-    });
+    Command train_app = app.add("train", "train XGBoost on sealed data, in memory");
+    train_app.examples(kTrainExamples);
+    add_data_options(train_app, train_options->data);
+    train_app.flag("--plain", train_options->data.plain, "FILE is not sealed");
+    train_app.option("--label", train_options->options.label, "the column to predict", "NAME");
+    train_app.option("--test-share", train_options->options.test_share, "share of test rows",
+                     "0..1");
+    train_app.option("--seed", train_options->options.seed,
+                     "of the split into training and test rows", "N");
+    train_app.option("--rounds", train_options->options.booster.rounds, "trees", "N");
+    train_app.option("--max-depth", train_options->options.booster.max_depth, "depth of a tree",
+                     "N");
+    train_app.option("--base-score", train_options->options.booster.base_score,
+                     "first guess (0.5: xgboost 1.7's default)", "0..1");
+    train_app.option("--tree-method", train_options->tree_method, "hist, exact or approx", "NAME");
+    train_app.option("--threads", train_options->options.booster.threads, "0: as fits the data",
+                     "N");
+    train_app.option("--model-out", train_options->model_out,
+                     "write the model, sealed for the same key", "FILE");
+    train_app.flag("--force", train_options->force, "replace the model file if it exists");
+    add_key_options(train_app, train_options->key);
+    train_app.run([&context, train_options] { return run_train(context, *train_options); });
 
     auto predict_options = std::make_shared<PredictCommand>();
-    auto* predict_app =
-        app.add_subcommand("predict", "apply a sealed model to sealed data, in memory");
-    predict_app->footer(kPredictExamples);
-    add_data_options(*predict_app, predict_options->data);
-    predict_app->add_flag("--plain", predict_options->data.plain, "FILE is not sealed");
-    predict_app->add_option("--model", predict_options->model, "the sealed model")
-        ->required()
-        ->type_name("FILE");
-    predict_app
-        ->add_option("--out", predict_options->out, "where the predictions go (default: stdout)")
-        ->type_name("FILE");
-    predict_app->add_flag("--force", predict_options->force, "replace the output if it exists");
-    add_key_options(*predict_app, predict_options->key);
-    predict_app->callback([&context, predict_options] {
-        context.run = [&context, predict_options] {
-            return run_predict(context, *predict_options);
-        };
-    });
+    Command predict_app = app.add("predict", "apply a sealed model to sealed data, in memory");
+    predict_app.examples(kPredictExamples);
+    add_data_options(predict_app, predict_options->data);
+    predict_app.flag("--plain", predict_options->data.plain, "FILE is not sealed");
+    predict_app.option("--model", predict_options->model, "the sealed model", "FILE").required();
+    predict_app.option("--out", predict_options->out, "where the predictions go (default: stdout)",
+                       "FILE");
+    predict_app.flag("--force", predict_options->force, "replace the output if it exists");
+    add_key_options(predict_app, predict_options->key);
+    predict_app.run([&context, predict_options] { return run_predict(context, *predict_options); });
 }
 
 }  // namespace vouchsafe::app

@@ -1,5 +1,4 @@
 // verify: relying-party checks, offline.
-#include <CLI/CLI.hpp>
 
 #include "app/show.h"
 #include "vouchsafe/jose/jwt.h"
@@ -68,24 +67,18 @@ Exit codes: 0 valid, 1 refused, 2 usage or a file that cannot be read.)";
 
 }  // namespace
 
-void add_verify(CLI::App& app, Context& context) {
-    auto* group = app.add_subcommand("verify", "check what somebody presents, offline");
-    group->require_subcommand(1);
+void add_verify(Command app, Context& context) {
+    Command group = app.add("verify", "check what somebody presents, offline");
     auto command = std::make_shared<VerifyTokenCommand>();
-    auto* token = group->add_subcommand("token", "an attestation token against its issuer's keys");
-    token->footer(kExamples);
-    token->add_option("--token", command->token, "the token; '-' is stdin")
-        ->required()
-        ->type_name("FILE");
-    token->add_option("--jwks", command->jwks, "the issuer's keys, as its /certs answers them")
-        ->required()
-        ->type_name("FILE");
-    token->add_option("--issuer", command->issuer, "accept this issuer only")->type_name("URL");
-    token->add_option("--audience", command->audience, "require this audience")->type_name("TEXT");
-    token->add_option("--at", command->at, "judge at this time, not now")->type_name("RFC3339");
-    token->callback([&context, command] {
-        context.run = [&context, command] { return run_verify_token(context, *command); };
-    });
+    Command token = group.add("token", "an attestation token against its issuer's keys");
+    token.examples(kExamples);
+    token.option("--token", command->token, "the token; '-' is stdin", "FILE").required();
+    token.option("--jwks", command->jwks, "the issuer's keys, as its /certs answers them", "FILE")
+        .required();
+    token.option("--issuer", command->issuer, "accept this issuer only", "URL");
+    token.option("--audience", command->audience, "require this audience", "TEXT");
+    token.option("--at", command->at, "judge at this time, not now", "RFC3339");
+    token.run([&context, command] { return run_verify_token(context, *command); });
 }
 
 }  // namespace vouchsafe::app

@@ -1,5 +1,4 @@
 // vm: local stand-ins for confidential VMs.
-#include <CLI/CLI.hpp>
 
 #include "app/show.h"
 #include "vouchsafe/base/encoding.h"
@@ -164,17 +163,14 @@ Result<int> run_exec(const Context& context, const VmCommand& command) {
     return finished.signal != 0 ? 128 + finished.signal : finished.exit_code;
 }
 
-using Runner = Result<int> (*)(const Context&, const VmCommand&);
+using Action = Result<int> (*)(const Context&, const VmCommand&);
 
-CLI::App* add_command(CLI::App& group, Context& context, const char* name, const char* text,
-                      const std::shared_ptr<VmCommand>& command, Runner runner, bool named) {
-    auto* made = group.add_subcommand(name, text);
-    made->add_option("--dir", command->dir, "lab directory (default: the user's data folder)")
-        ->type_name("DIR");
-    if (named) made->add_option("NAME", command->name, "the machine")->required()->type_name("");
-    made->callback([&context, command, runner] {
-        context.run = [&context, command, runner] { return runner(context, *command); };
-    });
+Command add_command(Command group, Context& context, const char* name, const char* text,
+                    const std::shared_ptr<VmCommand>& command, Action action, bool named) {
+    Command made = group.add(name, text);
+    made.option("--dir", command->dir, "lab directory (default: the user's data folder)", "DIR");
+    if (named) made.argument("NAME", command->name, "the machine");
+    made.run([&context, command, action] { return action(context, *command); });
     return made;
 }
 
@@ -187,33 +183,23 @@ shows the protocol; it protects nothing from the owner of this computer.)";
 
 }  // namespace
 
-void add_vm(CLI::App& app, Context& context) {
-    auto* group = app.add_subcommand("vm", "local stand-ins for confidential VMs");
-    group->require_subcommand(1);
-    group->footer(kExamples);
+void add_vm(Command app, Context& context) {
+    Command group = app.add("vm", "local stand-ins for confidential VMs");
+    group.examples(kExamples);
     auto command = std::make_shared<VmCommand>();
-    auto* create =
-        add_command(*group, context, "create", "make a machine", command, run_create, true);
-    create->add_option("--secure-boot", command->secure_boot, "on or off")
-        ->check(CLI::IsMember({"on", "off"}))
-        ->capture_default_str()
-        ->type_name("");
-    create->add_flag("--debug", command->debug,
-                     "its report's policy allows debugging (to be refused)");
-    add_command(*group, context, "list", "show the machines", command, run_list, false);
-    add_command(*group, context, "delete", "remove a machine and its TPM", command, run_delete,
+    Command create =
+        add_command(group, context, "create", "make a machine", command, run_create, true);
+    create.option("--secure-boot", command->secure_boot, "on or off", "").one_of({"on", "off"});
+    create.flag("--debug", command->debug, "its report's policy allows debugging (to be refused)");
+    add_command(group, context, "list", "show the machines", command, run_list, false);
+    add_command(group, context, "delete", "remove a machine and its TPM", command, run_delete,
                 true);
-    auto* exec = add_command(*group, context, "exec",
-                             "run a command in a machine, confined, with the lab's services up",
-                             command, run_exec, true);
-    exec->add_option("--read", command->read, "file or folder it may read (repeat)")
-        ->allow_extra_args(false)
-        ->type_name("PATH");
-    exec->add_option("--write", command->write, "file or folder it may write (repeat)")
-        ->allow_extra_args(false)
-        ->type_name("PATH");
-    exec->add_option("COMMAND", command->argv, "after --")->required()->type_name("");
-    exec->prefix_command(false);
+    Command exec = add_command(group, context, "exec",
+                               "run a command in a machine, confined, with the lab's services up",
+                               command, run_exec, true);
+    exec.option("--read", command->read, "file or folder it may read (repeat)", "PATH");
+    exec.option("--write", command->write, "file or folder it may write (repeat)", "PATH");
+    exec.argument("COMMAND", command->argv, "after --");
 }
 
 }  // namespace vouchsafe::app

@@ -1,6 +1,5 @@
 #include "app/credential_options.h"
 
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 
 namespace vouchsafe::app {
@@ -31,23 +30,18 @@ Result<std::unique_ptr<guest::Credential>> application(const CredentialOptions& 
 
 }  // namespace
 
-void add_credential_options(CLI::App& command, CredentialOptions& options) {
-    auto* group = command.add_option_group("Who we are to the vault",
-                                           "default: this machine's managed identity");
-    group->add_option("--identity", options.identity, "client id of a user-assigned identity")
-        ->type_name("GUID");
-    group->add_option("--client-id", options.client_id, "an application, with its secret")
-        ->envname("AZURE_CLIENT_ID")
-        ->type_name("GUID");
-    group->add_option("--tenant", options.tenant, "the application's tenant")
-        ->envname("AZURE_TENANT_ID")
-        ->type_name("GUID");
-    group->add_option("--secret-file", options.secret_file, "file with the application's secret")
-        ->type_name("FILE");
-    group
-        ->add_option("--access-token", options.access_token_file,
-                     "file with an access token for the vault")
-        ->type_name("FILE");
+void add_credential_options(Command command, CredentialOptions& options) {
+    Command group =
+        command.group("Who we are to the vault", "default: this machine's managed identity");
+    group.option("--identity", options.identity, "client id of a user-assigned identity", "GUID");
+    group.option("--client-id", options.client_id, "an application, with its secret", "GUID")
+        .from_environment("AZURE_CLIENT_ID");
+    group.option("--tenant", options.tenant, "the application's tenant", "GUID")
+        .from_environment("AZURE_TENANT_ID");
+    group.option("--secret-file", options.secret_file, "file with the application's secret",
+                 "FILE");
+    group.option("--access-token", options.access_token_file,
+                 "file with an access token for the vault", "FILE");
 }
 
 Result<SecretBytes> read_secret_file(const std::string& file) {

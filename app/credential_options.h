@@ -16,7 +16,7 @@ struct CredentialOptions {
     std::string access_token_file;
 };
 
-void add_credential_options(CLI::App& command, CredentialOptions& options);
+void add_credential_options(Command command, CredentialOptions& options);
 
 // Credentials owns what a credential needs.
 struct Credentials {

@@ -1,7 +1,5 @@
 #include "app/data_options.h"
 
-#include <CLI/CLI.hpp>
-
 #include "vouchsafe/base/log.h"
 
 namespace vouchsafe::app {
@@ -41,45 +39,27 @@ Result<train::Table> parse_native(const DataOptions& data, KeySource& key,
 
 }  // namespace
 
-void add_key_options(CLI::App& command, KeyOptions& options) {
-    auto* group = command.add_option_group("The key");
-    group->add_option("--key", options.key, "https://VAULT.vault.azure.net/keys/NAME[/VERSION]")
-        ->type_name("URL");
+void add_key_options(Command command, KeyOptions& options) {
+    Command group = command.group("The key");
+    group.option("--key", options.key, "https://VAULT.vault.azure.net/keys/NAME[/VERSION]", "URL");
     group
-        ->add_option("--attest-url", options.attest_url,
-                     "attestation service the key's policy trusts")
-        ->envname("ATTEST_URL")
-        ->type_name("URL");
-    group->add_option("--token", options.token_file, "attestation token to present instead")
-        ->type_name("FILE");
-    group->add_option("--nonce", options.nonce, "text for the attestation's client payload")
-        ->type_name("TEXT");
-    group
-        ->add_option("--private-key", options.private_key, "the key itself as a PEM file, no vault")
-        ->type_name("FILE");
+        .option("--attest-url", options.attest_url, "attestation service the key's policy trusts",
+                "URL")
+        .from_environment("ATTEST_URL");
+    group.option("--token", options.token_file, "attestation token to present instead", "FILE");
+    group.option("--nonce", options.nonce, "text for the attestation's client payload", "TEXT");
+    group.option("--private-key", options.private_key, "the key itself as a PEM file, no vault",
+                 "FILE");
     add_credential_options(command, options.credential);
 }
 
-void add_data_options(CLI::App& command, DataOptions& options) {
-    command.add_option("FILE", options.file, "the data")->required()->type_name("");
-    command
-        .add_option("--wrapped-key", options.wrapped_key, "FILE is the tutorial's .enc: its .key")
-        ->type_name("FILE");
-    command
-        .add_option_function<std::vector<std::string>>(
-            "--require",
-            [&options](const std::vector<std::string>& pairs) {
-                for (const std::string& pair : pairs) {
-                    size_t equals = pair.find('=');
-                    if (equals == std::string::npos)
-                        throw CLI::ValidationError("--require", "takes NAME=VALUE");
-                    options.required[pair.substr(0, equals)] = pair.substr(equals + 1);
-                }
-            },
-            "the file must say this about itself, e.g. purpose=training (repeat)")
-        ->allow_extra_args(false)
-        ->type_name("NAME=VALUE");
-    command.add_flag("--oaep", options.oaep, "that .key is wrapped with RSA-OAEP-256, not RSA1_5");
+void add_data_options(Command command, DataOptions& options) {
+    command.argument("FILE", options.file, "the data");
+    command.option("--wrapped-key", options.wrapped_key, "FILE is the tutorial's .enc: its .key",
+                   "FILE");
+    command.option("--require", options.required,
+                   "the file must say this about itself, e.g. purpose=training (repeat)");
+    command.flag("--oaep", options.oaep, "that .key is wrapped with RSA-OAEP-256, not RSA1_5");
 }
 
 Result<std::unique_ptr<KeySource>> KeySource::create(const Context& context,

@@ -20,7 +20,7 @@ struct KeyOptions {
     std::string nonce;
     CredentialOptions credential;
 };
-void add_key_options(CLI::App& command, KeyOptions& options);
+void add_key_options(Command command, KeyOptions& options);
 
 // KeySource gives the private key: from a file, or released by a vault at first use.
 class KeySource {
@@ -54,7 +54,7 @@ struct DataOptions {
     // What the file must say about itself (native format); bound to its data.
     seal::EncryptionContext required;
 };
-void add_data_options(CLI::App& command, DataOptions& options);
+void add_data_options(Command command, DataOptions& options);
 
 // kModelPurpose is the purpose of sealed models: nothing else is loaded as one.
 inline constexpr const char* kModelPurpose = "model";

@@ -1,6 +1,5 @@
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 
 #include "app/context.h"
@@ -18,7 +17,7 @@ Result<guest::Site> Context::site() const {
 
 namespace {
 
-constexpr std::string_view kFooter = R"(
+constexpr const char* kFooter = R"(
 Start here:
   vouchsafe demo                      the whole first tutorial on this machine
   vouchsafe demo --verbose            the same with every check that was made
@@ -32,25 +31,21 @@ bool wants_color(int fd) {
     return ::isatty(fd) == 1 && !dumb && (no_color == nullptr || *no_color == '\0');
 }
 
-void add_globals(CLI::App& app, Context& context) {
-    app.add_flag("--json", context.json, "results and errors as JSON, for programs");
-    app.add_flag("-v,--verbose", context.verbose, "show every check that was made");
-    app.add_option("--site", context.site_file,
-                   "site file: where TPM and services are, if not where Azure has them")
-        ->envname("VOUCHSAFE_SITE")
-        ->type_name("FILE");
+void add_globals(Command app, Context& context) {
+    app.flag("--json", context.json, "results and errors as JSON, for programs");
+    app.flag("-v,--verbose", context.verbose, "show every check that was made");
+    app.option("--site", context.site_file,
+               "site file: where TPM and services are, if not where Azure has them", "FILE")
+        .from_environment("VOUCHSAFE_SITE");
 }
 
 int run(int argc, char** argv) {
     Context context;
     context.color_out = wants_color(STDOUT_FILENO);
     context.color_err = wants_color(STDERR_FILENO);
-    CLI::App app("vouchsafe: the key is granted, once the machine is vouched for", "vouchsafe");
-    app.set_version_flag("--version", "vouchsafe " VS_VERSION);
-    app.footer(std::string(kFooter));
-    app.require_subcommand(1);
-    app.fallthrough();
-    app.get_formatter()->column_width(30);
+    CommandLine line("vouchsafe", "vouchsafe: the key is granted, once the machine is vouched for",
+                     "vouchsafe " VS_VERSION, kFooter);
+    Command app = line.root();
     add_globals(app, context);
     add_demo(app, context);
     add_attest(app, context);
@@ -63,16 +58,13 @@ int run(int argc, char** argv) {
     add_verify(app, context);
     add_explain(app, context);
     add_audit(app, context);
-    add_completion(app, context);
+    add_completion(line);
 
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
+    auto parsed = line.parse(argc, argv);
+    if (auto* exit_code = std::get_if<int>(&parsed)) return *exit_code;
     set_log(context.verbose ? LogLevel::info : LogLevel::warn,
             context.json ? LogFormat::json : LogFormat::text);
-    auto result = context.run();
+    auto result = std::get<Runner>(parsed)();
     if (result) return *result;
     show_error(context, result.error());
     return code_info(result.error().code).exit_code;

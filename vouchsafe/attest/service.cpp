@@ -8,6 +8,7 @@
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/jose/jwk.h"
 #include "vouchsafe/jose/jwt.h"
+#include "vouchsafe/jose/key_record.h"
 
 namespace vouchsafe::attest {
 
@@ -44,29 +45,15 @@ Result<void> check_config(const Config& config) {
     return {};
 }
 
-// load_key returns the stored signing key, or makes and stores the first one. Of two processes that
-// start at once the second finds the first one's key inside its transaction.
 Result<jose::SigningKey> load_key(const Config& config, const Dependencies& deps) {
     TRY(make_private_dir(config.directory));
-    auto root = TRY(crypto::RootKey::load_or_create(config.directory / "attest.root.key"));
-    std::string context = "attest/signing-key/" + config.issuer;
-    std::optional<Bytes> record;
-    TRY(deps.store.read([&](store::View& view) -> Result<void> {
-        record = TRY(view.get(kKeyTable, config.issuer));
-        return {};
-    }));
-    if (!record) {
-        auto fresh = TRY(jose::SigningKey::generate(config.issuer, deps.clock.now(),
-                                                    config.certificate_lifetime));
-        TRY(deps.store.run([&](store::Transaction& transaction) -> Result<void> {
-            record = TRY(transaction.get(kKeyTable, config.issuer));
-            if (record) return {};
-            record = fresh.to_record(root, context);
-            return transaction.insert(kKeyTable, config.issuer, *record);
-        }));
-    }
-    return with_context(jose::SigningKey::from_record(*record, root, context),
-                        "the attestation service's signing key");
+    jose::KeyRecord place{kKeyTable,
+                          config.issuer,
+                          config.directory / "attest.root.key",
+                          "attest/signing-key/" + config.issuer,
+                          config.issuer,
+                          config.certificate_lifetime};
+    return jose::load_or_create(deps.store, place, deps.clock.now());
 }
 
 // The error code of a refusal (azure-api C.7): genuine evidence that the policy does not allow is

@@ -32,11 +32,6 @@ Code code_of_errno(int number) {
     }
 }
 
-tl::unexpected<Error> fail_errno(std::string_view what, const Path& path) {
-    int number = errno;
-    return fail(code_of_errno(number), "{} {}: {}", what, path.string(), std::strerror(number));
-}
-
 // Names of outputs not yet committed, kept in plain memory that a signal handler may read.
 constexpr size_t kMaxOutputs = 32;
 constexpr size_t kMaxPath = 4096;
@@ -95,6 +90,11 @@ Result<void> write_all(int fd, ByteView bytes, const Path& path) {
 }
 
 }  // namespace
+
+tl::unexpected<Error> fail_errno(std::string_view what, const Path& path) {
+    int number = errno;
+    return fail(code_of_errno(number), "{} {}: {}", what, path.string(), std::strerror(number));
+}
 
 Result<Bytes> read_file(const Path& path, size_t max_bytes) {
     int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -208,8 +208,19 @@ Result<void> make_private_dir(const Path& path) {
     if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
     if (::mkdir(path.c_str(), 0700) == 0) return {};
     if (errno != EEXIST) return fail_errno("cannot create the folder", path);
-    if (!std::filesystem::is_directory(path, error)) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) return fail_errno("cannot read", path);
+    if (!S_ISDIR(info.st_mode)) {
         return fail(Code::conflict, "{} exists and is no folder", path.string());
+    }
+    if (info.st_uid != ::geteuid()) {
+        return fail(Code::forbidden,
+                    "the folder {} belongs to another user, who could replace what is in it",
+                    path.string());
+    }
+    if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        return fail(Code::forbidden,
+                    "others may write to the folder {}: chmod go-w, or another one", path.string());
     }
     return {};
 }

@@ -10,6 +10,10 @@ namespace vouchsafe {
 
 using Path = std::filesystem::path;
 
+// fail_errno says what could not be done with `path` and why, as errno has it: Code::not_found,
+// Code::conflict, Code::forbidden, else Code::io.
+tl::unexpected<Error> fail_errno(std::string_view what, const Path& path);
+
 // read_file reads a whole regular file, pipe or device of at most `max_bytes`. Code::not_found,
 // Code::io, or Code::invalid if it is longer.
 Result<Bytes> read_file(const Path& path, size_t max_bytes = 64 << 20);
@@ -50,7 +54,9 @@ Result<void> write_file(const Path& path, ByteView bytes, Overwrite overwrite, i
 // call from a signal handler: it only calls unlink on names noted before.
 void remove_unfinished_outputs() noexcept;
 
-// make_private_dir creates a folder (and its parents) readable by the owner alone.
+// make_private_dir creates a folder (and its parents) readable by the owner alone. A folder that is
+// there already must belong to us (Code::forbidden) and be writable by nobody else; Code::conflict
+// if the name is no folder's.
 Result<void> make_private_dir(const Path& path);
 
 // FileLock holds an exclusive lock on a file until it is destroyed, also if the process is killed.

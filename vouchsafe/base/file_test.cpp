@@ -88,6 +88,29 @@ TEST_F(FileTest, LockExcludesAnotherProcess) {
     EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+TEST_F(FileTest, MakesPrivateFoldersAndRefusesThoseOfOthers) {
+    Path folder = file("a") / "b";
+    ASSERT_TRUE(make_private_dir(folder));
+    struct stat info {};
+    ASSERT_EQ(::stat(folder.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 07777, 0700u);
+    EXPECT_TRUE(make_private_dir(folder));
+    ASSERT_EQ(::chmod(folder.c_str(), 0755), 0);  // may be read: what is in it is not for all
+    EXPECT_TRUE(make_private_dir(folder));
+    for (mode_t mode : {0720, 0702, 01777}) {
+        ASSERT_EQ(::chmod(folder.c_str(), mode), 0);
+        EXPECT_EQ(make_private_dir(folder).error().code, Code::forbidden) << mode;
+    }
+    MUST(write_file(file("c"), {}, Overwrite::no));
+    EXPECT_EQ(make_private_dir(file("c")).error().code, Code::conflict);
+    if (::geteuid() == 0) {
+        ASSERT_EQ(::chmod(folder.c_str(), 0700), 0);
+        ASSERT_EQ(::chown(folder.c_str(), 1, 1), 0);
+    }
+    Path foreign = ::geteuid() == 0 ? folder : Path("/");
+    EXPECT_EQ(make_private_dir(foreign).error().code, Code::forbidden);
+}
+
 TEST_F(FileTest, AFullDiskIsAnErrorAndLeavesNothing) {
     if (::access("/dev/full", W_OK) != 0) return;  // containers without it
     int fd = ::open("/dev/full", O_WRONLY);

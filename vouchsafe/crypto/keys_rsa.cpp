@@ -40,6 +40,19 @@ Result<Bytes> encrypt(EVP_PKEY_CTX* ctx, EVP_PKEY* key, ByteView plaintext) {
     return out;
 }
 
+// decrypt is for paddings whose failure may be told.
+Result<SecretBytes> decrypt(EVP_PKEY_CTX* ctx, EVP_PKEY* key, ByteView ciphertext) {
+    SecretBytes out(modulus_size(key));
+    size_t size = out.size();
+    if (ciphertext.size() != out.size() ||
+        EVP_PKEY_decrypt(ctx, out.expose_mutable().data(), &size, ciphertext.data(),
+                         ciphertext.size()) != 1) {
+        return fail(Code::bad_evidence, "the ciphertext does not open with this key");
+    }
+    out.truncate(size);
+    return out;
+}
+
 // rejected_plaintext is what a ciphertext with wrong padding decrypts to: bytes that look random,
 // but the same ones each time, so that repeating a request tells nothing either.
 SecretBytes rejected_plaintext(const PrivateKey& key, ByteView ciphertext, size_t size) {
@@ -84,15 +97,7 @@ Result<SecretBytes> PrivateKey::decrypt_oaep(HashAlg hash, ByteView ciphertext) 
     if (type() != KeyType::rsa) return fail(Code::invalid, "not an RSA key");
     PkeyCtx ctx = start_decrypt(key_.get());
     set_oaep(ctx.get(), hash);
-    SecretBytes out(modulus_size(key_.get()));
-    size_t size = out.size();
-    if (ciphertext.size() != out.size() ||
-        EVP_PKEY_decrypt(ctx.get(), out.expose_mutable().data(), &size, ciphertext.data(),
-                         ciphertext.size()) != 1) {
-        return fail(Code::bad_evidence, "the ciphertext does not open with this key");
-    }
-    out.truncate(size);
-    return out;
+    return decrypt(ctx.get(), key_.get(), ciphertext);
 }
 
 Result<SecretBytes> PrivateKey::decrypt_pkcs1(ByteView ciphertext, size_t expected_size) const {
@@ -129,15 +134,7 @@ Result<SecretBytes> PrivateKey::decrypt_pkcs1_any(ByteView ciphertext) const {
     if (type() != KeyType::rsa) return fail(Code::invalid, "not an RSA key");
     PkeyCtx ctx = start_decrypt(key_.get());
     expect(EVP_PKEY_CTX_set_rsa_padding(ctx.get(), RSA_PKCS1_PADDING) == 1, "PKCS#1 padding");
-    SecretBytes out(modulus_size(key_.get()));
-    size_t size = out.size();
-    if (ciphertext.size() != out.size() ||
-        EVP_PKEY_decrypt(ctx.get(), out.expose_mutable().data(), &size, ciphertext.data(),
-                         ciphertext.size()) != 1) {
-        return fail(Code::bad_evidence, "the ciphertext does not open with this key");
-    }
-    out.truncate(size);
-    return out;
+    return decrypt(ctx.get(), key_.get(), ciphertext);
 }
 
 }  // namespace vouchsafe::crypto

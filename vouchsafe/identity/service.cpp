@@ -4,12 +4,14 @@
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/identity/access_token.h"
 #include "vouchsafe/identity/service_impl.h"
+#include "vouchsafe/jose/key_record.h"
 
 namespace vouchsafe::identity {
 
 namespace {
 
 constexpr std::string_view kKeyTable = "identity_key";  // tenant id -> SigningKey record
+constexpr const char* kCommonName = "accounts.accesscontrol.windows.net";  // as Entra's
 
 Result<void> check_config(const Config& config) {
     if (!is_guid(config.tenant_id) || config.tenant_id != to_lower(config.tenant_id)) {
@@ -31,29 +33,15 @@ Result<void> check_config(const Config& config) {
     return {};
 }
 
-// load_key returns the stored signing key, or makes and stores the first one. Of two processes that
-// start at once the second finds the first one's key inside its transaction.
 Result<jose::SigningKey> load_key(const Config& config, const Dependencies& deps) {
     TRY(make_private_dir(config.directory));
-    auto root = TRY(crypto::RootKey::load_or_create(config.directory / "identity.root.key"));
-    std::string context = "identity/signing-key/" + config.tenant_id;
-    std::optional<Bytes> record;
-    TRY(deps.store.read([&](store::View& view) -> Result<void> {
-        record = TRY(view.get(kKeyTable, config.tenant_id));
-        return {};
-    }));
-    if (!record) {
-        auto fresh = TRY(jose::SigningKey::generate("accounts.accesscontrol.windows.net",
-                                                    deps.clock.now(), config.certificate_lifetime));
-        TRY(deps.store.run([&](store::Transaction& transaction) -> Result<void> {
-            record = TRY(transaction.get(kKeyTable, config.tenant_id));
-            if (record) return {};
-            record = fresh.to_record(root, context);
-            return transaction.insert(kKeyTable, config.tenant_id, *record);
-        }));
-    }
-    return with_context(jose::SigningKey::from_record(*record, root, context),
-                        "the token issuer's signing key");
+    jose::KeyRecord place{kKeyTable,
+                          config.tenant_id,
+                          config.directory / "identity.root.key",
+                          "identity/signing-key/" + config.tenant_id,
+                          kCommonName,
+                          config.certificate_lifetime};
+    return jose::load_or_create(deps.store, place, deps.clock.now());
 }
 
 }  // namespace

@@ -6,31 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 namespace vouchsafe::seal {
-
-namespace {
-
-Code code_of_errno(int number) {
-    switch (number) {
-        case ENOENT:
-        case ENOTDIR:
-            return Code::not_found;
-        case EACCES:
-        case EPERM:
-            return Code::forbidden;
-        default:
-            return Code::io;
-    }
-}
-
-tl::unexpected<Error> fail_errno(std::string_view what, const Path& path) {
-    int number = errno;
-    return fail(code_of_errno(number), "{} {}: {}", what, path.string(), std::strerror(number));
-}
-
-}  // namespace
 
 Result<ByteView> MemorySource::read_at(uint64_t offset, size_t count, MutableByteView) {
     if (offset >= bytes_.size()) return ByteView{};

@@ -1,24 +1,11 @@
 #include "vouchsafe/train/train.h"
 
-#include <chrono>
-
+#include "vouchsafe/base/stopwatch.h"
 #include "vouchsafe/train/split.h"
 
 namespace vouchsafe::train {
 
 namespace {
-
-// Stopwatch gives the seconds since it was last asked.
-class Stopwatch {
-  public:
-    double lap() {
-        auto now = std::chrono::steady_clock::now();
-        return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
-    }
-
-  private:
-    std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
 
 // Compares with the labels, which must be 0 or 1.
 Result<Report> compare(const Rows& rows, const SecretFloats& probabilities) {

@@ -1,0 +1,162 @@
+#include "app/command_line.h"
+
+#include <CLI/CLI.hpp>
+
+namespace vouchsafe::app {
+
+namespace {
+
+bool has_default(const std::string& value) {
+    return !value.empty();
+}
+
+bool has_default(double) {
+    return true;
+}
+
+template <typename T>
+Option add_option(CLI::App& app, const char* name, T& value, const char* text, const char* kind) {
+    CLI::Option* option = app.add_option(name, value, text)->type_name(kind);
+    if (has_default(value)) option->capture_default_str();
+    return Option(*option);
+}
+
+// outline_of tells an option group's contents as its command's own.
+void outline_of(const CLI::App& app, CommandOutline& out) {
+    for (const CLI::Option* option : app.get_options()) {
+        if (app.get_name().empty() && option == app.get_help_ptr()) continue;  // its command has it
+        for (const std::string& name : option->get_lnames()) {
+            out.options.push_back({name, option->get_description()});
+        }
+    }
+    for (const CLI::App* sub : app.get_subcommands({})) {
+        if (sub->get_name().empty()) {
+            outline_of(*sub, out);
+            continue;
+        }
+        CommandOutline command{sub->get_name(), sub->get_description(), {}, {}};
+        outline_of(*sub, command);
+        out.commands.push_back(std::move(command));
+    }
+}
+
+}  // namespace
+
+Option& Option::required() {
+    option_->required();
+    return *this;
+}
+
+Option& Option::optional() {
+    option_->required(false);
+    return *this;
+}
+
+Option& Option::one_of(std::vector<std::string> values) {
+    option_->check(CLI::IsMember(std::move(values)))->type_name("");
+    return *this;
+}
+
+Option& Option::from_environment(const char* variable) {
+    option_->envname(variable);
+    return *this;
+}
+
+Command Command::add(const char* name, const char* text) {
+    app_->require_subcommand(1);
+    return Command(*app_->add_subcommand(name, text), *chosen_);
+}
+
+Command Command::group(const char* title, const char* text) {
+    return Command(*app_->add_option_group(title, text), *chosen_);
+}
+
+void Command::examples(const char* text) {
+    app_->footer(text);
+}
+
+void Command::flag(const char* names, bool& value, const char* text) {
+    app_->add_flag(names, value, text);
+}
+
+Option Command::option(const char* name, std::string& value, const char* text, const char* kind) {
+    return add_option(*app_, name, value, text, kind);
+}
+
+Option Command::option(const char* name, int& value, const char* text, const char* kind) {
+    return add_option(*app_, name, value, text, kind);
+}
+
+Option Command::option(const char* name, unsigned& value, const char* text, const char* kind) {
+    return add_option(*app_, name, value, text, kind);
+}
+
+Option Command::option(const char* name, double& value, const char* text, const char* kind) {
+    return add_option(*app_, name, value, text, kind);
+}
+
+Option Command::option(const char* name, std::optional<double>& value, const char* text,
+                       const char* kind) {
+    return Option(*app_->add_option(name, value, text)->type_name(kind));
+}
+
+Option Command::option(const char* name, std::vector<std::string>& value, const char* text,
+                       const char* kind) {
+    CLI::Option* option = app_->add_option(name, value, text)->type_name(kind);
+    if (!value.empty()) option->capture_default_str();
+    return Option(*option->allow_extra_args(false));
+}
+
+Option Command::option(const char* name, std::map<std::string, std::string>& value,
+                       const char* text) {
+    auto take = [name, &value](const std::vector<std::string>& pairs) {
+        for (const std::string& pair : pairs) {
+            size_t equals = pair.find('=');
+            if (equals == std::string::npos) throw CLI::ValidationError(name, "takes NAME=VALUE");
+            value[pair.substr(0, equals)] = pair.substr(equals + 1);
+        }
+    };
+    CLI::Option* option =
+        app_->add_option_function<std::vector<std::string>>(name, std::move(take), text);
+    return Option(*option->allow_extra_args(false)->type_name("NAME=VALUE"));
+}
+
+Option Command::argument(const char* name, std::string& value, const char* text) {
+    return Option(*app_->add_option(name, value, text)->required()->type_name(""));
+}
+
+Option Command::argument(const char* name, std::vector<std::string>& values, const char* text) {
+    return Option(*app_->add_option(name, values, text)->required()->type_name(""));
+}
+
+void Command::run(Runner runner) {
+    app_->callback([chosen = chosen_, runner = std::move(runner)] { *chosen = runner; });
+}
+
+CommandLine::CommandLine(const char* name, const char* text, const char* version,
+                         const char* footer)
+    : app_(std::make_unique<CLI::App>(text, name)) {
+    app_->set_version_flag("--version", version);
+    app_->footer(footer);
+    app_->fallthrough();
+    app_->get_formatter()->column_width(30);
+}
+
+CommandLine::~CommandLine() = default;
+
+std::variant<Runner, int> CommandLine::parse(int argc, char** argv) {
+    try {
+        app_->parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app_->exit(error) == 0 ? 0 : 2;
+    }
+    return chosen_;
+}
+
+CommandOutline CommandLine::outline() const {
+    CommandOutline out{app_->get_name(), app_->get_description(), {}, {}};
+    outline_of(*app_, out);
+    return out;
+}
+
+}  // namespace vouchsafe::app
