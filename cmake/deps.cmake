@@ -43,6 +43,10 @@ target_compile_options(vs_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-d
 target_compile_definitions(vs_flags INTERFACE $<$<CONFIG:Release>:_FORTIFY_SOURCE=2>
     _GLIBCXX_ASSERTIONS)
 target_link_options(vs_flags INTERFACE -Wl,-z,relro,-z,now)
+# GCC's garbage collector takes a fifth of the time at its default size; this costs up to 400 MB for each
+# compiler that runs.
+target_compile_options(vs_flags INTERFACE
+    $<$<CXX_COMPILER_ID:GNU>:--param=ggc-min-heapsize=400000>)
 
 find_program(MOLD mold)
 if(MOLD)
