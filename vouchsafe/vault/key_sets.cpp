@@ -5,6 +5,16 @@
 
 namespace vouchsafe::vault {
 
+namespace {
+
+// within is false also for a time in the future: a clock that was set back makes everything look
+// old rather than young for ever.
+bool within(Time since, Time now, Seconds span) {
+    return since <= now && now < since + span;
+}
+
+}  // namespace
+
 FetchJson fetch_with(net::Client& client) {
     return [&client](const std::string& url) -> Result<Json> {
         net::ClientRequest request;
@@ -47,24 +57,43 @@ Result<KeySets::Keys> KeySets::fetch(const std::string& base) const {
     return std::make_shared<const jose::JwkSet>(TRY(jose::JwkSet::parse(set)));
 }
 
+Result<KeySets::Keys> KeySets::fetch_unlocked(const std::string& base, Entry& known,
+                                              std::unique_lock<std::mutex>& lock) const {
+    struct Fetching {  // ends also if there is no memory
+        Fetching(Entry& entry, std::unique_lock<std::mutex>& held) : known(entry), lock(held) {
+            known.fetching = true;
+            lock.unlock();
+        }
+        ~Fetching() {
+            lock.lock();
+            known.fetching = false;
+            known.idle.notify_all();
+        }
+        Entry& known;
+        std::unique_lock<std::mutex>& lock;
+    } fetching(known, lock);
+    return fetch(base);
+}
+
+bool KeySets::usable(const Entry& known, Time now) const {
+    return known.keys && within(known.fetched, now, max_age_);
+}
+
 Result<KeySets::Keys> KeySets::find(const std::string& base, std::string_view kid) {
     Entry& known = entry(base);
-    std::lock_guard lock(known.mutex);
+    std::unique_lock lock(known.mutex);
     const Time now = clock_.now();
-    // A clock that was set back makes everything look old rather than young for ever.
-    const auto within = [&](Time since, Seconds span) {
-        return since <= now && now < since + span;
-    };
-    const bool usable = known.keys && within(known.fetched, max_age_);
-    const bool has_kid = usable && known.keys->find(kid) != nullptr;
-    if (has_kid && within(known.fetched, refresh_)) return known.keys;
+    const auto has_kid = [&] { return usable(known, now) && known.keys->find(kid) != nullptr; };
+    // Who has a key does not wait for those who ask the issuer about another one.
+    known.idle.wait(lock, [&] { return !known.fetching || has_kid(); });
+    if (has_kid() && (known.fetching || within(known.fetched, now, refresh_))) return known.keys;
 
-    if (known.tried && within(*known.tried, retry_)) {
-        if (usable) return known.keys;
+    if (known.tried && within(*known.tried, now, retry_)) {
+        if (usable(known, now)) return known.keys;
         return fail(Code::unavailable, "the keys of {} cannot be had: {}", base, known.problem);
     }
     known.tried = now;
-    Result<Keys> fetched = fetch(base);
+    Result<Keys> fetched = fetch_unlocked(base, known, lock);
     if (fetched) {
         known.keys = *fetched;
         known.fetched = now;
@@ -72,8 +101,8 @@ Result<KeySets::Keys> KeySets::find(const std::string& base, std::string_view ki
     }
     known.problem = fetched.error().message;
     log_event(LogLevel::warn, "keys of a token issuer cannot be fetched",
-              {{"issuer", base}, {"problem", known.problem}, {"older_keys_serve", has_kid}});
-    if (has_kid) return known.keys;
+              {{"issuer", base}, {"problem", known.problem}, {"older_keys_serve", has_kid()}});
+    if (has_kid()) return known.keys;
     return fail(Code::unavailable, "the keys of {} cannot be had: {}", base, known.problem);
 }
 

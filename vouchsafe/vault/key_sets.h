@@ -2,6 +2,7 @@
 // are fetched; what a token says about where its keys are (jku) is never looked at.
 #pragma once
 
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,8 +15,9 @@
 
 namespace vouchsafe::vault {
 
-// KeySets is thread-safe; while one thread fetches an issuer's keys others wait for that issuer
-// only. It holds one entry for every issuer asked for: the caller bounds whom it asks for.
+// KeySets is thread-safe; while one thread fetches an issuer's keys only those wait who need a key
+// of that issuer which is not known. It holds one entry for every issuer asked for: the caller
+// bounds whom it asks for.
 class KeySets {
   public:
     using Keys = std::shared_ptr<const jose::JwkSet>;
@@ -31,6 +33,8 @@ class KeySets {
   private:
     struct Entry {
         std::mutex mutex;
+        std::condition_variable idle;  // fetching ended
+        bool fetching = false;
         Keys keys;
         Time fetched;
         std::optional<Time> tried;
@@ -38,6 +42,9 @@ class KeySets {
     };
     Entry& entry(const std::string& base);
     Result<Keys> fetch(const std::string& base) const;
+    Result<Keys> fetch_unlocked(const std::string& base, Entry& known,
+                                std::unique_lock<std::mutex>& lock) const;
+    bool usable(const Entry& known, Time now) const;
 
     const FetchJson fetch_;
     const Clock& clock_;

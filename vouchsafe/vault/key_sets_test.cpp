@@ -1,5 +1,7 @@
 #include "vouchsafe/vault/key_sets.h"
 
+#include <future>
+
 #include "vouchsafe/vault/test_support.h"
 
 namespace vouchsafe::vault::test {
@@ -68,6 +70,33 @@ TEST_F(KeySetsTest, AnIssuerThatIsDownIsNotHammered) {
     web_.serve(kBase, keys().login);
     pass(config_.keys_retry);
     EXPECT_TRUE(finds("login-1"));
+}
+
+TEST_F(KeySetsTest, AnIssuerThatHangsDelaysOnlyThoseWhoNeedItsNewKeys) {
+    std::promise<void> asked, answer;
+    std::shared_future<void> answered = answer.get_future().share();
+    bool slow = false;
+    KeySets sets(
+        [&, fetch = web_.fetch()](const std::string& url) {
+            if (std::exchange(slow, false)) {
+                asked.set_value();
+                answered.wait();
+            }
+            return fetch(url);
+        },
+        clock_, config_);
+    ASSERT_TRUE(sets.find(kBase, "login-1"));
+    pass(config_.keys_retry);
+    slow = true;
+    auto stranger = std::async(std::launch::async, [&] { return sets.find(kBase, "stranger-1"); });
+    asked.get_future().wait();
+    EXPECT_TRUE(sets.find(kBase, "login-1"));  // at once, or this test would hang
+    auto second = std::async(std::launch::async, [&] { return sets.find(kBase, "stranger-1"); });
+    web_.serve(kBase, keys().stranger);
+    answer.set_value();
+    EXPECT_TRUE(MUST(stranger.get())->find("stranger-1"));
+    EXPECT_TRUE(MUST(second.get())->find("stranger-1"));
+    EXPECT_EQ(fetches(), 2);
 }
 
 TEST_F(KeySetsTest, AClockSetBackDoesNotKeepKeysForEver) {
