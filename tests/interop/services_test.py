@@ -80,13 +80,14 @@ class Lab(unittest.TestCase):
     def test_tpm2_tools_read_what_a_paravisor_leaves(self):
         script = (
             "export TPM2TOOLS_TCTI=$(python3 -c 'import json,os;print(json.load(open(os.environ[\"VOUCHSAFE_SITE\"]))"
-            "[\"tpm\"])'); cd /tmp;"
+            "[\"tpm\"])'); cd \"$0\" &&"
             "tpm2_nvread 0x01400001 -C o -o hcl && head -c 4 hcl && echo &&"
             "tpm2_readpublic -c 0x81000003 -f pem -o ak.pem >/dev/null &&"
             "tpm2_quote -c 0x81000003 -l sha256:0,1,2,3,4,5,6,7 -q 1234 -m m -s s -o p -g sha256 >/dev/null &&"
             "tpm2_checkquote -u ak.pem -m m -s s -f p -g sha256 -q 1234 >/dev/null && echo quote holds"
         )
-        result = run(PROGRAM, "vm", "exec", "m", "--dir", self.lab, "--", "sh", "-c", script)
+        with tempfile.TemporaryDirectory() as work:
+            result = run(PROGRAM, "vm", "exec", "m", "--dir", self.lab, "--write", work, "--", "sh", "-c", script, work)
         self.assertEqual(result.stdout.split(), ["HCLA", "quote", "holds"], result.stderr)
 
 
