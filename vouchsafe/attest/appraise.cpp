@@ -20,7 +20,7 @@ Result<T> require_readable(Result<T> parsed, Checks& checks) {
 
 evidence::SnpRules snp_rules(const Config& config) {
     evidence::SnpRules rules;
-    rules.minimum_tcb = config.minimum_tcb;
+    rules.minimum_tcb.reported = config.minimum_tcb;
     return rules;
 }
 

@@ -2,12 +2,10 @@
 // chip against the report, the signature, then the rules. Pure: time comes in.
 #pragma once
 
-#include <map>
-#include <optional>
-
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/evidence/anchors.h"
 #include "vouchsafe/evidence/snp_report.h"
+#include "vouchsafe/evidence/snp_rules.h"
 
 namespace vouchsafe::evidence {
 
@@ -19,14 +17,6 @@ struct SnpEndorsements {
     // parse reads PEM certificates in any order, or one DER certificate. The leaf is the only one
     // with AMD's TCB extensions. Fails with the check SNP-CHAIN-FORM.
     static Result<SnpEndorsements> parse(ByteView pem_or_der, Checks& checks);
-};
-
-// SnpRules is what a relying party demands of a report beyond being genuine. That debugging and
-// migration are not allowed by the guest policy is demanded always.
-struct SnpRules {
-    uint32_t vmpl = 0;                                   // AMD: 0 is the most privileged level
-    std::map<SnpProduct, SnpTcb> minimum_tcb;            // component by component; absent: no floor
-    std::optional<std::array<uint8_t, 64>> report_data;  // expected exactly
 };
 
 // VerifiedSnpReport exists only if verify_snp said yes. Immutable.
@@ -53,8 +43,8 @@ class VerifiedSnpReport {
 };
 
 // verify_snp verifies `report` and returns it, or fails with the check that failed (codes SNP-*).
-// Order: form, chain, certificate against report, signature, rules; so a failed rule (SNP-POLICY-*,
-// SNP-VMPL, SNP-TCB-FLOOR, SNP-REPORT-DATA) means that the report itself is genuine.
+// Order: form, chain, certificate against report, signature, rules; so a failed rule (SNP-POLICY-*
+// and what snp_rules.h names) means that the report itself is genuine.
 Result<VerifiedSnpReport> verify_snp(ByteView report, const SnpEndorsements& endorsements,
                                      const TrustAnchors& anchors, const SnpRules& rules, Time now,
                                      Checks& checks);
