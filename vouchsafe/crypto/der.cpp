@@ -1,7 +1,8 @@
-// The few DER values (X.690, 8 and 10) that certificate extensions hold.
-#include <algorithm>
-
 #include "vouchsafe/crypto/der.h"
+
+#include <algorithm>
+#include <set>
+
 #include "vouchsafe/crypto/x509.h"
 
 namespace vouchsafe::crypto {
@@ -10,7 +11,10 @@ namespace {
 
 constexpr uint8_t kInteger = 0x02;
 constexpr uint8_t kOctetString = 0x04;
+constexpr uint8_t kObjectIdentifier = 0x06;
+constexpr uint8_t kEnumerated = 0x0a;
 constexpr uint8_t kIa5String = 0x16;
+constexpr uint8_t kSequence = 0x30;
 
 Result<ByteView> parse_whole(ByteView der, uint8_t tag, std::string_view name) {
     DerElement element = TRY(parse_der_element(der));
@@ -18,6 +22,32 @@ Result<ByteView> parse_whole(ByteView der, uint8_t tag, std::string_view name) {
         return fail(Code::invalid, "not exactly one DER {}", name);
     }
     return element.content;
+}
+
+// parse_number reads the content of an INTEGER or ENUMERATED (X.690, 8.3).
+Result<uint64_t> parse_number(ByteView content, std::string_view name) {
+    if (content.empty()) return fail(Code::invalid, "an {} without content", name);
+    if (content[0] & 0x80) return fail(Code::invalid, "a negative {}", name);
+    if (content[0] == 0 && content.size() > 1) {
+        if (!(content[1] & 0x80)) return fail(Code::invalid, "an {} not in shortest form", name);
+        content = content.subspan(1);
+    }
+    if (content.size() > 8) return fail(Code::invalid, "an {} over 64 bits", name);
+    uint64_t value = 0;
+    for (uint8_t byte : content) value = value << 8 | byte;
+    return value;
+}
+
+// parse_arc reads one number of an OID: seven bits in each byte, the highest says that more follow.
+Result<uint32_t> parse_arc(Reader& reader) {
+    uint64_t value = 0;
+    for (;;) {
+        uint8_t byte = TRY(reader.u8("arc"));
+        if (value == 0 && byte == 0x80) return fail(Code::invalid, "an OID not in shortest form");
+        value = value << 7 | (byte & 0x7f);
+        if (value > UINT32_MAX) return fail(Code::invalid, "an OID with a number over 32 bits");
+        if (!(byte & 0x80)) return static_cast<uint32_t>(value);
+    }
 }
 
 Bytes encode(uint8_t tag, ByteView content) {
@@ -56,17 +86,46 @@ Result<DerElement> parse_der_element(ByteView bytes) {
 }
 
 Result<uint64_t> parse_der_integer(ByteView der) {
-    ByteView content = TRY(parse_whole(der, kInteger, "INTEGER"));
-    if (content.empty()) return fail(Code::invalid, "an INTEGER without content");
-    if (content[0] & 0x80) return fail(Code::invalid, "a negative INTEGER");
-    if (content[0] == 0 && content.size() > 1) {
-        if (!(content[1] & 0x80)) return fail(Code::invalid, "an INTEGER not in shortest form");
-        content = content.subspan(1);
+    return parse_number(TRY(parse_whole(der, kInteger, "INTEGER")), "INTEGER");
+}
+
+Result<uint64_t> parse_der_enumerated(ByteView der) {
+    return parse_number(TRY(parse_whole(der, kEnumerated, "ENUMERATED")), "ENUMERATED");
+}
+
+Result<std::string> parse_der_oid(ByteView der) {
+    Reader reader(TRY(parse_whole(der, kObjectIdentifier, "OBJECT IDENTIFIER")), "OID");
+    std::string out;
+    while (!reader.done() || out.empty()) {
+        uint32_t arc = TRY(parse_arc(reader));
+        if (out.empty()) {  // the first two arcs share a number
+            uint32_t first = std::min<uint32_t>(arc / 40, 2);
+            out = fmt::format("{}.{}", first, arc - first * 40);
+        } else {
+            out += fmt::format(".{}", arc);
+        }
     }
-    if (content.size() > 8) return fail(Code::invalid, "an INTEGER over 64 bits");
-    uint64_t value = 0;
-    for (uint8_t byte : content) value = value << 8 | byte;
-    return value;
+    return out;
+}
+
+Result<std::vector<DerNamedValue>> parse_der_named_values(ByteView der) {
+    ByteView left = TRY(parse_whole(der, kSequence, "SEQUENCE"));
+    std::vector<DerNamedValue> out;
+    std::set<std::string> seen;
+    while (!left.empty()) {
+        DerElement pair = TRY(parse_der_element(left));
+        left = left.subspan(pair.whole.size());
+        if (pair.tag != kSequence) return fail(Code::invalid, "a pair that is not a SEQUENCE");
+        DerElement name = TRY(parse_der_element(pair.content));
+        std::string oid = TRY(parse_der_oid(name.whole));
+        DerElement value = TRY(parse_der_element(pair.content.subspan(name.whole.size())));
+        if (name.whole.size() + value.whole.size() != pair.content.size()) {
+            return fail(Code::invalid, "more than one value for {}", oid);
+        }
+        if (!seen.insert(oid).second) return fail(Code::invalid, "{} appears twice", oid);
+        out.push_back({std::move(oid), value.whole});
+    }
+    return out;
 }
 
 Result<std::string> parse_der_ia5_string(ByteView der) {
