@@ -21,6 +21,7 @@ Result<T> require_readable(Result<T> parsed, Checks& checks) {
 evidence::SnpRules snp_rules(const Config& config) {
     evidence::SnpRules rules;
     rules.minimum_tcb.reported = config.minimum_tcb;
+    rules.allow_unchecked = {evidence::kSnpRevocation};  // clients send no revocation lists
     return rules;
 }
 

@@ -124,9 +124,6 @@ constexpr CheckInfo kCatalog[] = {
      "AMD 56860, table 23, REPORT_DATA",
      "Ask for a fresh report over the verifier's value (nonce or hash)."},
     // --- SEV-SNP: revocation, and what a relying party may demand besides (evidence/snp_*)
-    {"SNP-CRL-FORM", Code::bad_evidence, "The revocation lists that came are readable.",
-     "RFC 5280, 5.1; AMD 57230, CRL",
-     "Fetch the list again from AMD KDS (/vcek/v1/PRODUCT/crl), one list per file."},
     {"SNP-CRL-SIGNATURE", Code::bad_evidence,
      "The revocation list is signed by the issuer in the chain whose name it carries.",
      "RFC 5280, 6.3.3 (f, g); AMD 57230, CRL",

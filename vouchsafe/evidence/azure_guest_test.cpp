@@ -159,8 +159,15 @@ struct Guest {
     }
 };
 
+// Guests send no revocation lists.
+AzureGuestRules usual_rules() {
+    AzureGuestRules out;
+    out.snp.allow_unchecked = {kSnpRevocation};
+    return out;
+}
+
 Result<VerifiedAzureGuest> verify(const AzureGuestEvidence& evidence,
-                                  const AzureGuestRules& rules = {}) {
+                                  const AzureGuestRules& rules = usual_rules()) {
     Checks checks;
     return verify_azure_guest(evidence, root().anchors(), rules, recorded_time(), checks);
 }
@@ -184,8 +191,8 @@ TEST(AzureGuest, AcceptsGoodEvidence) {
 
 TEST(AzureGuest, ListsTheChecksItMade) {
     Checks checks;
-    ASSERT_TRUE(
-        verify_azure_guest(Guest().evidence(), root().anchors(), {}, recorded_time(), checks));
+    ASSERT_TRUE(verify_azure_guest(Guest().evidence(), root().anchors(), usual_rules(),
+                                   recorded_time(), checks));
     for (const char* code :
          {"SNP-CHAIN-ROOT", "SNP-SIGNATURE", "SNP-POLICY-DEBUG", "SNP-VMPL", "HCL-BINDING",
           "HCL-AK", "AK-ATTRIBUTES", "AK-CERT-CHAIN", "TPM-QUOTE-SIGNATURE", "TPM-QUOTE-DIGEST",
@@ -278,7 +285,7 @@ TEST(AzureGuest, RefusesWhatWasChangedOnTheWay) {
 
 TEST(AzureGuest, ComparesTheNonceWhenExpected) {
     Guest guest;
-    AzureGuestRules rules;
+    AzureGuestRules rules = usual_rules();
     rules.nonce = to_bytes("fresh");
     EXPECT_EQ(refusal(verify(guest.evidence(), rules)), "TPM-QUOTE-NONCE");
     guest.nonce = to_bytes("fresh");
@@ -288,7 +295,7 @@ TEST(AzureGuest, ComparesTheNonceWhenExpected) {
 TEST(AzureGuest, RulesRelaxOnlyWhatTheyName) {
     Guest guest;
     guest.boot = "local/sb-off-shim-grub-nolog/";
-    AzureGuestRules rules;
+    AzureGuestRules rules = usual_rules();
     rules.require_secure_boot = false;
     auto verified = verify(guest.evidence(), rules);
     ASSERT_TRUE(verified) << message(verified);
@@ -301,7 +308,7 @@ TEST(AzureGuest, RulesRelaxOnlyWhatTheyName) {
     EXPECT_EQ(refusal(verify(guest.evidence(), rules)), "LOG-REPLAY-PCR");
 
     AzureGuestEvidence evidence = Guest().evidence();
-    rules = {};
+    rules = usual_rules();
     rules.require_ak_certificate = false;
     evidence.ak_certificate.clear();
     EXPECT_TRUE(verify(evidence, rules));
@@ -328,7 +335,7 @@ TEST(SnpPlatform, BindsReportAndRuntimeData) {
     auto verified = [&] {
         Checks checks;
         return verify_snp_platform(evidence.snp_report, evidence.vcek_chain, evidence.runtime_data,
-                                   root().anchors(), {}, recorded_time(), checks);
+                                   root().anchors(), usual_rules().snp, recorded_time(), checks);
     };
     EXPECT_TRUE(verified());
     evidence.runtime_data[5] ^= 1;

@@ -20,12 +20,6 @@ bool self_issued(const Certificate& certificate) {
     return equal(certificate.subject_der(), certificate.issuer_der());
 }
 
-// Chain is a leaf's way up: all three links verified.
-struct Chain {
-    Certificate intermediate;
-    const AmdRoot* root;
-};
-
 // ChainVerifier finds and verifies the way from the leaf to a pinned ARK of `product`.
 class ChainVerifier {
   public:
@@ -37,9 +31,9 @@ class ChainVerifier {
         }
     }
 
-    Result<Chain> verify(Time now) {
+    Result<SnpChain> verify(Time now) {
         TRY(refuse_own_roots());
-        Chain chain = TRY(find());
+        SnpChain chain = TRY(find());
         TRY(check_link(endorsements_.leaf, chain.intermediate, "leaf"));
         TRY(check_signer_kind(chain.intermediate));
         TRY(check_dates(endorsements_.leaf, signer_name(kind_), now));
@@ -89,7 +83,7 @@ class ChainVerifier {
     }
 
     // find chooses the intermediate that a pinned ARK signed.
-    Result<Chain> find() {
+    Result<SnpChain> find() {
         std::vector<Certificate> intermediates = candidates();
         for (const Certificate& intermediate : intermediates) {
             for (const AmdRoot* root : roots_) {
@@ -97,7 +91,7 @@ class ChainVerifier {
                 TRY(checks_.require(true, "SNP-CHAIN-ROOT", "root", expected_root(),
                                     root->ark.subject()));
                 TRY(check_link(intermediate, root->ark, "intermediate"));
-                return Chain{intermediate, root};
+                return SnpChain{intermediate, root};
             }
         }
         std::string found =
@@ -145,10 +139,9 @@ class ChainVerifier {
 
 }  // namespace
 
-Result<void> verify_snp_chain(const SnpEndorsements& endorsements, const TrustAnchors& anchors,
-                              SnpProduct product, SnpSigner kind, Time now, Checks& checks) {
-    TRY(ChainVerifier(endorsements, anchors, product, kind, checks).verify(now));
-    return {};
+Result<SnpChain> verify_snp_chain(const SnpEndorsements& endorsements, const TrustAnchors& anchors,
+                                  SnpProduct product, SnpSigner kind, Time now, Checks& checks) {
+    return ChainVerifier(endorsements, anchors, product, kind, checks).verify(now);
 }
 
 }  // namespace vouchsafe::evidence

@@ -16,7 +16,7 @@ namespace vouchsafe::evidence {
 
 // The name of what is not checked without AMD's revocation list, in SnpRules::allow_unchecked and
 // VerifiedSnpReport::not_checked.
-inline constexpr std::string_view kSnpRevocation = "revocation";
+inline constexpr const char* kSnpRevocation = "revocation";
 
 // SnpTcbFloor is a minimum for each product, component by component; a product that is absent has
 // none. A component FMC counts for Turin alone.
@@ -54,6 +54,10 @@ struct SnpRules {
     // (AMD 56860, ID block) and match nothing, even if they are on the list.
     std::vector<std::array<uint8_t, 48>> id_key_digests;
     std::vector<std::array<uint8_t, 48>> author_key_digests;
+
+    // What may go unchecked for want of collateral: kSnpRevocation, or nothing. Other names mean
+    // nothing here.
+    std::set<std::string, std::less<>> allow_unchecked;
 
     // Bits that must be set in the mitigation vectors, which reports have from version 5 on.
     uint64_t launch_mitigations = 0;

@@ -8,12 +8,19 @@
 
 namespace vouchsafe::evidence::testing {
 
+// without_revocation: most tests are about something else.
+inline SnpRules without_revocation() {
+    SnpRules out;
+    out.allow_unchecked = {kSnpRevocation};
+    return out;
+}
+
 // SnpCase is one report to verify, good by default.
 struct SnpCase {
     Bytes report;
     SnpEndorsements endorsements;
     TrustAnchors anchors = vendor_anchors();
-    SnpRules rules;
+    SnpRules rules = without_revocation();
     Time now = recorded_time();
     Checks checks;
 

@@ -118,6 +118,19 @@ Result<SnpCertificate> check_certificate(const Certificate& leaf, const SnpRepor
     return std::move(*parsed);
 }
 
+// check_all_was_checked names what was not, if the rules allow that.
+Result<std::vector<std::string>> check_all_was_checked(bool revocation_checked,
+                                                       const SnpChain& chain, const SnpRules& rules,
+                                                       Checks& checks) {
+    bool allowed = rules.allow_unchecked.contains(kSnpRevocation);
+    TRY(checks.require(revocation_checked || allowed, "SNP-REVOCATION", kSnpRevocation,
+                       fmt::format("the revocation list of {}{}", chain.root->ark.subject(),
+                                   allowed ? ", though these rules do without" : ""),
+                       revocation_checked ? "checked" : "no list"));
+    if (revocation_checked) return std::vector<std::string>{};
+    return std::vector<std::string>{kSnpRevocation};
+}
+
 Result<std::vector<Certificate>> read_certificates(ByteView bytes) {
     if (!bytes.empty() && bytes[0] == 0x30) {
         Certificate one = TRY(Certificate::parse_der(bytes));
@@ -150,8 +163,8 @@ Result<SnpEndorsements> SnpEndorsements::parse(ByteView pem_or_der, Checks& chec
 
 struct SnpVerifier {
     static VerifiedSnpReport make(SnpReport report, SnpProduct product, Tier tier,
-                                  const Certificate& signer) {
-        return {std::move(report), product, tier, signer};
+                                  const Certificate& signer, std::vector<std::string> not_checked) {
+        return {std::move(report), product, tier, signer, std::move(not_checked)};
     }
 };
 
@@ -161,14 +174,17 @@ Result<VerifiedSnpReport> verify_snp(ByteView report, const SnpEndorsements& end
     SnpReport parsed = TRY(SnpReport::parse(report, checks));
     TRY(check_form(parsed, checks));
     SnpCertificate certificate = TRY(check_certificate(endorsements.leaf, parsed, checks));
-    TRY(verify_snp_chain(endorsements, anchors, certificate.product, certificate.kind, now,
-                         checks));
+    SnpChain chain = TRY(verify_snp_chain(endorsements, anchors, certificate.product,
+                                          certificate.kind, now, checks));
+    bool revocation_checked = TRY(check_snp_revocation(endorsements, chain, now, checks));
     TRY(check_tcb(certificate, parsed, checks));
     TRY(check_chip(certificate, parsed, checks));
     TRY(check_signature(certificate, parsed, report, checks));
     TRY(check_snp_rules(parsed, certificate.product, rules, checks));
+    std::vector<std::string> not_checked =
+        TRY(check_all_was_checked(revocation_checked, chain, rules, checks));
     return SnpVerifier::make(std::move(parsed), certificate.product, anchors.tier,
-                             endorsements.leaf);
+                             endorsements.leaf, std::move(not_checked));
 }
 
 }  // namespace vouchsafe::evidence

@@ -3,16 +3,21 @@
 #pragma once
 
 #include "vouchsafe/base/clock.h"
+#include "vouchsafe/crypto/crl.h"
 #include "vouchsafe/evidence/anchors.h"
 #include "vouchsafe/evidence/snp_report.h"
 #include "vouchsafe/evidence/snp_rules.h"
 
 namespace vouchsafe::evidence {
 
-// SnpEndorsements are the certificates that come with a report. Nothing in them is trusted.
+// SnpEndorsements are the certificates that come with a report, and the revocation lists. Nothing
+// in them is trusted.
 struct SnpEndorsements {
     crypto::Certificate leaf;                        // VCEK or VLEK
     std::vector<crypto::Certificate> intermediates;  // ASK or ASVK, ARK: any order, may be empty
+    // AMD KDS has one list for each product, which the ARK signs. Lists of the ASK or ASVK count
+    // too; those of others (other products') say nothing about this chain and are passed over.
+    std::vector<crypto::Crl> crls = {};
 
     // parse reads PEM certificates in any order, or one DER certificate. The leaf is the only one
     // with AMD's TCB extensions. Fails with the check SNP-CHAIN-FORM.
@@ -30,21 +35,31 @@ class VerifiedSnpReport {
     SnpTcb committed_tcb() const { return decode_tcb(report_.committed_tcb, product_); }
     SnpTcb launch_tcb() const { return decode_tcb(report_.launch_tcb, product_); }
     const crypto::Certificate& signer() const { return signer_; }  // the VCEK or VLEK
+    // not_checked names what the rules allowed to go unchecked and did: kSnpRevocation.
+    const std::vector<std::string>& not_checked() const { return not_checked_; }
 
   private:
     friend struct SnpVerifier;  // snp_verify.cpp alone
-    VerifiedSnpReport(SnpReport report, SnpProduct product, Tier tier, crypto::Certificate signer)
-        : report_(std::move(report)), product_(product), tier_(tier), signer_(std::move(signer)) {}
+    VerifiedSnpReport(SnpReport report, SnpProduct product, Tier tier, crypto::Certificate signer,
+                      std::vector<std::string> not_checked)
+        : report_(std::move(report)),
+          product_(product),
+          tier_(tier),
+          signer_(std::move(signer)),
+          not_checked_(std::move(not_checked)) {}
 
     SnpReport report_;
     SnpProduct product_;
     Tier tier_;
     crypto::Certificate signer_;
+    std::vector<std::string> not_checked_;
 };
 
 // verify_snp verifies `report` and returns it, or fails with the check that failed (codes SNP-*).
-// Order: form, chain, certificate against report, signature, rules; so a failed rule (SNP-POLICY-*
-// and what snp_rules.h names) means that the report itself is genuine.
+// Order: form, chain and revocation lists, certificate against report, signature, rules; so a
+// failed rule (SNP-POLICY-* and what snp_rules.h names, SNP-REVOCATION last) means that the report
+// itself is genuine. The ARK's list must be there unless the rules allow its absence; a list that
+// is there must hold.
 Result<VerifiedSnpReport> verify_snp(ByteView report, const SnpEndorsements& endorsements,
                                      const TrustAnchors& anchors, const SnpRules& rules, Time now,
                                      Checks& checks);
