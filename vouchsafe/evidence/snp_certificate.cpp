@@ -50,6 +50,15 @@ Result<SnpProduct> read_product(std::string_view text) {
     return fail(Code::bad_evidence, "product name \"{}\" is not known", text);
 }
 
+// A later version may give the levels another meaning.
+Result<uint8_t> read_struct_version(const crypto::Certificate& certificate) {
+    std::optional<Bytes> der = TRY(certificate.extension(kOidStructVersion));
+    if (!der) return uint8_t{0};
+    uint8_t version = TRY(parse_level(*der, kOidStructVersion));
+    if (version > 1) return fail(Code::bad_evidence, "struct version {} is not known", version);
+    return version;
+}
+
 // The HWID is the bare bytes, or an OCTET STRING around them: exact lengths only.
 Result<Bytes> read_hwid(const Bytes& value, size_t size) {
     if (value.size() == size) return value;
@@ -72,7 +81,8 @@ Result<SnpCertificate> SnpCertificate::parse(const crypto::Certificate& certific
     if (key.type() != crypto::KeyType::ec || key.bits() != 384) {
         return fail(Code::bad_evidence, "its key is not of curve P-384");
     }
-    SnpCertificate out{key, SnpSigner::vcek, SnpProduct::milan, {}, {}, {}, {}};
+    SnpCertificate out{key, SnpSigner::vcek, SnpProduct::milan, 0, {}, {}, {}, {}};
+    out.struct_version = TRY(read_struct_version(certificate));
     Bytes name = TRY(required(certificate, kOidProductName));
     out.product_text = TRY(crypto::parse_der_ia5_string(name));
     out.product = TRY(read_product(out.product_text));

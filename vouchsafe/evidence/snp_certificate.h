@@ -28,13 +28,15 @@ struct SnpCertificate {
     crypto::PublicKey key;  // P-384
     SnpSigner kind = SnpSigner::vcek;
     SnpProduct product = SnpProduct::milan;
-    std::string product_text;  // "Milan-B0"; a VLEK says "Milan"
-    SnpTcb tcb;                // fmc only if the extension is there
-    Bytes hwid;                // VCEK: 64 bytes, 8 on Turin; VLEK: empty
-    std::string csp_id;        // VLEK: whose key it is
+    uint8_t struct_version = 0;  // 0; 1 on Turin, whose levels stand elsewhere
+    std::string product_text;    // "Milan-B0"; a VLEK says "Milan"
+    SnpTcb tcb;                  // fmc only if the extension is there
+    Bytes hwid;                  // VCEK: 64 bytes, 8 on Turin; VLEK: empty
+    std::string csp_id;          // VLEK: whose key it is
 
     // parse fails with Code::bad_evidence and a sentence: an extension missing, doubled, malformed,
-    // of the wrong size or for the wrong kind; a reserved level that is not zero; another curve.
+    // of the wrong size or for the wrong kind; a reserved level that is not zero; a struct version
+    // above 1; another curve.
     static Result<SnpCertificate> parse(const crypto::Certificate& certificate);
 };
 

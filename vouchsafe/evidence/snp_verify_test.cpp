@@ -198,37 +198,6 @@ TEST(SnpEndorsements, ReadsBundlesInEitherOrderAndBareDer) {
     }
 }
 
-TEST(SnpEndorsements, ReadsTheHostsCertificateCache) {
-    Json cache = MUST(parse_json_object(vector_text("snp/milan-v2-aci-2022.thim.json")));
-    std::string pem =
-        MUST(json_string(cache, "vcekCert")) + MUST(json_string(cache, "certificateChain"));
-    SnpCase one = recorded_snp("milan-v2-aci-2022");
-    one.endorsements = MUST(SnpEndorsements::parse(as_bytes(pem), one.checks));
-    auto verified = one.verify();
-    EXPECT_TRUE(verified) << message(verified);
-}
-
-TEST(SnpCertificate, ReadsEveryRecordedCertificate) {
-    int count = 0;
-    Json all = facts("snp");
-    for (const auto& [name, row] : all.items()) {
-        if (!row.at("facts").contains("ext") || !name.ends_with(".der")) continue;
-        SCOPED_TRACE(name);
-        const Json& ext = row.at("facts").at("ext");
-        auto parsed = SnpCertificate::parse(vector_certificate("snp/" + name));
-        ASSERT_TRUE(parsed) << message(parsed);
-        EXPECT_EQ(parsed->product_text, ext.at("productName1"));
-        EXPECT_EQ(parsed->tcb.bootloader, ext.at("bl"));
-        EXPECT_EQ(parsed->tcb.tee, ext.at("tee"));
-        EXPECT_EQ(parsed->tcb.snp, ext.at("snp"));
-        EXPECT_EQ(parsed->tcb.microcode, ext.at("ucode"));
-        EXPECT_EQ(hex(parsed->hwid), ext.value("hwid", ""));
-        EXPECT_EQ(parsed->kind == SnpSigner::vlek, !ext.contains("hwid"));
-        ++count;
-    }
-    EXPECT_GE(count, 9);
-}
-
 TEST(SnpCertificate, RefusesACaCertificate) {
     EXPECT_FALSE(is_snp_leaf(vendor_anchors().amd[0].ark));
     EXPECT_FALSE(SnpCertificate::parse(vendor_anchors().amd[0].ark));
