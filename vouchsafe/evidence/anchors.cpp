@@ -22,6 +22,7 @@ TrustAnchors load_vendor_anchors() {
     for (std::string_view pem : azure_ak_intermediate_pems()) {
         out.ak_intermediates.push_back(MUST(Certificate::parse_pem(pem)));
     }
+    out.intel = MUST(Certificate::parse_pem(intel_sgx_root_pem()));
     return out;
 }
 

@@ -26,10 +26,12 @@ struct TrustAnchors {
     std::vector<AmdRoot> amd;
     std::vector<crypto::Certificate> ak_roots;          // roots of vTPM AK certificates
     std::vector<crypto::Certificate> ak_intermediates;  // known ones; verified like any other
+    std::optional<crypto::Certificate> intel;           // Intel SGX Root CA; none: no TD quotes
 };
 
 // vendor_anchors returns the real roots: AMD's ARK (with ASK and ASVK) of Milan, Genoa and Turin,
-// and Microsoft's Azure vTPM roots. Tier hardware. Immutable, built once, thread-safe.
+// Microsoft's Azure vTPM roots, and the Intel SGX Root CA. Tier hardware. Immutable, built once,
+// thread-safe.
 const TrustAnchors& vendor_anchors();
 
 }  // namespace vouchsafe::evidence

@@ -18,4 +18,6 @@ std::span<const AmdCertificatePems> amd_certificates();
 std::span<const std::string_view> azure_ak_root_pems();
 std::span<const std::string_view> azure_ak_intermediate_pems();
 
+std::string_view intel_sgx_root_pem();
+
 }  // namespace vouchsafe::evidence

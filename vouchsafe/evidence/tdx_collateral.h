@@ -1,0 +1,141 @@
+// Intel's collateral for TD quotes, as Intel PCS (API version 4) or a PCCS serves it: TCB info
+// version 3 and the identity of the TD quoting enclave version 2, both signed JSON, and revocation
+// lists. Pure: whoever verifies brings it along.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vouchsafe/base/clock.h"
+#include "vouchsafe/crypto/crl.h"
+#include "vouchsafe/crypto/x509.h"
+
+namespace vouchsafe::evidence {
+
+// TcbStatus is Intel's judgement of a security level (PCS, tcbStatus).
+enum class TcbStatus {
+    up_to_date,
+    sw_hardening_needed,
+    configuration_needed,
+    configuration_and_sw_hardening_needed,
+    out_of_date,
+    out_of_date_configuration_needed,
+    revoked,
+};
+std::string_view tcb_status_name(TcbStatus status);  // Intel's word, "UpToDate"
+
+// converge_tcb_status combines the platform's status with that of the TDX module or of the quoting
+// enclave, which is up_to_date, out_of_date or revoked (Intel DCAP, convergeTcbStatus).
+TcbStatus converge_tcb_status(TcbStatus platform, TcbStatus part);
+
+// Judgement is what a level that is reached means.
+struct TcbJudgement {
+    TcbStatus status = TcbStatus::revoked;
+    Time date;                            // tcbDate: the level has all fixes known by then
+    std::vector<std::string> advisories;  // "INTEL-SA-00837", what it lacks
+};
+
+struct TcbLevel {
+    std::array<uint8_t, 16> sgx_components{};
+    uint16_t pcesvn = 0;
+    std::array<uint8_t, 16> tdx_components{};
+    TcbJudgement judgement;
+};
+
+// SvnLevel is a level of a module or an enclave: reached by the same or a higher version.
+struct SvnLevel {
+    uint16_t isvsvn = 0;
+    TcbJudgement judgement;
+};
+
+// TdxModule says how Intel's TDX module signs and marks itself.
+struct TdxModule {
+    std::string id;  // "TDX_01"; "" for the one of major version 0
+    std::array<uint8_t, 48> mrsigner{};
+    std::array<uint8_t, 8> attributes{};
+    std::array<uint8_t, 8> attributes_mask{};
+    std::vector<SvnLevel> levels;
+};
+
+struct TcbInfo {
+    Time issued;
+    Time next_update;
+    uint64_t evaluation = 0;  // tcbEvaluationDataNumber
+    std::array<uint8_t, 6> fmspc{};
+    std::array<uint8_t, 2> pceid{};
+    TdxModule module;                // of major version 0
+    std::vector<TdxModule> modules;  // of the others
+    std::vector<TcbLevel> levels;    // best first
+
+    // find_module returns the module of a major version, tee_tcb_svn[1]; nullptr if Intel lists
+    // none.
+    const TdxModule* find_module(uint8_t major) const;
+};
+
+struct QeIdentity {
+    Time issued;
+    Time next_update;
+    uint64_t evaluation = 0;
+    uint32_t miscselect = 0;
+    uint32_t miscselect_mask = 0;
+    std::array<uint8_t, 16> attributes{};
+    std::array<uint8_t, 16> attributes_mask{};
+    std::array<uint8_t, 32> mrsigner{};
+    uint16_t isvprodid = 0;
+    std::vector<SvnLevel> levels;  // best first
+};
+
+// find_level returns the first level that `isvsvn` reaches, or nullptr.
+const SvnLevel* find_level(const std::vector<SvnLevel>& levels, uint16_t isvsvn);
+
+// SignedJson is a document as served, and the certificates of its signer: the TCB signing
+// certificate and the root, PEM (from the answer's header, URL-decoded).
+struct SignedJson {
+    std::string json;
+    std::string issuer_chain;
+};
+
+// TdxCollateral is what is at hand. Nothing in it is trusted.
+struct TdxCollateral {
+    std::optional<SignedJson> tcb_info;
+    std::optional<SignedJson> qe_identity;
+    std::optional<Bytes> root_crl;  // of the Intel SGX Root CA; DER or PEM
+    std::optional<Bytes> pck_crl;   // of the PCK's issuer: platform or processor CA
+};
+
+// CollateralVerifier verifies collateral at one time under Intel's root. Borrows what it is given.
+class CollateralVerifier {
+  public:
+    // root_crl may be nullptr: then the signers are not looked up in it.
+    CollateralVerifier(const crypto::Certificate& root, const crypto::Crl* root_crl, Time now,
+                       Checks& checks)
+        : root_(root), root_crl_(root_crl), now_(now), checks_(checks) {}
+
+    // The signature is verified over the bytes of the inner object as they were served, and these
+    // very bytes are then parsed. Fail with the checks TDX-COLLATERAL-* and TDX-REVOKED.
+    Result<TcbInfo> verify_tcb_info(const SignedJson& document) const;
+    Result<QeIdentity> verify_qe_identity(const SignedJson& document) const;
+
+  private:
+    Result<std::string> verify_signature(const SignedJson& document, std::string_view member) const;
+    Result<crypto::Certificate> verify_signer(const std::string& chain,
+                                              std::string_view member) const;
+    Result<void> check_dates(Time issued, Time next_update, std::string_view member) const;
+
+    const crypto::Certificate& root_;
+    const crypto::Crl* root_crl_;
+    Time now_;
+    Checks& checks_;
+};
+
+// verify_crl reads a list and verifies that `issuer` signed it and that it is current. Fails with
+// the checks TDX-CRL-*; `name` is the field they tell.
+Result<crypto::Crl> verify_crl(ByteView bytes, const crypto::Certificate& issuer,
+                               std::string_view name, Time now, Checks& checks);
+
+// check_not_revoked fails with TDX-REVOKED. The list must be of the certificate's issuer.
+Result<void> check_not_revoked(const crypto::Crl& crl, const crypto::Certificate& certificate,
+                               std::string_view name, Checks& checks);
+
+}  // namespace vouchsafe::evidence
