@@ -36,9 +36,14 @@ class ChainVerifier {
         SnpChain chain = TRY(find());
         TRY(check_link(endorsements_.leaf, chain.intermediate, "leaf"));
         TRY(check_signer_kind(chain.intermediate));
+        chain.valid_from = endorsements_.leaf.not_before();
+        chain.valid_to = endorsements_.leaf.not_after();
         TRY(check_dates(endorsements_.leaf, signer_name(kind_), now));
         TRY(check_dates(chain.intermediate, "intermediate", now));
-        TRY(check_dates(chain.root->ark, "ARK", now));
+        TRY(check_dates(chain.ark, "ARK", now));
+        for (const Certificate& issuer : {chain.intermediate, chain.ark}) {
+            chain.narrow(issuer.not_before(), issuer.not_after());
+        }
         return chain;
     }
 
@@ -91,7 +96,7 @@ class ChainVerifier {
                 TRY(checks_.require(true, "SNP-CHAIN-ROOT", "root", expected_root(),
                                     root->ark.subject()));
                 TRY(check_link(intermediate, root->ark, "intermediate"));
-                return SnpChain{intermediate, root};
+                return SnpChain{intermediate, root->ark, {}, {}};
             }
         }
         std::string found =

@@ -19,18 +19,17 @@ Result<void> check_dates(const Crl& crl, Time now, Checks& checks) {
 }
 
 Result<void> check_list(const Crl& crl, const Certificate& issuer,
-                        std::initializer_list<const Certificate*> issued, Time now,
-                        Checks& checks) {
+                        std::initializer_list<Certificate> issued, Time now, Checks& checks) {
     auto signature = crl.verify_signed_by(issuer);
     TRY(checks.require(signature.has_value(), "SNP-CRL-SIGNATURE", crl.issuer(),
                        fmt::format("signed by {}", issuer.subject()),
                        signature ? "signed" : signature.error().message));
     TRY(check_dates(crl, now, checks));
-    for (const Certificate* certificate : issued) {
-        bool revoked = TRY(crl.revokes(*certificate));
-        TRY(checks.require(!revoked, "SNP-REVOKED", certificate->subject(), "on no revocation list",
+    for (const Certificate& certificate : issued) {
+        bool revoked = TRY(crl.revokes(certificate));
+        TRY(checks.require(!revoked, "SNP-REVOKED", certificate.subject(), "on no revocation list",
                            revoked ? fmt::format("serial number {} on the list of {}",
-                                                 certificate->serial_hex(), issuer.subject())
+                                                 certificate.serial_hex(), issuer.subject())
                                    : "not on the list"));
     }
     return {};
@@ -38,20 +37,21 @@ Result<void> check_list(const Crl& crl, const Certificate& issuer,
 
 }  // namespace
 
-Result<bool> check_snp_revocation(const SnpEndorsements& endorsements, const SnpChain& chain,
-                                  Time now, Checks& checks) {
-    const Certificate& ark = chain.root->ark;
-    bool checked = false;
+Result<void> check_snp_revocation(const SnpEndorsements& endorsements, Time now, SnpChain& chain,
+                                  Checks& checks) {
     for (const Crl& crl : endorsements.crls) {
         Bytes issuer = crl.issuer_der();
-        if (equal(issuer, ark.subject_der())) {
-            TRY(check_list(crl, ark, {&ark, &chain.intermediate}, now, checks));
-            checked = true;
+        if (equal(issuer, chain.ark.subject_der())) {
+            TRY(check_list(crl, chain.ark, {chain.ark, chain.intermediate}, now, checks));
+            chain.revocation_checked = true;
         } else if (equal(issuer, chain.intermediate.subject_der())) {
-            TRY(check_list(crl, chain.intermediate, {&endorsements.leaf}, now, checks));
+            TRY(check_list(crl, chain.intermediate, {endorsements.leaf}, now, checks));
+        } else {
+            continue;
         }
+        chain.narrow(crl.this_update(), crl.next_update().value_or(now));
     }
-    return checked;
+    return {};
 }
 
 }  // namespace vouchsafe::evidence

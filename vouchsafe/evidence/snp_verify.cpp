@@ -98,37 +98,27 @@ Result<void> check_form(const SnpReport& report, Checks& checks) {
                           std::string(signer_name(report.signer)));
 }
 
-Result<SnpCertificate> check_certificate(const Certificate& leaf, const SnpReport& report,
-                                         Checks& checks) {
+Result<SnpCertificate> read_leaf(const Certificate& leaf, Checks& checks) {
     auto parsed = SnpCertificate::parse(leaf);
+    std::string found = parsed ? "well formed" : parsed.error().message;
     TRY(checks.require(parsed.has_value(), "SNP-CERT-FORM", leaf.subject_common_name(),
-                       "AMD's extensions and a P-384 key",
-                       parsed ? "well formed" : parsed.error().message));
-    TRY(checks.require(parsed->kind == report.signer, "SNP-CERT-KIND", "signing_key",
-                       std::string(signer_name(report.signer)) + " (report)",
-                       std::string(signer_name(parsed->kind)) + " (certificate)"));
-    if (report.cpuid) {
-        std::optional<SnpProduct> product = report.product();
-        TRY(checks.require(product == parsed->product, "SNP-PRODUCT", "product",
-                           product ? std::string(product_name(*product)) : "a known CPU family",
-                           product ? parsed->product_text
-                                   : fmt::format("family {:02x}h model {:02x}h",
-                                                 report.cpuid->family, report.cpuid->model)));
-    }
-    return std::move(*parsed);
+                       "AMD's extensions and a P-384 key", std::move(found)));
+    return parsed;
 }
 
-// check_all_was_checked names what was not, if the rules allow that.
-Result<std::vector<std::string>> check_all_was_checked(bool revocation_checked,
-                                                       const SnpChain& chain, const SnpRules& rules,
-                                                       Checks& checks) {
-    bool allowed = rules.allow_unchecked.contains(kSnpRevocation);
-    TRY(checks.require(revocation_checked || allowed, "SNP-REVOCATION", kSnpRevocation,
-                       fmt::format("the revocation list of {}{}", chain.root->ark.subject(),
-                                   allowed ? ", though these rules do without" : ""),
-                       revocation_checked ? "checked" : "no list"));
-    if (revocation_checked) return std::vector<std::string>{};
-    return std::vector<std::string>{kSnpRevocation};
+// The report says who signed it; versions before 3 do not say on which product.
+Result<void> check_agreement(const SnpReport& report, const SnpCertificate& certificate,
+                             Checks& checks) {
+    TRY(checks.require(certificate.kind == report.signer, "SNP-CERT-KIND", "signing_key",
+                       std::string(signer_name(report.signer)) + " (report)",
+                       std::string(signer_name(certificate.kind)) + " (certificate)"));
+    if (!report.cpuid) return {};
+    std::optional<SnpProduct> product = report.product();
+    return checks.require(product == certificate.product, "SNP-PRODUCT", "product",
+                          product ? std::string(product_name(*product)) : "a known CPU family",
+                          product ? certificate.product_text
+                                  : fmt::format("family {:02x}h model {:02x}h",
+                                                report.cpuid->family, report.cpuid->model));
 }
 
 Result<std::vector<Certificate>> read_certificates(ByteView bytes) {
@@ -162,29 +152,87 @@ Result<SnpEndorsements> SnpEndorsements::parse(ByteView pem_or_der, Checks& chec
 }
 
 struct SnpVerifier {
-    static VerifiedSnpReport make(SnpReport report, SnpProduct product, Tier tier,
-                                  const Certificate& signer, std::vector<std::string> not_checked) {
-        return {std::move(report), product, tier, signer, std::move(not_checked)};
+    // endorse verifies the way from the leaf, read already, to a pinned root.
+    static Result<VerifiedSnpEndorsements> endorse(const SnpEndorsements& endorsements,
+                                                   SnpCertificate certificate,
+                                                   const TrustAnchors& anchors, Time now,
+                                                   Checks& checks) {
+        SnpChain chain = TRY(verify_snp_chain(endorsements, anchors, certificate.product,
+                                              certificate.kind, now, checks));
+        TRY(check_snp_revocation(endorsements, now, chain, checks));
+        VerifiedSnpEndorsements out(endorsements.leaf, std::move(certificate), anchors.tier);
+        out.root_name_ = chain.ark.subject();
+        out.valid_from_ = chain.valid_from;
+        out.valid_to_ = chain.valid_to;
+        out.revocation_checked_ = chain.revocation_checked;
+        return out;
+    }
+
+    // check_all_was_checked names what was not, if the rules allow that.
+    static Result<std::vector<std::string>> check_all_was_checked(
+        const VerifiedSnpEndorsements& endorsements, const SnpRules& rules, Checks& checks) {
+        bool checked = endorsements.revocation_checked_;
+        bool allowed = rules.allow_unchecked.contains(kSnpRevocation);
+        TRY(checks.require(checked || allowed, "SNP-REVOCATION", kSnpRevocation,
+                           fmt::format("the revocation list of {}{}", endorsements.root_name_,
+                                       allowed ? ", though these rules do without" : ""),
+                           checked ? "checked" : "no list"));
+        if (checked) return std::vector<std::string>{};
+        return std::vector<std::string>{kSnpRevocation};
+    }
+
+    // judge verifies a report of which the form was checked, and that it agrees with the leaf.
+    static Result<VerifiedSnpReport> judge(ByteView bytes, SnpReport report,
+                                           const VerifiedSnpEndorsements& endorsements,
+                                           const SnpRules& rules, Checks& checks) {
+        const SnpCertificate& certificate = endorsements.certificate_;
+        TRY(check_tcb(certificate, report, checks));
+        TRY(check_chip(certificate, report, checks));
+        TRY(check_signature(certificate, report, bytes, checks));
+        TRY(check_snp_rules(report, certificate.product, rules, checks));
+        auto not_checked = TRY(check_all_was_checked(endorsements, rules, checks));
+        return VerifiedSnpReport(std::move(report), certificate.product, endorsements.tier_,
+                                 endorsements.leaf_, std::move(not_checked));
+    }
+
+    static Result<VerifiedSnpReport> verify(ByteView bytes,
+                                            const VerifiedSnpEndorsements& endorsements,
+                                            const SnpRules& rules, Time now, Checks& checks) {
+        SnpReport report = TRY(SnpReport::parse(bytes, checks));
+        TRY(check_form(report, checks));
+        TRY(checks.require(
+            endorsements.valid_from_ <= now && now <= endorsements.valid_to_, "SNP-CHAIN-DATES",
+            "endorsements",
+            fmt::format("valid from {} to {}", format_rfc3339(endorsements.valid_from_),
+                        format_rfc3339(endorsements.valid_to_)),
+            format_rfc3339(now)));
+        TRY(check_agreement(report, endorsements.certificate_, checks));
+        return judge(bytes, std::move(report), endorsements, rules, checks);
     }
 };
+
+Result<VerifiedSnpEndorsements> verify_snp_endorsements(const SnpEndorsements& endorsements,
+                                                        const TrustAnchors& anchors, Time now,
+                                                        Checks& checks) {
+    SnpCertificate certificate = TRY(read_leaf(endorsements.leaf, checks));
+    return SnpVerifier::endorse(endorsements, std::move(certificate), anchors, now, checks);
+}
+
+Result<VerifiedSnpReport> verify_snp(ByteView report, const VerifiedSnpEndorsements& endorsements,
+                                     const SnpRules& rules, Time now, Checks& checks) {
+    return SnpVerifier::verify(report, endorsements, rules, now, checks);
+}
 
 Result<VerifiedSnpReport> verify_snp(ByteView report, const SnpEndorsements& endorsements,
                                      const TrustAnchors& anchors, const SnpRules& rules, Time now,
                                      Checks& checks) {
     SnpReport parsed = TRY(SnpReport::parse(report, checks));
     TRY(check_form(parsed, checks));
-    SnpCertificate certificate = TRY(check_certificate(endorsements.leaf, parsed, checks));
-    SnpChain chain = TRY(verify_snp_chain(endorsements, anchors, certificate.product,
-                                          certificate.kind, now, checks));
-    bool revocation_checked = TRY(check_snp_revocation(endorsements, chain, now, checks));
-    TRY(check_tcb(certificate, parsed, checks));
-    TRY(check_chip(certificate, parsed, checks));
-    TRY(check_signature(certificate, parsed, report, checks));
-    TRY(check_snp_rules(parsed, certificate.product, rules, checks));
-    std::vector<std::string> not_checked =
-        TRY(check_all_was_checked(revocation_checked, chain, rules, checks));
-    return SnpVerifier::make(std::move(parsed), certificate.product, anchors.tier,
-                             endorsements.leaf, std::move(not_checked));
+    SnpCertificate certificate = TRY(read_leaf(endorsements.leaf, checks));
+    TRY(check_agreement(parsed, certificate, checks));
+    VerifiedSnpEndorsements verified =
+        TRY(SnpVerifier::endorse(endorsements, std::move(certificate), anchors, now, checks));
+    return SnpVerifier::judge(report, std::move(parsed), verified, rules, checks);
 }
 
 }  // namespace vouchsafe::evidence

@@ -5,6 +5,7 @@
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/crypto/crl.h"
 #include "vouchsafe/evidence/anchors.h"
+#include "vouchsafe/evidence/snp_certificate.h"
 #include "vouchsafe/evidence/snp_report.h"
 #include "vouchsafe/evidence/snp_rules.h"
 
@@ -22,6 +23,28 @@ struct SnpEndorsements {
     // parse reads PEM certificates in any order, or one DER certificate. The leaf is the only one
     // with AMD's TCB extensions. Fails with the check SNP-CHAIN-FORM.
     static Result<SnpEndorsements> parse(ByteView pem_or_der, Checks& checks);
+};
+
+// VerifiedSnpEndorsements is a VCEK or VLEK whose chain holds: verified once, it serves for all
+// reports that this key signs. Exists only if verify_snp_endorsements said yes. Immutable.
+class VerifiedSnpEndorsements {
+  public:
+    const SnpCertificate& certificate() const { return certificate_; }
+    Tier tier() const { return tier_; }
+    Time valid_from() const { return valid_from_; }  // of every certificate and list together
+    Time valid_to() const { return valid_to_; }
+
+  private:
+    friend struct SnpVerifier;  // snp_verify.cpp alone
+    VerifiedSnpEndorsements(crypto::Certificate leaf, SnpCertificate certificate, Tier tier)
+        : leaf_(std::move(leaf)), certificate_(std::move(certificate)), tier_(tier) {}
+
+    crypto::Certificate leaf_;
+    SnpCertificate certificate_;
+    Tier tier_;
+    std::string root_name_;
+    Time valid_from_, valid_to_;
+    bool revocation_checked_ = false;
 };
 
 // VerifiedSnpReport exists only if verify_snp said yes. Immutable.
@@ -63,5 +86,14 @@ class VerifiedSnpReport {
 Result<VerifiedSnpReport> verify_snp(ByteView report, const SnpEndorsements& endorsements,
                                      const TrustAnchors& anchors, const SnpRules& rules, Time now,
                                      Checks& checks);
+
+// verify_snp_endorsements and then verify_snp for each report are the same as verify_snp with both,
+// for many reports of one machine: the certificates are verified once. Each report's `now` must be
+// within the endorsements' validity (SNP-CHAIN-DATES).
+Result<VerifiedSnpEndorsements> verify_snp_endorsements(const SnpEndorsements& endorsements,
+                                                        const TrustAnchors& anchors, Time now,
+                                                        Checks& checks);
+Result<VerifiedSnpReport> verify_snp(ByteView report, const VerifiedSnpEndorsements& endorsements,
+                                     const SnpRules& rules, Time now, Checks& checks);
 
 }  // namespace vouchsafe::evidence

@@ -159,23 +159,34 @@ TEST(SnpVerify, ChecksTheDatesOfEveryCertificate) {
     EXPECT_EQ(refusal(one.verify()), "SNP-CHAIN-DATES");
 }
 
-TEST(SnpVerify, RefusesAnyFlippedByte) {
-    // No byte of a report is free: it is signed, it is the signature, or it must be zero. One bit
-    // of each byte, another in each; every bit of all bytes that the signature does not cover.
-    SnpCase good = simulated_snp("identity-on");
-    ASSERT_TRUE(good.verify());
-    auto refused = [&](size_t offset, int bit) {
-        SnpCase bad = good;
-        bad.checks = {};
-        bad.report[offset] ^= static_cast<uint8_t>(1 << bit);
-        return !refusal(bad.verify()).empty();
+TEST(SnpVerify, GivesTheSameVerdictsWithEndorsementsVerifiedBefore) {
+    Checks checks;
+    SnpCase one = recorded_snp("milan-v3-aci");
+    auto endorsed = verify_snp_endorsements(one.endorsements, one.anchors, one.now, checks);
+    ASSERT_TRUE(endorsed) << message(endorsed);
+    auto judged = [&](ByteView report, Time now) {
+        Checks of_report;
+        auto verified = verify_snp(report, *endorsed, one.rules, now, of_report);
+        if (verified) {
+            EXPECT_EQ(verified->tier(), Tier::hardware);
+            EXPECT_EQ(verified->not_checked(), std::vector<std::string>{kSnpRevocation});
+            EXPECT_TRUE(passed(of_report, "SNP-SIGNATURE"));
+        }
+        return refusal(verified);
     };
-    for (size_t offset = 0; offset < kSnpReportSize; ++offset) {
-        ASSERT_TRUE(refused(offset, static_cast<int>(offset % 8))) << offset;
-    }
-    for (size_t offset = kSnpSignedSize + 144; offset < kSnpReportSize; ++offset) {
-        for (int bit = 0; bit < 8; ++bit) ASSERT_TRUE(refused(offset, bit)) << offset;
-    }
+    EXPECT_EQ(judged(one.report, one.now), "");
+    EXPECT_EQ(judged(vector_bytes("snp/derived/flip-sig-s.report.bin"), one.now), "SNP-SIGNATURE");
+    EXPECT_EQ(judged(recorded_snp("genoa-v3-aci").report, one.now), "SNP-PRODUCT");
+    EXPECT_EQ(judged(recorded_snp("milan-v2-coco").report, one.now), "SNP-TCB-BOOTLOADER");
+    EXPECT_EQ(judged(vector_bytes("snp/milan-v3-vlek-aws.report.bin"), one.now), "SNP-CERT-KIND");
+    EXPECT_EQ(judged(one.report, endorsed->valid_to()), "");
+    EXPECT_EQ(judged(one.report, endorsed->valid_to() + Seconds{1}), "SNP-CHAIN-DATES");
+    EXPECT_EQ(judged(one.report, endorsed->valid_from()), "");
+    EXPECT_EQ(judged(one.report, endorsed->valid_from() - Seconds{1}), "SNP-CHAIN-DATES");
+    // Bad endorsements are none.
+    one.endorsements.leaf = vector_certificate("snp/bad-vcek-new.der");
+    EXPECT_EQ(refusal(verify_snp_endorsements(one.endorsements, one.anchors, one.now, checks)),
+              "SNP-CHAIN-LINK");
 }
 
 TEST(SnpEndorsements, ReadsBundlesInEitherOrderAndBareDer) {
