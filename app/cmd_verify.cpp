@@ -1,6 +1,6 @@
 // verify: relying-party checks, offline.
 
-#include "app/show.h"
+#include "app/cmd_verify.h"
 #include "vouchsafe/jose/jwt.h"
 
 namespace vouchsafe::app {
@@ -12,24 +12,18 @@ struct VerifyTokenCommand {
     std::string jwks;
     std::string issuer;
     std::string audience;
-    std::string at;
+    VerifyOptions options;
 };
 
-// read_input fails with Code::invalid: to a verifier a file that cannot be read is bad usage.
-Result<std::string> read_input(const std::string& file) {
-    auto text = read_text_file(file == "-" ? "/dev/stdin" : file);
-    if (text) return text;
-    return fail(Code::invalid, "{}", text.error().message);
-}
-
-Result<VerifiedClaims> verify(const Context& context, const VerifyTokenCommand& command,
-                              Checks& checks) {
-    std::string token = TRY(read_input(command.token));
+Result<Verdict> verify_token(const Context& context, const VerifyTokenCommand& command,
+                             Checks& checks) {
+    std::string token = to_text(TRY(read_evidence(command.token)));
     while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
-    Json set = TRY(with_context(parse_json(TRY(read_input(command.jwks))), command.jwks));
-    jose::JwkSet keys = TRY(with_context(jose::JwkSet::parse(set), command.jwks));
+    std::string set = to_text(TRY(read_evidence(command.jwks)));
+    jose::JwkSet keys = TRY(with_context(
+        jose::JwkSet::parse(TRY(with_context(parse_json(set), command.jwks))), command.jwks));
     jose::JwtRules rules;
-    rules.now = command.at.empty() ? context.clock.now() : TRY(parse_rfc3339(command.at));
+    rules.now = TRY(judged_at(context, command.options));
     rules.issuers = {command.issuer};
     if (command.issuer.empty()) {
         // Without --issuer any issuer is accepted whose key is in the set, and the output names it.
@@ -37,27 +31,8 @@ Result<VerifiedClaims> verify(const Context& context, const VerifyTokenCommand& 
         if (stated) rules.issuers = {*stated};
     }
     if (!command.audience.empty()) rules.audiences = {command.audience};
-    return jose::verify_jwt(token, keys, rules, checks);
-}
-
-Result<int> run_verify_token(const Context& context, const VerifyTokenCommand& command) {
-    Checks checks;
-    VerifiedClaims verified = TRY(verify(context, command, checks));
-    if (context.json) {
-        Json list = Json::array();
-        for (const Check& check : checks.list()) list.push_back(check_to_json(check));
-        write_out(dump_json(Json{{"valid", true},
-                                 {"issuer", verified.issuer()},
-                                 {"claims", verified.claims()},
-                                 {"checks", list}}) +
-                  "\n");
-        return 0;
-    }
-    if (context.verbose) write_out(describe_checks(checks.list(), "", context.color_out));
-    write_out(fmt::format("{} token of {}\n", styled("valid", Style::good, context.color_out),
-                          verified.issuer()));
-    if (context.verbose) write_out(dump_json_pretty(verified.claims()) + "\n");
-    return 0;
+    VerifiedClaims verified = TRY(jose::verify_jwt(token, keys, rules, checks));
+    return Verdict{fmt::format("token of {}", verified.issuer()), {}, verified.claims()};
 }
 
 constexpr const char* kExamples = R"(Examples:
@@ -77,8 +52,13 @@ void add_verify(Command app, Context& context) {
         .required();
     token.option("--issuer", command->issuer, "accept this issuer only", "URL");
     token.option("--audience", command->audience, "require this audience", "TEXT");
-    token.option("--at", command->at, "judge at this time, not now", "RFC3339");
-    token.run([&context, command] { return run_verify_token(context, *command); });
+    add_verify_options(token, command->options);
+    token.run([&context, command] {
+        return run_verify(context, "token",
+                          [&](Checks& checks) { return verify_token(context, *command, checks); });
+    });
+    add_verify_snp(group, context);
+    add_verify_tpm(group, context);
 }
 
 }  // namespace vouchsafe::app

@@ -56,6 +56,7 @@ int run(int argc, char** argv) {
     add_serve(app, context);
     add_admin(app, context);
     add_verify(app, context);
+    add_inspect(app, context);
     add_explain(app, context);
     add_audit(app, context);
     add_completion(line);

@@ -223,7 +223,9 @@ Result<crypto::PublicKey> TpmPublic::public_key() const {
     return crypto::PublicKey::from_ec(*curve, x, y);
 }
 
-Result<TpmSigningKey> TpmPublic::signing_key() const {
+namespace {
+
+Result<TpmSigningKey> with_scheme(crypto::PublicKey key, uint16_t scheme, uint16_t hash) {
     struct Row {
         uint16_t scheme, hash;
         crypto::SigAlg alg;
@@ -241,14 +243,30 @@ Result<TpmSigningKey> TpmPublic::signing_key() const {
         {kTpmAlgEcdsa, kTpmAlgSha512, SigAlg::es512},
     }};
     auto row = std::find_if(kForms.begin(), kForms.end(), [&](const Row& form) {
-        return form.scheme == scheme && form.hash == scheme_hash;
+        return form.scheme == scheme && form.hash == hash;
     });
-    bool fits = row != kForms.end() && (row->scheme == kTpmAlgEcdsa) == (type == kTpmAlgEcc);
+    bool rsa = key.type() == crypto::KeyType::rsa;
+    bool fits = row != kForms.end() && (row->scheme == kTpmAlgEcdsa) == !rsa;
     if (!fits) {
         return fail(Code::unsupported, "a TPM key with signing scheme {:#06x}, hash {:#06x}",
-                    scheme, scheme_hash);
+                    scheme, hash);
     }
-    return TpmSigningKey{TRY(public_key()), row->alg};
+    return TpmSigningKey{std::move(key), row->alg};
+}
+
+}  // namespace
+
+Result<TpmSigningKey> TpmPublic::signing_key() const {
+    return with_scheme(TRY(public_key()), scheme, scheme_hash);
+}
+
+Result<TpmSigningKey> signing_key_for(const crypto::PublicKey& key, ByteView signature) {
+    bool bare = key.type() == crypto::KeyType::rsa && signature.size() == (key.bits() + 7) / 8;
+    if (bare) return with_scheme(key, kTpmAlgRsassa, kTpmAlgSha256);
+    Reader in(signature, "TPMT_SIGNATURE");
+    uint16_t scheme = TRY(in.u16_be("scheme"));
+    uint16_t hash = TRY(in.u16_be("hash"));
+    return with_scheme(key, scheme, hash);
 }
 
 PcrBankSelection PcrBankSelection::of(HashAlg hash, std::span<const uint32_t> pcrs) {

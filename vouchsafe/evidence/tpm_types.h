@@ -141,6 +141,11 @@ struct TpmAttest {
     static Result<TpmAttest> parse(ByteView bytes);
 };
 
+// signing_key_for gives a key that says nothing of its scheme (a PEM file) the one the signature
+// names: RSASSA, RSAPSS or ECDSA with SHA-256, SHA-384 or SHA-512; a bare RSA value is RSASSA with
+// SHA-256. Code::unsupported for anything else.
+Result<TpmSigningKey> signing_key_for(const crypto::PublicKey& key, ByteView signature);
+
 // verify_tpm_signature accepts the two forms met: a TPMT_SIGNATURE, whose scheme and hash must be
 // those of the key, and the bare RSA value (guest-protocol 1.2). Code::bad_evidence if it does not
 // hold, Code::invalid if it is malformed.

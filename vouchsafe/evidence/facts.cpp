@@ -1,0 +1,268 @@
+#include "vouchsafe/evidence/facts.h"
+
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/json.h"
+
+namespace vouchsafe::evidence {
+
+namespace {
+
+constexpr size_t kMaxEventData = 256;  // bytes of an event shown
+
+std::string version_text(const SnpFirmwareVersion& version) {
+    return fmt::format("{}.{}.{}", version.major, version.minor, version.build);
+}
+
+Json tcb_facts(const RawTcb& raw, std::optional<SnpProduct> product) {
+    Json out{{"raw", encode_hex(raw)}};
+    if (!product) return out;
+    SnpTcb tcb = decode_tcb(raw, *product);
+    if (tcb.fmc) out["fmc"] = *tcb.fmc;
+    out["bootloader"] = tcb.bootloader;
+    out["tee"] = tcb.tee;
+    out["snp"] = tcb.snp;
+    out["microcode"] = tcb.microcode;
+    return out;
+}
+
+Json policy_facts(const SnpPolicy& policy) {
+    return {{"raw", fmt::format("0x{:x}", policy.raw)},
+            {"abi", fmt::format("{}.{}", policy.abi_major(), policy.abi_minor())},
+            {"debug_allowed", policy.debug_allowed()},
+            {"migration_allowed", policy.migration_allowed()},
+            {"smt_allowed", policy.smt_allowed()},
+            {"single_socket_required", policy.single_socket_required()},
+            {"cxl_allowed", policy.cxl_allowed()},
+            {"aes256_xts_required", policy.aes256_xts_required()},
+            {"rapl_disabled_required", policy.rapl_disabled_required()},
+            {"ciphertext_hiding_required", policy.ciphertext_hiding_required()},
+            {"page_swap_disabled", policy.page_swap_disabled()}};
+}
+
+Json platform_facts(const SnpPlatformInfo& platform) {
+    return {{"raw", fmt::format("0x{:x}", platform.raw)},
+            {"smt", platform.smt_enabled()},
+            {"tsme", platform.tsme_enabled()},
+            {"ecc", platform.ecc_enabled()},
+            {"rapl_disabled", platform.rapl_disabled()},
+            {"ciphertext_hiding", platform.ciphertext_hiding_enabled()},
+            {"alias_check_complete", platform.alias_check_complete()},
+            {"tio", platform.tio_enabled()}};
+}
+
+template <typename T>
+void put_if(Json& out, const char* name, const std::optional<T>& value) {
+    if (value) out[name] = *value;
+}
+
+std::string bank_name(uint16_t alg) {
+    auto hash = hash_from_tpm_alg(alg);
+    return hash ? std::string(tpm_hash_label(*hash)) : fmt::format("0x{:04x}", alg);
+}
+
+std::string key_text(const crypto::PublicKey& key) {
+    return fmt::format("{} {} bits", key.type() == crypto::KeyType::rsa ? "RSA" : "EC", key.bits());
+}
+
+}  // namespace
+
+Json facts_of(const SnpReport& report, std::optional<SnpProduct> product) {
+    Json out{{"version", report.version},
+             {"guest_svn", report.guest_svn},
+             {"vmpl", report.vmpl},
+             {"signature_algorithm", report.signature_algorithm},
+             {"signer", signer_name(report.signer)},
+             {"chip_key_masked", report.chip_key_masked},
+             {"author_key_enabled", report.author_key_enabled},
+             {"current_firmware", version_text(report.current_firmware)},
+             {"committed_firmware", version_text(report.committed_firmware)}};
+    out["policy"] = policy_facts(report.policy);
+    out["platform"] = platform_facts(report.platform);
+    const auto hex = [&](const char* name, ByteView bytes) { out[name] = encode_hex(bytes); };
+    hex("report_data", report.report_data);
+    hex("measurement", report.measurement);
+    hex("host_data", report.host_data);
+    hex("id_key_digest", report.id_key_digest);
+    hex("author_key_digest", report.author_key_digest);
+    hex("family_id", report.family_id);
+    hex("image_id", report.image_id);
+    hex("report_id", report.report_id);
+    hex("report_id_ma", report.report_id_ma);
+    hex("chip_id", report.chip_id);
+    out["current_tcb"] = tcb_facts(report.current_tcb, product);
+    out["reported_tcb"] = tcb_facts(report.reported_tcb, product);
+    out["committed_tcb"] = tcb_facts(report.committed_tcb, product);
+    out["launch_tcb"] = tcb_facts(report.launch_tcb, product);
+    if (product) out["product"] = product_name(*product);
+    if (report.cpuid) {
+        out["cpuid"] = Json{{"family", report.cpuid->family},
+                            {"model", report.cpuid->model},
+                            {"stepping", report.cpuid->stepping}};
+    }
+    put_if(out, "launch_mitigation_vector", report.launch_mitigation_vector);
+    put_if(out, "current_mitigation_vector", report.current_mitigation_vector);
+    return out;
+}
+
+Json facts_of(const HclReport& report) {
+    return {{"header_version", report.header_version},
+            {"report_size", report.report_size},
+            {"request_type", report.request_type},
+            {"report_type", report_type_name(report.type)},
+            {"hash", tpm_hash_label(report.hash)},
+            {"runtime_data_size", report.runtime_data.size()},
+            {"runtime_data_digest", encode_hex(crypto::hash(report.hash, report.runtime_data))}};
+}
+
+Json facts_of(const RuntimeClaims& claims) {
+    Json keys = Json::array();
+    for (const RuntimeKey& key : claims.keys) {
+        keys.push_back({{"kid", key.kid}, {"key_ops", key.operations}, {"key", key_text(key.key)}});
+    }
+    Json vm = Json::object();
+    put_if(vm, "secure_boot", claims.vm.secure_boot);
+    put_if(vm, "tpm_enabled", claims.vm.tpm_enabled);
+    put_if(vm, "tpm_persisted", claims.vm.tpm_persisted);
+    put_if(vm, "console_enabled", claims.vm.console_enabled);
+    put_if(vm, "vm_unique_id", claims.vm.vm_unique_id);
+    put_if(vm, "root_cert_thumbprint", claims.vm.root_cert_thumbprint);
+    put_if(vm, "current_time", claims.vm.current_time);
+    Json out{{"keys", keys}, {"vm_configuration", vm}};
+    if (claims.user_data) out["user_data"] = encode_hex(*claims.user_data);
+    return out;
+}
+
+Json facts_of(const TpmAttest& attest) {
+    Json out{{"magic", fmt::format("0x{:08x}", attest.magic)},
+             {"type", fmt::format("0x{:04x}", attest.type)},
+             {"qualified_signer", encode_hex(attest.qualified_signer)},
+             {"nonce", encode_hex(attest.extra_data)},
+             {"clock_ms", attest.clock.clock},
+             {"reset_count", attest.clock.reset_count},
+             {"restart_count", attest.clock.restart_count},
+             {"clock_safe", attest.clock.safe},
+             {"firmware_version", fmt::format("0x{:016x}", attest.firmware_version)}};
+    if (attest.type == kTpmStAttestQuote) {
+        out["pcr_selection"] = describe(attest.pcr_selection);
+        out["pcr_digest"] = encode_hex(attest.pcr_digest);
+    }
+    if (attest.type == kTpmStAttestCertify) {
+        out["name"] = encode_hex(attest.name);
+        out["qualified_name"] = encode_hex(attest.qualified_name);
+    }
+    return out;
+}
+
+Json facts_of(const TpmPublic& key) {
+    Json attributes = Json::array();
+    constexpr std::pair<uint32_t, const char*> kNames[] = {
+        {kTpmaFixedTpm, "fixedTPM"},
+        {kTpmaStClear, "stClear"},
+        {kTpmaFixedParent, "fixedParent"},
+        {kTpmaSensitiveDataOrigin, "sensitiveDataOrigin"},
+        {kTpmaUserWithAuth, "userWithAuth"},
+        {kTpmaAdminWithPolicy, "adminWithPolicy"},
+        {kTpmaNoDa, "noDA"},
+        {kTpmaRestricted, "restricted"},
+        {kTpmaDecrypt, "decrypt"},
+        {kTpmaSign, "sign"}};
+    for (const auto& [bit, name] : kNames) {
+        if (key.has(bit)) attributes.push_back(name);
+    }
+    Json out{{"type", key.type == kTpmAlgRsa ? "RSA" : "ECC"},
+             {"name_algorithm", bank_name(key.name_alg)},
+             {"attributes", attributes},
+             {"attributes_raw", fmt::format("0x{:08x}", key.attributes)},
+             {"auth_policy", encode_hex(key.auth_policy)},
+             {"scheme", fmt::format("0x{:04x}", key.scheme)},
+             {"name", encode_hex(key.name())}};
+    if (key.type == kTpmAlgRsa) {
+        out["bits"] = key.key_bits;
+    } else {
+        out["curve"] = fmt::format("0x{:04x}", key.ecc_curve);
+    }
+    return out;
+}
+
+Json facts_of(const crypto::Certificate& certificate) {
+    Json out{{"subject", certificate.subject()},
+             {"issuer", certificate.issuer()},
+             {"serial", certificate.serial_hex()},
+             {"not_before", format_rfc3339(certificate.not_before())},
+             {"not_after", format_rfc3339(certificate.not_after())},
+             {"ca", certificate.is_ca()},
+             {"sha256", encode_hex(certificate.sha256_fingerprint())}};
+    if (auto key = certificate.public_key()) out["key"] = key_text(*key);
+    return out;
+}
+
+Json facts_of(const PcrBank& bank) {
+    Json out = Json::object();
+    for (const auto& [pcr, value] : bank.values) out[std::to_string(pcr)] = encode_hex(value);
+    return out;
+}
+
+Json facts_of(const EventLog& log) {
+    Json banks = Json::array();
+    Json replay = Json::object();
+    for (uint16_t bank : log.banks()) {
+        banks.push_back(bank_name(bank));
+        if (auto hash = hash_from_tpm_alg(bank)) {
+            replay[bank_name(bank)] = facts_of(log.replay(*hash));
+        }
+    }
+    Json events = Json::array();
+    for (const LogEvent& event : log.events()) {
+        Json digests = Json::object();
+        for (const auto& [alg, digest] : event.digests)
+            digests[bank_name(alg)] = encode_hex(digest);
+        ByteView shown = ByteView(event.data).first(std::min(event.data.size(), kMaxEventData));
+        events.push_back({{"pcr", event.pcr},
+                          {"type", event_type_name(event.type)},
+                          {"digests", digests},
+                          {"data_size", event.data.size()},
+                          {"data", encode_hex(shown)}});
+    }
+    Json out{{"crypto_agile", log.crypto_agile()},
+             {"banks", banks},
+             {"events", events},
+             {"replay", replay}};
+    put_if(out, "startup_locality", log.startup_locality());
+    return out;
+}
+
+Json facts_of(const BootFacts& boot) {
+    Json images = Json::array();
+    for (const BootImage& image : boot.images) {
+        images.push_back(
+            {{"pcr", image.pcr}, {"digest", encode_hex(image.digest)}, {"path", image.path}});
+    }
+    Json authorities = Json::array();
+    for (const BootAuthority& authority : boot.authorities) {
+        authorities.push_back({{"variable", authority.variable},
+                               {"digest", encode_hex(authority.digest)},
+                               {"measured", authority.measured}});
+    }
+    Json variables = Json::array();
+    for (const BootVariable& variable : boot.variables) {
+        variables.push_back({{"name", variable.name},
+                             {"size", variable.data.size()},
+                             {"measured", variable.measured}});
+    }
+    Json strings = Json::array();
+    for (const BootString& text : boot.strings) {
+        strings.push_back({{"pcr", text.pcr},
+                           {"label", text.label},
+                           {"text", text.text},
+                           {"measured", text.measured}});
+    }
+    Json out{{"secure_boot", secure_boot_name(boot.secure_boot)},
+             {"images", images},
+             {"authorities", authorities},
+             {"variables", variables},
+             {"strings", strings}};
+    put_if(out, "command_line", boot.command_line);
+    return out;
+}
+
+}  // namespace vouchsafe::evidence
