@@ -20,6 +20,16 @@ Result<void> verify_es256(ByteView key, ByteView message, ByteView signature) {
     return public_key.verify(crypto::SigAlg::es256, message, signature);
 }
 
+// is_plain_pem tells whether the text is these certificates in the form of RFC 7468, as Intel
+// serves them, but for carriage returns: PEM readers overlook much, and no byte of a quote shall be
+// free.
+bool is_plain_pem(std::string text, const std::vector<Certificate>& certificates) {
+    std::erase(text, '\r');
+    std::string expected;
+    for (const Certificate& certificate : certificates) expected += certificate.pem();
+    return text == expected;
+}
+
 // PckChain is what the quote brings: the PCK's certificate, its issuer's and the root.
 struct PckChain {
     Certificate leaf;
@@ -75,6 +85,10 @@ class TdxVerifier {
         TRY(checks_.require(chain && chain->size() == 3, "TDX-CHAIN-FORM", "PCK chain",
                             "three certificates",
                             chain ? fmt::format("{}", chain->size()) : chain.error().message));
+        bool plain = is_plain_pem(quote.pck_chain, *chain);
+        TRY(checks_.require(plain, "TDX-CHAIN-FORM", "PCK chain",
+                            "certificates in PEM and nothing else",
+                            plain ? "the same" : "other text"));
         return PckChain{(*chain)[0], (*chain)[1], (*chain)[2]};
     }
 
