@@ -4,6 +4,10 @@
 #include <cstdio>
 #include <cstdlib>
 
+#ifdef VS_CHECK_REMOVAL
+#include "vouchsafe/base/check_removal.h"
+#endif
+
 namespace vouchsafe {
 
 const CodeInfo& code_info(Code code) {
@@ -39,28 +43,53 @@ std::string shortened(std::string text) {
     text.resize(kMax);
     return text + "...";
 }
-}  // namespace
 
-Result<void> Checks::require(bool ok, std::string_view code, std::string_view field,
-                             std::string expected, std::string found) {
+Result<void> record(std::vector<Check>& list, bool ok, std::string_view code,
+                    std::string_view field, std::string expected, std::string found) {
     const CheckInfo* info = find_check_info(code);
     if (info == nullptr) {
         detail::die("check code in the catalogue", __FILE__, __LINE__,
                     Error{Code::internal, std::string(code), {}});
     }
-    list_.push_back({std::string(code), std::string(field), shortened(std::move(expected)),
-                     shortened(std::move(found)), ok});
+    list.push_back({std::string(code), std::string(field), shortened(std::move(expected)),
+                    shortened(std::move(found)), ok});
     if (ok) return {};
-    const Check& last = list_.back();
+    const Check& last = list.back();
     return fail(Error{
         info->error,
-        fmt::format("{}: {} is {}, expected {}", code, field, last.found, last.expected), list_});
+        fmt::format("{}: {} is {}, expected {}", code, field, last.found, last.expected), list});
+}
+}  // namespace
+
+#ifdef VS_CHECK_REMOVAL
+#ifndef VS_SOURCE_DIR
+#error "VS_CHECK_REMOVAL is for test programs alone"
+#endif
+namespace testing {
+namespace {
+std::string_view removed_code;
+}
+RemovedCheck::RemovedCheck(std::string_view code) {
+    removed_code = code;
+}
+RemovedCheck::~RemovedCheck() {
+    removed_code = {};
+}
+}  // namespace testing
+#endif
+
+Result<void> Checks::require(bool ok, std::string_view code, std::string_view field,
+                             std::string expected, std::string found) {
+#ifdef VS_CHECK_REMOVAL
+    if (code == testing::removed_code) ok = true;
+#endif
+    return record(list_, ok, code, field, std::move(expected), std::move(found));
 }
 
 tl::unexpected<Error> Checks::refuse(std::string_view code, std::string_view field,
                                      std::string expected, std::string found) {
-    return fail(
-        std::move(require(false, code, field, std::move(expected), std::move(found)).error()));
+    return fail(std::move(
+        record(list_, false, code, field, std::move(expected), std::move(found)).error()));
 }
 
 }  // namespace vouchsafe

@@ -90,20 +90,26 @@ class ChainVerifier {
     // find chooses the intermediate that a pinned ARK signed.
     Result<SnpChain> find() {
         std::vector<Certificate> intermediates = candidates();
+        if (intermediates.empty() || roots_.empty()) {
+            return checks_.refuse(
+                "SNP-CHAIN-ROOT", "root", expected_root(),
+                fmt::format("no certificate of its issuer, {}", endorsements_.leaf.issuer()));
+        }
+        SnpChain chain{intermediates.front(), roots_.front()->ark, {}, {}};
+        bool found = false;
         for (const Certificate& intermediate : intermediates) {
             for (const AmdRoot* root : roots_) {
-                if (!intermediate.verify_signed_by(root->ark)) continue;
-                TRY(checks_.require(true, "SNP-CHAIN-ROOT", "root", expected_root(),
-                                    root->ark.subject()));
-                TRY(check_link(intermediate, root->ark, "intermediate"));
-                return SnpChain{intermediate, root->ark, {}, {}};
+                if (found || !intermediate.verify_signed_by(root->ark)) continue;
+                chain = SnpChain{intermediate, root->ark, {}, {}};
+                found = true;
             }
         }
-        std::string found =
-            intermediates.empty()
-                ? fmt::format("no certificate of its issuer, {}", endorsements_.leaf.issuer())
-                : fmt::format("{}, which that ARK did not sign", intermediates.front().subject());
-        return checks_.refuse("SNP-CHAIN-ROOT", "root", expected_root(), found);
+        TRY(checks_.require(
+            found, "SNP-CHAIN-ROOT", "root", expected_root(),
+            found ? chain.ark.subject()
+                  : fmt::format("{}, which that ARK did not sign", chain.intermediate.subject())));
+        TRY(check_link(chain.intermediate, chain.ark, "intermediate"));
+        return chain;
     }
 
     Result<void> check_link(const Certificate& subject, const Certificate& issuer,

@@ -60,26 +60,30 @@ Result<void> check_chip(const SnpCertificate& certificate, const SnpReport& repo
                           hex_start(chip));
 }
 
-// read_scalar turns a little-endian 72-byte field to 48 big-endian bytes; nullopt unless the high
-// bytes are zero and the number is in 1..n-1.
-std::optional<Bytes> read_scalar(ByteView field) {
-    if (!all_zero(field.subspan(kP384Size))) return std::nullopt;
-    Bytes out(field.rend() - kP384Size, field.rend());
-    bool below =
-        std::lexicographical_compare(out.begin(), out.end(), kP384Order.begin(), kP384Order.end());
-    if (all_zero(out) || !below) return std::nullopt;
+// Scalar is one number of the signature.
+struct Scalar {
+    Bytes big_endian;  // 48 bytes
+    bool in_range;     // 1 to n-1, and the high bytes of its little-endian field of 72 are zero
+};
+Scalar read_scalar(ByteView field) {
+    Scalar out{Bytes(field.rend() - kP384Size, field.rend()), false};
+    const Bytes& number = out.big_endian;
+    bool below = std::lexicographical_compare(number.begin(), number.end(), kP384Order.begin(),
+                                              kP384Order.end());
+    out.in_range = below && !all_zero(number) && all_zero(field.subspan(kP384Size));
     return out;
 }
 
 Result<void> check_signature(const SnpCertificate& certificate, const SnpReport& report,
                              ByteView bytes, Checks& checks) {
-    std::optional<Bytes> r = read_scalar(report.signature_r);
-    std::optional<Bytes> s = read_scalar(report.signature_s);
-    TRY(checks.require(r && s, "SNP-SIGNATURE-FORM", r ? "signature s" : "signature r",
+    Scalar r = read_scalar(report.signature_r);
+    Scalar s = read_scalar(report.signature_s);
+    bool in_range = r.in_range && s.in_range;
+    TRY(checks.require(in_range, "SNP-SIGNATURE-FORM", r.in_range ? "signature s" : "signature r",
                        "little-endian, 1 to n-1, high 24 bytes zero",
-                       r && s ? "well formed" : "out of range"));
-    Bytes signature = std::move(*r);
-    append(signature, *s);
+                       in_range ? "well formed" : "out of range"));
+    Bytes signature = std::move(r.big_endian);
+    append(signature, s.big_endian);
     auto verified =
         certificate.key.verify(crypto::SigAlg::es384, bytes.first(kSnpSignedSize), signature);
     return checks.require(verified.has_value(), "SNP-SIGNATURE", "signature",
