@@ -1,5 +1,7 @@
 #include "vouchsafe/evidence/snp_verify.h"
 
+#include <functional>
+
 #include "vouchsafe/evidence/snp_test_machine.h"
 
 namespace vouchsafe::evidence {
@@ -212,6 +214,76 @@ TEST(SnpEndorsements, ReadsBundlesInEitherOrderAndBareDer) {
 TEST(SnpCertificate, RefusesACaCertificate) {
     EXPECT_FALSE(is_snp_leaf(vendor_anchors().amd[0].ark));
     EXPECT_FALSE(SnpCertificate::parse(vendor_anchors().amd[0].ark));
+}
+
+// form edits the extensions that AMD would certify for a Milan chip.
+using Extensions = std::vector<crypto::CertificateSpec::Extension>;
+std::string form(const std::function<void(Extensions&)>& edit, const char* name = "milan-v3-aci") {
+    MadeSnp made = MadeSnp::like(name);
+    crypto::CertificateSpec leaf = vcek_spec(made.report, made.product);
+    edit(leaf.extensions);
+    return refusal(made.make(leaf).verify());
+}
+std::string form_with(std::string_view oid, Bytes value) {
+    return form([&](Extensions& list) {
+        std::erase_if(list, [&](const auto& extension) { return extension.oid == oid; });
+        list.push_back({std::string(oid), std::move(value)});
+    });
+}
+std::string form_without(std::string_view oid, const char* name = "milan-v3-aci") {
+    return form(
+        [&](Extensions& list) {
+            std::erase_if(list, [&](const auto& extension) { return extension.oid == oid; });
+        },
+        name);
+}
+
+TEST(SnpCertificate, HasEachOfAmdsExtensionsOnceAndWellFormed) {
+    constexpr const char* kRefused = "SNP-CERT-FORM";
+    for (std::string_view oid : {kOidBootloaderSpl, kOidTeeSpl, kOidSnpSpl, kOidMicrocodeSpl}) {
+        EXPECT_EQ(form_without(oid), kRefused) << oid;
+        EXPECT_EQ(form([&](Extensions& list) {
+                      list.push_back({std::string(oid), crypto::encode_der_integer(4)});
+                  }),
+                  kRefused)
+            << oid;
+        EXPECT_EQ(form_with(oid, crypto::encode_der_integer(256)), kRefused) << oid;
+        EXPECT_EQ(form_with(oid, {0x04, 0x01, 0x04}), kRefused) << oid;
+        EXPECT_EQ(form_with(oid, {0x02, 0x01, 0x04, 0x00}), kRefused) << oid;
+    }
+    EXPECT_EQ(form_without(kOidFmcSpl, "turin-v5-azure"), kRefused);
+    EXPECT_EQ(form_with(kOidFmcSpl, crypto::encode_der_integer(0)), kRefused);  // Milan has none
+    for (std::string_view oid : {kOidSpl4, kOidSpl5, kOidSpl6, kOidSpl7}) {
+        EXPECT_EQ(form_with(oid, crypto::encode_der_integer(0)), "") << oid;
+        EXPECT_EQ(form_with(oid, crypto::encode_der_integer(1)), kRefused) << oid;
+    }
+    EXPECT_EQ(form_with(kOidStructVersion, crypto::encode_der_integer(1)), "");
+    EXPECT_EQ(form_with(kOidStructVersion, crypto::encode_der_integer(2)), kRefused);
+    EXPECT_EQ(form_with(kOidProductName, crypto::encode_der_ia5_string("Milan-B1")), "");
+    EXPECT_EQ(form_with(kOidProductName, crypto::encode_der_ia5_string("Milano")), kRefused);
+}
+
+TEST(SnpCertificate, IsOfAChipOrOfACloudAndOfOneSize) {
+    constexpr const char* kRefused = "SNP-CERT-FORM";
+    MadeSnp made = MadeSnp::like("milan-v3-aci");
+    Bytes hwid = to_bytes(made.report.chip_id);
+    EXPECT_EQ(form_with(kOidHwid, hwid), "");
+    EXPECT_EQ(form_with(kOidHwid, crypto::encode_der_octet_string(hwid)), "");
+    Bytes longer = hwid;
+    longer.push_back(0);
+    EXPECT_EQ(form_with(kOidHwid, longer), kRefused);
+    longer.push_back(0);  // as long as a wrapped one
+    EXPECT_EQ(form_with(kOidHwid, longer), kRefused);
+    EXPECT_EQ(form_with(kOidHwid, to_bytes(ByteView(hwid).first(8))), kRefused);  // Turin's
+    EXPECT_EQ(form_without(kOidHwid), kRefused);
+    EXPECT_EQ(form_with(kOidCspId, crypto::encode_der_ia5_string("a cloud")), kRefused);
+
+    crypto::PrivateKey p256 = MUST(crypto::PrivateKey::generate_ec(crypto::Curve::p256));
+    SnpCase one = made.make();
+    one.endorsements.leaf =
+        SnpHierarchy::issue(vcek_spec(made.report, made.product), p256.public_key(),
+                            &made.hierarchy->ask, made.hierarchy->ask_key);
+    EXPECT_EQ(refusal(one.verify()), kRefused);
 }
 
 TEST(VendorAnchors, AreTheVendorsSelfConsistentRoots) {
