@@ -45,6 +45,12 @@ std::optional<Inspected> read_snp(ByteView bytes) {
                      facts_of(*report, report->product())};
 }
 
+std::optional<Inspected> read_tdx(ByteView bytes) {
+    auto quote = TdxQuote::parse(bytes);
+    if (!quote) return std::nullopt;
+    return Inspected{"tdx-quote", "a quote of an Intel trust domain", facts_of(*quote)};
+}
+
 std::optional<Inspected> read_attest(ByteView bytes) {
     auto attest = TpmAttest::parse(bytes);
     if (!attest || attest->magic != kTpmGenerated) return std::nullopt;
@@ -127,9 +133,9 @@ std::optional<Inspected> read_json(ByteView bytes) {
 }
 
 // In this order: the first that can read it wins, so the forms with the plainest marks come first.
-constexpr Reading kReadings[] = {read_hcl,         read_snp,  read_attest,       read_sealed,
-                                 read_log,         read_json, read_certificates, read_token,
-                                 read_public_area, read_pcrs};
+constexpr Reading kReadings[] = {read_hcl,    read_snp,         read_tdx,  read_attest,
+                                 read_sealed, read_log,         read_json, read_certificates,
+                                 read_token,  read_public_area, read_pcrs};
 
 // inspect_bytes goes through the readings. Of a file that is longer than evidence can be the
 // beginning is read, and only a sealed file is known by that.
@@ -165,7 +171,7 @@ Result<int> run_inspect(const Context& context, const std::string& file) {
 constexpr const char* kExamples = R"(Examples:
   vouchsafe inspect report.bin
   vouchsafe inspect token.jwt --json | jq .facts.payload
-Reads SEV-SNP and HCL reports, TPM quotes, public areas and register values, event logs, certificates,
+Reads SEV-SNP and HCL reports, TD quotes, TPM quotes, public areas and register values, event logs, certificates,
 tokens, key sets and sealed files. It says what a file claims, never that it is true: that is verify.)";
 
 }  // namespace

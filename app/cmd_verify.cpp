@@ -58,6 +58,7 @@ void add_verify(Command app, Context& context) {
                           [&](Checks& checks) { return verify_token(context, *command, checks); });
     });
     add_verify_snp(group, context);
+    add_verify_tdx(group, context);
     add_verify_tpm(group, context);
 }
 

@@ -68,8 +68,12 @@ Result<SnpRules> rules_of(const SnpCommand& command) {
     SnpRules rules;
     rules.vmpl = command.vmpl;
     rules.allow_debug = command.allow_debug;
-    rules.allow_unchecked = {command.options.allow_unchecked.begin(),
-                             command.options.allow_unchecked.end()};
+    for (const std::string& name : command.options.allow_unchecked) {
+        if (name != kSnpRevocation) {
+            return fail(Code::invalid, "--allow-unchecked takes revocation, not {}", name);
+        }
+        rules.allow_unchecked.insert(name);
+    }
     TRY(expect("--report-data", command.report_data, rules.report_data));
     TRY(expect("--measurement", command.measurement, rules.measurement));
     TRY(expect("--host-data", command.host_data, rules.host_data));

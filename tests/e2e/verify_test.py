@@ -96,6 +96,24 @@ class Verify(unittest.TestCase):
             self.refused("AK-CERT-DATES", "ak-cert", "--cert", nv, "--at", "2028-01-01")
         self.refused("AK-CERT-CHAIN", "ak-cert", "--cert", VECTORS / "snp/milan-v3-aci.vcek.der", *AT)
 
+    def test_td_quotes_are_judged_by_intels_collateral(self):
+        tdx = VECTORS / "tdx"
+        collateral = tdx / "collateral"
+        documents = ("--tcb-info", collateral / "tcbinfo-90c06f000000-2026b.json", "--qe-identity",
+                     collateral / "qeidentity-td-2026.json", "--tcb-chain", collateral / "tcb-signing-chain.pem")
+        lists = ("--crl", collateral / "root-2026.crl.der", "--crl", collateral / "pck-platform-2026.crl.der")
+        at = ("--at", "2026-04-01")
+        quote = ("tdx", "--quote", tdx / "v5-bodytype3.quote.bin", *at)
+        verdict = self.verdict(*quote, *documents, *lists, code=0)
+        self.assertEqual((verdict["facts"]["tcb"]["status"], verdict["not_checked"]), ("UpToDate", []))
+        self.refused("TDX-NOT-CHECKED", *quote, *documents)
+        verdict = self.verdict(*quote, *documents, "--allow-unchecked", "revocation", code=0)
+        self.assertEqual(verdict["not_checked"], ["revocation"])
+        self.assertEqual(run("verify", *quote, "--allow-unchecked", "everything").returncode, 2)
+        self.assertEqual(run("verify", *quote, *documents[:4]).returncode, 2)
+        self.refused("TDX-TEE", "tdx", "--quote", tdx / "v3-sgx-occlum.quote.bin", *at)
+        self.refused("TDX-SIGNATURE", "tdx", "--quote", tdx / "derived/flip-mrtd.quote.bin", *at)
+
     def test_hcl_reports_bind_their_claims(self):
         folder = VECTORS / "hcl/azure-snp-milan-a"
         cert = next(path for path in folder.iterdir() if "vcek" in path.name)
@@ -115,6 +133,7 @@ class Inspect(unittest.TestCase):
         kinds = {
             "snp/milan-v3-aci.report.bin": "snp-report",
             "hcl/azure-snp-milan-a/hcl-report.bin": "hcl-report",
+            "tdx/v4-gcp-cos113.quote.bin": "tdx-quote",
             "tpm/azure-vtpm.tpm-quote.msg": "tpm-attest",
             "tpm/azure-vtpm.pcrs-sha256.bin": "pcr-values",
             "local/sb-on-shim-grub/eventlog.bin": "event-log",

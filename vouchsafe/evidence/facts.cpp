@@ -104,6 +104,37 @@ Json facts_of(const SnpReport& report, std::optional<SnpProduct> product) {
     return out;
 }
 
+Json facts_of(const TdxQuote& quote) {
+    const TdReport& body = quote.body;
+    Json rtmrs = Json::array();
+    for (const auto& rtmr : body.rtmr) rtmrs.push_back(encode_hex(rtmr));
+    Json attributes{{"raw", fmt::format("0x{:016x}", body.td_attributes.raw)},
+                    {"debug", body.td_attributes.debug()},
+                    {"sept_ve_disable", body.td_attributes.sept_ve_disable()},
+                    {"migratable", body.td_attributes.migratable()},
+                    {"protection_keys", body.td_attributes.protection_keys()},
+                    {"key_locker", body.td_attributes.key_locker()},
+                    {"perfmon", body.td_attributes.perfmon()}};
+    Json out{{"version", quote.version},
+             {"td_attributes", attributes},
+             {"xfam", fmt::format("0x{:016x}", body.xfam)},
+             {"rtmr", rtmrs},
+             {"qe_isvsvn", quote.qe_report.isvsvn}};
+    const auto hex = [&](const char* name, ByteView bytes) { out[name] = encode_hex(bytes); };
+    hex("tee_tcb_svn", body.tee_tcb_svn);
+    hex("mrseam", body.mrseam);
+    hex("mrsignerseam", body.mrsignerseam);
+    hex("mrtd", body.mrtd);
+    hex("mrconfigid", body.mrconfigid);
+    hex("mrowner", body.mrowner);
+    hex("mrownerconfig", body.mrownerconfig);
+    hex("report_data", body.report_data);
+    hex("user_data", quote.user_data);
+    if (body.tee_tcb_svn2) hex("tee_tcb_svn2", *body.tee_tcb_svn2);
+    if (body.mrservicetd) hex("mrservicetd", *body.mrservicetd);
+    return out;
+}
+
 Json facts_of(const HclReport& report) {
     return {{"header_version", report.header_version},
             {"report_size", report.report_size},

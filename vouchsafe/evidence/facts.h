@@ -9,6 +9,7 @@
 #include "vouchsafe/evidence/boot_facts.h"
 #include "vouchsafe/evidence/hcl.h"
 #include "vouchsafe/evidence/snp_report.h"
+#include "vouchsafe/evidence/tdx_quote.h"
 #include "vouchsafe/evidence/tpm_types.h"
 
 namespace vouchsafe::evidence {
@@ -16,6 +17,7 @@ namespace vouchsafe::evidence {
 // facts_of a report decodes the TCBs in the layout of `product`, and gives them as hex alone
 // without one.
 Json facts_of(const SnpReport& report, std::optional<SnpProduct> product);
+Json facts_of(const TdxQuote& quote);
 Json facts_of(const HclReport& report);
 Json facts_of(const RuntimeClaims& claims);
 Json facts_of(const TpmAttest& attest);

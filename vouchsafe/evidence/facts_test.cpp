@@ -51,6 +51,24 @@ TEST(Facts, OfAQuoteAreThoseOfAnIndependentReader) {
     EXPECT_FALSE(ours.contains("name"));
 }
 
+TEST(Facts, OfEveryRecordedTdQuoteAreThoseOfAnIndependentReader) {
+    const Json all = facts("tdx");
+    int count = 0;
+    for (const auto& [name, row] : all.items()) {
+        if (name.starts_with("derived/") || !name.ends_with(".quote.bin")) continue;
+        auto quote = TdxQuote::parse(vector_bytes("tdx/" + name));
+        if (!quote) continue;  // SGX, and non-zero bytes behind it: refused
+        SCOPED_TRACE(name);
+        Json ours = facts_of(*quote);
+        expect_same(ours, row["facts"], {"version", "mrtd", "report_data", "tee_tcb_svn"});
+        for (size_t i = 0; i < 4; ++i) {
+            EXPECT_EQ(ours["rtmr"][i], row["facts"]["rtmr"][i]);
+        }
+        ++count;
+    }
+    EXPECT_EQ(count, 8);
+}
+
 TEST(Facts, OfAnHclReportNameItsKeys) {
     HclReport report = MUST(HclReport::parse(vector_bytes("hcl/azure-snp-milan-b/hcl-report.bin")));
     Json recorded = facts("hcl").at("azure-snp-milan-b/hcl-report.bin").at("facts");
