@@ -88,7 +88,8 @@ Result<PckInfo> PckInfo::parse(const crypto::Certificate& certificate) {
     PckInfo out{.key = key};
     Members members = TRY(Members::parse(*extension, std::string(kExtension)));
     out.ppid = TRY(members.octets<16>(1));
-    TRY(read_tcb(TRY(members.take(2)), members.oid(2), out));
+    ByteView tcb = TRY(members.take(2));
+    TRY(read_tcb(tcb, members.oid(2), out));
     out.pceid = TRY(members.octets<2>(3));
     out.fmspc = TRY(members.octets<6>(4));
     uint64_t type = TRY(crypto::parse_der_enumerated(TRY(members.take(5))));
