@@ -1,7 +1,5 @@
 #include "vouchsafe/crypto/crl.h"
 
-#include <ctime>
-
 #include "vouchsafe/crypto/der.h"
 #include "vouchsafe/crypto/openssl.h"
 #include "vouchsafe/crypto/pem.h"
@@ -15,21 +13,6 @@ constexpr size_t kMaxCrl = 4 << 20;
 using CrlHandle = Handle<X509_CRL, X509_CRL_free>;
 using PssParams = Handle<RSA_PSS_PARAMS, RSA_PSS_PARAMS_free>;
 using Algorithm = Handle<X509_ALGOR, X509_ALGOR_free>;
-
-template <auto Encode, typename T>
-Bytes der_of(T* value) {
-    unsigned char* raw = nullptr;
-    int size = Encode(value, &raw);
-    OpensslMemory der(raw);
-    expect(size > 0, "DER encoding");
-    return Bytes(der.get(), der.get() + size);
-}
-
-std::optional<Time> time_of(const ASN1_TIME* time) {
-    std::tm parts = {};
-    if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) return std::nullopt;
-    return from_unix(::timegm(&parts));
-}
 
 bool has_critical(const STACK_OF(X509_EXTENSION) * extensions) {
     for (int i = 0; i < X509v3_get_ext_count(extensions); ++i) {

@@ -104,11 +104,7 @@ Result<Crl> issue_crl(const CrlSpec& spec, const Certificate& issuer, const Priv
     expect(X509_CRL_sort(crl.get()) == 1, "X509_CRL_sort");
     TRY(sign(crl.get(), issuer_key, signature));
     // Through the parser, so that what we give out is what everybody else reads.
-    unsigned char* raw = nullptr;
-    int size = i2d_X509_CRL(crl.get(), &raw);
-    OpensslMemory der(raw);
-    expect(size > 0, "i2d_X509_CRL");
-    return Crl::parse_any({der.get(), static_cast<size_t>(size)});
+    return Crl::parse_any(der_of<i2d_X509_CRL>(crl.get()));
 }
 
 }  // namespace vouchsafe::crypto

@@ -15,10 +15,13 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <ctime>
 #include <memory>
+#include <optional>
 #include <source_location>
 
 #include "vouchsafe/base/bytes.h"
+#include "vouchsafe/base/clock.h"
 #include "vouchsafe/crypto/hash.h"
 #include "vouchsafe/crypto/keys.h"
 
@@ -69,6 +72,23 @@ class ErrorScope {
 // expect ends the process if `ok` is false: for calls that fail only by a bug or without memory.
 void expect(bool ok, const char* what,
             std::source_location where = std::source_location::current());
+
+// der_of encodes with an i2d function.
+template <auto Encode, typename T>
+Bytes der_of(T* value) {
+    unsigned char* raw = nullptr;
+    int size = Encode(value, &raw);
+    OpensslMemory der(raw);
+    expect(size > 0, "DER encoding");
+    return Bytes(der.get(), der.get() + size);
+}
+
+// time_of is nullopt for a time that is absent or malformed.
+inline std::optional<Time> time_of(const ASN1_TIME* time) {
+    std::tm parts = {};
+    if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) return std::nullopt;
+    return from_unix(::timegm(&parts));
+}
 
 // digest_of returns the digest, fetched once per process. openssl_name is its name for parameters.
 const EVP_MD* digest_of(HashAlg alg);

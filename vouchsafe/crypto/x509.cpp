@@ -2,7 +2,6 @@
 #include "vouchsafe/crypto/x509.h"
 
 #include <algorithm>
-#include <ctime>
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/der.h"
@@ -21,21 +20,6 @@ using Object = Handle<ASN1_OBJECT, ASN1_OBJECT_free>;
 
 std::shared_ptr<X509> share(X509Cert cert) {
     return {cert.release(), X509_free};
-}
-
-template <auto Encode, typename T>
-Bytes der_of(T* value) {
-    unsigned char* raw = nullptr;
-    int size = Encode(value, &raw);
-    OpensslMemory der(raw);
-    expect(size > 0, "DER encoding");
-    return Bytes(der.get(), der.get() + size);
-}
-
-std::optional<Time> time_of(const ASN1_TIME* time) {
-    std::tm parts = {};
-    if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) return std::nullopt;
-    return from_unix(::timegm(&parts));
 }
 
 std::string text_of(const X509_NAME* name) {

@@ -218,11 +218,7 @@ Result<Certificate> issue_certificate(const CertificateSpec& spec, const PublicK
     TRY(add_own_extensions(cert.get(), spec));
     TRY(sign_certificate(cert.get(), issuer_key, signature));
     // Through the parser, so that what we give out is what everybody else reads.
-    unsigned char* raw = nullptr;
-    int size = i2d_X509(cert.get(), &raw);
-    OpensslMemory der(raw);
-    expect(size > 0, "i2d_X509");
-    return Certificate::parse_der({der.get(), static_cast<size_t>(size)});
+    return Certificate::parse_der(der_of<i2d_X509>(cert.get()));
 }
 
 }  // namespace vouchsafe::crypto
