@@ -1,8 +1,8 @@
 // No bit of a quote is free. What is free is outside of it: how many zeros follow.
 //
 // Every bit is flipped of what the attestation key signs, of its signature and of the key. Of the
-// quoting enclave's report and of the certificates it is one bit of every byte, another bit from
-// byte to byte, because all of them would take half a minute.
+// quoting enclave's report and signature it is one bit of every byte, another from byte to byte; of
+// the certificates, of every third byte: all bits were flipped once, and take half a minute.
 #include "vouchsafe/evidence/tdx_test_collateral.h"
 
 namespace vouchsafe::evidence {
@@ -53,7 +53,7 @@ TEST(TdxMutation, EveryFlippedBitIsRefusedByTheCheckThatCoversIt) {
           "TDX-CHAIN-ROOT"}}};
     size_t byte = 0;
     for (const Part& part : parts) {
-        for (; byte < part.end; ++byte) {
+        for (; byte < part.end; byte += byte < chain ? 1 : 3) {
             bool every_bit = byte < 770;
             for (size_t bit = every_bit ? 0 : byte % 8; bit < 8; bit += every_bit ? 1 : 8) {
                 std::string code = refusal_of_flip(one, byte, bit);
