@@ -65,6 +65,24 @@ TEST(TdxMachine, IsRefusedForAnotherQuotingEnclave) {
     EXPECT_EQ(with(kQeAttributes + 8, 1), "accepted");
 }
 
+// Without QE identity too: a genuine PCK signs the report of anybody's enclave.
+TEST(TdxMachine, IsRefusedForAForeignEnclaveWithoutQeIdentityToo) {
+    auto without = [](size_t offset, uint8_t mask) {
+        TdxMachine machine;
+        machine.qe_report[offset] ^= mask;
+        TdCase one = machine.to_case();
+        one.collateral.qe_identity.reset();
+        one.rules.may_be_unchecked = {TdxCheck::qe_identity};
+        auto verified = one.verify();
+        return verified ? "accepted" : refusal(verified);
+    };
+    EXPECT_EQ(without(kQeAttributes, 4), "accepted");  // not in the mask
+    EXPECT_EQ(without(kQeAttributes, 2), "TDX-QE-IDENTITY");
+    EXPECT_EQ(without(kQeMrsigner, 1), "TDX-QE-IDENTITY");
+    EXPECT_EQ(without(kQeProduct, 1), "TDX-QE-IDENTITY");
+    EXPECT_EQ(without(kQeMiscselect, 1), "TDX-QE-IDENTITY");
+}
+
 TEST(TdxMachine, IsJudgedByItsQuotingEnclaveToo) {
     TdxMachine machine;
     machine.qe_report[kQeVersion] = 4;

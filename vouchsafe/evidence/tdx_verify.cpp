@@ -181,6 +181,7 @@ class TdxVerifier {
             enclave = TRY(platform.judge_enclave(identity, quote.qe_report));
         } else {
             TRY(leave_out(TdxCheck::qe_identity));
+            TRY(platform.check_enclave_unlisted(quote.qe_report));
         }
         if (!collateral_.tcb_info) {
             TRY(leave_out(TdxCheck::tcb_info));
