@@ -355,9 +355,9 @@ class VerifyToken(unittest.TestCase):
         self.assertEqual(self.verify(token, *at).returncode, 0)
         late = self.verify(token, "--json")
         self.assertEqual(late.returncode, 1)
-        self.assertEqual(json.loads(late.stderr)["error"]["check"]["code"], "TOKEN-EXPIRED")
+        self.assertEqual(json.loads(late.stdout)["refusal"]["code"], "TOKEN-EXPIRED")
         other = self.verify(token, *at, "--issuer", "https://elsewhere.example.org", "--json")
-        self.assertEqual(json.loads(other.stderr)["error"]["check"]["code"], "TOKEN-ISSUER")
+        self.assertEqual(json.loads(other.stdout)["refusal"]["code"], "TOKEN-ISSUER")
 
     def test_files_that_cannot_be_read_are_exit_code_2(self):
         result = run("verify", "token", "--token", "/nonexistent", "--jwks", "/nonexistent")
