@@ -3,7 +3,7 @@
 #include "app/show.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/evidence/facts.h"
-#include "vouchsafe/evidence/pcr_values.h"
+#include "vouchsafe/evidence/tpm/pcr_values.h"
 #include "vouchsafe/jose/jws.h"
 #include "vouchsafe/seal/header.h"
 #include "vouchsafe/seal/source.h"

@@ -4,8 +4,8 @@
 
 #include "app/cmd_verify.h"
 #include "app/evidence_files.h"
+#include "vouchsafe/evidence/azure/hcl_verify.h"
 #include "vouchsafe/evidence/facts.h"
-#include "vouchsafe/evidence/hcl_verify.h"
 
 namespace vouchsafe::app {
 

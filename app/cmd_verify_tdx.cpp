@@ -2,7 +2,7 @@
 #include "app/cmd_verify.h"
 #include "vouchsafe/crypto/crl.h"
 #include "vouchsafe/evidence/facts.h"
-#include "vouchsafe/evidence/tdx_verify.h"
+#include "vouchsafe/evidence/tdx/verify.h"
 
 namespace vouchsafe::app {
 

@@ -2,10 +2,10 @@
 #include "app/cmd_verify.h"
 #include "app/evidence_files.h"
 #include "vouchsafe/base/encoding.h"
-#include "vouchsafe/evidence/ak_cert.h"
 #include "vouchsafe/evidence/facts.h"
-#include "vouchsafe/evidence/pcr_values.h"
-#include "vouchsafe/evidence/tpm_quote.h"
+#include "vouchsafe/evidence/tpm/ak_cert.h"
+#include "vouchsafe/evidence/tpm/pcr_values.h"
+#include "vouchsafe/evidence/tpm/quote.h"
 
 namespace vouchsafe::app {
 

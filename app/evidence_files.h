@@ -2,8 +2,8 @@
 #pragma once
 
 #include "app/verdict.h"
-#include "vouchsafe/evidence/snp_verify.h"
-#include "vouchsafe/evidence/tpm_types.h"
+#include "vouchsafe/evidence/snp/verify.h"
+#include "vouchsafe/evidence/tpm/types.h"
 
 namespace vouchsafe::app {
 

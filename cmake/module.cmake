@@ -20,13 +20,13 @@ endif()
 
 # vouchsafe_module(NAME DEPENDS m... [LIBS l...] [INCLUDES d...])
 #
-# Makes the static library vouchsafe_NAME of every *.cpp in the folder, and the test binary NAME_test
-# of every *_test.cpp. DEPENDS is the list of modules whose headers this one may include: the test
-# `layers` compares it with the includes.
+# Makes the static library vouchsafe_NAME of every *.cpp in the folder and the folders in it, and the
+# test binary NAME_test of every *_test.cpp. DEPENDS is the list of modules whose headers this one may
+# include: the stage `layers` compares it with the includes.
 function(vouchsafe_module name)
     cmake_parse_arguments(M "" "" "DEPENDS;LIBS;INCLUDES" ${ARGN})
-    file(GLOB sources CONFIGURE_DEPENDS *.cpp)
-    file(GLOB tests CONFIGURE_DEPENDS *_test.cpp)
+    file(GLOB sources CONFIGURE_DEPENDS *.cpp */*.cpp)
+    file(GLOB tests CONFIGURE_DEPENDS *_test.cpp */*_test.cpp)
     list(REMOVE_ITEM sources ${tests})
     if(NOT sources)
         return()

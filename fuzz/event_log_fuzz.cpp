@@ -2,7 +2,7 @@
 // facts can be read from whatever replays.
 #include <cstdlib>
 
-#include "vouchsafe/evidence/boot_facts.h"
+#include "vouchsafe/evidence/boot/boot_facts.h"
 
 using namespace vouchsafe;
 using namespace vouchsafe::evidence;

@@ -2,7 +2,7 @@
 // behind it changes nothing.
 #include <cstdlib>
 
-#include "vouchsafe/evidence/hcl.h"
+#include "vouchsafe/evidence/azure/hcl.h"
 
 using namespace vouchsafe;
 using namespace vouchsafe::evidence;

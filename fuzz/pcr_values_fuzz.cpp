@@ -2,7 +2,7 @@
 #include <cstdlib>
 
 #include "vouchsafe/base/encoding.h"
-#include "vouchsafe/evidence/pcr_values.h"
+#include "vouchsafe/evidence/tpm/pcr_values.h"
 
 using namespace vouchsafe;
 using namespace vouchsafe::evidence;

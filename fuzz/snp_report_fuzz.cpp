@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "vouchsafe/evidence/snp_verify.h"
+#include "vouchsafe/evidence/snp/verify.h"
 
 using namespace vouchsafe;
 using namespace vouchsafe::evidence;

@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "vouchsafe/evidence/tdx_tcb.h"
-#include "vouchsafe/evidence/tdx_verify.h"
+#include "vouchsafe/evidence/tdx/tcb.h"
+#include "vouchsafe/evidence/tdx/verify.h"
 
 using namespace vouchsafe;
 using namespace vouchsafe::evidence;

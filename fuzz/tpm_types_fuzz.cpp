@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "vouchsafe/evidence/tpm_types.h"
+#include "vouchsafe/evidence/tpm/types.h"
 
 using namespace vouchsafe;
 using namespace vouchsafe::evidence;

@@ -58,12 +58,11 @@ def cycles(depends):
 
 def violations(depends):
     found = cycles(depends)
-    for path in sorted(ROOT.glob("vouchsafe/*/*.h")) + sorted(ROOT.glob("vouchsafe/*/*.cpp")) + sorted(
-        ROOT.glob("app/*")
-    ):
+    for path in sorted(ROOT.glob("vouchsafe/*/**/*")) + sorted(ROOT.glob("app/*")):
         if path.suffix not in (".h", ".cpp"):
             continue
-        module = path.parent.name
+        parts = path.relative_to(ROOT).parts
+        module = parts[1] if parts[0] == "vouchsafe" else "app"
         is_test = path.name.endswith("_test.cpp")
         for number, line in enumerate(path.read_text().splitlines(), 1):
             match = INCLUDE.match(line)

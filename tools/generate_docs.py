@@ -31,7 +31,7 @@ def modules_page():
              "`tools/ci.sh` compares", "this table with every `#include`.", "",
              "| module | may include | files |", "| --- | --- | --- |"]
     for module in ORDER:
-        headers = sorted((ROOT / "vouchsafe" / module).glob("*.h"))
+        headers = sorted((ROOT / "vouchsafe" / module).rglob("*.h"))
         if not headers:
             continue
         uses = ", ".join(sorted(depends.get(module, ()), key=ORDER.index)) or "-"
@@ -41,12 +41,13 @@ def modules_page():
     for prefix, owners in sorted(check_layers.DOORS.items()):
         lines.append(f"- `{prefix}`: {', '.join(sorted(owners))}")
     for module in ORDER:
-        headers = sorted((ROOT / "vouchsafe" / module).glob("*.h"))
+        headers = sorted((ROOT / "vouchsafe" / module).rglob("*.h"))
         if not headers:
             continue
         lines += ["", f"## {module}", ""]
         for header in headers:
-            lines.append(f"- [{header.name}](../vouchsafe/{module}/{header.name}): {first_sentence(header)}")
+            name = header.relative_to(ROOT / "vouchsafe" / module)
+            lines.append(f"- [{name}](../vouchsafe/{module}/{name}): {first_sentence(header)}")
     return "\n".join(lines) + "\n"
 
 

@@ -7,7 +7,7 @@
 
 #include "vouchsafe/attest/config.h"
 #include "vouchsafe/base/json.h"
-#include "vouchsafe/evidence/azure_guest.h"
+#include "vouchsafe/evidence/azure/guest.h"
 
 namespace vouchsafe::attest {
 

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "vouchsafe/base/json_fwd.h"
-#include "vouchsafe/evidence/azure_guest.h"
+#include "vouchsafe/evidence/azure/guest.h"
 
 namespace vouchsafe::attest {
 

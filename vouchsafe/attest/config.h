@@ -7,7 +7,7 @@
 
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/base/file.h"
-#include "vouchsafe/evidence/snp_report.h"
+#include "vouchsafe/evidence/snp/report.h"
 
 namespace vouchsafe::attest {
 

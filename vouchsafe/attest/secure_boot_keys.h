@@ -5,7 +5,7 @@
 #pragma once
 
 #include "vouchsafe/base/bytes.h"
-#include "vouchsafe/evidence/boot_facts.h"
+#include "vouchsafe/evidence/boot/boot_facts.h"
 
 namespace vouchsafe::attest {
 

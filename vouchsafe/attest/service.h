@@ -12,7 +12,7 @@
 #include "vouchsafe/audit/log.h"
 #include "vouchsafe/base/json_fwd.h"
 #include "vouchsafe/crypto/x509.h"
-#include "vouchsafe/evidence/anchors.h"
+#include "vouchsafe/evidence/anchors/anchors.h"
 #include "vouchsafe/net/server.h"
 #include "vouchsafe/store/store.h"
 

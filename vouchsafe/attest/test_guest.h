@@ -12,9 +12,9 @@
 #include "vouchsafe/base/file.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/x509.h"
-#include "vouchsafe/evidence/azure_guest.h"
-#include "vouchsafe/evidence/event_log.h"
-#include "vouchsafe/evidence/snp_certificate.h"
+#include "vouchsafe/evidence/azure/guest.h"
+#include "vouchsafe/evidence/boot/event_log.h"
+#include "vouchsafe/evidence/snp/certificate.h"
 #include "vouchsafe/jose/jwk.h"
 
 namespace vouchsafe::attest::testing {

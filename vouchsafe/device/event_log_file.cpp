@@ -1,6 +1,6 @@
 #include "vouchsafe/device/event_log_file.h"
 
-#include "vouchsafe/evidence/event_log.h"
+#include "vouchsafe/evidence/boot/event_log.h"
 
 namespace vouchsafe::device {
 

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "vouchsafe/base/secret.h"
-#include "vouchsafe/evidence/tpm_types.h"
+#include "vouchsafe/evidence/tpm/types.h"
 
 namespace vouchsafe::device {
 

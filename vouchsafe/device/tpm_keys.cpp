@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "vouchsafe/device/tpm_stack.h"
-#include "vouchsafe/evidence/tpm_quote.h"
+#include "vouchsafe/evidence/tpm/quote.h"
 
 namespace vouchsafe::device {
 

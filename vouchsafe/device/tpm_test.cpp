@@ -7,7 +7,7 @@
 #include "vouchsafe/crypto/random.h"
 #include "vouchsafe/device/event_log_file.h"
 #include "vouchsafe/device/swtpm_for_test.h"
-#include "vouchsafe/evidence/tpm_quote.h"
+#include "vouchsafe/evidence/tpm/quote.h"
 
 namespace vouchsafe::device {
 namespace {

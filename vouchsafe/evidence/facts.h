@@ -6,11 +6,11 @@
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/base/json_fwd.h"
 #include "vouchsafe/crypto/x509.h"
-#include "vouchsafe/evidence/boot_facts.h"
-#include "vouchsafe/evidence/hcl.h"
-#include "vouchsafe/evidence/snp_report.h"
-#include "vouchsafe/evidence/tdx_quote.h"
-#include "vouchsafe/evidence/tpm_types.h"
+#include "vouchsafe/evidence/azure/hcl.h"
+#include "vouchsafe/evidence/boot/boot_facts.h"
+#include "vouchsafe/evidence/snp/report.h"
+#include "vouchsafe/evidence/tdx/quote.h"
+#include "vouchsafe/evidence/tpm/types.h"
 
 namespace vouchsafe::evidence {
 

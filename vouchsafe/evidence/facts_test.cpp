@@ -1,6 +1,6 @@
 #include "vouchsafe/evidence/facts.h"
 
-#include "vouchsafe/evidence/event_log.h"
+#include "vouchsafe/evidence/boot/event_log.h"
 #include "vouchsafe/evidence/test_vectors.h"
 
 namespace vouchsafe::evidence {

@@ -9,8 +9,8 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/file.h"
 #include "vouchsafe/base/json.h"
-#include "vouchsafe/evidence/anchors.h"
-#include "vouchsafe/evidence/tpm_types.h"
+#include "vouchsafe/evidence/anchors/anchors.h"
+#include "vouchsafe/evidence/tpm/types.h"
 
 namespace vouchsafe::evidence::testing {
 

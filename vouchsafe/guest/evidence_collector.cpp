@@ -3,7 +3,7 @@
 #include <charconv>
 
 #include "vouchsafe/base/encoding.h"
-#include "vouchsafe/evidence/hcl.h"
+#include "vouchsafe/evidence/azure/hcl.h"
 
 namespace vouchsafe::guest {
 

@@ -13,7 +13,7 @@
 #include <string>
 
 #include "vouchsafe/base/file.h"
-#include "vouchsafe/evidence/anchors.h"
+#include "vouchsafe/evidence/anchors/anchors.h"
 #include "vouchsafe/lab/simulated_root.h"
 
 namespace vouchsafe::lab {

@@ -13,7 +13,7 @@
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/random.h"
 #include "vouchsafe/device/tpm.h"
-#include "vouchsafe/evidence/event_log.h"
+#include "vouchsafe/evidence/boot/event_log.h"
 #include "vouchsafe/lab/process.h"
 
 namespace vouchsafe::lab {

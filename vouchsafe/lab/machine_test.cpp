@@ -9,7 +9,7 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/device/event_log_file.h"
 #include "vouchsafe/device/tpm.h"
-#include "vouchsafe/evidence/azure_guest.h"
+#include "vouchsafe/evidence/azure/guest.h"
 
 namespace vouchsafe::lab {
 namespace {

@@ -7,7 +7,7 @@
 #include <future>
 
 #include "vouchsafe/crypto/random.h"
-#include "vouchsafe/evidence/snp_certificate.h"
+#include "vouchsafe/evidence/snp/certificate.h"
 
 namespace vouchsafe::lab {
 

@@ -12,7 +12,7 @@
 
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/base/file.h"
-#include "vouchsafe/evidence/anchors.h"
+#include "vouchsafe/evidence/anchors/anchors.h"
 #include "vouchsafe/net/tls.h"
 
 namespace vouchsafe::lab {

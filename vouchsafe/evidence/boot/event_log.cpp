@@ -1,0 +1,220 @@
+#include "vouchsafe/evidence/boot/event_log.h"
+
+#include <algorithm>
+
+namespace vouchsafe::evidence {
+
+using crypto::HashAlg;
+
+namespace {
+
+constexpr size_t kSha1Size = 20;
+constexpr uint32_t kMaxAlgorithms = 16;
+constexpr size_t kMaxDigestSize = 64;
+constexpr uint32_t kPcrCount = 24;
+
+constexpr std::string_view kSpecIdCryptoAgile{"Spec ID Event03\0", 16};
+constexpr std::string_view kStartupLocality{"StartupLocality\0", 16};
+
+struct Algorithm {
+    uint16_t id = 0;
+    uint16_t size = 0;
+};
+
+// TCG_EfiSpecIdEvent (PFP, "TCG_EfiSpecIdEvent"): which banks the log has, and their digest sizes.
+Result<std::vector<Algorithm>> parse_spec_id(ByteView data) {
+    Reader in(data, "Spec ID event");
+    TRY(in.skip(kSpecIdCryptoAgile.size(), "signature"));
+    TRY(in.skip(8, "platform class, versions, uintn size"));
+    uint32_t count = TRY(in.u32_le("number of algorithms"));
+    if (count == 0 || count > kMaxAlgorithms) return fail(Code::invalid, "{} algorithms", count);
+    std::vector<Algorithm> out;
+    for (uint32_t i = 0; i < count; ++i) {
+        Algorithm one;
+        one.id = TRY(in.u16_le("algorithm"));
+        one.size = TRY(in.u16_le("digest size"));
+        std::optional<HashAlg> known = hash_from_tpm_alg(one.id);
+        bool size_fits = known ? one.size == crypto::hash_size(*known)
+                               : one.size > 0 && one.size <= kMaxDigestSize;
+        if (!size_fits) {
+            return fail(Code::invalid, "algorithm {:#06x} with digests of {} bytes", one.id,
+                        one.size);
+        }
+        bool twice = std::any_of(out.begin(), out.end(),
+                                 [&](const Algorithm& other) { return other.id == one.id; });
+        if (twice) return fail(Code::invalid, "algorithm {:#06x} is there twice", one.id);
+        out.push_back(one);
+    }
+    uint8_t vendor = TRY(in.u8("vendor info size"));
+    TRY(in.skip(vendor, "vendor info"));
+    TRY(in.end());
+    return out;
+}
+
+// TCG_PCR_EVENT: the form of SHA-1 logs, and of the first event of all logs.
+Result<LogEvent> read_sha1_event(Reader& in) {
+    LogEvent out;
+    out.offset = in.offset();
+    out.pcr = TRY(in.u32_le("PCR index"));
+    out.type = TRY(in.u32_le("event type"));
+    out.digests[kTpmAlgSha1] = to_bytes(TRY(in.take(kSha1Size, "digest")));
+    uint32_t size = TRY(in.u32_le("event size"));
+    out.data = to_bytes(TRY(in.take(size, "event data")));
+    return out;
+}
+
+// TCG_PCR_EVENT2. Every event has one digest of every bank, in any order.
+Result<LogEvent> read_agile_event(Reader& in, const std::vector<Algorithm>& algorithms) {
+    LogEvent out;
+    out.offset = in.offset();
+    out.pcr = TRY(in.u32_le("PCR index"));
+    out.type = TRY(in.u32_le("event type"));
+    uint32_t count = TRY(in.u32_le("digest count"));
+    if (count != algorithms.size()) {
+        return fail(Code::invalid, "{} digests at {:#x}, the log has {} banks", count, out.offset,
+                    algorithms.size());
+    }
+    for (uint32_t i = 0; i < count; ++i) {
+        uint16_t id = TRY(in.u16_le("digest algorithm"));
+        auto known = std::find_if(algorithms.begin(), algorithms.end(),
+                                  [&](const Algorithm& one) { return one.id == id; });
+        if (known == algorithms.end() || out.digests.contains(id)) {
+            return fail(Code::invalid, "digest of algorithm {:#06x} at {:#x}", id, out.offset);
+        }
+        out.digests[id] = to_bytes(TRY(in.take(known->size, "digest")));
+    }
+    uint32_t size = TRY(in.u32_le("event size"));
+    out.data = to_bytes(TRY(in.take(size, "event data")));
+    return out;
+}
+
+bool starts_with(ByteView data, std::string_view text) {
+    return data.size() >= text.size() && as_text(data.first(text.size())) == text;
+}
+
+// LocalityFinder reads the Startup Locality event, which must come before PCR 0 is extended
+// (PFP, "Startup Locality Event").
+class LocalityFinder {
+  public:
+    Result<void> look_at(const LogEvent& event) {
+        if (event.type != kEvNoAction) {
+            if (event.pcr == 0) pcr0_extended_ = true;
+            return {};
+        }
+        if (event.pcr != 0 || !starts_with(event.data, kStartupLocality)) return {};
+        if (locality_) return fail(Code::invalid, "two startup locality events");
+        if (pcr0_extended_) return fail(Code::invalid, "startup locality after PCR 0 was extended");
+        if (event.data.size() != kStartupLocality.size() + 1) {
+            return fail(Code::invalid, "a startup locality event of {} bytes", event.data.size());
+        }
+        uint8_t value = event.data.back();
+        if (value != 0 && value != 3 && value != 4) {
+            return fail(Code::invalid, "startup locality {}", value);
+        }
+        locality_ = value;
+        return {};
+    }
+    std::optional<uint8_t> locality() const { return locality_; }
+
+  private:
+    std::optional<uint8_t> locality_;
+    bool pcr0_extended_ = false;
+};
+
+Result<void> check_event(const LogEvent& event) {
+    if (event.type != kEvNoAction && event.pcr >= kPcrCount) {
+        return fail(Code::invalid, "PCR {} at {:#x}", event.pcr, event.offset);
+    }
+    return {};
+}
+
+}  // namespace
+
+std::string event_type_name(uint32_t type) {
+    switch (type) {
+        case kEvPrebootCert:
+            return "EV_PREBOOT_CERT";
+        case kEvPostCode:
+            return "EV_POST_CODE";
+        case kEvNoAction:
+            return "EV_NO_ACTION";
+        case kEvSeparator:
+            return "EV_SEPARATOR";
+        case kEvAction:
+            return "EV_ACTION";
+        case kEvEventTag:
+            return "EV_EVENT_TAG";
+        case kEvSCrtmContents:
+            return "EV_S_CRTM_CONTENTS";
+        case kEvSCrtmVersion:
+            return "EV_S_CRTM_VERSION";
+        case kEvIpl:
+            return "EV_IPL";
+        case kEvEfiVariableDriverConfig:
+            return "EV_EFI_VARIABLE_DRIVER_CONFIG";
+        case kEvEfiVariableBoot:
+            return "EV_EFI_VARIABLE_BOOT";
+        case kEvEfiBootServicesApplication:
+            return "EV_EFI_BOOT_SERVICES_APPLICATION";
+        case kEvEfiBootServicesDriver:
+            return "EV_EFI_BOOT_SERVICES_DRIVER";
+        case kEvEfiRuntimeServicesDriver:
+            return "EV_EFI_RUNTIME_SERVICES_DRIVER";
+        case kEvEfiGptEvent:
+            return "EV_EFI_GPT_EVENT";
+        case kEvEfiAction:
+            return "EV_EFI_ACTION";
+        case kEvEfiVariableAuthority:
+            return "EV_EFI_VARIABLE_AUTHORITY";
+        default:
+            return fmt::format("{:#010x}", type);
+    }
+}
+
+struct LogParser {
+    static Result<EventLog> parse(ByteView bytes) {
+        if (bytes.size() > kMaxEventLogSize) {
+            return fail(Code::invalid, "{} bytes, over {}", bytes.size(), kMaxEventLogSize);
+        }
+        Reader in(bytes, "event log");
+        EventLog out;
+        LogEvent first = TRY(read_sha1_event(in));
+        TRY(check_event(first));
+        std::vector<Algorithm> algorithms;
+        if (first.type == kEvNoAction && starts_with(first.data, kSpecIdCryptoAgile)) {
+            out.crypto_agile_ = true;
+            algorithms = TRY(parse_spec_id(first.data));
+            for (const Algorithm& one : algorithms) out.banks_.push_back(one.id);
+        } else {
+            out.banks_.push_back(kTpmAlgSha1);
+        }
+        LocalityFinder locality;
+        TRY(locality.look_at(first));
+        out.events_.push_back(std::move(first));
+        while (!in.done()) {
+            if (out.events_.size() == kMaxEvents)
+                return fail(Code::invalid, "over {} events", kMaxEvents);
+            LogEvent event = out.crypto_agile_ ? TRY(read_agile_event(in, algorithms))
+                                               : TRY(read_sha1_event(in));
+            TRY(check_event(event));
+            TRY(locality.look_at(event));
+            out.events_.push_back(std::move(event));
+        }
+        out.startup_locality_ = locality.locality();
+        return out;
+    }
+};
+
+Result<EventLog> EventLog::parse(ByteView bytes, Checks& checks) {
+    auto parsed = LogParser::parse(bytes);
+    TRY(checks.require(
+        parsed.has_value(), "LOG-FORM", "event log", "a TCG event log",
+        parsed ? fmt::format("{} events", parsed->events().size()) : parsed.error().message));
+    return parsed;
+}
+
+Result<EventLog> EventLog::parse(ByteView bytes) {
+    return LogParser::parse(bytes);
+}
+
+}  // namespace vouchsafe::evidence

@@ -1,0 +1,102 @@
+// The firmware's event log (TCG PC Client Platform Firmware Profile, "PFP"): SHA-1 and crypto-agile
+// form, and its replay against PCR values.
+//
+// A log is a claim. Only what replays to quoted PCRs is believed, and of an event's data only what
+// the event's digest is the hash of: boot_facts.h reads such facts.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vouchsafe/evidence/tpm/types.h"
+
+namespace vouchsafe::evidence {
+
+// Event types (PFP, "Event Types").
+inline constexpr uint32_t kEvPrebootCert = 0x00000000;
+inline constexpr uint32_t kEvPostCode = 0x00000001;
+inline constexpr uint32_t kEvNoAction = 0x00000003;
+inline constexpr uint32_t kEvSeparator = 0x00000004;
+inline constexpr uint32_t kEvAction = 0x00000005;
+inline constexpr uint32_t kEvEventTag = 0x00000006;
+inline constexpr uint32_t kEvSCrtmContents = 0x00000007;
+inline constexpr uint32_t kEvSCrtmVersion = 0x00000008;
+inline constexpr uint32_t kEvIpl = 0x0000000D;
+inline constexpr uint32_t kEvEfiVariableDriverConfig = 0x80000001;
+inline constexpr uint32_t kEvEfiVariableBoot = 0x80000002;
+inline constexpr uint32_t kEvEfiBootServicesApplication = 0x80000003;
+inline constexpr uint32_t kEvEfiBootServicesDriver = 0x80000004;
+inline constexpr uint32_t kEvEfiRuntimeServicesDriver = 0x80000005;
+inline constexpr uint32_t kEvEfiGptEvent = 0x80000006;
+inline constexpr uint32_t kEvEfiAction = 0x80000007;
+inline constexpr uint32_t kEvEfiVariableAuthority = 0x800000E0;
+
+std::string event_type_name(uint32_t type);  // "EV_SEPARATOR", or hex
+
+inline constexpr size_t kMaxEventLogSize = 4 << 20;
+inline constexpr size_t kMaxEvents = 8192;
+
+struct LogEvent {
+    uint32_t pcr = 0;
+    uint32_t type = 0;
+    std::map<uint16_t, Bytes> digests;  // by TPM_ALG_ID
+    Bytes data;
+    size_t offset = 0;  // of the event in the log
+};
+
+class EventLog {
+  public:
+    // parse fails with the check LOG-FORM. A log of zero bytes is malformed: that there is no log
+    // is for the caller to say before.
+    static Result<EventLog> parse(ByteView bytes, Checks& checks);
+    static Result<EventLog> parse(ByteView bytes);
+
+    bool crypto_agile() const { return crypto_agile_; }
+    const std::vector<uint16_t>& banks() const { return banks_; }  // TPM_ALG_IDs in the log
+    const std::vector<LogEvent>& events() const { return events_; }
+    std::optional<uint8_t> startup_locality() const { return startup_locality_; }
+
+    // replay computes the registers that the log extends, in one bank. PCR 0 begins with the
+    // startup locality in its last byte (PFP, "Startup Locality Event"), PCRs 17 to 22 with ones,
+    // others with zeros. EV_NO_ACTION is never extended. Empty if the log has no digests of that
+    // bank.
+    PcrBank replay(crypto::HashAlg bank) const;
+
+    // initial_value is what a register holds before any event of this log.
+    Bytes initial_value(uint32_t pcr, crypto::HashAlg bank) const;
+
+  private:
+    friend struct LogParser;  // event_log.cpp alone
+    bool crypto_agile_ = false;
+    std::vector<uint16_t> banks_;
+    std::vector<LogEvent> events_;
+    std::optional<uint8_t> startup_locality_;
+};
+
+// ReplayedLog is a log whose replay gave the register values it was compared with.
+class ReplayedLog {
+  public:
+    const EventLog& log() const { return log_; }
+    crypto::HashAlg bank() const { return bank_; }
+    // confirmed tells whether this register was compared and equal.
+    bool confirmed(uint32_t pcr) const { return confirmed_.contains(pcr); }
+    const std::map<uint32_t, Bytes>& confirmed_pcrs() const { return confirmed_; }
+
+  private:
+    friend struct LogVerifier;  // event_log_replay.cpp alone
+    ReplayedLog(EventLog log, crypto::HashAlg bank, std::map<uint32_t, Bytes> confirmed)
+        : log_(std::move(log)), bank_(bank), confirmed_(std::move(confirmed)) {}
+    EventLog log_;
+    crypto::HashAlg bank_;
+    std::map<uint32_t, Bytes> confirmed_;
+};
+
+// verify_event_log compares the replay with `values` (one bank). PCRs 0 to 7 are the firmware's and
+// must equal the replay, also where the log has nothing for them; a higher register is compared if
+// the log extends it (PCR 10 is IMA's, others may be the operating system's).
+// Codes LOG-BANK, LOG-REPLAY-PCR with the field "pcr 7 (sha256)".
+Result<ReplayedLog> verify_event_log(EventLog log, const PcrBank& values, Checks& checks);
+
+}  // namespace vouchsafe::evidence

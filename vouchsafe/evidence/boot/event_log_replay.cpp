@@ -1,0 +1,66 @@
+#include <algorithm>
+
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/evidence/boot/event_log.h"
+
+namespace vouchsafe::evidence {
+
+using crypto::HashAlg;
+
+namespace {
+
+constexpr uint32_t kFirmwarePcrs = 8;  // PCRs 0 to 7 are the firmware's (PFP, "PCR Usage")
+
+}  // namespace
+
+Bytes EventLog::initial_value(uint32_t pcr, HashAlg bank) const {
+    // PCRs 17 to 22 are all ones until a dynamic launch (PFP, "PCR Initial and Reset Values").
+    bool ones = pcr >= 17 && pcr <= 22;
+    Bytes out(crypto::hash_size(bank), ones ? 0xFF : 0x00);
+    if (pcr == 0 && startup_locality_) out.back() = *startup_locality_;
+    return out;
+}
+
+PcrBank EventLog::replay(HashAlg bank) const {
+    PcrBank out{bank, {}};
+    uint16_t alg = tpm_alg_from_hash(bank);
+    if (std::find(banks_.begin(), banks_.end(), alg) == banks_.end()) return out;
+    if (startup_locality_) out.values[0] = initial_value(0, bank);
+    for (const LogEvent& event : events_) {
+        auto digest = event.digests.find(alg);
+        if (event.type == kEvNoAction || digest == event.digests.end()) continue;
+        Bytes value =
+            out.values.contains(event.pcr) ? out.values[event.pcr] : initial_value(event.pcr, bank);
+        append(value, digest->second);
+        out.values[event.pcr] = crypto::hash(bank, value);
+    }
+    return out;
+}
+
+struct LogVerifier {
+    static ReplayedLog make(EventLog log, HashAlg bank, std::map<uint32_t, Bytes> confirmed) {
+        return {std::move(log), bank, std::move(confirmed)};
+    }
+};
+
+Result<ReplayedLog> verify_event_log(EventLog log, const PcrBank& values, Checks& checks) {
+    bool has_bank = std::find(log.banks().begin(), log.banks().end(),
+                              tpm_alg_from_hash(values.hash)) != log.banks().end();
+    TRY(checks.require(has_bank, "LOG-BANK", "event log", std::string(tpm_hash_label(values.hash)),
+                       has_bank ? "has digests of this bank" : "has no digests of this bank"));
+    PcrBank replayed = log.replay(values.hash);
+    std::map<uint32_t, Bytes> confirmed;
+    for (const auto& [pcr, found] : values.values) {
+        auto logged = replayed.values.find(pcr);
+        if (pcr >= kFirmwarePcrs && logged == replayed.values.end()) continue;
+        Bytes expected =
+            logged == replayed.values.end() ? log.initial_value(pcr, values.hash) : logged->second;
+        TRY(checks.require(equal(expected, found), "LOG-REPLAY-PCR",
+                           fmt::format("pcr {} ({})", pcr, tpm_hash_label(values.hash)),
+                           encode_hex(expected) + " (replay of the log)", encode_hex(found)));
+        confirmed[pcr] = found;
+    }
+    return LogVerifier::make(std::move(log), values.hash, std::move(confirmed));
+}
+
+}  // namespace vouchsafe::evidence

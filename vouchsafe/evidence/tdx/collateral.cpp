@@ -1,0 +1,199 @@
+// Signatures, dates and revocation lists of Intel's collateral. What the documents say is read in
+// tcb.cpp.
+#include "vouchsafe/evidence/tdx/collateral.h"
+
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/json.h"
+#include "vouchsafe/evidence/tdx/tcb.h"
+
+namespace vouchsafe::evidence {
+
+using crypto::Certificate;
+using crypto::Crl;
+
+namespace {
+
+constexpr std::string_view kSignerName = "Intel SGX TCB Signing";
+
+bool is_json_space(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+// Scanner walks over text that parse_json found to be one object, so it needs no grammar of its
+// own: only where strings and brackets end.
+class Scanner {
+  public:
+    explicit Scanner(std::string_view text) : text_(text) {}
+
+    // member returns the text of a member's value, with nothing around it; nullopt if there is no
+    // such member, or if its name is written with escapes.
+    std::optional<std::string_view> member(std::string_view name) {
+        skip_space();
+        ++at_;  // the bracket
+        for (;;) {
+            skip_space();
+            if (at_ >= text_.size() || text_[at_] != '"') return std::nullopt;
+            std::string_view key = value();
+            skip_space();
+            ++at_;  // the colon
+            skip_space();
+            std::string_view found = value();
+            if (key.substr(1, key.size() - 2) == name) return found;
+            skip_space();
+            if (at_ >= text_.size() || text_[at_++] != ',') return std::nullopt;
+        }
+    }
+
+  private:
+    void skip_space() {
+        while (at_ < text_.size() && is_json_space(text_[at_])) ++at_;
+    }
+
+    void skip_string() {
+        for (++at_; at_ < text_.size() && text_[at_] != '"'; ++at_) {
+            if (text_[at_] == '\\') ++at_;
+        }
+        ++at_;
+    }
+
+    // value passes over one value and returns its text.
+    std::string_view value() {
+        size_t begin = at_;
+        size_t depth = 0;
+        while (at_ < text_.size()) {
+            char c = text_[at_];
+            if (c == '"') {
+                skip_string();
+                if (depth == 0) break;
+                continue;
+            }
+            if (depth == 0 && (c == ',' || c == '}' || is_json_space(c))) break;
+            ++at_;
+            if (c == '{' || c == '[') ++depth;
+            if ((c == '}' || c == ']') && --depth == 0) break;
+        }
+        at_ = std::min(at_, text_.size());
+        return text_.substr(begin, at_ - begin);
+    }
+
+    std::string_view text_;
+    size_t at_ = 0;
+};
+
+struct Parts {
+    std::string_view inner;  // the bytes that are signed
+    Bytes signature;
+};
+
+// split finds both members of a document and refuses any other.
+Result<Parts> split(const std::string& json, std::string_view member) {
+    Json document = TRY(parse_json_object(json));
+    TRY(json_object(document, member));
+    Bytes signature = TRY(decode_hex(TRY(json_string(document, "signature"))));
+    if (document.size() != 2) return fail(Code::invalid, "more members than two");
+    std::optional<std::string_view> inner = Scanner(json).member(member);
+    if (!inner) return fail(Code::invalid, "the member '{}' is written with escapes", member);
+    return Parts{*inner, std::move(signature)};
+}
+
+}  // namespace
+
+Result<Certificate> CollateralVerifier::verify_signer(const std::string& chain,
+                                                      std::string_view member) const {
+    auto certificates = Certificate::parse_pem_bundle(chain, 4);
+    bool formed = certificates && certificates->size() == 2;
+    std::string expected = fmt::format("{} and the pinned root", kSignerName);
+    TRY(checks_.require(formed, "TDX-COLLATERAL-CHAIN", member, expected,
+                        formed
+                            ? "two certificates"
+                            : (certificates ? fmt::format("{} certificates", certificates->size())
+                                            : certificates.error().message)));
+    const Certificate& signer = certificates->front();
+    bool known = signer.subject_common_name() == kSignerName &&
+                 equal(certificates->back().der(), root_.der());
+    TRY(checks_.require(
+        known, "TDX-COLLATERAL-CHAIN", member, expected,
+        fmt::format("{} and {}", signer.subject(), certificates->back().subject())));
+    auto signature = signer.verify_signed_by(root_);
+    TRY(checks_.require(signature.has_value(), "TDX-COLLATERAL-CHAIN", member,
+                        "signed by the pinned root",
+                        signature ? "signed" : signature.error().message));
+    TRY(checks_.require(signer.valid_at(now_) && root_.valid_at(now_), "TDX-COLLATERAL-CHAIN",
+                        member,
+                        fmt::format("valid from {} to {}", format_rfc3339(signer.not_before()),
+                                    format_rfc3339(signer.not_after())),
+                        format_rfc3339(now_)));
+    if (root_crl_ != nullptr) TRY(check_not_revoked(*root_crl_, signer, kSignerName, checks_));
+    return signer;
+}
+
+Result<std::string> CollateralVerifier::verify_signature(const SignedJson& document,
+                                                         std::string_view member) const {
+    auto parts = split(document.json, member);
+    TRY(checks_.require(parts.has_value(), "TDX-COLLATERAL-FORM", member,
+                        "an object and its signature",
+                        parts ? "well formed" : parts.error().message));
+    Certificate signer = TRY(verify_signer(document.issuer_chain, member));
+    auto key = signer.public_key();
+    auto verified =
+        key ? key->verify(crypto::SigAlg::es256, as_bytes(parts->inner), parts->signature)
+            : Result<void>(fail(key.error()));
+    TRY(checks_.require(verified.has_value(), "TDX-COLLATERAL-SIGNATURE", member,
+                        "made by Intel's TCB signing key",
+                        verified ? "holds" : verified.error().message));
+    return std::string(parts->inner);
+}
+
+Result<void> CollateralVerifier::check_dates(Time issued, Time next_update,
+                                             std::string_view member) const {
+    return checks_.require(
+        issued <= now_ && now_ <= next_update, "TDX-COLLATERAL-DATES", member,
+        fmt::format("current from {} to {}", format_rfc3339(issued), format_rfc3339(next_update)),
+        format_rfc3339(now_));
+}
+
+Result<TcbInfo> CollateralVerifier::verify_tcb_info(const SignedJson& document) const {
+    std::string inner = TRY(verify_signature(document, "tcbInfo"));
+    auto info = parse_tcb_info(inner);
+    TRY(checks_.require(info.has_value(), "TDX-COLLATERAL-FORM", "tcbInfo", "TDX, version 3",
+                        info ? "well formed" : info.error().message));
+    TRY(check_dates(info->issued, info->next_update, "tcbInfo"));
+    return std::move(*info);
+}
+
+Result<QeIdentity> CollateralVerifier::verify_qe_identity(const SignedJson& document) const {
+    std::string inner = TRY(verify_signature(document, "enclaveIdentity"));
+    auto identity = parse_qe_identity(inner);
+    TRY(checks_.require(identity.has_value(), "TDX-COLLATERAL-FORM", "enclaveIdentity",
+                        "TD_QE, version 2", identity ? "well formed" : identity.error().message));
+    TRY(check_dates(identity->issued, identity->next_update, "enclaveIdentity"));
+    return std::move(*identity);
+}
+
+Result<Crl> verify_crl(ByteView bytes, const Certificate& issuer, std::string_view name, Time now,
+                       Checks& checks) {
+    auto crl = Crl::parse_any(bytes);
+    TRY(checks.require(crl.has_value(), "TDX-CRL-FORM", name, "a complete revocation list",
+                       crl ? "well formed" : crl.error().message));
+    auto signature = crl->verify_signed_by(issuer);
+    TRY(checks.require(signature.has_value(), "TDX-CRL-SIGNATURE", name,
+                       fmt::format("signed by {}", issuer.subject()),
+                       signature ? "signed" : signature.error().message));
+    std::optional<Time> next = crl->next_update();
+    TRY(checks.require(next && crl->this_update() <= now && now <= *next, "TDX-CRL-DATES", name,
+                       fmt::format("current from {} to {}", format_rfc3339(crl->this_update()),
+                                   next ? format_rfc3339(*next) : "a date it does not state"),
+                       format_rfc3339(now)));
+    return std::move(*crl);
+}
+
+Result<void> check_not_revoked(const Crl& crl, const Certificate& certificate,
+                               std::string_view name, Checks& checks) {
+    auto revoked = crl.revokes(certificate);
+    return checks.require(
+        revoked && !*revoked, "TDX-REVOKED", name,
+        fmt::format("serial {} not revoked", certificate.serial_hex()),
+        revoked ? (*revoked ? "revoked" : "not on the list") : revoked.error().message);
+}
+
+}  // namespace vouchsafe::evidence
