@@ -102,6 +102,19 @@ Result<Curve> curve_of(const EVP_PKEY* key) {
     return fail(Code::unsupported, "an EC key on another curve than P-256, P-384, P-521");
 }
 
+// A point has one form with y and one without; the hybrid one, which has y and its parity, must not
+// be used (RFC 5480, 2.2).
+Result<void> check_point_form(const EVP_PKEY* key) {
+    char form[32] = {};
+    expect(EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, form,
+                                          sizeof(form), nullptr) == 1,
+           "EC point form");
+    if (std::string_view(form) == OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_HYBRID) {
+        return fail(Code::invalid, "the point of the EC key is in the hybrid form");
+    }
+    return {};
+}
+
 KeyType type_of(const EVP_PKEY* key) {
     return EVP_PKEY_is_a(key, "RSA") == 1 ? KeyType::rsa : KeyType::ec;
 }
@@ -115,6 +128,7 @@ Result<void> check_key(EVP_PKEY* key, size_t min_rsa_bits) {
     }
     if (EVP_PKEY_is_a(key, "EC") == 1) {
         TRY(curve_of(key));
+        TRY(check_point_form(key));
         // The point at infinity is on every curve and verifies forged signatures.
         PkeyCtx ctx(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
         expect(ctx != nullptr, "EVP_PKEY_CTX_new_from_pkey");

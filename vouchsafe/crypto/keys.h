@@ -37,8 +37,8 @@ struct EcPublicParts {
 class PublicKey {
   public:
     // Every key read from outside is RSA with an odd modulus of 1024 to 8192 bits and an odd
-    // exponent of 3 up to 64 bits, or EC with a valid point on a named curve: Code::invalid or
-    // Code::unsupported otherwise. id-RSASSA-PSS keys are unsupported.
+    // exponent of 3 up to 64 bits, or EC with a valid point on a named curve, not in hybrid form:
+    // Code::invalid or Code::unsupported otherwise. id-RSASSA-PSS keys are unsupported.
     static Result<PublicKey> from_spki(ByteView der);         // SubjectPublicKeyInfo, whole input
     static Result<PublicKey> from_pem(std::string_view pem);  // one block PUBLIC KEY
     // from_rsa ignores leading zeros.
