@@ -13,6 +13,7 @@ find_package(Boost 1.74 REQUIRED)
 find_package(CLI11 REQUIRED)
 pkg_check_modules(TSS2 REQUIRED IMPORTED_TARGET tss2-esys tss2-mu tss2-rc tss2-tctildr)
 pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
+pkg_check_modules(CBOR REQUIRED IMPORTED_TARGET libcbor)
 
 find_path(XGBOOST_INCLUDE_DIR xgboost/c_api.h)
 if(NOT XGBOOST_INCLUDE_DIR)
@@ -39,7 +40,8 @@ endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 add_library(vs_flags INTERFACE)
 target_compile_options(vs_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wunused-result
-    -Wno-missing-field-initializers -Wno-restrict -Werror -fstack-protector-strong)
+    -Wno-missing-field-initializers -Werror -fstack-protector-strong
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 target_compile_definitions(vs_flags INTERFACE $<$<CONFIG:Release>:_FORTIFY_SOURCE=2>
     _GLIBCXX_ASSERTIONS)
 target_link_options(vs_flags INTERFACE -Wl,-z,relro,-z,now)

@@ -12,6 +12,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]')
 DOORS = {
     "nlohmann/": {"base"},
     "spdlog/": {"base"},
+    "cbor": {"base"},
     "openssl/": {"crypto", "net"},
     "intel-ipsec-mb.h": {"crypto"},
     "sqlite3.h": {"store"},

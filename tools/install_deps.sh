@@ -5,7 +5,7 @@ set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config libboost-dev libssl-dev libcurl4-openssl-dev
     libsqlite3-dev libtss2-dev libtss2-tcti-swtpm0 libfmt-dev libspdlog-dev nlohmann-json3-dev
-    libcli11-dev libexpected-dev libxgboost-dev libseccomp-dev swtpm mold)
+    libcli11-dev libexpected-dev libcbor-dev libxgboost-dev libseccomp-dev swtpm mold)
 [ "$(dpkg --print-architecture)" = amd64 ] && build+=(libipsec-mb-dev)
 test=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-cryptography tpm2-tools openssl
     procps clang-format-16)
