@@ -333,10 +333,15 @@ constexpr CheckInfo kCatalog[] = {
      "The evidence is of a confidential VM, not of Trusted Launch.", "GP 4.2, IsolationInfo",
      "Use a confidential VM size. If this is one, the client could not read the report in the TPM "
      "(NV 0x01400001) and silently fell back to TrustedLaunch: try again."},
-    {"HCL-TEE", Code::unsupported, "The hardware report is an SEV-SNP report.",
+    {"HCL-TEE", Code::unsupported, "The hardware report is of the kind that is asked for.",
      "GP 2, report type; Intel 344425, REPORTMACSTRUCT",
-     "On a TDX machine send a TD quote, labelled Tdx, to a service that takes it; a TDREPORT "
-     "proves nothing to anybody else."},
+     "An SEV-SNP report is verified with its VCEK. On a TDX machine a quote has to be fetched for "
+     "the TDREPORT, which by itself proves nothing to anybody else."},
+    {"HCL-QUOTE", Code::bad_evidence,
+     "The TD quote is one of the TDREPORT in the HCL report: the same domain and report data.",
+     "GP 2; Intel 344425, TDREPORT_STRUCT",
+     "Fetch the quote for the TDREPORT that is in NV 0x01400001 now (Azure: metadata service, "
+     "/acc/tdquote); this one is of another machine or of another boot."},
     {"HCL-MAGIC", Code::bad_evidence, "The NV index begins with \"HCLA\".", "GP 2",
      "NV 0x01400001 holds something else; this is no Azure-like confidential VM."},
     {"HCL-FORM", Code::bad_evidence,
@@ -386,6 +391,12 @@ constexpr CheckInfo kCatalog[] = {
     {"AK-CERT-CA", Code::bad_evidence, "Every issuer of the AK certificate is a CA.",
      "RFC 5280, 4.2.1.9",
      "Renew the AK certificate; somebody signed with a certificate that may not sign."},
+    {"AK-CERT-USAGE", Code::bad_evidence,
+     "The certificate is of the kind of key that it is taken for: an attestation key signs, an "
+     "endorsement key decrypts or agrees on keys.",
+     "RFC 5280, 4.2.1.3, 4.2.1.12; TCG EK Credential Profile for TPM 2.0, key usage",
+     "Give the certificate of the attestation key. One of an endorsement key says that a TPM is "
+     "genuine, but nothing that this key could have signed."},
     {"AK-CERT-DATES", Code::expired,
      "The AK certificate and its issuers are valid at the time of verification.",
      "RFC 5280, 4.1.2.5",
@@ -405,6 +416,16 @@ constexpr CheckInfo kCatalog[] = {
      "The quote's qualifying data is the verifier's nonce, in full.",
      "TPM2 part 2, TPMS_ATTEST, extraData",
      "Quote again with the nonce just received; this quote is an old one."},
+    {"TPM-QUOTE-COUNTERS", Code::bad_evidence,
+     "The TPM was reset and restarted as often as expected.", "TPM2 part 2, 10.11.1",
+     "The machine was booted, or resumed, since the expected numbers were noted. If that was meant, "
+     "note the new ones."},
+    {"TPM-NOT-CHECKED", Code::bad_evidence,
+     "Everything about a quote that can be checked was: its key's certificate, the values of its "
+     "registers.",
+     "docs/decisions/0010-not-checked.md",
+     "Give what is missing: the AK's certificate as --ak, the values as --pcrs; or say with "
+     "--allow-unchecked that it does not matter here."},
     {"TPM-QUOTE-SELECTION", Code::bad_evidence,
      "The quote covers every register that the verdict rests on.",
      "TPM2 part 2, TPMS_QUOTE_INFO; GP 1.2",
@@ -466,11 +487,113 @@ constexpr CheckInfo kCatalog[] = {
      "PFP, PCR 7 - Secure Boot Policy",
      "Two events tell different things: something other than the firmware extended PCR 7. Restart "
      "and find out what."},
+    {"LOG-LOST", Code::bad_evidence,
+     "Without an event log, registers 0 to 7 hold the values they have before anything is "
+     "measured.",
+     "PFP, event logging; PFP, PCR initial and reset values",
+     "The firmware measured the boot, but its log did not reach the operating system. Boot the "
+     "kernel through its EFI stub (GRUB: chainloader, or a unified kernel image), and take log and "
+     "registers from one boot."},
+    {"LOG-NOT-CHECKED", Code::bad_evidence,
+     "Register values are at hand to compare the log with, or the rules allow to go without.",
+     "own rule: what was not checked is not taken for good",
+     "Give the registers' values (tpm2_pcrread), best those of a verified quote, or name pcrs as "
+     "allowed to be unchecked: then nothing in the log is confirmed."},
     {"BOOT-SECURE-BOOT", Code::bad_evidence,
      "Secure Boot was on: the first event of PCR 7 is the variable SecureBoot with value 1.",
      "PFP, PCR 7 - Secure Boot Policy; UEFI 2.10, Secure Boot",
      "Turn Secure Boot on in the machine's settings (Azure: security type, Secure Boot) and "
      "restart it; then attest again."},
+    // --- IMA measurement list (evidence/boot/ima)
+    {"IMA-FORM", Code::bad_evidence,
+     "The measurement list is well formed, of the templates ima, ima-ng, ima-sig and ima-buf, and "
+     "all of register 10.",
+     "Linux, security/integrity/ima, binary_runtime_measurements; Documentation/security/"
+     "IMA-templates",
+     "Send binary_runtime_measurements exactly as the kernel shows it, of a kernel whose policy "
+     "uses "
+     "these templates and no other register (pcr=)."},
+    {"IMA-DIGEST", Code::bad_evidence,
+     "Each entry's digest is the SHA-1 of its data, but for those that record a violation.",
+     "Linux, Documentation/security/IMA-templates",
+     "The list was changed on its way. Collect it again."},
+    {"IMA-BANK", Code::bad_evidence,
+     "A value of register 10 is there in the SHA-1 or the SHA-256 bank.",
+     "Linux, security/integrity/ima", "Give the values of register 10 (tpm2_pcrread sha256:10)."},
+    {"IMA-REPLAY-PCR", Code::bad_evidence,
+     "Replaying the measurement list up to some entry gives the value of register 10.",
+     "Linux, security/integrity/ima: ima_add_template_entry; TPM2 part 1, Extend of a PCR",
+     "Something else extended register 10, the list is of another boot, or older than the "
+     "register: "
+     "collect it after the quote. Kernels before 5.8 extend the padded SHA-1 digest into other "
+     "banks: give the SHA-1 bank alone."},
+    // --- event log of a trust domain (evidence/boot/ccel)
+    {"CCEL-FORM", Code::bad_evidence,
+     "The trust domain's event log is well formed, padded with zeros or ones alone, and measures "
+     "into registers 1 to 4.",
+     "PFP, TCG_PCR_EVENT2; UEFI 2.10, 38 Confidential Computing; ACPI 6.5, CCEL",
+     "Send the log exactly as the kernel shows it (/sys/firmware/acpi/tables/data/CCEL)."},
+    {"CCEL-BANK", Code::bad_evidence,
+     "The trust domain's event log has SHA-384 digests and no others.",
+     "Intel TDX Module ABI, TDG.MR.RTMR.EXTEND; UEFI 2.10, 38.4.1",
+     "This log is not of an Intel trust domain."},
+    {"CCEL-REPLAY-RTMR", Code::bad_evidence,
+     "Replaying the event log gives the register (RTMR) in the verified quote.",
+     "Intel TDX Module ABI, TDG.MR.RTMR.EXTEND; UEFI 2.10, 38.4.1",
+     "Log and quote are of different boots, the log was changed, or something extended this "
+     "register "
+     "that is not in the log. Take both again, one after the other."},
+    // --- UVM endorsements (evidence/uvm). DIDX509 = did-x509 method specification; UVM = Microsoft's
+    // statement about the utility VMs of Azure's confidential containers.
+    {"UVM-FORM", Code::bad_evidence,
+     "The endorsement is a COSE_Sign1 with issuer, feed and certificates in its protected header.",
+     "RFC 9052, 3 and 4.2; RFC 9360, 2; UVM, protected header",
+     "Collect the endorsement again from the host (a file beside the security policy); the bytes "
+     "were changed on the way, or are something else."},
+    {"UVM-ISSUER", Code::bad_evidence,
+     "The endorsement names an issuer that is known here, for the feed it is known for.",
+     "UVM, iss and feed; the verifier's table",
+     "This endorsement is for another product, or of somebody who may not endorse. Use the one that "
+     "Azure delivers with confidential containers."},
+    {"UVM-ROOT", Code::bad_evidence,
+     "A CA in the chain has the fingerprint in the issuer's name, which is pinned here.",
+     "DIDX509, 5: ca-fingerprint",
+     "The chain is of another root: the endorsement is forged, or somebody replaced its "
+     "certificates."},
+    {"UVM-DATES", Code::expired,
+     "Every certificate of the chain is valid at the time of verification.", "RFC 5280, 4.1.2.5",
+     "Microsoft's signing certificates live one year. Judge an older endorsement at a time when it "
+     "was in use (--at), or get a fresh one."},
+    {"UVM-CHAIN", Code::bad_evidence,
+     "Each certificate is signed by the next one, and all of them are a valid path to the CA in the "
+     "issuer's name.",
+     "DIDX509, 5; RFC 5280, 6.1", "Collect the endorsement again; its certificates do not belong "
+     "together."},
+    {"UVM-THUMBPRINT", Code::bad_evidence,
+     "The thumbprint in the protected header (x5t) is the signer's certificate's.",
+     "RFC 9360, 2: x5t", "Collect the endorsement again; it was signed for another certificate."},
+    {"UVM-IDENTITY", Code::bad_evidence,
+     "The signer's certificate fits every rule in the issuer's name (extended key usage, subject).",
+     "DIDX509, 5: eku, subject",
+     "The certificate is below the right root but of somebody else there, who may not endorse."},
+    {"UVM-ALGORITHM", Code::bad_evidence, "The signature algorithm is PSS or ECDSA with SHA-2.",
+     "RFC 9053, 2.1; RFC 8230, 2",
+     "Collect the endorsement again; Microsoft signs with PS384 (-38)."},
+    {"UVM-SIGNATURE", Code::bad_evidence,
+     "The endorsement's signature holds under the key of its first certificate.",
+     "RFC 9052, 4.4", "The endorsement was changed after it was made. Collect it again."},
+    {"UVM-PAYLOAD", Code::bad_evidence,
+     "What is endorsed is a JSON object with a launch measurement and a security version.",
+     "UVM, payload", "The endorsement is newer than this program; update the verifier."},
+    {"UVM-SVN", Code::bad_evidence,
+     "The endorsed machine's security version reaches the required minimum.",
+     "UVM, x-ms-sevsnpvm-guestsvn; the verifier's rules",
+     "An old utility VM was launched. Redeploy the container group, or lower the minimum "
+     "knowingly."},
+    {"UVM-MEASUREMENT", Code::bad_evidence, "The endorsed launch measurement is the expected one.",
+     "UVM, x-ms-sevsnpvm-launchmeasurement; AMD 56860, table 23, MEASUREMENT",
+     "This endorsement is for another utility VM than the one in the report. Take report and "
+     "endorsement from the same machine."},
     // --- tokens (jose/)
     {"TOKEN-FORMAT", Code::invalid,
      "The token is a compact JWS of three unpadded base64url parts, with a header object, a claims "
@@ -543,6 +666,10 @@ constexpr CheckInfo kCatalog[] = {
      "Give the vault's root with --ca-file, or check this machine's clock."},
     {"RELEASE-NAME", Code::bad_evidence, "The signer's certificate carries the vault's host name.",
      "RFC 6125, 6.4", "Check the key's identifier; the answer comes from another vault."},
+    {"RELEASE-THUMBPRINT", Code::bad_evidence,
+     "The thumbprints and the key id in the answer's header are the signer's certificate's.",
+     "RFC 7515, 4.1.7, 4.1.8; Azure Key Vault, key release response",
+     "The answer was put together of two. Ask the vault again."},
     {"RELEASE-KEY-ID", Code::bad_evidence, "The answer is for the key that was asked for.",
      "Azure Key Vault, key release response", "Report this to whoever runs the vault."},
     {"RELEASE-NONCE", Code::bad_evidence, "The answer repeats the nonce of this request.",
@@ -551,6 +678,12 @@ constexpr CheckInfo kCatalog[] = {
     {"RELEASE-KEY-PAIR", Code::bad_evidence,
      "The released private key belongs to the public key in the answer.", "FIPS 186-5",
      "Report this to whoever runs the vault."},
+    // --- evidence bundles (evidence/bundle.h)
+    {"BUNDLE-VERDICT", Code::bad_evidence,
+     "Verifying what is in the bundle again gives everything that its verdict says.",
+     "docs/formats/bundle.md, Comparing",
+     "The verdict in the bundle is not what its evidence gives: it was altered, or made by another "
+     "program. Ask for the evidence itself."},
     // --- audit log (audit/)
     {"AUDIT-TREE", Code::bad_evidence,
      "The log's entries hash to the root that is stored beside them.", "RFC 6962, 2.1",
