@@ -21,6 +21,9 @@ best_ms() { # best_ms N COMMAND...: best wall time of N runs, in milliseconds
 echo "== seal and open in memory"
 "$build/seal_bench" "${SEAL_MIB:-1024}"
 
+echo "== event log of 60 KB"
+"$build/event_log_bench"
+
 echo "== sealed file to rows"
 "$build/table_bench" "${TABLE_ROWS:-1000000}"
 

@@ -7,8 +7,6 @@ namespace vouchsafe::evidence {
 
 namespace {
 
-constexpr size_t kMaxEventData = 256;  // bytes of an event shown
-
 std::string version_text(const SnpFirmwareVersion& version) {
     return fmt::format("{}.{}.{}", version.major, version.minor, version.build);
 }
@@ -230,69 +228,6 @@ Json facts_of(const crypto::Certificate& certificate) {
 Json facts_of(const PcrBank& bank) {
     Json out = Json::object();
     for (const auto& [pcr, value] : bank.values) out[std::to_string(pcr)] = encode_hex(value);
-    return out;
-}
-
-Json facts_of(const EventLog& log) {
-    Json banks = Json::array();
-    Json replay = Json::object();
-    for (uint16_t bank : log.banks()) {
-        banks.push_back(bank_name(bank));
-        if (auto hash = hash_from_tpm_alg(bank)) {
-            replay[bank_name(bank)] = facts_of(log.replay(*hash));
-        }
-    }
-    Json events = Json::array();
-    for (const LogEvent& event : log.events()) {
-        Json digests = Json::object();
-        for (const auto& [alg, digest] : event.digests)
-            digests[bank_name(alg)] = encode_hex(digest);
-        ByteView shown = ByteView(event.data).first(std::min(event.data.size(), kMaxEventData));
-        events.push_back({{"pcr", event.pcr},
-                          {"type", event_type_name(event.type)},
-                          {"digests", digests},
-                          {"data_size", event.data.size()},
-                          {"data", encode_hex(shown)}});
-    }
-    Json out{{"crypto_agile", log.crypto_agile()},
-             {"banks", banks},
-             {"events", events},
-             {"replay", replay}};
-    put_if(out, "startup_locality", log.startup_locality());
-    return out;
-}
-
-Json facts_of(const BootFacts& boot) {
-    Json images = Json::array();
-    for (const BootImage& image : boot.images) {
-        images.push_back(
-            {{"pcr", image.pcr}, {"digest", encode_hex(image.digest)}, {"path", image.path}});
-    }
-    Json authorities = Json::array();
-    for (const BootAuthority& authority : boot.authorities) {
-        authorities.push_back({{"variable", authority.variable},
-                               {"digest", encode_hex(authority.digest)},
-                               {"measured", authority.measured}});
-    }
-    Json variables = Json::array();
-    for (const BootVariable& variable : boot.variables) {
-        variables.push_back({{"name", variable.name},
-                             {"size", variable.data.size()},
-                             {"measured", variable.measured}});
-    }
-    Json strings = Json::array();
-    for (const BootString& text : boot.strings) {
-        strings.push_back({{"pcr", text.pcr},
-                           {"label", text.label},
-                           {"text", text.text},
-                           {"measured", text.measured}});
-    }
-    Json out{{"secure_boot", secure_boot_name(boot.secure_boot)},
-             {"images", images},
-             {"authorities", authorities},
-             {"variables", variables},
-             {"strings", strings}};
-    put_if(out, "command_line", boot.command_line);
     return out;
 }
 

@@ -8,6 +8,8 @@
 #include "vouchsafe/crypto/x509.h"
 #include "vouchsafe/evidence/azure/hcl.h"
 #include "vouchsafe/evidence/boot/boot_facts.h"
+#include "vouchsafe/evidence/boot/ccel.h"
+#include "vouchsafe/evidence/boot/ima.h"
 #include "vouchsafe/evidence/snp/report.h"
 #include "vouchsafe/evidence/tdx/quote.h"
 #include "vouchsafe/evidence/tpm/types.h"
@@ -24,7 +26,10 @@ Json facts_of(const TpmAttest& attest);
 Json facts_of(const TpmPublic& key);
 Json facts_of(const crypto::Certificate& certificate);
 Json facts_of(const EventLog& log);
+Json facts_of(const TdEventLog& log);
 Json facts_of(const BootFacts& boot);
+Json facts_of(const ImaList& list);
+Json facts_of(const ReplayedImaList& list);  // what is confirmed, and how much is not
 Json facts_of(const PcrBank& bank);  // {"0": hex, ...}
 
 }  // namespace vouchsafe::evidence

@@ -16,6 +16,43 @@ constexpr uint32_t kPcrCount = 24;
 constexpr std::string_view kSpecIdCryptoAgile{"Spec ID Event03\0", 16};
 constexpr std::string_view kStartupLocality{"StartupLocality\0", 16};
 
+constexpr std::pair<uint32_t, const char*> kEventTypes[] = {
+    {kEvPrebootCert, "EV_PREBOOT_CERT"},
+    {kEvPostCode, "EV_POST_CODE"},
+    {kEvNoAction, "EV_NO_ACTION"},
+    {kEvSeparator, "EV_SEPARATOR"},
+    {kEvAction, "EV_ACTION"},
+    {kEvEventTag, "EV_EVENT_TAG"},
+    {kEvSCrtmContents, "EV_S_CRTM_CONTENTS"},
+    {kEvSCrtmVersion, "EV_S_CRTM_VERSION"},
+    {kEvCpuMicrocode, "EV_CPU_MICROCODE"},
+    {kEvPlatformConfigFlags, "EV_PLATFORM_CONFIG_FLAGS"},
+    {kEvTableOfDevices, "EV_TABLE_OF_DEVICES"},
+    {kEvCompactHash, "EV_COMPACT_HASH"},
+    {kEvIpl, "EV_IPL"},
+    {kEvIplPartitionData, "EV_IPL_PARTITION_DATA"},
+    {kEvNonhostCode, "EV_NONHOST_CODE"},
+    {kEvNonhostConfig, "EV_NONHOST_CONFIG"},
+    {kEvNonhostInfo, "EV_NONHOST_INFO"},
+    {kEvOmitBootDeviceEvents, "EV_OMIT_BOOT_DEVICE_EVENTS"},
+    {kEvEfiVariableDriverConfig, "EV_EFI_VARIABLE_DRIVER_CONFIG"},
+    {kEvEfiVariableBoot, "EV_EFI_VARIABLE_BOOT"},
+    {kEvEfiBootServicesApplication, "EV_EFI_BOOT_SERVICES_APPLICATION"},
+    {kEvEfiBootServicesDriver, "EV_EFI_BOOT_SERVICES_DRIVER"},
+    {kEvEfiRuntimeServicesDriver, "EV_EFI_RUNTIME_SERVICES_DRIVER"},
+    {kEvEfiGptEvent, "EV_EFI_GPT_EVENT"},
+    {kEvEfiAction, "EV_EFI_ACTION"},
+    {kEvEfiPlatformFirmwareBlob, "EV_EFI_PLATFORM_FIRMWARE_BLOB"},
+    {kEvEfiHandoffTables, "EV_EFI_HANDOFF_TABLES"},
+    {kEvEfiPlatformFirmwareBlob2, "EV_EFI_PLATFORM_FIRMWARE_BLOB2"},
+    {kEvEfiHandoffTables2, "EV_EFI_HANDOFF_TABLES2"},
+    {kEvEfiVariableBoot2, "EV_EFI_VARIABLE_BOOT2"},
+    {kEvEfiGptEvent2, "EV_EFI_GPT_EVENT2"},
+    {kEvEfiHcrtmEvent, "EV_EFI_HCRTM_EVENT"},
+    {kEvEfiVariableAuthority, "EV_EFI_VARIABLE_AUTHORITY"},
+    {kEvEfiSpdmFirmwareBlob, "EV_EFI_SPDM_FIRMWARE_BLOB"},
+    {kEvEfiSpdmFirmwareConfig, "EV_EFI_SPDM_FIRMWARE_CONFIG"}};
+
 struct Algorithm {
     uint16_t id = 0;
     uint16_t size = 0;
@@ -88,6 +125,14 @@ Result<LogEvent> read_agile_event(Reader& in, const std::vector<Algorithm>& algo
     return out;
 }
 
+// is_padding tells whether only zeros, or only ones, are left: no event begins so, as each has a
+// register and at least one digest.
+bool is_padding(ByteView rest) {
+    uint8_t filler = rest[0];
+    if (filler != 0x00 && filler != 0xFF) return false;
+    return std::all_of(rest.begin(), rest.end(), [&](uint8_t byte) { return byte == filler; });
+}
+
 bool starts_with(ByteView data, std::string_view text) {
     return data.size() >= text.size() && as_text(data.first(text.size())) == text;
 }
@@ -131,90 +176,55 @@ Result<void> check_event(const LogEvent& event) {
 }  // namespace
 
 std::string event_type_name(uint32_t type) {
-    switch (type) {
-        case kEvPrebootCert:
-            return "EV_PREBOOT_CERT";
-        case kEvPostCode:
-            return "EV_POST_CODE";
-        case kEvNoAction:
-            return "EV_NO_ACTION";
-        case kEvSeparator:
-            return "EV_SEPARATOR";
-        case kEvAction:
-            return "EV_ACTION";
-        case kEvEventTag:
-            return "EV_EVENT_TAG";
-        case kEvSCrtmContents:
-            return "EV_S_CRTM_CONTENTS";
-        case kEvSCrtmVersion:
-            return "EV_S_CRTM_VERSION";
-        case kEvIpl:
-            return "EV_IPL";
-        case kEvEfiVariableDriverConfig:
-            return "EV_EFI_VARIABLE_DRIVER_CONFIG";
-        case kEvEfiVariableBoot:
-            return "EV_EFI_VARIABLE_BOOT";
-        case kEvEfiBootServicesApplication:
-            return "EV_EFI_BOOT_SERVICES_APPLICATION";
-        case kEvEfiBootServicesDriver:
-            return "EV_EFI_BOOT_SERVICES_DRIVER";
-        case kEvEfiRuntimeServicesDriver:
-            return "EV_EFI_RUNTIME_SERVICES_DRIVER";
-        case kEvEfiGptEvent:
-            return "EV_EFI_GPT_EVENT";
-        case kEvEfiAction:
-            return "EV_EFI_ACTION";
-        case kEvEfiVariableAuthority:
-            return "EV_EFI_VARIABLE_AUTHORITY";
-        default:
-            return fmt::format("{:#010x}", type);
+    for (const auto& [known, name] : kEventTypes) {
+        if (known == type) return name;
     }
+    return fmt::format("{:#010x}", type);
 }
 
-struct LogParser {
-    static Result<EventLog> parse(ByteView bytes) {
-        if (bytes.size() > kMaxEventLogSize) {
-            return fail(Code::invalid, "{} bytes, over {}", bytes.size(), kMaxEventLogSize);
-        }
-        Reader in(bytes, "event log");
-        EventLog out;
-        LogEvent first = TRY(read_sha1_event(in));
-        TRY(check_event(first));
-        std::vector<Algorithm> algorithms;
-        if (first.type == kEvNoAction && starts_with(first.data, kSpecIdCryptoAgile)) {
-            out.crypto_agile_ = true;
-            algorithms = TRY(parse_spec_id(first.data));
-            for (const Algorithm& one : algorithms) out.banks_.push_back(one.id);
-        } else {
-            out.banks_.push_back(kTpmAlgSha1);
-        }
-        LocalityFinder locality;
-        TRY(locality.look_at(first));
-        out.events_.push_back(std::move(first));
-        while (!in.done()) {
-            if (out.events_.size() == kMaxEvents)
-                return fail(Code::invalid, "over {} events", kMaxEvents);
-            LogEvent event = out.crypto_agile_ ? TRY(read_agile_event(in, algorithms))
-                                               : TRY(read_sha1_event(in));
-            TRY(check_event(event));
-            TRY(locality.look_at(event));
-            out.events_.push_back(std::move(event));
-        }
-        out.startup_locality_ = locality.locality();
-        return out;
+Result<LogContent> parse_log_content(ByteView bytes, LogPadding padding) {
+    if (bytes.size() > kMaxEventLogSize) {
+        return fail(Code::invalid, "{} bytes, over {}", bytes.size(), kMaxEventLogSize);
     }
-};
+    Reader in(bytes, "event log");
+    LogContent out;
+    LogEvent first = TRY(read_sha1_event(in));
+    std::vector<Algorithm> algorithms;
+    if (first.type == kEvNoAction && starts_with(first.data, kSpecIdCryptoAgile)) {
+        out.crypto_agile = true;
+        algorithms = TRY(parse_spec_id(first.data));
+        for (const Algorithm& one : algorithms) out.banks.push_back(one.id);
+    } else {
+        out.banks.push_back(kTpmAlgSha1);
+    }
+    out.events.push_back(std::move(first));
+    while (!in.done()) {
+        if (padding == LogPadding::allowed && is_padding(bytes.subspan(in.offset()))) break;
+        if (out.events.size() == kMaxEvents)
+            return fail(Code::invalid, "over {} events", kMaxEvents);
+        LogEvent event =
+            out.crypto_agile ? TRY(read_agile_event(in, algorithms)) : TRY(read_sha1_event(in));
+        out.events.push_back(std::move(event));
+    }
+    return out;
+}
+
+Result<EventLog> EventLog::parse(ByteView bytes) {
+    LogContent content = TRY(parse_log_content(bytes, LogPadding::none));
+    LocalityFinder locality;
+    for (const LogEvent& event : content.events) {
+        TRY(check_event(event));
+        TRY(locality.look_at(event));
+    }
+    return EventLog(std::move(content), locality.locality());
+}
 
 Result<EventLog> EventLog::parse(ByteView bytes, Checks& checks) {
-    auto parsed = LogParser::parse(bytes);
+    auto parsed = parse(bytes);
     TRY(checks.require(
         parsed.has_value(), "LOG-FORM", "event log", "a TCG event log",
         parsed ? fmt::format("{} events", parsed->events().size()) : parsed.error().message));
     return parsed;
-}
-
-Result<EventLog> EventLog::parse(ByteView bytes) {
-    return LogParser::parse(bytes);
 }
 
 }  // namespace vouchsafe::evidence

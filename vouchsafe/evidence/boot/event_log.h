@@ -23,7 +23,16 @@ inline constexpr uint32_t kEvAction = 0x00000005;
 inline constexpr uint32_t kEvEventTag = 0x00000006;
 inline constexpr uint32_t kEvSCrtmContents = 0x00000007;
 inline constexpr uint32_t kEvSCrtmVersion = 0x00000008;
+inline constexpr uint32_t kEvCpuMicrocode = 0x00000009;
+inline constexpr uint32_t kEvPlatformConfigFlags = 0x0000000A;
+inline constexpr uint32_t kEvTableOfDevices = 0x0000000B;
+inline constexpr uint32_t kEvCompactHash = 0x0000000C;
 inline constexpr uint32_t kEvIpl = 0x0000000D;
+inline constexpr uint32_t kEvIplPartitionData = 0x0000000E;
+inline constexpr uint32_t kEvNonhostCode = 0x0000000F;
+inline constexpr uint32_t kEvNonhostConfig = 0x00000010;
+inline constexpr uint32_t kEvNonhostInfo = 0x00000011;
+inline constexpr uint32_t kEvOmitBootDeviceEvents = 0x00000012;
 inline constexpr uint32_t kEvEfiVariableDriverConfig = 0x80000001;
 inline constexpr uint32_t kEvEfiVariableBoot = 0x80000002;
 inline constexpr uint32_t kEvEfiBootServicesApplication = 0x80000003;
@@ -31,7 +40,16 @@ inline constexpr uint32_t kEvEfiBootServicesDriver = 0x80000004;
 inline constexpr uint32_t kEvEfiRuntimeServicesDriver = 0x80000005;
 inline constexpr uint32_t kEvEfiGptEvent = 0x80000006;
 inline constexpr uint32_t kEvEfiAction = 0x80000007;
+inline constexpr uint32_t kEvEfiPlatformFirmwareBlob = 0x80000008;
+inline constexpr uint32_t kEvEfiHandoffTables = 0x80000009;
+inline constexpr uint32_t kEvEfiPlatformFirmwareBlob2 = 0x8000000A;
+inline constexpr uint32_t kEvEfiHandoffTables2 = 0x8000000B;
+inline constexpr uint32_t kEvEfiVariableBoot2 = 0x8000000C;
+inline constexpr uint32_t kEvEfiGptEvent2 = 0x8000000D;
+inline constexpr uint32_t kEvEfiHcrtmEvent = 0x80000010;
 inline constexpr uint32_t kEvEfiVariableAuthority = 0x800000E0;
+inline constexpr uint32_t kEvEfiSpdmFirmwareBlob = 0x800000E1;
+inline constexpr uint32_t kEvEfiSpdmFirmwareConfig = 0x800000E2;
 
 std::string event_type_name(uint32_t type);  // "EV_SEPARATOR", or hex
 
@@ -46,16 +64,28 @@ struct LogEvent {
     size_t offset = 0;  // of the event in the log
 };
 
+// LogContent is a log as it stands there: what registers it means is not looked at.
+struct LogContent {
+    bool crypto_agile = false;
+    std::vector<uint16_t> banks;  // TPM_ALG_IDs
+    std::vector<LogEvent> events;
+};
+// LogPadding: the log of a trust domain fills its area with zeros or ones, that of a TPM ends.
+enum class LogPadding { none, allowed };
+// parse_log_content fails with Code::invalid for more than kMaxEventLogSize bytes or kMaxEvents
+// events, and where a size does not fit what is left.
+Result<LogContent> parse_log_content(ByteView bytes, LogPadding padding);
+
 class EventLog {
   public:
-    // parse fails with the check LOG-FORM. A log of zero bytes is malformed: that there is no log
-    // is for the caller to say before.
+    // parse fails with the check LOG-FORM. A log of zero bytes is malformed: see
+    // check_log_present.
     static Result<EventLog> parse(ByteView bytes, Checks& checks);
     static Result<EventLog> parse(ByteView bytes);
 
-    bool crypto_agile() const { return crypto_agile_; }
-    const std::vector<uint16_t>& banks() const { return banks_; }  // TPM_ALG_IDs in the log
-    const std::vector<LogEvent>& events() const { return events_; }
+    bool crypto_agile() const { return content_.crypto_agile; }
+    const std::vector<uint16_t>& banks() const { return content_.banks; }
+    const std::vector<LogEvent>& events() const { return content_.events; }
     std::optional<uint8_t> startup_locality() const { return startup_locality_; }
 
     // replay computes the registers that the log extends, in one bank. PCR 0 begins with the
@@ -68,10 +98,9 @@ class EventLog {
     Bytes initial_value(uint32_t pcr, crypto::HashAlg bank) const;
 
   private:
-    friend struct LogParser;  // event_log.cpp alone
-    bool crypto_agile_ = false;
-    std::vector<uint16_t> banks_;
-    std::vector<LogEvent> events_;
+    EventLog(LogContent content, std::optional<uint8_t> startup_locality)
+        : content_(std::move(content)), startup_locality_(startup_locality) {}
+    LogContent content_;
     std::optional<uint8_t> startup_locality_;
 };
 
@@ -92,6 +121,14 @@ class ReplayedLog {
     crypto::HashAlg bank_;
     std::map<uint32_t, Bytes> confirmed_;
 };
+
+// check_log_present requires that `log` is not empty, and where it is says why, by the registers
+// that came with it: LOG-LOST if in some bank one of PCRs 0 to 7 was extended, so that there was a
+// log; else LOG-PRESENT. Initial values are zeros, in PCR 0 also a startup locality of 3 or 4.
+Result<void> check_log_present(ByteView log, std::span<const PcrBank> values, Checks& checks);
+
+// The name of what is not checked without register values (unchecked.h; LOG-NOT-CHECKED).
+inline constexpr const char* kLogPcrs = "pcrs";
 
 // verify_event_log compares the replay with `values` (one bank). PCRs 0 to 7 are the firmware's and
 // must equal the replay, also where the log has nothing for them; a higher register is compared if

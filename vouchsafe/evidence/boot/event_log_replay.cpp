@@ -11,6 +11,13 @@ namespace {
 
 constexpr uint32_t kFirmwarePcrs = 8;  // PCRs 0 to 7 are the firmware's (PFP, "PCR Usage")
 
+// is_initial allows PCR 0 a startup locality: without a log nobody says which.
+bool is_initial(uint32_t pcr, ByteView value) {
+    if (pcr != 0 || value.empty()) return all_zero(value);
+    uint8_t last = value.back();
+    return all_zero(value.first(value.size() - 1)) && (last == 0 || last == 3 || last == 4);
+}
+
 }  // namespace
 
 Bytes EventLog::initial_value(uint32_t pcr, HashAlg bank) const {
@@ -24,9 +31,9 @@ Bytes EventLog::initial_value(uint32_t pcr, HashAlg bank) const {
 PcrBank EventLog::replay(HashAlg bank) const {
     PcrBank out{bank, {}};
     uint16_t alg = tpm_alg_from_hash(bank);
-    if (std::find(banks_.begin(), banks_.end(), alg) == banks_.end()) return out;
+    if (std::find(banks().begin(), banks().end(), alg) == banks().end()) return out;
     if (startup_locality_) out.values[0] = initial_value(0, bank);
-    for (const LogEvent& event : events_) {
+    for (const LogEvent& event : events()) {
         auto digest = event.digests.find(alg);
         if (event.type == kEvNoAction || digest == event.digests.end()) continue;
         Bytes value =
@@ -35,6 +42,24 @@ PcrBank EventLog::replay(HashAlg bank) const {
         out.values[event.pcr] = crypto::hash(bank, value);
     }
     return out;
+}
+
+Result<void> check_log_present(ByteView log, std::span<const PcrBank> values, Checks& checks) {
+    size_t compared = 0;
+    for (const PcrBank& bank : values) {
+        if (!log.empty()) break;
+        for (const auto& [pcr, value] : bank.values) {
+            if (pcr >= kFirmwarePcrs) continue;
+            TRY(checks.require(is_initial(pcr, value), "LOG-LOST",
+                               fmt::format("pcr {} ({})", pcr, tpm_hash_label(bank.hash)),
+                               "its initial value, as there is no log", encode_hex(value)));
+            ++compared;
+        }
+    }
+    std::string_view none =
+        compared > 0 ? "none; nothing was measured into PCRs 0 to 7" : "none, and no register";
+    return checks.require(!log.empty(), "LOG-PRESENT", "event log", "present",
+                          log.empty() ? std::string(none) : fmt::format("{} bytes", log.size()));
 }
 
 struct LogVerifier {

@@ -97,7 +97,7 @@ class TdxVerifier {
         TRY(checks_.require(pck.has_value(), "TDX-PCK-FORM", leaf.subject_common_name(),
                             "Intel's SGX extension and a P-256 key",
                             pck ? "well formed" : pck.error().message));
-        return std::move(*pck);
+        return pck;
     }
 
     Result<void> check_qe_signature(const TdxQuote& quote, const PckInfo& pck) {
@@ -220,7 +220,9 @@ class TdxVerifier {
     Result<void> check_rules(const TdReport& report) {
         const TdAttributes& attributes = report.td_attributes;
         std::string found = fmt::format("{:#x}", attributes.raw);
-        TRY(checks_.require(!attributes.debug(), "TDX-DEBUG", "td_attributes.debug", "0",
+        TRY(checks_.require(!attributes.debug() || rules_.allow_debug, "TDX-DEBUG",
+                            "td_attributes.debug",
+                            rules_.allow_debug ? "0 or 1: these rules allow it" : "0",
                             attributes.debug() ? "1" : "0"));
         bool sound = attributes.other_untrusted_bits() == 0 && !attributes.migratable() &&
                      attributes.unknown_bits() == 0;

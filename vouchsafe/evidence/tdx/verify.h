@@ -22,8 +22,11 @@ enum class TdxCheck {
 std::string_view tdx_check_name(TdxCheck check);  // "revocation", "qe-identity", "tcb-info"
 
 // TdxRules is what a relying party demands of a quote beyond being genuine. That the domain cannot
-// be debugged, profiled by the host or migrated, and has no unknown attributes, is demanded always.
+// be profiled by the host or migrated, and has no unknown attributes, is demanded always.
 struct TdxRules {
+    // The host may read the domain's memory (ATTRIBUTES.DEBUG). What a quote says is recorded as a
+    // check all the same.
+    bool allow_debug = false;
     // Parts that may be left out if their collateral is not at hand. Collateral that is at hand is
     // always used, and refused if it is stale.
     std::set<TdxCheck> may_be_unchecked;

@@ -63,6 +63,16 @@ TEST(TdxVerify, RefusesADebugDomainThoughItsQuoteIsGenuine) {
     EXPECT_TRUE(passed(one.checks, "TDX-CHAIN-ROOT"));
 }
 
+TEST(TdxVerify, AcceptsADebugDomainByARuleOfItsOwnAndRecordsIt) {
+    TdCase one{recorded_quote("v4-debug")};
+    one.rules.allow_debug = true;
+    ASSERT_TRUE(one.verify());
+    auto check = std::ranges::find(one.checks.list(), "TDX-DEBUG", &Check::code);
+    ASSERT_NE(check, one.checks.list().end());
+    EXPECT_EQ(check->found, "1");
+    EXPECT_EQ(check->expected, "0 or 1: these rules allow it");
+}
+
 TEST(TdxVerify, AcceptsACurrentMachineWithAllCollateral) {
     TdCase one{recorded_quote("v5-bodytype3"),
                recorded_collateral("90c06f000000-2026b", "2026", "2026")};
