@@ -2,6 +2,7 @@
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
+#include "vouchsafe/evidence/tpm/ak_cert_use.h"
 
 namespace vouchsafe::evidence {
 
@@ -60,6 +61,25 @@ std::string bank_name(uint16_t alg) {
 
 std::string key_text(const crypto::PublicKey& key) {
     return fmt::format("{} {} bits", key.type() == crypto::KeyType::rsa ? "RSA" : "EC", key.bits());
+}
+
+// What the key is for, and whose TPM holds it.
+void put_use(Json& out, const CertificateUse& use) {
+    if (use.key_usage) out["key_usage"] = key_usage_names(*use.key_usage);
+    if (!use.purposes.empty()) {
+        Json purposes = Json::array();
+        for (const std::string& oid : use.purposes) {
+            purposes.push_back(oid == kPurposeEk   ? oid + " (tcg-kp-EKCertificate)"
+                               : oid == kPurposeAk ? oid + " (tcg-kp-AIKCertificate)"
+                                                   : oid);
+        }
+        out["extended_key_usage"] = purposes;
+    }
+    if (!use.tpm_manufacturer) return;
+    Json tpm{{"manufacturer", *use.tpm_manufacturer}};
+    put_if(tpm, "model", use.tpm_model);
+    put_if(tpm, "version", use.tpm_version);
+    out["tpm"] = tpm;
 }
 
 }  // namespace
@@ -222,6 +242,7 @@ Json facts_of(const crypto::Certificate& certificate) {
              {"ca", certificate.is_ca()},
              {"sha256", encode_hex(certificate.sha256_fingerprint())}};
     if (auto key = certificate.public_key()) out["key"] = key_text(*key);
+    if (auto use = CertificateUse::parse(certificate)) put_use(out, *use);
     return out;
 }
 

@@ -8,6 +8,12 @@ using crypto::Certificate;
 
 namespace {
 
+std::vector<Certificate> parse_all(std::span<const std::string_view> pems) {
+    std::vector<Certificate> out;
+    for (std::string_view pem : pems) out.push_back(MUST(Certificate::parse_pem(pem)));
+    return out;
+}
+
 TrustAnchors load_vendor_anchors() {
     TrustAnchors out;
     out.tier = Tier::hardware;
@@ -16,12 +22,10 @@ TrustAnchors load_vendor_anchors() {
                            MUST(Certificate::parse_pem(pems.ask)),
                            MUST(Certificate::parse_pem(pems.asvk))});
     }
-    for (std::string_view pem : azure_ak_root_pems()) {
-        out.ak_roots.push_back(MUST(Certificate::parse_pem(pem)));
-    }
-    for (std::string_view pem : azure_ak_intermediate_pems()) {
-        out.ak_intermediates.push_back(MUST(Certificate::parse_pem(pem)));
-    }
+    out.ak_roots = parse_all(azure_ak_root_pems());
+    out.ak_intermediates = parse_all(azure_ak_intermediate_pems());
+    out.google_vtpm_roots = parse_all(google_vtpm_root_pems());
+    out.google_vtpm_intermediates = parse_all(google_vtpm_intermediate_pems());
     out.intel = MUST(Certificate::parse_pem(intel_sgx_root_pem()));
     return out;
 }

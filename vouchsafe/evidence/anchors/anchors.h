@@ -24,14 +24,19 @@ struct AmdRoot {
 struct TrustAnchors {
     Tier tier = Tier::simulated;
     std::vector<AmdRoot> amd;
-    std::vector<crypto::Certificate> ak_roots;          // roots of vTPM AK certificates
-    std::vector<crypto::Certificate> ak_intermediates;  // known ones; verified like any other
-    std::optional<crypto::Certificate> intel;           // Intel SGX Root CA; none: no TD quotes
+    // Of the certificates of virtual TPMs' keys: the roots, and the known intermediates, which are
+    // verified like any other. Each cloud's vouch for its own machines alone: the evidence of an
+    // Azure guest is never held against Google's.
+    std::vector<crypto::Certificate> ak_roots;  // Azure's, or the lab's
+    std::vector<crypto::Certificate> ak_intermediates;
+    std::vector<crypto::Certificate> google_vtpm_roots;
+    std::vector<crypto::Certificate> google_vtpm_intermediates;
+    std::optional<crypto::Certificate> intel;  // Intel SGX Root CA; none: no TD quotes
 };
 
 // vendor_anchors returns the real roots: AMD's ARK (with ASK and ASVK) of Milan, Genoa and Turin,
-// Microsoft's Azure vTPM roots, and the Intel SGX Root CA. Tier hardware. Immutable, built once,
-// thread-safe.
+// Microsoft's and Google's vTPM roots, and the Intel SGX Root CA. Tier hardware. Immutable, built
+// once, thread-safe.
 const TrustAnchors& vendor_anchors();
 
 }  // namespace vouchsafe::evidence

@@ -18,6 +18,9 @@ std::span<const AmdCertificatePems> amd_certificates();
 std::span<const std::string_view> azure_ak_root_pems();
 std::span<const std::string_view> azure_ak_intermediate_pems();
 
+std::span<const std::string_view> google_vtpm_root_pems();
+std::span<const std::string_view> google_vtpm_intermediate_pems();
+
 std::string_view intel_sgx_root_pem();
 
 }  // namespace vouchsafe::evidence

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/crypto/der.h"
+#include "vouchsafe/evidence/tpm/ak_cert_use.h"
 
 namespace vouchsafe::evidence {
 
@@ -10,120 +12,194 @@ using crypto::Certificate;
 
 namespace {
 
-constexpr size_t kMaxDepth = 4;  // intermediates between the AK certificate and its root
-
-// der_size reads the length of one DER SEQUENCE (X.690, 8.1.3). Certificates have 256 to 65535
-// bytes.
-Result<size_t> der_size(ByteView bytes) {
-    Reader in(bytes, "certificate");
-    uint8_t tag = TRY(in.u8("tag"));
-    uint8_t length_form = TRY(in.u8("length"));
-    if (tag != 0x30 || length_form != 0x82) return fail(Code::invalid, "this is no certificate");
-    uint16_t length = TRY(in.u16_be("length"));
-    return size_t{4} + length;
-}
+constexpr uint8_t kSequence = 0x30;  // DER begins with it; in PEM it would be the digit 0
+constexpr size_t kMaxDepth = 4;      // intermediates between the certificate and its root
 
 // NV indices hold the certificate in DER with zeros behind it.
 Result<Certificate> parse_padded_der(ByteView bytes) {
-    size_t size = TRY(der_size(bytes));
-    if (size > bytes.size()) return fail(Code::invalid, "the certificate is cut off");
-    if (!all_zero(bytes.subspan(size))) {
+    crypto::DerElement element = TRY(crypto::parse_der_element(bytes));
+    if (!all_zero(bytes.subspan(element.whole.size()))) {
         return fail(Code::invalid, "the bytes behind the certificate are not zero");
     }
-    return Certificate::parse_der(bytes.first(size));
+    return Certificate::parse_der(element.whole);
 }
 
 Result<std::vector<Certificate>> parse_certificates(ByteView bytes) {
     if (bytes.empty()) return fail(Code::invalid, "there is none");
-    if (bytes[0] != 0x30) return Certificate::parse_pem_bundle(as_text(bytes));
+    if (bytes[0] != kSequence) return Certificate::parse_pem_bundle(as_text(bytes));
     Certificate one = TRY(parse_padded_der(bytes));
     return std::vector<Certificate>{one};
 }
 
-class Path {
-  public:
-    Path(const std::vector<Certificate>& sent, const TrustAnchors& anchors, Checks& checks)
-        : anchors_(anchors), checks_(checks), intermediates_(anchors.ak_intermediates) {
-        intermediates_.insert(intermediates_.end(), sent.begin() + 1, sent.end());
-    }
+const Certificate* find_issuer(const Certificate& subject, const std::vector<Certificate>& from) {
+    auto found = std::find_if(from.begin(), from.end(), [&](const Certificate& issuer) {
+        return subject.verify_signed_by(issuer).has_value();
+    });
+    return found == from.end() ? nullptr : &*found;
+}
 
-    // build returns the certificates from the leaf's issuer up to and with the root.
-    Result<std::vector<Certificate>> build(const Certificate& leaf) {
-        std::vector<Certificate> out;
-        const Certificate* current = &leaf;
-        while (out.size() <= kMaxDepth) {
-            const Certificate* root = find_issuer(*current, anchors_.ak_roots);
-            const Certificate* next =
-                root != nullptr ? root : find_issuer(*current, intermediates_);
-            if (next == nullptr) return refuse(*current);
-            out.push_back(*next);
-            if (root != nullptr) {
-                TRY(checks_.require(true, "AK-CERT-CHAIN", "AK certificate chain", "a pinned root",
-                                    root->subject()));
-                return out;
-            }
-            current = next;
-        }
-        return refuse(*current);
-    }
-
-  private:
-    static const Certificate* find_issuer(const Certificate& subject,
-                                          const std::vector<Certificate>& from) {
-        auto found = std::find_if(from.begin(), from.end(), [&](const Certificate& issuer) {
-            return subject.verify_signed_by(issuer).has_value();
-        });
-        return found == from.end() ? nullptr : &*found;
-    }
-
-    tl::unexpected<Error> refuse(const Certificate& where) {
-        return checks_.refuse(
-            "AK-CERT-CHAIN", "AK certificate chain", "a pinned root",
-            fmt::format("no trusted issuer of {} ({})", where.subject(), where.issuer()));
-    }
-
-    const TrustAnchors& anchors_;
-    Checks& checks_;
-    std::vector<Certificate> intermediates_;
-};
-
-Result<void> check_dates(const Certificate& certificate, Time now, Checks& checks) {
-    return checks.require(
-        certificate.valid_at(now), "AK-CERT-DATES", certificate.subject(),
-        fmt::format("valid from {} to {}", format_rfc3339(certificate.not_before()),
-                    format_rfc3339(certificate.not_after())),
-        format_rfc3339(now));
+void add(std::vector<Certificate>& out, std::span<const Certificate> more) {
+    out.insert(out.end(), more.begin(), more.end());
 }
 
 }  // namespace
 
-struct AkVerifier {
-    static VerifiedAkCertificate make(Certificate certificate, Tier tier) {
-        return {std::move(certificate), tier};
+// VtpmCertificateVerifier makes the checks of one certificate.
+class VtpmCertificateVerifier {
+  public:
+    VtpmCertificateVerifier(const TrustAnchors& anchors, Time now, Checks& checks)
+        : tier_(anchors.tier),
+          now_(now),
+          checks_(checks),
+          roots_(anchors.ak_roots),
+          intermediates_(anchors.ak_intermediates) {}
+
+    void add_google(const TrustAnchors& anchors) {
+        add(roots_, anchors.google_vtpm_roots);
+        add(intermediates_, anchors.google_vtpm_intermediates);
     }
+
+    // read returns the leaf, and keeps what came with it.
+    Result<Certificate> read(ByteView bytes) {
+        auto parsed = parse_certificates(bytes);
+        TRY(checks_.require(parsed.has_value(), "AK-CERT-FORM", "certificate",
+                            "one X.509 certificate, and issuers",
+                            parsed ? "well formed" : parsed.error().message));
+        std::vector<Certificate> sent = TRY(std::move(parsed));
+        add(intermediates_, std::span(sent).subspan(1));
+        return sent.front();
+    }
+
+    Result<void> check_key(const Certificate& leaf, const crypto::PublicKey& ak) {
+        auto key = leaf.public_key();
+        bool same = key && *key == ak;
+        return checks_.require(same, "AK-CERT-KEY", "key of the AK certificate", "the AK",
+                               !key   ? key.error().message
+                               : same ? "the AK"
+                                      : "another key");
+    }
+
+    Result<VerifiedVtpmCertificate> verify(const Certificate& leaf, VtpmKey key) {
+        std::vector<Certificate> path = TRY(check_path(leaf));
+        TRY(check_dates(leaf));
+        for (size_t i = 0; i < path.size(); ++i) {
+            TRY(check_issuer(path[i], i));
+            TRY(check_dates(path[i]));
+        }
+        TRY(check_usage(leaf, key));
+        return VerifiedVtpmCertificate(leaf, path.back(), key, tier_);
+    }
+
+  private:
+    // find_path returns the certificates from the leaf's issuer up to and with the root.
+    Result<std::vector<Certificate>> find_path(const Certificate& leaf) {
+        std::vector<Certificate> out;
+        const Certificate* current = &leaf;
+        while (out.size() <= kMaxDepth) {
+            const Certificate* root = find_issuer(*current, roots_);
+            const Certificate* next =
+                root != nullptr ? root : find_issuer(*current, intermediates_);
+            if (next == nullptr) break;
+            out.push_back(*next);
+            if (root != nullptr) return out;
+            current = next;
+        }
+        return fail(Code::bad_evidence, "no trusted issuer of {} ({})", current->subject(),
+                    current->issuer());
+    }
+
+    Result<std::vector<Certificate>> check_path(const Certificate& leaf) {
+        auto path = find_path(leaf);
+        TRY(checks_.require(path.has_value(), "AK-CERT-CHAIN", "certificate chain", "a pinned root",
+                            path ? path->back().subject() : path.error().message));
+        return path;
+    }
+
+    // `below` is how many CAs stand between this one and the leaf (RFC 5280, 6.1.4 (k) to (n)).
+    Result<void> check_issuer(const Certificate& issuer, size_t below) {
+        auto use = CertificateUse::parse(issuer);
+        bool may_sign = use && (!use->key_usage || use->has(kUseCertSign));
+        bool room = use && (!use->path_length || below <= *use->path_length);
+        return checks_.require(issuer.is_ca() && may_sign && room, "AK-CERT-CA", issuer.subject(),
+                               fmt::format("a CA that may issue, with {} CAs below it", below),
+                               !use              ? use.error().message
+                               : !issuer.is_ca() ? "no CA"
+                               : !may_sign       ? "usage " + use->usage_text()
+                               : !room ? fmt::format("at most {} below it", *use->path_length)
+                                       : "such a CA");
+    }
+
+    Result<void> check_dates(const Certificate& certificate) {
+        return checks_.require(
+            certificate.valid_at(now_), "AK-CERT-DATES", certificate.subject(),
+            fmt::format("valid from {} to {}", format_rfc3339(certificate.not_before()),
+                        format_rfc3339(certificate.not_after())),
+            format_rfc3339(now_));
+    }
+
+    Result<void> check_usage(const Certificate& leaf, VtpmKey key) {
+        auto use = CertificateUse::parse(leaf);
+        bool fits = false;
+        std::string found = use ? "" : use.error().message;
+        if (use) {
+            std::optional<VtpmKey> kind = leaf.is_ca() ? std::nullopt : key_of(*use, leaf);
+            fits = kind.has_value() && kind.value() == key;
+            found = fmt::format("usage {}", use->usage_text());
+            if (kind) found = fmt::format("that of an {}: {}", vtpm_key_name(*kind), found);
+            if (!kind && !use->purposes.empty()) {
+                found += fmt::format("; purposes {}", fmt::join(use->purposes, ", "));
+            }
+        }
+        return checks_.require(fits, "AK-CERT-USAGE", leaf.subject(),
+                               fmt::format("the certificate of an {}", vtpm_key_name(key)), found);
+    }
+
+    // key_of tells which key of a TPM a certificate is of by its usage: see the header.
+    static std::optional<VtpmKey> key_of(const CertificateUse& use, const Certificate& leaf) {
+        constexpr uint16_t kIssues = kUseCertSign | kUseCrlSign;
+        constexpr uint16_t kOpens = kUseKeyEncipherment | kUseDataEncipherment | kUseKeyAgreement;
+        auto key = leaf.public_key();
+        if (!key || use.has_any(kIssues)) return std::nullopt;
+        bool stated = !use.purposes.empty();
+        bool signs = use.has(kUseDigitalSignature);
+        if (signs && !use.has_any(kOpens)) {
+            bool fits = !stated || use.has_purpose(kPurposeAk) || use.has_purpose(kPurposeEk);
+            return fits ? std::optional(VtpmKey::attestation) : std::nullopt;
+        }
+        bool opens =
+            use.has(key->type() == crypto::KeyType::rsa ? kUseKeyEncipherment : kUseKeyAgreement);
+        bool fits = opens && !signs && (!stated || use.has_purpose(kPurposeEk));
+        return fits ? std::optional(VtpmKey::endorsement) : std::nullopt;
+    }
+
+    Tier tier_;
+    Time now_;
+    Checks& checks_;
+    std::vector<Certificate> roots_;
+    std::vector<Certificate> intermediates_;
 };
+
+std::string_view vtpm_key_name(VtpmKey key) {
+    return key == VtpmKey::attestation ? "attestation key" : "endorsement key";
+}
 
 Result<VerifiedAkCertificate> verify_ak_certificate(ByteView certificate,
                                                     const crypto::PublicKey& ak,
                                                     const TrustAnchors& anchors, Time now,
                                                     Checks& checks) {
-    auto sent = parse_certificates(certificate);
-    if (!sent || sent->empty()) {
-        return checks.refuse("AK-CERT-FORM", "AK certificate", "one X.509 certificate",
-                             sent ? "none" : sent.error().message);
-    }
-    const Certificate& leaf = sent->front();
-    auto key = leaf.public_key();
-    TRY(checks.require(key && *key == ak, "AK-CERT-KEY", "key of the AK certificate", "the AK",
-                       key ? (*key == ak ? "the AK" : "another key") : key.error().message));
-    std::vector<Certificate> path = TRY(Path(*sent, anchors, checks).build(leaf));
-    TRY(check_dates(leaf, now, checks));
-    for (const Certificate& issuer : path) {
-        TRY(checks.require(issuer.is_ca(), "AK-CERT-CA", issuer.subject(), "a CA",
-                           issuer.is_ca() ? "a CA" : "no CA"));
-        TRY(check_dates(issuer, now, checks));
-    }
-    return AkVerifier::make(leaf, anchors.tier);
+    VtpmCertificateVerifier verifier(anchors, now, checks);
+    Certificate leaf = TRY(verifier.read(certificate));
+    TRY(verifier.check_key(leaf, ak));
+    return verifier.verify(leaf, VtpmKey::attestation);
+}
+
+Result<VerifiedVtpmCertificate> verify_vtpm_certificate(ByteView certificate, VtpmKey key,
+                                                        const TrustAnchors& anchors, Time now,
+                                                        Checks& checks) {
+    VtpmCertificateVerifier verifier(anchors, now, checks);
+    verifier.add_google(anchors);
+    Certificate leaf = TRY(verifier.read(certificate));
+    return verifier.verify(leaf, key);
 }
 
 }  // namespace vouchsafe::evidence
