@@ -71,7 +71,7 @@ Result<Parts> read_parts(ByteView nv) {
     return out;
 }
 
-std::optional<crypto::HashAlg> hash_from_hcl(uint32_t type) {
+Result<crypto::HashAlg> hash_from_hcl(uint32_t type) {
     switch (type) {
         case 1:
             return crypto::HashAlg::sha256;
@@ -80,7 +80,7 @@ std::optional<crypto::HashAlg> hash_from_hcl(uint32_t type) {
         case 3:
             return crypto::HashAlg::sha512;
         default:
-            return std::nullopt;
+            return fail(Code::unsupported, "hash type {}", type);
     }
 }
 
@@ -183,7 +183,7 @@ Result<HclReport> HclReport::parse(ByteView nv, Checks& checks) {
     TRY(checks.require(type == HclReportType::snp || type == HclReportType::tdx, "HCL-REPORT-TYPE",
                        "report type", "2 (SEV-SNP) or 4 (TDX)",
                        fmt::format("{} ({})", parts->request.type, report_type_name(type))));
-    std::optional<crypto::HashAlg> hash = hash_from_hcl(parts->request.hash);
+    auto hash = hash_from_hcl(parts->request.hash);
     TRY(checks.require(hash.has_value(), "HCL-HASH-TYPE", "hash type",
                        "1 (SHA-256), 2 (SHA-384) or 3 (SHA-512)",
                        fmt::format("{}", parts->request.hash)));
@@ -193,7 +193,7 @@ Result<HclReport> HclReport::parse(ByteView nv, Checks& checks) {
                        rest_zero ? "zero" : "not zero"));
     HclReport out = std::move(parts->report);
     out.type = type;
-    out.hash = *hash;
+    out.hash = TRY(std::move(hash));
     out.hardware_report = to_bytes(parts->area.first(used));
     out.runtime_data = to_bytes(parts->runtime);
     return out;

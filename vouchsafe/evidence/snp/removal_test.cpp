@@ -1,57 +1,35 @@
-// Every SNP check is needed: for each code of the catalogue there is a case that is refused under
-// that code, and without the check is not. A code without a case fails the test.
-#include <functional>
-
-#include "vouchsafe/base/check_removal.h"
+// Every SNP check is needed: see removal_table.h.
 #include "vouchsafe/crypto/crl_issue.h"
+#include "vouchsafe/evidence/removal_table.h"
 #include "vouchsafe/evidence/snp/test_machine.h"
 
 namespace vouchsafe::evidence {
 namespace {
 
 using namespace testing;
-using vouchsafe::testing::RemovedCheck;
 
-// What happens without the check: "accepted", the code of another check that then says no, or
-// "unreadable" where there is nothing left to go on with.
-constexpr const char* kAccepted = "accepted";
-constexpr const char* kUnreadable = "unreadable";
-
-template <typename T>
-std::string outcome(const Result<T>& result) {
-    if (result) return kAccepted;
-    return refusal(result).empty() ? kUnreadable : refusal(result);
-}
-
-struct Row {
-    std::function<std::string()> judge;
-    std::string without = kAccepted;
-};
-using Table = std::map<std::string, Row>;
-
-std::function<std::string()> verify(const SnpCase& one) {
+Judge verify(const SnpCase& one) {
     return [one = one]() mutable { return outcome(one.verify()); };
 }
 
 // changed makes a machine whose report says something else, and signs it.
-std::function<std::string()> changed(const char* name,
-                                     const std::function<void(SnpReport&)>& edit) {
+Judge changed(const char* name, const std::function<void(SnpReport&)>& edit) {
     MadeSnp made = MadeSnp::like(name);
     edit(made.report);
     return verify(made.make());
 }
-std::function<std::string()> changed(const std::function<void(SnpReport&)>& edit) {
+Judge changed(const std::function<void(SnpReport&)>& edit) {
     return changed("milan-v3-aci", edit);
 }
 
-std::function<std::string()> demanded(const std::function<void(SnpRules&)>& edit) {
+Judge demanded(const std::function<void(SnpRules&)>& edit) {
     SnpCase one = recorded_snp("turin-v5-azure");
     edit(one.rules);
     return verify(one);
 }
 
 // certified makes a machine that is certified for something else.
-std::function<std::string()> certified(const char* name, std::string_view oid, Bytes value) {
+Judge certified(const char* name, std::string_view oid, Bytes value) {
     MadeSnp made = MadeSnp::like(name);
     crypto::CertificateSpec leaf = vcek_spec(made.report, made.product);
     for (auto& extension : leaf.extensions) {
@@ -59,12 +37,12 @@ std::function<std::string()> certified(const char* name, std::string_view oid, B
     }
     return verify(made.make(leaf));
 }
-std::function<std::string()> level(std::string_view oid) {
+Judge level(std::string_view oid) {
     return certified("turin-v5-azure", oid, crypto::encode_der_integer(99));
 }
 
 // chained changes the certificates of a made machine.
-std::function<std::string()> chained(const std::function<void(SnpCase&)>& edit) {
+Judge chained(const std::function<void(SnpCase&)>& edit) {
     SnpCase one = MadeSnp::like("milan-v3-aci").make();
     edit(one);
     return verify(one);
@@ -78,7 +56,7 @@ crypto::Certificate leaf_by(const crypto::Certificate& issuer, const crypto::Pri
 }
 
 // bent changes bytes of the encoded report and signs it again.
-std::function<std::string()> bent(const std::function<void(Bytes&)>& edit) {
+Judge bent(const std::function<void(Bytes&)>& edit) {
     SnpCase one = MadeSnp::like("milan-v3-aci").make();
     edit(one.report);
     ByteView part = ByteView(one.report).first(kSnpSignedSize);
@@ -86,7 +64,7 @@ std::function<std::string()> bent(const std::function<void(Bytes&)>& edit) {
     return verify(one);
 }
 
-Table form_rows() {
+RemovalTable form_rows() {
     SnpCase long_s = recorded_snp("derived/sig-r-high-bytes", "milan-v3-aci.vcek.der");
     SnpCase flipped = recorded_snp("derived/flip-report-data", "genoa-v3-aci.vcek.der");
     SnpCase short_report = recorded_snp("derived/truncated", "turin-v5-azure.vcek.der");
@@ -105,7 +83,7 @@ Table form_rows() {
     };
 }
 
-Table chain_rows() {
+RemovalTable chain_rows() {
     const SnpHierarchy& made = made_hierarchy();
     const SnpHierarchy& other = other_hierarchy();
     auto without_ca = [&](SnpCase& one) {
@@ -149,7 +127,7 @@ Table chain_rows() {
     };
 }
 
-Table revocation_rows() {
+RemovalTable revocation_rows() {
     auto with_list = [](const SnpHierarchy& by, const std::vector<crypto::Certificate>& revoked,
                         const char* now) {
         SnpCase one = MadeSnp::like("milan-v3-aci").make();
@@ -168,7 +146,7 @@ Table revocation_rows() {
     };
 }
 
-Table rule_rows() {
+RemovalTable rule_rows() {
     SnpTcbFloor high{{SnpProduct::turin, SnpTcb{uint8_t{1}, 1, 1, 4, 82}}};
     auto policy = [](int bit) {
         return changed([bit](SnpReport& r) { r.policy.raw |= uint64_t{1} << bit; });
@@ -200,22 +178,11 @@ Table rule_rows() {
 }
 
 TEST(SnpCheckRemoval, EveryCheckDecidesACase) {
-    Table table = form_rows();
+    RemovalTable table = form_rows();
     table.merge(chain_rows());
     table.merge(revocation_rows());
     table.merge(rule_rows());
-    size_t codes = 0;
-    for (const CheckInfo& info : check_catalog()) {
-        if (!info.code.starts_with("SNP-")) continue;
-        SCOPED_TRACE(info.code);
-        ++codes;
-        auto row = table.find(std::string(info.code));
-        ASSERT_NE(row, table.end()) << "no test needs this check";
-        EXPECT_EQ(row->second.judge(), info.code);
-        RemovedCheck removed(info.code);
-        EXPECT_EQ(row->second.judge(), row->second.without);
-    }
-    EXPECT_EQ(codes, table.size());
+    expect_every_check_decides("snp", table);
 }
 
 }  // namespace

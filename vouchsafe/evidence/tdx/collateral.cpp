@@ -129,19 +129,20 @@ Result<Certificate> CollateralVerifier::verify_signer(const std::string& chain,
 
 Result<std::string> CollateralVerifier::verify_signature(const SignedJson& document,
                                                          std::string_view member) const {
-    auto parts = split(document.json, member);
-    TRY(checks_.require(parts.has_value(), "TDX-COLLATERAL-FORM", member,
+    auto found = split(document.json, member);
+    TRY(checks_.require(found.has_value(), "TDX-COLLATERAL-FORM", member,
                         "an object and its signature",
-                        parts ? "well formed" : parts.error().message));
+                        found ? "well formed" : found.error().message));
+    Parts parts = TRY(std::move(found));
     Certificate signer = TRY(verify_signer(document.issuer_chain, member));
     auto key = signer.public_key();
     auto verified =
-        key ? key->verify(crypto::SigAlg::es256, as_bytes(parts->inner), parts->signature)
+        key ? key->verify(crypto::SigAlg::es256, as_bytes(parts.inner), parts.signature)
             : Result<void>(fail(key.error()));
     TRY(checks_.require(verified.has_value(), "TDX-COLLATERAL-SIGNATURE", member,
                         "made by Intel's TCB signing key",
                         verified ? "holds" : verified.error().message));
-    return std::string(parts->inner);
+    return std::string(parts.inner);
 }
 
 Result<void> CollateralVerifier::check_dates(Time issued, Time next_update,
@@ -154,37 +155,40 @@ Result<void> CollateralVerifier::check_dates(Time issued, Time next_update,
 
 Result<TcbInfo> CollateralVerifier::verify_tcb_info(const SignedJson& document) const {
     std::string inner = TRY(verify_signature(document, "tcbInfo"));
-    auto info = parse_tcb_info(inner);
-    TRY(checks_.require(info.has_value(), "TDX-COLLATERAL-FORM", "tcbInfo", "TDX, version 3",
-                        info ? "well formed" : info.error().message));
-    TRY(check_dates(info->issued, info->next_update, "tcbInfo"));
-    return std::move(*info);
+    auto parsed = parse_tcb_info(inner);
+    TRY(checks_.require(parsed.has_value(), "TDX-COLLATERAL-FORM", "tcbInfo", "TDX, version 3",
+                        parsed ? "well formed" : parsed.error().message));
+    TcbInfo info = TRY(std::move(parsed));
+    TRY(check_dates(info.issued, info.next_update, "tcbInfo"));
+    return info;
 }
 
 Result<QeIdentity> CollateralVerifier::verify_qe_identity(const SignedJson& document) const {
     std::string inner = TRY(verify_signature(document, "enclaveIdentity"));
-    auto identity = parse_qe_identity(inner);
-    TRY(checks_.require(identity.has_value(), "TDX-COLLATERAL-FORM", "enclaveIdentity",
-                        "TD_QE, version 2", identity ? "well formed" : identity.error().message));
-    TRY(check_dates(identity->issued, identity->next_update, "enclaveIdentity"));
-    return std::move(*identity);
+    auto parsed = parse_qe_identity(inner);
+    TRY(checks_.require(parsed.has_value(), "TDX-COLLATERAL-FORM", "enclaveIdentity",
+                        "TD_QE, version 2", parsed ? "well formed" : parsed.error().message));
+    QeIdentity identity = TRY(std::move(parsed));
+    TRY(check_dates(identity.issued, identity.next_update, "enclaveIdentity"));
+    return identity;
 }
 
 Result<Crl> verify_crl(ByteView bytes, const Certificate& issuer, std::string_view name, Time now,
                        Checks& checks) {
-    auto crl = Crl::parse_any(bytes);
-    TRY(checks.require(crl.has_value(), "TDX-CRL-FORM", name, "a complete revocation list",
-                       crl ? "well formed" : crl.error().message));
-    auto signature = crl->verify_signed_by(issuer);
+    auto parsed = Crl::parse_any(bytes);
+    TRY(checks.require(parsed.has_value(), "TDX-CRL-FORM", name, "a complete revocation list",
+                       parsed ? "well formed" : parsed.error().message));
+    Crl crl = TRY(std::move(parsed));
+    auto signature = crl.verify_signed_by(issuer);
     TRY(checks.require(signature.has_value(), "TDX-CRL-SIGNATURE", name,
                        fmt::format("signed by {}", issuer.subject()),
                        signature ? "signed" : signature.error().message));
-    std::optional<Time> next = crl->next_update();
-    TRY(checks.require(next && crl->this_update() <= now && now <= *next, "TDX-CRL-DATES", name,
-                       fmt::format("current from {} to {}", format_rfc3339(crl->this_update()),
+    std::optional<Time> next = crl.next_update();
+    TRY(checks.require(next && crl.this_update() <= now && now <= *next, "TDX-CRL-DATES", name,
+                       fmt::format("current from {} to {}", format_rfc3339(crl.this_update()),
                                    next ? format_rfc3339(*next) : "a date it does not state"),
                        format_rfc3339(now)));
-    return std::move(*crl);
+    return crl;
 }
 
 Result<void> check_not_revoked(const Crl& crl, const Certificate& certificate,

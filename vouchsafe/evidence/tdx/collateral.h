@@ -68,9 +68,9 @@ struct TcbInfo {
     std::vector<TdxModule> modules;  // of the others
     std::vector<TcbLevel> levels;    // best first
 
-    // find_module returns the module of a major version, tee_tcb_svn[1]; nullptr if Intel lists
-    // none.
-    const TdxModule* find_module(uint8_t major) const;
+    // find_module returns the module of a major version, tee_tcb_svn[1]; Code::not_found if Intel
+    // lists none.
+    Result<const TdxModule*> find_module(uint8_t major) const;
 };
 
 struct QeIdentity {
@@ -86,8 +86,8 @@ struct QeIdentity {
     std::vector<SvnLevel> levels;  // best first
 };
 
-// find_level returns the first level that `isvsvn` reaches, or nullptr.
-const SvnLevel* find_level(const std::vector<SvnLevel>& levels, uint16_t isvsvn);
+// find_level returns the first level that `isvsvn` reaches; Code::not_found if it reaches none.
+Result<const SvnLevel*> find_level(const std::vector<SvnLevel>& levels, uint16_t isvsvn);
 
 // SignedJson is a document as served, and the certificates of its signer: the TCB signing
 // certificate and the root, PEM (from the answer's header, URL-decoded).

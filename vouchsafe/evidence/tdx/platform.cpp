@@ -65,11 +65,11 @@ Result<void> PlatformChecker::check_enclave_unlisted(const QeReport& report) {
 Result<TcbJudgement> PlatformChecker::judge_enclave(const QeIdentity& identity,
                                                     const QeReport& report) {
     TRY(check_enclave(identity, report));
-    const SvnLevel* level = find_level(identity.levels, report.isvsvn);
-    TRY(checks_.require(level != nullptr, "TDX-QE-LEVEL", "isvsvn",
+    auto level = find_level(identity.levels, report.isvsvn);
+    TRY(checks_.require(level.has_value(), "TDX-QE-LEVEL", "isvsvn",
                         fmt::format("at least {}", identity.levels.back().isvsvn),
                         fmt::format("{}", report.isvsvn)));
-    return level->judgement;
+    return TRY(std::move(level))->judgement;
 }
 
 Result<void> PlatformChecker::check_module_signer(const TdxModule& module, const TdReport& report) {
@@ -94,16 +94,17 @@ Result<std::optional<TcbJudgement>> PlatformChecker::judge_module(const TcbInfo&
                                                                   const TdReport& report) {
     uint8_t major = report.tee_tcb_svn[kModuleMajor];
     uint8_t minor = report.tee_tcb_svn[kModuleMinor];
-    const TdxModule* module = info.find_module(major);
-    TRY(checks_.require(module != nullptr, "TDX-MODULE-IDENTITY", "tee_tcb_svn[1]",
+    auto found = info.find_module(major);
+    TRY(checks_.require(found.has_value(), "TDX-MODULE-IDENTITY", "tee_tcb_svn[1]",
                         "a major version that Intel lists", fmt::format("{}", major)));
-    TRY(check_module_signer(*module, report));
+    const TdxModule& module = *TRY(std::move(found));
+    TRY(check_module_signer(module, report));
     if (major == 0) return std::optional<TcbJudgement>();
-    const SvnLevel* level = find_level(module->levels, minor);
-    TRY(checks_.require(level != nullptr, "TDX-MODULE-LEVEL", module->id,
-                        fmt::format("at least {}", module->levels.back().isvsvn),
+    auto level = find_level(module.levels, minor);
+    TRY(checks_.require(level.has_value(), "TDX-MODULE-LEVEL", module.id,
+                        fmt::format("at least {}", module.levels.back().isvsvn),
                         fmt::format("{}", minor)));
-    return std::optional<TcbJudgement>(level->judgement);
+    return std::optional<TcbJudgement>(TRY(std::move(level))->judgement);
 }
 
 // PCS, Get TDX TCB Info, "How to determine the TCB status": the first level whose SGX components,
@@ -112,15 +113,17 @@ Result<std::optional<TcbJudgement>> PlatformChecker::judge_module(const TcbInfo&
 Result<TcbJudgement> PlatformChecker::judge_platform(const TcbInfo& info, const TdReport& report,
                                                      const PckInfo& pck) {
     size_t first = report.tee_tcb_svn[kModuleMajor] > 0 ? 2 : 0;
-    auto level = std::find_if(info.levels.begin(), info.levels.end(), [&](const TcbLevel& one) {
+    auto reached = [&](const TcbLevel& one) {
         return reaches(pck.tcb_components, one.sgx_components) && pck.pcesvn >= one.pcesvn &&
                reaches(report.tee_tcb_svn, one.tdx_components, first);
-    });
-    TRY(checks_.require(level != info.levels.end(), "TDX-TCB-LEVEL", "TCB",
-                        "a level that Intel lists",
+    };
+    auto level = std::find_if(info.levels.begin(), info.levels.end(), reached);
+    std::optional<TcbJudgement> judgement;
+    if (level != info.levels.end()) judgement = level->judgement;
+    TRY(checks_.require(judgement.has_value(), "TDX-TCB-LEVEL", "TCB", "a level that Intel lists",
                         fmt::format("SGX {} PCESVN {} TDX {}", encode_hex(pck.tcb_components),
                                     pck.pcesvn, encode_hex(report.tee_tcb_svn))));
-    return level->judgement;
+    return judgement.value_or(TcbJudgement{});  // revoked, if nothing better is known
 }
 
 Result<TdTcb> PlatformChecker::judge(const TcbInfo& info, const TdReport& report,

@@ -150,18 +150,20 @@ TcbStatus converge_tcb_status(TcbStatus platform, TcbStatus part) {
     }
 }
 
-const SvnLevel* find_level(const std::vector<SvnLevel>& levels, uint16_t isvsvn) {
-    auto found = std::find_if(levels.begin(), levels.end(),
-                              [&](const SvnLevel& level) { return isvsvn >= level.isvsvn; });
-    return found == levels.end() ? nullptr : &*found;
+Result<const SvnLevel*> find_level(const std::vector<SvnLevel>& levels, uint16_t isvsvn) {
+    for (const SvnLevel& level : levels) {
+        if (isvsvn >= level.isvsvn) return &level;
+    }
+    return fail(Code::not_found, "version {} is older than all listed ones", isvsvn);
 }
 
-const TdxModule* TcbInfo::find_module(uint8_t major) const {
+Result<const TdxModule*> TcbInfo::find_module(uint8_t major) const {
     if (major == 0) return &module;
     std::string id = fmt::format("TDX_{:02X}", major);
-    auto found = std::find_if(modules.begin(), modules.end(),
-                              [&](const TdxModule& one) { return equal_ignore_case(one.id, id); });
-    return found == modules.end() ? nullptr : &*found;
+    for (const TdxModule& one : modules) {
+        if (equal_ignore_case(one.id, id)) return &one;
+    }
+    return fail(Code::not_found, "no module {} is listed", id);
 }
 
 Result<TcbInfo> parse_tcb_info(std::string_view json) {

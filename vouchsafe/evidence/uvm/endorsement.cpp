@@ -71,6 +71,19 @@ Result<void> check_issuer(const UvmEndorsement& said, const std::vector<UvmIssue
                           fmt::format("{} for {}", show_json(said.issuer), show_json(said.feed)));
 }
 
+// Issuer is what its name means: rules for the leaf, and a CA in the chain.
+struct Issuer {
+    DidX509 did;
+    size_t root;
+};
+
+Result<Issuer> find_issuer(const UvmEndorsement& said, const std::vector<Certificate>& chain) {
+    DidX509 did = TRY(DidX509::parse(said.issuer));
+    std::optional<size_t> root = did.find_ca(chain);
+    if (!root) return fail(Code::bad_evidence, "none with that fingerprint");
+    return Issuer{std::move(did), *root};
+}
+
 Result<void> check_dates(const std::vector<Certificate>& chain, Time now, Checks& checks) {
     for (const Certificate& cert : chain) {
         TRY(checks.require(cert.valid_at(now), "UVM-DATES", cert.subject(),
@@ -183,28 +196,21 @@ struct UvmVerifier {
 
 Result<VerifiedUvmEndorsement> verify_uvm(ByteView cose, const std::vector<UvmIssuer>& issuers,
                                           const UvmRules& rules, Time now, Checks& checks) {
-    constexpr const char* kForm = "COSE_Sign1 with iss, feed and x5chain";
-    auto statement = read_statement(cose);
-    if (!statement) {
-        return checks.refuse("UVM-FORM", "endorsement", kForm,
-                             show_json(statement.error().message));
-    }
-    TRY(checks.require(true, "UVM-FORM", "endorsement", kForm, "one"));
-    CoseSign1& message = statement->message;
-    UvmEndorsement& said = statement->said;
+    auto parsed = read_statement(cose);
+    TRY(checks.require(parsed.has_value(), "UVM-FORM", "endorsement",
+                       "COSE_Sign1 with iss, feed and x5chain",
+                       parsed ? "one" : show_json(parsed.error().message)));
+    Statement statement = TRY(std::move(parsed));
+    CoseSign1& message = statement.message;
+    UvmEndorsement& said = statement.said;
     TRY(check_issuer(said, issuers, checks));
-
-    auto did = DidX509::parse(said.issuer);
-    auto root = did ? did->find_ca(message.chain) : std::nullopt;
-    constexpr const char* kRoot = "a CA of x5chain, by its fingerprint";
-    if (!root) {
-        return checks.refuse("UVM-ROOT", "iss", kRoot,
-                             did ? "none with that fingerprint" : did.error().message);
-    }
-    TRY(checks.require(true, "UVM-ROOT", "iss", kRoot, message.chain[*root].subject()));
+    auto found = find_issuer(said, message.chain);
+    TRY(checks.require(found.has_value(), "UVM-ROOT", "iss", "a CA of x5chain, by its fingerprint",
+                       found ? message.chain[found->root].subject() : found.error().message));
+    Issuer issuer = TRY(std::move(found));
     TRY(check_dates(message.chain, now, checks));
-    TRY(check_chain(message.chain, *root, now, checks));
-    TRY(check_identity(message, *did, checks));
+    TRY(check_chain(message.chain, issuer.root, now, checks));
+    TRY(check_identity(message, issuer.did, checks));
     TRY(check_signature(message, checks));
 
     auto payload = read_payload(message, said);
@@ -212,7 +218,7 @@ Result<VerifiedUvmEndorsement> verify_uvm(ByteView cose, const std::vector<UvmIs
                        fmt::format("JSON with {} and {}", kSvn, kMeasurement),
                        payload ? "both" : show_json(payload.error().message)));
     TRY(check_rules(said, rules, checks));
-    return UvmVerifier::make(std::move(said), std::move(message.chain), *root);
+    return UvmVerifier::make(std::move(said), std::move(message.chain), issuer.root);
 }
 
 Json facts_of(const VerifiedUvmEndorsement& verified) {
