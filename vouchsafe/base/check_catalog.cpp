@@ -418,7 +418,8 @@ constexpr CheckInfo kCatalog[] = {
      "Quote again with the nonce just received; this quote is an old one."},
     {"TPM-QUOTE-COUNTERS", Code::bad_evidence,
      "The TPM was reset and restarted as often as expected.", "TPM2 part 2, 10.11.1",
-     "The machine was booted, or resumed, since the expected numbers were noted. If that was meant, "
+     "The machine was booted, or resumed, since the expected numbers were noted. If that was "
+     "meant, "
      "note the new ones."},
     {"TPM-NOT-CHECKED", Code::bad_evidence,
      "Everything about a quote that can be checked was: its key's certificate, the values of its "
@@ -543,7 +544,8 @@ constexpr CheckInfo kCatalog[] = {
      "Log and quote are of different boots, the log was changed, or something extended this "
      "register "
      "that is not in the log. Take both again, one after the other."},
-    // --- UVM endorsements (evidence/uvm). DIDX509 = did-x509 method specification; UVM = Microsoft's
+    // --- UVM endorsements (evidence/uvm). DIDX509 = did-x509 method specification; UVM =
+    // Microsoft's
     // statement about the utility VMs of Azure's confidential containers.
     {"UVM-FORM", Code::bad_evidence,
      "The endorsement is a COSE_Sign1 with issuer, feed and certificates in its protected header.",
@@ -553,7 +555,8 @@ constexpr CheckInfo kCatalog[] = {
     {"UVM-ISSUER", Code::bad_evidence,
      "The endorsement names an issuer that is known here, for the feed it is known for.",
      "UVM, iss and feed; the verifier's table",
-     "This endorsement is for another product, or of somebody who may not endorse. Use the one that "
+     "This endorsement is for another product, or of somebody who may not endorse. Use the one "
+     "that "
      "Azure delivers with confidential containers."},
     {"UVM-ROOT", Code::bad_evidence,
      "A CA in the chain has the fingerprint in the issuer's name, which is pinned here.",
@@ -565,9 +568,11 @@ constexpr CheckInfo kCatalog[] = {
      "Microsoft's signing certificates live one year. Judge an older endorsement at a time when it "
      "was in use (--at), or get a fresh one."},
     {"UVM-CHAIN", Code::bad_evidence,
-     "Each certificate is signed by the next one, and all of them are a valid path to the CA in the "
+     "Each certificate is signed by the next one, and all of them are a valid path to the CA in "
+     "the "
      "issuer's name.",
-     "DIDX509, 5; RFC 5280, 6.1", "Collect the endorsement again; its certificates do not belong "
+     "DIDX509, 5; RFC 5280, 6.1",
+     "Collect the endorsement again; its certificates do not belong "
      "together."},
     {"UVM-THUMBPRINT", Code::bad_evidence,
      "The thumbprint in the protected header (x5t) is the signer's certificate's.",
@@ -580,8 +585,8 @@ constexpr CheckInfo kCatalog[] = {
      "RFC 9053, 2.1; RFC 8230, 2",
      "Collect the endorsement again; Microsoft signs with PS384 (-38)."},
     {"UVM-SIGNATURE", Code::bad_evidence,
-     "The endorsement's signature holds under the key of its first certificate.",
-     "RFC 9052, 4.4", "The endorsement was changed after it was made. Collect it again."},
+     "The endorsement's signature holds under the key of its first certificate.", "RFC 9052, 4.4",
+     "The endorsement was changed after it was made. Collect it again."},
     {"UVM-PAYLOAD", Code::bad_evidence,
      "What is endorsed is a JSON object with a launch measurement and a security version.",
      "UVM, payload", "The endorsement is newer than this program; update the verifier."},
@@ -663,15 +668,19 @@ constexpr CheckInfo kCatalog[] = {
      "The answer was changed on its way, or comes from no vault. Check the vault's address."},
     {"RELEASE-CHAIN", Code::bad_evidence,
      "The signer's certificates are valid now and end in a trusted root.", "RFC 5280, 6.1",
-     "Give the vault's root with --ca-file, or check this machine's clock."},
+     "Give the vault's root with --ca-file, or check this machine's clock. Judge an old answer at "
+     "its own time (verify release --at)."},
     {"RELEASE-NAME", Code::bad_evidence, "The signer's certificate carries the vault's host name.",
      "RFC 6125, 6.4", "Check the key's identifier; the answer comes from another vault."},
     {"RELEASE-THUMBPRINT", Code::bad_evidence,
      "The thumbprints and the key id in the answer's header are the signer's certificate's.",
      "RFC 7515, 4.1.7, 4.1.8; Azure Key Vault, key release response",
      "The answer was put together of two. Ask the vault again."},
-    {"RELEASE-KEY-ID", Code::bad_evidence, "The answer is for the key that was asked for.",
-     "Azure Key Vault, key release response", "Report this to whoever runs the vault."},
+    {"RELEASE-KEY-ID", Code::bad_evidence,
+     "The answer is for the key that was asked for, and of the vault that signed.",
+     "Azure Key Vault, key release response",
+     "Check which key of which vault was asked for; if it was this one, report the answer to "
+     "whoever runs the vault."},
     {"RELEASE-NONCE", Code::bad_evidence, "The answer repeats the nonce of this request.",
      "Azure Key Vault, key release request",
      "An old answer was replayed. Try again; if it stays, the way to the vault is not safe."},
