@@ -2,6 +2,7 @@
 #include "app/evidence_files.h"
 #include "app/show.h"
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/evidence/bundle.h"
 #include "vouchsafe/evidence/facts.h"
 #include "vouchsafe/evidence/tpm/pcr_values.h"
 #include "vouchsafe/jose/jws.h"
@@ -124,6 +125,24 @@ std::optional<Inspected> read_pcrs(ByteView bytes) {
     return Inspected{"pcr-values", "values of TPM registers", std::move(facts)};
 }
 
+std::optional<Inspected> read_bundle(ByteView bytes) {
+    auto bundle = Bundle::parse(as_text(bytes));
+    if (!bundle) return std::nullopt;
+    Json files = Json::object();
+    for (const auto& [option, list] : bundle->files) {
+        for (const BundleFile& file : list) {
+            files[option].push_back({{"name", file.name}, {"size", file.bytes.size()}});
+        }
+    }
+    return Inspected{"bundle", "evidence with a verdict somebody gave on it",
+                     Json{{"made_by", bundle->made_by},
+                          {"kind", bundle->kind},
+                          {"time", format_rfc3339(bundle->time)},
+                          {"rules", bundle->rules},
+                          {"files", files},
+                          {"verdict", bundle->verdict}}};
+}
+
 std::optional<Inspected> read_json(ByteView bytes) {
     auto document = parse_json_object(as_text(bytes));
     if (!document) return std::nullopt;
@@ -133,9 +152,9 @@ std::optional<Inspected> read_json(ByteView bytes) {
 }
 
 // In this order: the first that can read it wins, so the forms with the plainest marks come first.
-constexpr Reading kReadings[] = {read_hcl,    read_snp,         read_tdx,  read_attest,
-                                 read_sealed, read_log,         read_json, read_certificates,
-                                 read_token,  read_public_area, read_pcrs};
+constexpr Reading kReadings[] = {read_hcl,          read_snp,   read_tdx,         read_attest,
+                                 read_sealed,       read_log,   read_bundle,      read_json,
+                                 read_certificates, read_token, read_public_area, read_pcrs};
 
 // inspect_bytes goes through the readings. Of a file that is longer than evidence can be the
 // beginning is read, and only a sealed file is known by that.

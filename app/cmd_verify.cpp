@@ -2,6 +2,7 @@
 
 #include "app/cmd_verify.h"
 #include "vouchsafe/jose/jwt.h"
+#include "vouchsafe/jose/maa_token.h"
 
 namespace vouchsafe::app {
 
@@ -14,6 +15,25 @@ struct VerifyTokenCommand {
     std::string audience;
     VerifyOptions options;
 };
+
+// verdict_of says what the token is: the service's answers about policies carry the same signature
+// as its attestations.
+Verdict verdict_of(const VerifiedClaims& verified) {
+    jose::MaaToken token = jose::describe_maa_token(verified.claims());
+    Json facts{{"statement", jose::maa_statement_name(token.statement)},
+               {"claims", verified.claims()}};
+    std::string what = "token, no attestation,";
+    if (token.statement == jose::MaaStatement::policy) {
+        what = "policy token, no attestation,";
+        facts["policy"] = token.policy_text ? Json(*token.policy_text) : Json();
+    } else if (token.statement == jose::MaaStatement::attestation) {
+        what = fmt::format("attestation ({})", token.tee.empty() ? "no TEE" : token.tee);
+        facts["attestation_type"] = token.attestation_type;
+        facts["tee"] = token.tee.empty() ? Json() : Json(token.tee);
+        facts["compliance"] = token.compliance.empty() ? Json() : Json(token.compliance);
+    }
+    return {fmt::format("{} of {}", what, verified.issuer()), {}, std::move(facts)};
+}
 
 Result<Verdict> verify_token(const Context& context, const VerifyTokenCommand& command,
                              Checks& checks) {
@@ -32,7 +52,7 @@ Result<Verdict> verify_token(const Context& context, const VerifyTokenCommand& c
     }
     if (!command.audience.empty()) rules.audiences = {command.audience};
     VerifiedClaims verified = TRY(jose::verify_jwt(token, keys, rules, checks));
-    return Verdict{fmt::format("token of {}", verified.issuer()), {}, verified.claims()};
+    return verdict_of(verified);
 }
 
 constexpr const char* kExamples = R"(Examples:
@@ -54,12 +74,17 @@ void add_verify(Command app, Context& context) {
     token.option("--audience", command->audience, "require this audience", "TEXT");
     add_verify_options(token, command->options);
     token.run([&context, command] {
-        return run_verify(context, "token",
+        return run_verify(context, "token", command->options,
                           [&](Checks& checks) { return verify_token(context, *command, checks); });
     });
     add_verify_snp(group, context);
+    add_verify_hcl(group, context);
     add_verify_tdx(group, context);
+    add_verify_log(group, context);
     add_verify_tpm(group, context);
+    add_verify_quote(group, context);
+    add_verify_statement(group, context);
+    add_verify_bundle(group, context);
 }
 
 }  // namespace vouchsafe::app

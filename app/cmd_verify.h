@@ -5,8 +5,13 @@
 
 namespace vouchsafe::app {
 
-void add_verify_tpm(Command verify, Context& context);  // tpm-quote, event-log, ak-cert
-void add_verify_snp(Command verify, Context& context);  // snp, hcl
+void add_verify_tpm(Command verify, Context& context);  // ak-cert
+void add_verify_log(Command verify, Context& context);  // event-log
+void add_verify_quote(Command verify, Context& context);
+void add_verify_snp(Command verify, Context& context);
+void add_verify_hcl(Command verify, Context& context);
 void add_verify_tdx(Command verify, Context& context);
+void add_verify_statement(Command verify, Context& context);  // release, uvm
+void add_verify_bundle(Command verify, Context& context);
 
 }  // namespace vouchsafe::app

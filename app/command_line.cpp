@@ -1,6 +1,7 @@
 #include "app/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 namespace vouchsafe::app {
 
@@ -26,7 +27,7 @@ void outline_of(const CLI::App& app, CommandOutline& out) {
     for (const CLI::Option* option : app.get_options()) {
         if (app.get_name().empty() && option == app.get_help_ptr()) continue;  // its command has it
         for (const std::string& name : option->get_lnames()) {
-            out.options.push_back({name, option->get_description()});
+            out.options.push_back({name, option->get_description(), option->get_type_name()});
         }
     }
     for (const CLI::App* sub : app.get_subcommands({})) {
@@ -37,6 +38,19 @@ void outline_of(const CLI::App& app, CommandOutline& out) {
         CommandOutline command{sub->get_name(), sub->get_description(), {}, {}};
         outline_of(*sub, command);
         out.commands.push_back(std::move(command));
+    }
+}
+
+// given_of tells an option group's contents as its command's own.
+void given_of(const CLI::App& app, std::vector<GivenOption>& out) {
+    for (const CLI::Option* option : app.get_options()) {
+        if (option->count() == 0 || option->get_lnames().empty()) continue;
+        bool is_flag = option->get_expected_max() == 0;
+        out.push_back({option->get_lnames().front(), option->get_type_name(),
+                       is_flag ? std::vector<std::string>() : option->results()});
+    }
+    for (const CLI::App* sub : app.get_subcommands({})) {
+        if (sub->get_name().empty()) given_of(*sub, out);
     }
 }
 
@@ -54,6 +68,11 @@ Option& Option::optional() {
 
 Option& Option::one_of(std::vector<std::string> values) {
     option_->check(CLI::IsMember(std::move(values)))->type_name("");
+    return *this;
+}
+
+Option& Option::separated_by(char separator) {
+    option_->delimiter(separator);
     return *this;
 }
 
@@ -89,6 +108,11 @@ Option Command::option(const char* name, int& value, const char* text, const cha
 
 Option Command::option(const char* name, unsigned& value, const char* text, const char* kind) {
     return add_option(*app_, name, value, text, kind);
+}
+
+Option Command::option(const char* name, std::optional<unsigned>& value, const char* text,
+                       const char* kind) {
+    return Option(*app_->add_option(name, value, text)->type_name(kind));
 }
 
 Option Command::option(const char* name, double& value, const char* text, const char* kind) {
@@ -133,6 +157,12 @@ void Command::run(Runner runner) {
     app_->callback([chosen = chosen_, runner = std::move(runner)] { *chosen = runner; });
 }
 
+std::vector<GivenOption> Command::given() const {
+    std::vector<GivenOption> out;
+    given_of(*app_, out);
+    return out;
+}
+
 CommandLine::CommandLine(const char* name, const char* text, const char* version,
                          const char* footer)
     : app_(std::make_unique<CLI::App>(text, name)) {
@@ -149,6 +179,16 @@ std::variant<Runner, int> CommandLine::parse(int argc, char** argv) {
         app_->parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app_->exit(error) == 0 ? 0 : 2;
+    }
+    return chosen_;
+}
+
+Result<Runner> CommandLine::parse_words(std::vector<std::string> words) {
+    std::ranges::reverse(words);  // CLI11 takes them from the end
+    try {
+        app_->parse(std::move(words));
+    } catch (const CLI::ParseError& error) {
+        return fail(Code::invalid, "{}", error.what());
     }
     return chosen_;
 }

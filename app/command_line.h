@@ -31,11 +31,20 @@ class Option {
     Option& required();
     Option& optional();
     Option& one_of(std::vector<std::string> values);
+    // separated_by: a list's values may also come in one, with this between them.
+    Option& separated_by(char separator);
     // from_environment: the variable's value where the option is not given.
     Option& from_environment(const char* variable);
 
   private:
     CLI::Option* option_;
+};
+
+// GivenOption is an option that the command line has, with what it was given.
+struct GivenOption {
+    std::string name;  // without the hyphens
+    std::string kind;  // of its value, as its help names it: "FILE"
+    std::vector<std::string> values;
 };
 
 // Command is a handle of one command, or of a titled group of options in its help; copy it freely.
@@ -54,6 +63,8 @@ class Command {
     Option option(const char* name, std::string& value, const char* text, const char* kind);
     Option option(const char* name, int& value, const char* text, const char* kind);
     Option option(const char* name, unsigned& value, const char* text, const char* kind);
+    Option option(const char* name, std::optional<unsigned>& value, const char* text,
+                  const char* kind);
     Option option(const char* name, double& value, const char* text, const char* kind);
     Option option(const char* name, std::optional<double>& value, const char* text,
                   const char* kind);
@@ -66,6 +77,8 @@ class Command {
     // The argument of a list takes what is left, after "--" where it looks like options.
     Option argument(const char* name, std::vector<std::string>& values, const char* text);
     void run(Runner runner);
+    // given tells the options of this command that were given. After parsing.
+    std::vector<GivenOption> given() const;
 
   private:
     CLI::App* app_;
@@ -76,6 +89,7 @@ class Command {
 struct OptionOutline {
     std::string name;  // without the hyphens
     std::string text;
+    std::string kind;  // of its value, as its help names it: "FILE"
 };
 struct CommandOutline {
     std::string name;
@@ -95,6 +109,9 @@ class CommandLine {
     // parse fills the values and returns what to run. Help, version and usage errors are printed
     // here: then it returns the exit code, 0 or 2.
     std::variant<Runner, int> parse(int argc, char** argv);
+    // parse_words is parse for words that no person typed: it prints nothing, and fails with
+    // Code::invalid, also for help. `words` are without the program's name.
+    Result<Runner> parse_words(std::vector<std::string> words);
     CommandOutline outline() const;
 
   private:

@@ -21,6 +21,9 @@ struct Context {
     bool color_err = false;
     std::string site_file;
     SystemClock clock;
+    const char* version = "";  // of this program, "0.1.0"
+    // Where `verify` leaves what it found, if somebody else than a person wants it: a bundle.
+    struct Judgement* judgement = nullptr;
 
     // site is the site file's content, or Azure's addresses without one.
     Result<guest::Site> site() const;

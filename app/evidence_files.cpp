@@ -1,59 +1,59 @@
 #include "app/evidence_files.h"
 
+#include "vouchsafe/crypto/x509.h"
+#include "vouchsafe/evidence/azure/hcl.h"
+
 namespace vouchsafe::app {
 
 namespace {
+
+Result<AkFile> ak_of_pem(ByteView pem) {
+    if (as_text(pem).find("-----BEGIN PUBLIC KEY-----") != std::string_view::npos) {
+        return AkFile{TRY(crypto::PublicKey::from_pem(as_text(pem))), std::nullopt, {}};
+    }
+    std::vector<crypto::Certificate> chain =
+        TRY(crypto::Certificate::parse_pem_bundle(as_text(pem)));
+    crypto::PublicKey key = TRY(chain.front().public_key());
+    return AkFile{std::move(key), std::nullopt, Bytes(pem.begin(), pem.end())};
+}
+
+// What an HCL report says is the AK; whether it holds is for verify hcl to say.
+Result<AkFile> ak_of_claims(ByteView runtime_data) {
+    Checks checks;
+    auto claims = TRY(evidence::RuntimeClaims::parse(runtime_data, checks));
+    const evidence::RuntimeKey* key = claims.find_key("HCLAkPub");
+    if (key == nullptr) return fail(Code::invalid, "the HCL report has no HCLAkPub");
+    return AkFile{key->key, std::nullopt, {}};
+}
+
+}  // namespace
 
 bool is_pem(ByteView bytes) {
     return as_text(bytes).find("-----BEGIN ") != std::string_view::npos;
 }
 
-Result<crypto::PublicKey> key_of_pem(std::string_view pem) {
-    if (pem.find("-----BEGIN PUBLIC KEY-----") != std::string_view::npos) {
-        return crypto::PublicKey::from_pem(pem);
-    }
-    std::vector<crypto::Certificate> chain = TRY(crypto::Certificate::parse_pem_bundle(pem));
-    return chain.front().public_key();
-}
-
-// pem_of gives any accepted form of certificates as PEM.
-Result<std::string> pem_of(const std::string& file) {
-    Bytes bytes = TRY(read_evidence(file));
-    if (is_pem(bytes) && bytes[0] != '{') return to_text(bytes);
-    if (!bytes.empty() && bytes[0] == '{') {
-        Json thim = TRY(with_context(parse_json_object(as_text(bytes)), file));
-        return TRY(json_string(thim, "vcekCert")) + TRY(json_string(thim, "certificateChain"));
-    }
-    return TRY(with_context(crypto::Certificate::parse_der(bytes), file)).pem();
-}
-
-}  // namespace
-
 Result<AkFile> read_ak(const std::string& file) {
     Bytes bytes = TRY(read_evidence(file));
-    if (is_pem(bytes)) {
-        return AkFile{TRY(with_context(key_of_pem(as_text(bytes)), file)), std::nullopt};
+    if (is_pem(bytes)) return with_context(ak_of_pem(bytes), file);
+    if (auto report = evidence::HclReport::parse(bytes)) {
+        return with_context(ak_of_claims(report->runtime_data), file);
     }
     for (auto parse : {&evidence::TpmPublic::parse, &evidence::TpmPublic::parse_area}) {
         auto area = parse(bytes);
         if (!area) continue;
         crypto::PublicKey key = TRY(with_context(area->public_key(), file));
-        return AkFile{std::move(key), std::move(*area)};
+        return AkFile{std::move(key), std::move(*area), {}};
     }
     if (auto certificate = crypto::Certificate::parse_der_prefix(bytes)) {
-        return AkFile{TRY(with_context(certificate->public_key(), file)), std::nullopt};
+        crypto::PublicKey key = TRY(with_context(certificate->public_key(), file));
+        return AkFile{std::move(key), std::nullopt, std::move(bytes)};
     }
-    if (auto key = crypto::PublicKey::from_spki(bytes))
-        return AkFile{std::move(*key), std::nullopt};
-    return fail(Code::invalid,
-                "{} is neither a TPM's public area nor a public key nor a certificate", file);
-}
-
-Result<evidence::SnpEndorsements> read_snp_endorsements(const std::string& cert,
-                                                        const std::string& chain, Checks& checks) {
-    std::string pem = TRY(pem_of(cert));
-    if (!chain.empty()) pem += "\n" + TRY(pem_of(chain));
-    return evidence::SnpEndorsements::parse(as_bytes(pem), checks);
+    if (auto key = crypto::PublicKey::from_spki(bytes)) {
+        return AkFile{std::move(*key), std::nullopt, {}};
+    }
+    return fail(
+        Code::invalid,
+        "{} is neither a TPM's public area nor a public key, a certificate or an HCL report", file);
 }
 
 }  // namespace vouchsafe::app

@@ -2,22 +2,20 @@
 #pragma once
 
 #include "app/verdict.h"
-#include "vouchsafe/evidence/snp/verify.h"
 #include "vouchsafe/evidence/tpm/types.h"
 
 namespace vouchsafe::app {
 
 // AkFile is an attestation key from a file: a TPM's public area (TPM2B_PUBLIC or TPMT_PUBLIC), a
-// certificate, or a PEM public key.
+// certificate, a PEM or DER public key, or an HCL report, whose HCLAkPub it then is.
 struct AkFile {
     crypto::PublicKey key;
     std::optional<evidence::TpmPublic> area;  // only a public area says what the key may do
+    Bytes certificate;  // the file itself if it holds certificates: only they say whose the key is
 };
 Result<AkFile> read_ak(const std::string& file);
 
-// read_snp_endorsements reads the VCEK or VLEK and its issuers from `cert` and, if not "", `chain`:
-// DER, PEM in any order, or the JSON of Azure's certificate cache (THIM).
-Result<evidence::SnpEndorsements> read_snp_endorsements(const std::string& cert,
-                                                        const std::string& chain, Checks& checks);
+// is_pem tells whether there is PEM somewhere in it.
+bool is_pem(ByteView bytes);
 
 }  // namespace vouchsafe::app

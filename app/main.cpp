@@ -41,6 +41,7 @@ void add_globals(Command app, Context& context) {
 
 int run(int argc, char** argv) {
     Context context;
+    context.version = VS_VERSION;
     context.color_out = wants_color(STDOUT_FILENO);
     context.color_err = wants_color(STDERR_FILENO);
     CommandLine line("vouchsafe", "vouchsafe: the key is granted, once the machine is vouched for",

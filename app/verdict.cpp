@@ -1,5 +1,6 @@
 #include "app/verdict.h"
 
+#include "app/bundle.h"
 #include "app/show.h"
 #include "vouchsafe/base/encoding.h"
 
@@ -31,35 +32,50 @@ void show_facts(const Json& facts, const std::string& indent, std::string& out) 
     }
 }
 
-void show_verdict(const Context& context, const char* kind, const Verdict& verdict,
-                  const Checks& checks) {
-    if (context.json) {
-        write_out(dump_json(Json{{"schema", kSchema},
-                                 {"kind", kind},
-                                 {"valid", true},
-                                 {"checks", checks_to_json(checks.list())},
-                                 {"not_checked", verdict.not_checked},
-                                 {"facts", verdict.facts}}) +
-                  "\n");
-        return;
-    }
+void show_valid(const Context& context, const Judgement& judgement) {
     std::string out;
-    if (context.verbose) out += describe_checks(checks.list(), "", context.color_out);
+    if (context.verbose) out += describe_checks(judgement.checks, "", context.color_out);
     out +=
-        fmt::format("{} {}\n", styled("valid", Style::good, context.color_out), verdict.sentence);
-    for (const std::string& name : verdict.not_checked) {
-        out += fmt::format("  {} {}\n", styled("not checked", Style::bad, context.color_out), name);
+        fmt::format("{} {}\n", styled("valid", Style::good, context.color_out), judgement.sentence);
+    for (const Json& name : judgement.document["not_checked"]) {
+        out += fmt::format("  {} {}\n", styled("not checked", Style::bad, context.color_out),
+                           name.get_ref<const std::string&>());
     }
-    show_facts(verdict.facts, "  ", out);
+    show_facts(judgement.document["facts"], "  ", out);
     write_out(out);
+}
+
+Judgement accepted(const char* kind, Verdict verdict, const Checks& checks) {
+    return {Json{{"schema", kSchema},
+                 {"kind", kind},
+                 {"valid", true},
+                 {"checks", checks_to_json(checks.list())},
+                 {"not_checked", std::move(verdict.not_checked)},
+                 {"facts", std::move(verdict.facts)}},
+            checks.list(), std::move(verdict.sentence), std::nullopt};
+}
+
+Judgement refused(const char* kind, Error error) {
+    return {Json{{"schema", kSchema},
+                 {"kind", kind},
+                 {"valid", false},
+                 {"refusal", check_to_json(*error.reason())},
+                 {"checks", checks_to_json(error.checks)}},
+            error.checks, "", std::move(error)};
 }
 
 }  // namespace
 
 void add_verify_options(Command command, VerifyOptions& options, const char* names) {
     command.option("--at", options.at, "judge at this time, not now", "RFC3339");
-    if (names == nullptr) return;
-    command.option("--allow-unchecked", options.allow_unchecked, names, "NAME");
+    if (names != nullptr) {
+        command.option("--allow-unchecked", options.allow_unchecked, names, "NAME,...")
+            .separated_by(',');
+    }
+    command.option("--bundle", options.bundle,
+                   "write evidence, rules, time and verdict into this file", "OUT");
+    command.flag("--force", options.force, "replace that file if it exists");
+    options.command = command;
 }
 
 Result<Time> judged_at(const Context& context, const VerifyOptions& options) {
@@ -67,31 +83,32 @@ Result<Time> judged_at(const Context& context, const VerifyOptions& options) {
     return with_context(parse_rfc3339(options.at), "--at");
 }
 
-Result<int> run_verify(const Context& context, const char* kind,
-                       const std::function<Result<Verdict>(Checks&)>& verify) {
-    Checks checks;
-    auto verdict = verify(checks);
-    if (verdict) {
-        show_verdict(context, kind, *verdict, checks);
-        return 0;
-    }
-    const Check* reason = verdict.error().reason();
-    if (reason == nullptr) return fail(std::move(verdict.error()));
+int show_judgement(const Context& context, const Judgement& judgement) {
     if (context.json) {
-        write_out(dump_json(Json{{"schema", kSchema},
-                                 {"kind", kind},
-                                 {"valid", false},
-                                 {"refusal", check_to_json(*reason)},
-                                 {"checks", checks_to_json(verdict.error().checks)}}) +
-                  "\n");
+        write_out(dump_json(judgement.document) + "\n");
+    } else if (judgement.refusal) {
+        show_error(context, *judgement.refusal);
     } else {
-        show_error(context, verdict.error());
+        show_valid(context, judgement);
     }
-    return kRefused;
+    return judgement.refusal ? kRefused : 0;
 }
 
-Result<Bytes> read_evidence(const std::string& file) {
-    auto bytes = read_file(file == "-" ? "/dev/stdin" : file, kMaxEvidence);
+Result<int> run_verify(const Context& context, const char* kind, const VerifyOptions& options,
+                       const Verify& verify) {
+    if (!options.bundle.empty()) return verify_into_bundle(context, kind, options);
+    Checks checks;
+    auto verdict = verify(checks);
+    if (!verdict && verdict.error().reason() == nullptr) return fail(std::move(verdict.error()));
+    Judgement judgement = verdict ? accepted(kind, std::move(*verdict), checks)
+                                  : refused(kind, std::move(verdict.error()));
+    if (context.judgement == nullptr) return show_judgement(context, judgement);
+    *context.judgement = std::move(judgement);
+    return 0;
+}
+
+Result<Bytes> read_evidence(const std::string& file, size_t max_size) {
+    auto bytes = read_file(file == "-" ? "/dev/stdin" : file, max_size);
     if (bytes) return bytes;
     return fail(Code::invalid, "{}", bytes.error().message);
 }

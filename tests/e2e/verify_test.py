@@ -70,14 +70,37 @@ class Verify(unittest.TestCase):
 
     def test_a_tpms_quote_holds_with_its_values_only(self):
         tpm = VECTORS / "tpm"
-        quote = ("tpm-quote", "--signature", tpm / "azure-vtpm.tpm-quote.sig", "--ak", tpm / "azure-vtpm.akpub.pem")
+        quote = ("tpm-quote", "--signature", tpm / "azure-vtpm.tpm-quote.sig", "--ak", tpm / "azure-vtpm.akpub.pem",
+                 "--allow-unchecked", "ak-chain")
         attest = ("--attest", tpm / "azure-vtpm.tpm-quote.msg")
         pcrs = ("--pcrs", tpm / "azure-vtpm.pcrs-sha256.bin")
         verdict = self.verdict(*quote, *attest, *pcrs, "--nonce", "6368616c6c656e6765", code=0)
         self.assertEqual(len(verdict["facts"]["pcrs"]["sha256"]), 24)
         self.refused("TPM-QUOTE-NONCE", *quote, *attest, *pcrs, "--nonce", "00")
+        self.refused("TPM-QUOTE-COUNTERS", *quote, *attest, *pcrs, "--reset-count", "77")
         self.refused("TPM-QUOTE-DIGEST", *quote, *attest, "--pcrs", tpm / "derived/pcrs-flip-pcr4.bin")
         self.refused("TPM-QUOTE-MAGIC", *quote, "--attest", tpm / "derived/quote-bad-magic.msg", *pcrs)
+        self.refused("TPM-NOT-CHECKED", *quote, *attest)
+        self.refused("TPM-NOT-CHECKED", *quote[:-2], *attest, *pcrs)
+        verdict = self.verdict(*quote, *attest, "--allow-unchecked", "pcrs", code=0)
+        self.assertEqual(verdict["not_checked"], ["pcrs", "ak-chain"])
+
+    def test_a_certificate_says_whose_the_key_of_a_quote_is(self):
+        machine = VECTORS / "hcl/azure-tdx-akcert"
+        quote = ("tpm-quote", "--attest", machine / "tpm-quote.msg", "--signature", machine / "tpm-quote.sig",
+                 "--pcrs", machine / "pcrs-sha256.bin")
+        with tempfile.TemporaryDirectory() as work:
+            nv = self.nv_index(work)
+            self.assertEqual(self.verdict(*quote, "--ak", nv, *AT, code=0)["not_checked"], [])
+            self.refused("AK-CERT-DATES", *quote, "--ak", nv, "--at", "2036-07-01T00:00:00Z")
+        self.refused("TPM-NOT-CHECKED", *quote, "--ak", machine / "hcl-report.bin", *AT)
+
+    def nv_index(self, work):
+        """nv_index is the AK's certificate as it stands in the TPM: with zeros behind it."""
+        pem = (VECTORS / "hcl/azure-tdx-akcert/ak-cert-chain.pem").read_text()
+        nv = pathlib.Path(work) / "nv"
+        nv.write_bytes(base64.b64decode("".join(line for line in pem.splitlines() if line[0] != "-")))
+        return nv
 
     def test_an_event_log_is_believed_as_far_as_the_registers_confirm_it(self):
         boot = VECTORS / "local/sb-on-shim-grub"
@@ -87,10 +110,8 @@ class Verify(unittest.TestCase):
         self.refused("LOG-REPLAY-PCR", *log, "--pcrs", VECTORS / "local/sb-off-uki/pcrs.txt")
 
     def test_the_certificate_of_an_azure_key_ends_in_microsofts_root(self):
-        pem = (VECTORS / "hcl/azure-tdx-akcert/ak-cert-chain.pem").read_text()
         with tempfile.TemporaryDirectory() as work:
-            nv = pathlib.Path(work) / "nv"  # as in the TPM: with zeros behind it
-            nv.write_bytes(base64.b64decode("".join(line for line in pem.splitlines() if line[0] != "-")))
+            nv = self.nv_index(work)
             verdict = self.verdict("ak-cert", "--cert", nv, *AT, code=0)
             self.assertIn("Global Virtual TPM CA", verdict["facts"]["issuer"])
             self.refused("AK-CERT-DATES", "ak-cert", "--cert", nv, "--at", "2028-01-01")
@@ -124,8 +145,68 @@ class Verify(unittest.TestCase):
             for file, code in ((folder / "hcl-report.bin", 0), (changed, 1)):
                 verdict = self.verdict("hcl", "--report", file, "--cert", cert, *AT, *UNCHECKED, code=code)
             self.assertEqual(verdict["refusal"]["code"], "HCL-BINDING")
-        self.refused("HCL-TEE", "hcl", "--report", VECTORS / "hcl/azure-tdx-a/hcl-report.bin", "--cert", cert, *AT,
-                     *UNCHECKED)
+
+    def test_hcl_reports_of_intel_machines_need_their_quote(self):
+        folder = VECTORS / "hcl/azure-tdx-a"
+        hcl = ("hcl", "--report", folder / "hcl-report.bin", *AT)
+        unchecked = ("--allow-unchecked", "revocation,qe-identity,tcb-info")
+        self.assertEqual(run("verify", *hcl, *unchecked).returncode, 2)
+        verdict = self.verdict(*hcl, *unchecked, "--quote", VECTORS / "tdx/v4-azure.quote.bin", code=0)
+        self.assertIn("HCLAkPub", json.dumps(verdict["facts"]))
+        self.refused("HCL-QUOTE", *hcl, *unchecked, "--quote", VECTORS / "tdx/v4-azure-akcert.quote.bin")
+        self.refused("TDX-NOT-CHECKED", *hcl, "--quote", VECTORS / "tdx/v4-azure.quote.bin")
+
+
+class VerifyStatements(unittest.TestCase):
+    """Statements that others signed: a vault's releases, endorsements of utility VMs, attestation tokens."""
+
+    verdict, refused = Verify.verdict, Verify.refused
+
+    def test_a_vaults_release_tells_what_was_released_and_by_whom(self):
+        skr = VECTORS / "skr"
+        release = ("release", "--jws", skr / "release-ec-hsm-2022-05.jws")
+        at = ("--at", "2022-06-01")
+        facts = self.verdict(*release, *at, code=0)["facts"]
+        self.assertEqual((facts["vault"], facts["key"]["kty"]), ("gearamakv1.vault.azure.net", "EC-HSM"))
+        self.assertEqual(facts["release_policy"]["anyOf"][0]["authority"], "https://sharedwus.wus.attest.azure.net")
+        self.verdict(*release, *at, "--host", "gearamakv1.vault.azure.net", code=0)
+        self.refused("RELEASE-KEY-ID", *release, *at, "--host", "another.vault.azure.net")
+        self.refused("RELEASE-NAME", *release, *at, "--host", "gearamakv1.example.org")
+        self.refused("RELEASE-CHAIN", *release)
+        for name, code in (("payload-changed", "RELEASE-SIGNATURE"), ("self-signed", "RELEASE-CHAIN"),
+                           ("alg-none", "RELEASE-FORMAT")):
+            self.refused(code, "release", "--jws", skr / f"derived/release-ec-hsm-2022-05-{name}.jws", *at)
+
+    def test_a_release_is_read_from_the_vaults_answer_and_from_a_pipe(self):
+        jws = (VECTORS / "skr/release-ec-hsm-2022-05.jws").read_text().strip()
+        arguments = ("verify", "release", "--jws", "-", "--at", "2022-06-01")
+        for data, code in ((json.dumps({"value": jws}), 0), (jws, 0), ("{}", 2), ("", 1)):
+            self.assertEqual(run(*arguments, data=data.encode()).returncode, code, data[:20])
+
+    def test_an_endorsement_holds_at_its_time_for_its_measurement(self):
+        uvm = ("uvm", "--cose", VECTORS / "uvm/milan-v2-aci-2022.uvm-endorsement.cose")
+        at = ("--at", "2023-06-01")
+        report = (VECTORS / "snp/milan-v2-aci-2022.report.bin").read_bytes()
+        measurement = report[0x90:0xC0].hex()
+        facts = self.verdict(*uvm, *at, "--measurement", measurement, "--min-svn", "22", code=0)["facts"]
+        self.assertEqual((facts["guest_svn"], facts["feed"]), (22, "ContainerPlat-AMD-UVM"))
+        self.assertEqual(facts["launch_measurement"], measurement)
+        self.refused("UVM-MEASUREMENT", *uvm, *at, "--measurement", "00" * 48)
+        self.refused("UVM-SVN", *uvm, *at, "--min-svn", "23")
+        self.refused("UVM-DATES", *uvm)
+        self.refused("UVM-FORM", "uvm", "--cose", VECTORS / "uvm/README.md", *at)
+        self.assertEqual(run("verify", *uvm, *at, "--measurement", "00").returncode, 2)
+
+    def test_a_token_says_whether_it_is_an_attestation(self):
+        maa = VECTORS / "maa"
+        for name, keys, at, statement, tee in (
+                ("cvm-snp-weu-2023-03", "sharedweu", "2023-03-30T12:00:00Z", "attestation", "sevsnpvm"),
+                ("policy-sharedwus", "sharedwus-2022-06", "2022-05-31T22:50:00Z", "policy", None)):
+            token = ("token", "--token", maa / f"{name}.jwt", "--jwks", maa / f"{keys}.jwks.json", "--at", at)
+            facts = self.verdict(*token, code=0)["facts"]
+            self.assertEqual((facts["statement"], facts.get("tee")), (statement, tee))
+            self.assertIn("iss", facts["claims"])
+            self.assertEqual("no attestation" in run("verify", *token).stdout.decode(), statement == "policy")
 
 
 class Inspect(unittest.TestCase):
@@ -159,6 +240,73 @@ class Inspect(unittest.TestCase):
             result = run("inspect", "-", data=data)
             self.assertEqual((result.returncode, result.stdout), (2, b""))
         self.assertEqual(run("inspect", "/nonexistent").returncode, 2)
+
+
+# --- what firmware and kernel log: event-log, tdx --event-log
+
+class BootLogs(unittest.TestCase):
+    verdict = Verify.verdict
+    refused = Verify.refused
+    BOOT = VECTORS / "local/sb-on-shim-grub"
+
+    def test_a_log_without_registers_is_told_only_if_that_is_asked_for(self):
+        log = ("event-log", "--log", self.BOOT / "eventlog.bin", *AT)
+        self.refused("LOG-NOT-CHECKED", *log)
+        verdict = self.verdict(*log, "--allow-unchecked", "pcrs", code=0)
+        self.assertEqual((verdict["not_checked"], verdict["facts"]["confirmed_pcrs"]), (["pcrs"], []))
+        registers = (self.BOOT / "pcrs.txt").read_text().lower().splitlines()
+        self.assertIn(f"sha256 7 {verdict['facts']['replay']['sha256']['7']}", registers)
+        self.assertNotIn("secure_boot", verdict["facts"])
+        self.assertEqual(run("verify", *log, "--allow-unchecked", "revocation").returncode, 2)
+        self.assertEqual(run("verify", *log[:3], "--at", "soon").returncode, 2)
+
+    def test_what_booted_is_told_as_far_as_it_is_measured(self):
+        log = ("event-log", "--log", self.BOOT / "eventlog.bin", "--pcrs", self.BOOT / "pcrs.txt")
+        facts = self.verdict(*log, code=0)["facts"]
+        self.assertEqual(facts["banks"], ["sha1", "sha256", "sha384", "sha512"])
+        self.assertEqual(facts["confirmed_pcrs"], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14])
+        self.assertEqual([image["path"] for image in facts["images"]],
+                         ["\\EFI\\BOOT\\BOOTX64.EFI", "\\EFI\\BOOT\\grubx64.efi", "", ""])
+        self.assertEqual(facts["kernel_image"], facts["images"][-1]["digest"])
+        self.assertEqual((facts["digest_bank"], len(facts["kernel_image"])), ("sha256", 64))
+        db = next(variable for variable in facts["variables"] if variable["name"] == "db")
+        self.assertIn("Microsoft Corporation UEFI CA 2011", " ".join(db["certificates"]))
+        self.assertIn("disk", facts["disks"][0])
+
+    def test_a_lost_log_is_not_the_same_as_one_that_never_was(self):
+        boot = VECTORS / "local/sb-off-shim-grub-nolog"
+        with tempfile.TemporaryDirectory() as work:
+            empty, untouched = pathlib.Path(work) / "log", pathlib.Path(work) / "pcrs"
+            empty.write_bytes(b"")
+            untouched.write_bytes(bytes(24 * 32))
+            self.refused("LOG-LOST", "event-log", "--log", empty, "--pcrs", boot / "pcrs.txt")
+            self.refused("LOG-PRESENT", "event-log", "--log", empty, "--pcrs", untouched)
+            self.refused("LOG-PRESENT", "event-log", "--log", empty, "--allow-unchecked", "pcrs")
+
+    def test_the_kernels_list_is_confirmed_by_register_10(self):
+        log = ("event-log", "--log", self.BOOT / "eventlog.bin", "--pcrs", self.BOOT / "pcrs.txt")
+        facts = self.verdict(*log, "--ima", self.BOOT / "ima_runtime_measurements.bin", code=0)["facts"]
+        self.assertEqual((len(facts["ima"]["entries"]), facts["ima"]["unconfirmed_entries"]), (14, 0))
+        self.assertEqual(facts["ima"]["entries"][0]["file"], "boot_aggregate")
+        other = VECTORS / "local/sb-off-uki/ima_runtime_measurements.bin"
+        self.refused("IMA-REPLAY-PCR", *log, "--ima", other)
+        self.refused("IMA-FORM", *log, "--ima", self.BOOT / "eventlog.bin")
+
+    def test_the_log_of_a_trust_domain_is_confirmed_by_its_quote(self):
+        tdx = VECTORS / "tdx"
+        unchecked = [word for name in ("revocation", "qe-identity", "tcb-info") for word in ("--allow-unchecked", name)]
+        quote = ("tdx", "--quote", tdx / "v4-gcp-cos113.quote.bin", *AT, *unchecked)
+        facts = self.verdict(*quote, "--event-log", tdx / "ccel-cos113.bin", code=0)["facts"]
+        self.assertEqual(facts["boot"]["confirmed_rtmrs"], [0, 1, 2, 3])
+        self.assertEqual(facts["boot"]["secure_boot"], "off")
+        self.assertFalse(facts["debug_allowed"])
+        self.assertNotIn("boot", self.verdict(*quote, code=0)["facts"])
+        self.refused("CCEL-REPLAY-RTMR", *quote, "--event-log", tdx / "ccel-cos113-dup-separator.bin")
+        self.refused("CCEL-FORM", *quote, "--event-log", tdx / "ccel-cos113.acpi-table.bin")
+        debug = ("tdx", "--quote", tdx / "v4-debug.quote.bin", *AT, *unchecked)
+        self.refused("TDX-DEBUG", *debug)
+        facts = self.verdict(*debug, "--allow-debug", code=0)["facts"]
+        self.assertTrue(facts["debug_allowed"] and facts["td_attributes"]["debug"])
 
 
 if __name__ == "__main__":

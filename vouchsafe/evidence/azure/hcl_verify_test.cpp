@@ -1,6 +1,6 @@
 #include "vouchsafe/evidence/azure/hcl_verify.h"
 
-#include "vouchsafe/evidence/test_vectors.h"
+#include "vouchsafe/evidence/tdx/test_collateral.h"
 
 namespace vouchsafe::evidence {
 namespace {
@@ -9,20 +9,27 @@ using namespace testing;
 
 const std::string kFolder = "hcl/azure-snp-milan-a/";
 
-HclRules lenient() {
-    HclRules rules;
-    rules.snp.allow_unchecked.insert(std::string(kSnpRevocation));
+using Ak = std::optional<crypto::PublicKey>;
+
+SnpRules lenient() {
+    SnpRules rules;
+    rules.allow_unchecked.insert(std::string(kSnpRevocation));
     return rules;
 }
 
-Result<VerifiedHclReport> verify(const Bytes& nv, const HclRules& rules) {
+crypto::PublicKey foreign_key() {
+    return MUST(crypto::PublicKey::from_pem(vector_text("tpm/azure-vtpm.akpub.pem")));
+}
+
+Result<VerifiedHclReport> verify(const Bytes& nv, const SnpRules& rules, const Ak& ak = {}) {
     Checks checks;
     SnpEndorsements endorsements =
         TRY(SnpEndorsements::parse(vector_bytes(kFolder + "vcek.der"), checks));
-    return verify_hcl(nv, endorsements, vendor_anchors(), rules, recorded_time(), checks);
+    return verify_hcl(nv, endorsements, vendor_anchors(), rules, ak, recorded_time(), checks);
 }
 
-std::string refusal(const Result<VerifiedHclReport>& result) {
+template <typename T>
+std::string refusal(const Result<T>& result) {
     if (result) return "accepted";
     const Check* reason = result.error().reason();
     return reason != nullptr ? reason->code : result.error().message;
@@ -33,11 +40,8 @@ TEST(VerifyHcl, AcceptsARecordedReportAndItsOwnKey) {
     auto verified = MUST(verify(nv, lenient()));
     EXPECT_EQ(verified.snp().product(), SnpProduct::milan);
     EXPECT_EQ(verified.snp().not_checked(), std::vector{std::string(kSnpRevocation)});
-    HclRules rules = lenient();
-    rules.ak = verified.claims().find_key("HCLAkPub")->key;
-    EXPECT_TRUE(verify(nv, rules));
-    rules.ak = MUST(crypto::PublicKey::from_pem(vector_text("tpm/azure-vtpm.akpub.pem")));
-    EXPECT_EQ(refusal(verify(nv, rules)), "HCL-AK");
+    EXPECT_TRUE(verify(nv, lenient(), verified.claims().find_key("HCLAkPub")->key));
+    EXPECT_EQ(refusal(verify(nv, lenient(), foreign_key())), "HCL-AK");
 }
 
 TEST(VerifyHcl, RefusesWhatIsNotBoundAndWhatIsNoSnpReport) {
@@ -50,8 +54,57 @@ TEST(VerifyHcl, RefusesWhatIsNotBoundAndWhatIsNoSnpReport) {
     EXPECT_EQ(refusal(verify(changed, lenient())), "SNP-SIGNATURE");
     EXPECT_EQ(refusal(verify(vector_bytes("hcl/azure-tdx-a/hcl-report.bin"), lenient())),
               "HCL-TEE");
-    EXPECT_EQ(refusal(verify(nv, HclRules{})), "SNP-REVOCATION");
+    EXPECT_EQ(refusal(verify(nv, SnpRules{})), "SNP-REVOCATION");
     EXPECT_EQ(refusal(verify(to_bytes("HCLA"), lenient())), "HCL-FORM");
+}
+
+struct TdHclCase {
+    Bytes nv = vector_bytes("hcl/azure-tdx-a/hcl-report.bin");
+    Bytes quote = vector_bytes("tdx/v4-azure.quote.bin");
+    TdxRules rules = {.may_be_unchecked = everything_unchecked()};
+    Ak ak = {};
+
+    Result<VerifiedTdHclReport> verify() const {
+        Checks checks;
+        return verify_td_hcl(nv, quote, {}, vendor_anchors(), rules, ak, recorded_time(), checks);
+    }
+};
+
+TEST(VerifyTdHcl, AcceptsARecordedReportWithItsQuoteAndKey) {
+    auto verified = MUST(TdHclCase().verify());
+    EXPECT_EQ(verified.claims().vm.secure_boot, true);
+    EXPECT_EQ(verified.quote().not_checked().size(), 3u);
+    TdHclCase with_key;
+    with_key.ak = verified.claims().find_key("HCLAkPub")->key;
+    EXPECT_TRUE(with_key.verify());
+    with_key.ak = foreign_key();
+    EXPECT_EQ(refusal(with_key.verify()), "HCL-AK");
+}
+
+TEST(VerifyTdHcl, RefusesTheQuoteOfAnotherMachine) {
+    TdHclCase one;
+    one.quote = vector_bytes("tdx/v4-azure-akcert.quote.bin");
+    EXPECT_EQ(refusal(one.verify()), "HCL-QUOTE");
+}
+
+TEST(VerifyTdHcl, RefusesATdreportThatDiffersFromTheQuoteInAnyField) {
+    for (size_t offset : {128, 191, 512, 527, 528, 576, 624, 672, 720, 768, 816, 911}) {
+        TdHclCase one;
+        one.nv[kHclHeaderSize + offset] ^= 1;
+        EXPECT_EQ(refusal(one.verify()), "HCL-QUOTE") << offset;
+    }
+}
+
+TEST(VerifyTdHcl, RefusesChangedClaimsAndReportsThatAreNoTdx) {
+    TdHclCase changed;
+    changed.nv[1300] ^= 1;
+    EXPECT_EQ(refusal(changed.verify()), "HCL-BINDING");
+    TdHclCase snp;
+    snp.nv = vector_bytes(kFolder + "hcl-report.bin");
+    EXPECT_EQ(refusal(snp.verify()), "HCL-TEE");
+    TdHclCase strict;
+    strict.rules = {};
+    EXPECT_EQ(refusal(strict.verify()), "TDX-NOT-CHECKED");
 }
 
 }  // namespace

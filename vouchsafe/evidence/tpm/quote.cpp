@@ -24,15 +24,16 @@ constexpr AttestCodes kCertifyCodes{"TPM-CERTIFY-FORM",  "TPM-CERTIFY-MAGIC",
 // Magic and type come first: with a restricted key the magic is what makes it a TPM's statement.
 Result<TpmAttest> verify_attest(ByteView bytes, ByteView signature, const TpmSigningKey& ak,
                                 const AttestCodes& codes, Checks& checks) {
-    auto attest = TpmAttest::parse(bytes);
-    TRY(checks.require(attest.has_value(), codes.form, codes.field, "a TPMS_ATTEST",
-                       attest ? "well formed" : attest.error().message));
-    TRY(checks.require(attest->magic == kTpmGenerated, codes.magic,
+    auto parsed = TpmAttest::parse(bytes);
+    TRY(checks.require(parsed.has_value(), codes.form, codes.field, "a TPMS_ATTEST",
+                       parsed ? "well formed" : parsed.error().message));
+    TpmAttest attest = TRY(std::move(parsed));
+    TRY(checks.require(attest.magic == kTpmGenerated, codes.magic,
                        fmt::format("{} magic", codes.field), "0xff544347",
-                       fmt::format("{:#010x}", attest->magic)));
+                       fmt::format("{:#010x}", attest.magic)));
     TRY(checks.require(
-        attest->type == codes.expected_type, codes.type, fmt::format("{} type", codes.field),
-        fmt::format("{:#06x}", codes.expected_type), fmt::format("{:#06x}", attest->type)));
+        attest.type == codes.expected_type, codes.type, fmt::format("{} type", codes.field),
+        fmt::format("{:#06x}", codes.expected_type), fmt::format("{:#06x}", attest.type)));
     auto verified = verify_tpm_signature(ak, bytes, signature);
     TRY(checks.require(verified.has_value(), codes.signature,
                        fmt::format("{} signature", codes.field), "made with the AK",
@@ -60,6 +61,28 @@ Result<void> check_selection(const PcrSelection& selection, const QuoteExpectati
                           describe(selection));
 }
 
+Result<void> check_counter(const char* name, uint32_t found,
+                           const std::optional<uint32_t>& expected, Checks& checks) {
+    if (!expected) return {};
+    return checks.require(found == *expected, "TPM-QUOTE-COUNTERS", name,
+                          fmt::format("{}", *expected), fmt::format("{}", found));
+}
+
+// All of a quote but the values of the registers.
+Result<TpmAttest> verify_statement(ByteView attest, ByteView signature, const TpmSigningKey& ak,
+                                   const QuoteExpectation& expected, Checks& checks) {
+    TpmAttest quote = TRY(verify_attest(attest, signature, ak, kQuoteCodes, checks));
+    if (expected.nonce) {
+        TRY(checks.require(equal(quote.extra_data, *expected.nonce), "TPM-QUOTE-NONCE",
+                           "quote nonce", encode_hex(*expected.nonce),
+                           encode_hex(quote.extra_data)));
+    }
+    TRY(check_counter("quote resetCount", quote.clock.reset_count, expected.reset_count, checks));
+    TRY(check_counter("quote restartCount", quote.clock.restart_count, expected.restart_count, checks));
+    TRY(check_selection(quote.pcr_selection, expected, checks));
+    return quote;
+}
+
 // The values of the quoted registers, by bank. Only after pcr_digest found them all.
 std::vector<PcrBank> quoted_values(const PcrSelection& selection, std::span<const PcrBank> values) {
     std::vector<PcrBank> out;
@@ -82,6 +105,9 @@ struct QuoteVerifier {
     static VerifiedQuote quote(TpmAttest attest, std::vector<PcrBank> banks) {
         return {std::move(attest), std::move(banks)};
     }
+    static VerifiedQuoteDigest digest(TpmAttest attest) {
+        return VerifiedQuoteDigest(std::move(attest));
+    }
     static VerifiedTpmKey key(TpmPublic area) { return VerifiedTpmKey(std::move(area)); }
 };
 
@@ -95,19 +121,19 @@ Result<void> check_ak_attributes(const TpmPublic& ak, Checks& checks) {
 Result<VerifiedQuote> verify_quote(ByteView attest, ByteView signature, const TpmSigningKey& ak,
                                    std::span<const PcrBank> values,
                                    const QuoteExpectation& expected, Checks& checks) {
-    TpmAttest quote = TRY(verify_attest(attest, signature, ak, kQuoteCodes, checks));
-    if (expected.nonce) {
-        TRY(checks.require(equal(quote.extra_data, *expected.nonce), "TPM-QUOTE-NONCE",
-                           "quote nonce", encode_hex(*expected.nonce),
-                           encode_hex(quote.extra_data)));
-    }
-    TRY(check_selection(quote.pcr_selection, expected, checks));
+    TpmAttest quote = TRY(verify_statement(attest, signature, ak, expected, checks));
     auto digest = pcr_digest(crypto::sig_alg_hash(ak.alg), quote.pcr_selection, values);
     TRY(checks.require(digest && equal(*digest, quote.pcr_digest), "TPM-QUOTE-DIGEST",
                        "digest of the PCR values", encode_hex(quote.pcr_digest) + " (quote)",
                        digest ? encode_hex(*digest) : digest.error().message));
     std::vector<PcrBank> banks = quoted_values(quote.pcr_selection, values);
     return QuoteVerifier::quote(std::move(quote), std::move(banks));
+}
+
+Result<VerifiedQuoteDigest> verify_quote_digest(ByteView attest, ByteView signature,
+                                                const TpmSigningKey& ak,
+                                                const QuoteExpectation& expected, Checks& checks) {
+    return QuoteVerifier::digest(TRY(verify_statement(attest, signature, ak, expected, checks)));
 }
 
 Result<VerifiedTpmKey> verify_certify(ByteView attest, ByteView signature, const TpmSigningKey& ak,

@@ -15,6 +15,11 @@ struct QuoteExpectation {
     std::vector<uint32_t> required_pcrs;  // must be in the quote, in the bank `required_bank`
     crypto::HashAlg required_bank = crypto::HashAlg::sha256;
     std::optional<Bytes> nonce;  // compared in full; nullopt: any (Azure's clients send none)
+    // How often the TPM was reset (the machine booted) and restarted or resumed since, as an
+    // earlier quote said it (TPM 2.0 Library, part 2, 10.11.1); nullopt: any. The numbers of keys
+    // outside the endorsement hierarchy are obfuscated by the TPM, the same way each time.
+    std::optional<uint32_t> reset_count;
+    std::optional<uint32_t> restart_count;
 };
 
 // VerifiedQuote exists only if verify_quote said yes: the values are what the TPM's registers held.
@@ -37,6 +42,23 @@ class VerifiedQuote {
 Result<VerifiedQuote> verify_quote(ByteView attest, ByteView signature, const TpmSigningKey& ak,
                                    std::span<const PcrBank> values,
                                    const QuoteExpectation& expected, Checks& checks);
+
+// VerifiedQuoteDigest is a quote whose register values are not at hand: exists only if
+// verify_quote_digest said yes.
+class VerifiedQuoteDigest {
+  public:
+    const TpmAttest& attest() const { return attest_; }
+
+  private:
+    friend struct QuoteVerifier;  // quote.cpp alone
+    explicit VerifiedQuoteDigest(TpmAttest attest) : attest_(std::move(attest)) {}
+    TpmAttest attest_;
+};
+
+// verify_quote_digest verifies all that verify_quote does without the values.
+Result<VerifiedQuoteDigest> verify_quote_digest(ByteView attest, ByteView signature,
+                                                const TpmSigningKey& ak,
+                                                const QuoteExpectation& expected, Checks& checks);
 
 // VerifiedTpmKey is a key that the TPM of the AK certified to hold.
 class VerifiedTpmKey {

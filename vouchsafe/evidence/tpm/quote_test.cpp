@@ -107,6 +107,33 @@ TEST(TpmQuote, RefusesASelectionThatLeavesOutARegister) {
     EXPECT_EQ(refusal(quote.verify()), "TPM-QUOTE-SELECTION");
 }
 
+TEST(TpmQuote, RefusesOtherCounters) {
+    Quote quote;
+    TpmAttest attest = MUST(TpmAttest::parse(quote.bytes));
+    quote.expected.reset_count = attest.clock.reset_count;
+    quote.expected.restart_count = attest.clock.restart_count;
+    EXPECT_TRUE(quote.verify());
+    ++*quote.expected.restart_count;
+    EXPECT_EQ(refusal(quote.verify()), "TPM-QUOTE-COUNTERS");
+    quote.expected.restart_count.reset();
+    --*quote.expected.reset_count;
+    EXPECT_EQ(refusal(quote.verify()), "TPM-QUOTE-COUNTERS");
+}
+
+TEST(TpmQuote, WithoutValuesChecksAllElse) {
+    Quote quote;
+    auto verify = [&quote] {
+        quote.checks = {};
+        return verify_quote_digest(quote.bytes, quote.signature, ak_signing_key(), quote.expected,
+                                   quote.checks);
+    };
+    EXPECT_TRUE(verify());
+    quote.expected.required_pcrs.push_back(8);
+    EXPECT_EQ(refusal(verify()), "TPM-QUOTE-SELECTION");
+    quote.signature.back() ^= 1;
+    EXPECT_EQ(refusal(verify()), "TPM-QUOTE-SIGNATURE");
+}
+
 TEST(TpmQuote, RefusesEveryFlippedBit) {
     Quote quote;
     ASSERT_TRUE(quote.verify());

@@ -1,0 +1,76 @@
+// verify bundle: a verdict of before, verified again from what it rested on.
+#include "app/bundle.h"
+#include "app/cmd_verify.h"
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/crypto/hash.h"
+
+namespace vouchsafe::app {
+
+namespace {
+
+using evidence::Bundle;
+using evidence::BundleFile;
+
+struct BundleCommand {
+    std::string file;
+    VerifyOptions options;
+};
+
+Json files_json(const Bundle& bundle) {
+    Json out = Json::object();
+    for (const auto& [option, files] : bundle.files) {
+        for (const BundleFile& file : files) {
+            Bytes digest = crypto::hash(crypto::HashAlg::sha256, file.bytes);
+            out[option].push_back(fmt::format("{} (sha256 {})", file.name, encode_hex(digest)));
+        }
+    }
+    return out;
+}
+
+Result<Verdict> verify_bundle(const Context& context, const BundleCommand& command,
+                              Checks& checks) {
+    Bytes bytes = TRY(read_evidence(command.file, evidence::kMaxBundle));
+    Bundle bundle = TRY(with_context(Bundle::parse(as_text(bytes)), command.file));
+    bool as_recorded = command.options.at.empty();
+    Time time = as_recorded ? bundle.time : TRY(judged_at(context, command.options));
+    Judgement judgement = TRY(with_context(judge_bundle(context, bundle, time), command.file));
+    if (as_recorded) TRY(evidence::compare_verdicts(bundle.verdict, judgement.document, checks));
+    if (judgement.refusal) return fail(std::move(*judgement.refusal));
+    for (Check& check : judgement.checks) {
+        TRY(checks.require(true, check.code, check.field, check.expected, check.found));
+    }
+    Json facts{{"kind", bundle.kind},
+               {"made_by", bundle.made_by},
+               {"time", format_rfc3339(bundle.time)},
+               {"rules", bundle.rules},
+               {"files", files_json(bundle)},
+               {"verdict", judgement.document["facts"]}};
+    return Verdict{
+        fmt::format("{}, {} {}", judgement.sentence,
+                    as_recorded ? "as recorded at" : "judged again at", format_rfc3339(time)),
+        judgement.document["not_checked"].get<std::vector<std::string>>(), std::move(facts)};
+}
+
+constexpr const char* kExamples = R"(Examples:
+  vouchsafe verify snp --report report.bin --cert vcek.der --crl milan.crl --bundle verdict.json
+  vouchsafe verify bundle verdict.json
+  vouchsafe verify bundle verdict.json --at 2036-01-01T00:00:00Z    # would it hold then?
+Everything is verified again, at the time and by the rules in the bundle, which are shown: whether they
+are yours is for you to say.)";
+
+}  // namespace
+
+void add_verify_bundle(Command verify, Context& context) {
+    auto command = std::make_shared<BundleCommand>();
+    Command made = verify.add("bundle", "a verdict in one file with all that it rests on");
+    made.examples(kExamples);
+    made.argument("FILE", command->file, "what verify ... --bundle wrote; '-' is stdin");
+    made.option("--at", command->options.at, "judge at this time, not at the recorded one",
+                "RFC3339");
+    made.run([&context, command] {
+        return run_verify(context, "bundle", command->options,
+                          [&](Checks& checks) { return verify_bundle(context, *command, checks); });
+    });
+}
+
+}  // namespace vouchsafe::app
