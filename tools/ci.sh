@@ -101,7 +101,7 @@ stage_interop() {
 }
 
 stage_sanitizers() {
-    tools/install_deps.sh build test || return 1
+    tools/install_deps.sh build test clang || return 1
     count "build with ASan and UBSan" configure_and_build asan "$build/asan"
     export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
     run_unit_binaries "$build/asan"
@@ -113,7 +113,7 @@ stage_sanitizers() {
 }
 
 stage_fuzz() {
-    tools/install_deps.sh build fuzz || return 1
+    tools/install_deps.sh build clang || return 1
     count "build of the fuzzers" configure_and_build fuzz "$build/fuzz"
     local fuzzer name work
     for fuzzer in "$build"/fuzz/*_fuzz; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # install_deps.sh GROUP... installs the Debian packages of each group that are missing: build, test,
-# fuzz. It never removes a package: apt-get is told to stop rather than do that.
+# clang. It never removes a package: apt-get is told to stop rather than do that.
 set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config libboost-dev libssl-dev libcurl4-openssl-dev
@@ -9,7 +9,7 @@ build=(build-essential cmake ninja-build pkg-config libboost-dev libssl-dev libc
 [ "$(dpkg --print-architecture)" = amd64 ] && build+=(libipsec-mb-dev)
 test=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-cryptography tpm2-tools openssl
     procps clang-format-16)
-fuzz=(clang-16 libclang-rt-16-dev)
+clang=(clang-16 libclang-rt-16-dev)
 
 wanted=()
 for group in "$@"; do
@@ -20,8 +20,8 @@ for group in "$@"; do
             command -v node >/dev/null || wanted+=(nodejs)
             command -v npm >/dev/null || wanted+=(npm)
             ;;
-        fuzz) wanted+=("${fuzz[@]}") ;;
-        *) echo "install_deps.sh: unknown group '$group' (build, test, fuzz)" >&2; exit 2 ;;
+        clang) wanted+=("${clang[@]}") ;;
+        *) echo "install_deps.sh: unknown group '$group' (build, test, clang)" >&2; exit 2 ;;
     esac
 done
 
