@@ -14,6 +14,7 @@ using crypto::Crl;
 namespace {
 
 constexpr std::string_view kSignerName = "Intel SGX TCB Signing";
+constexpr size_t kMaxChain = 8;
 
 bool is_json_space(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -98,9 +99,21 @@ Result<Parts> split(const std::string& json, std::string_view member) {
 
 }  // namespace
 
+Result<std::vector<Certificate>> parse_chain_to_root(std::string_view pem,
+                                                     const Certificate& root) {
+    std::string root_pem = root.pem();
+    bool ends_in_root = pem.size() > root_pem.size() && pem.ends_with(root_pem);
+    if (!ends_in_root) return Certificate::parse_pem_bundle(pem, kMaxChain);
+    pem.remove_suffix(root_pem.size());
+    auto out = TRY(Certificate::parse_pem_bundle(pem, kMaxChain - 1));
+    out.push_back(root);
+    return out;
+}
+
 Result<Certificate> CollateralVerifier::verify_signer(const std::string& chain,
-                                                      std::string_view member) const {
-    auto certificates = Certificate::parse_pem_bundle(chain, 4);
+                                                      std::string_view member) {
+    if (verified_ && verified_->chain == chain) return verified_->certificate;
+    auto certificates = parse_chain_to_root(chain, root_);
     bool formed = certificates && certificates->size() == 2;
     std::string expected = fmt::format("{} and the pinned root", kSignerName);
     TRY(checks_.require(formed, "TDX-COLLATERAL-CHAIN", member, expected,
@@ -124,11 +137,12 @@ Result<Certificate> CollateralVerifier::verify_signer(const std::string& chain,
                                     format_rfc3339(signer.not_after())),
                         format_rfc3339(now_)));
     if (root_crl_ != nullptr) TRY(check_not_revoked(*root_crl_, signer, kSignerName, checks_));
+    verified_ = Signer{chain, signer};
     return signer;
 }
 
 Result<std::string> CollateralVerifier::verify_signature(const SignedJson& document,
-                                                         std::string_view member) const {
+                                                         std::string_view member) {
     auto found = split(document.json, member);
     TRY(checks_.require(found.has_value(), "TDX-COLLATERAL-FORM", member,
                         "an object and its signature",
@@ -136,9 +150,8 @@ Result<std::string> CollateralVerifier::verify_signature(const SignedJson& docum
     Parts parts = TRY(std::move(found));
     Certificate signer = TRY(verify_signer(document.issuer_chain, member));
     auto key = signer.public_key();
-    auto verified =
-        key ? key->verify(crypto::SigAlg::es256, as_bytes(parts.inner), parts.signature)
-            : Result<void>(fail(key.error()));
+    auto verified = key ? key->verify(crypto::SigAlg::es256, as_bytes(parts.inner), parts.signature)
+                        : Result<void>(fail(key.error()));
     TRY(checks_.require(verified.has_value(), "TDX-COLLATERAL-SIGNATURE", member,
                         "made by Intel's TCB signing key",
                         verified ? "holds" : verified.error().message));
@@ -153,7 +166,7 @@ Result<void> CollateralVerifier::check_dates(Time issued, Time next_update,
         format_rfc3339(now_));
 }
 
-Result<TcbInfo> CollateralVerifier::verify_tcb_info(const SignedJson& document) const {
+Result<TcbInfo> CollateralVerifier::verify_tcb_info(const SignedJson& document) {
     std::string inner = TRY(verify_signature(document, "tcbInfo"));
     auto parsed = parse_tcb_info(inner);
     TRY(checks_.require(parsed.has_value(), "TDX-COLLATERAL-FORM", "tcbInfo", "TDX, version 3",
@@ -163,7 +176,7 @@ Result<TcbInfo> CollateralVerifier::verify_tcb_info(const SignedJson& document) 
     return info;
 }
 
-Result<QeIdentity> CollateralVerifier::verify_qe_identity(const SignedJson& document) const {
+Result<QeIdentity> CollateralVerifier::verify_qe_identity(const SignedJson& document) {
     std::string inner = TRY(verify_signature(document, "enclaveIdentity"));
     auto parsed = parse_qe_identity(inner);
     TRY(checks_.require(parsed.has_value(), "TDX-COLLATERAL-FORM", "enclaveIdentity",

@@ -104,7 +104,14 @@ struct TdxCollateral {
     std::optional<Bytes> pck_crl;   // of the PCK's issuer: platform or processor CA
 };
 
+// parse_chain_to_root reads certificates as PEM, of which the last one usually is the pinned root:
+// then that one is not read again, because reading a certificate costs twice what verifying one
+// does. Fails as Certificate::parse_pem_bundle does.
+Result<std::vector<crypto::Certificate>> parse_chain_to_root(std::string_view pem,
+                                                             const crypto::Certificate& root);
+
 // CollateralVerifier verifies collateral at one time under Intel's root. Borrows what it is given.
+// A signer's chain that comes twice is verified once.
 class CollateralVerifier {
   public:
     // root_crl may be nullptr: then the signers are not looked up in it.
@@ -114,19 +121,23 @@ class CollateralVerifier {
 
     // The signature is verified over the bytes of the inner object as they were served, and these
     // very bytes are then parsed. Fail with the checks TDX-COLLATERAL-* and TDX-REVOKED.
-    Result<TcbInfo> verify_tcb_info(const SignedJson& document) const;
-    Result<QeIdentity> verify_qe_identity(const SignedJson& document) const;
+    Result<TcbInfo> verify_tcb_info(const SignedJson& document);
+    Result<QeIdentity> verify_qe_identity(const SignedJson& document);
 
   private:
-    Result<std::string> verify_signature(const SignedJson& document, std::string_view member) const;
-    Result<crypto::Certificate> verify_signer(const std::string& chain,
-                                              std::string_view member) const;
+    struct Signer {
+        std::string chain;
+        crypto::Certificate certificate;
+    };
+    Result<std::string> verify_signature(const SignedJson& document, std::string_view member);
+    Result<crypto::Certificate> verify_signer(const std::string& chain, std::string_view member);
     Result<void> check_dates(Time issued, Time next_update, std::string_view member) const;
 
     const crypto::Certificate& root_;
     const crypto::Crl* root_crl_;
     Time now_;
     Checks& checks_;
+    std::optional<Signer> verified_;
 };
 
 // verify_crl reads a list and verifies that `issuer` signed it and that it is current. Fails with

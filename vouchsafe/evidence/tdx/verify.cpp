@@ -81,7 +81,8 @@ class TdxVerifier {
     }
 
     Result<PckChain> read_chain(const TdxQuote& quote) {
-        auto chain = Certificate::parse_pem_bundle(quote.pck_chain, 8);
+        auto chain = anchors_.intel ? parse_chain_to_root(quote.pck_chain, *anchors_.intel)
+                                    : Certificate::parse_pem_bundle(quote.pck_chain);
         TRY(checks_.require(chain && chain->size() == 3, "TDX-CHAIN-FORM", "PCK chain",
                             "three certificates",
                             chain ? fmt::format("{}", chain->size()) : chain.error().message));
