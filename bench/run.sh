@@ -24,6 +24,15 @@ echo "== seal and open in memory"
 echo "== event log of 60 KB"
 "$build/event_log_bench"
 
+echo "== ECDSA P-384 by library"
+"$build/p384_bench"
+
+echo "== SEV-SNP report"
+"$build/snp_bench"
+
+echo "== TD quote"
+"$build/tdx_bench"
+
 echo "== sealed file to rows"
 "$build/table_bench" "${TABLE_ROWS:-1000000}"
 
