@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "vouchsafe/crypto/x509.h"
+#include "vouchsafe/evidence/tpm/ak_cert_use.h"
 
 using namespace vouchsafe;
 using crypto::Certificate;
@@ -34,6 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     (void)cert->is_ca();
     (void)cert->dns_names();
     (void)cert->signature_is_pss_sha384();
+    if (auto use = evidence::CertificateUse::parse(*cert)) (void)use->usage_text();
     (void)cert->extension("1.3.6.1.4.1.3704.1.4").has_value();
     (void)cert->verify_signed_by(*cert).has_value();
     return 0;
