@@ -544,9 +544,8 @@ constexpr CheckInfo kCatalog[] = {
      "Log and quote are of different boots, the log was changed, or something extended this "
      "register "
      "that is not in the log. Take both again, one after the other."},
-    // --- UVM endorsements (evidence/uvm). DIDX509 = did-x509 method specification; UVM =
-    // Microsoft's
-    // statement about the utility VMs of Azure's confidential containers.
+    // --- UVM endorsements (evidence/uvm). DIDX509 = did-x509 method specification. UVM = what
+    // Microsoft states about the utility VMs of Azure's confidential containers.
     {"UVM-FORM", Code::bad_evidence,
      "The endorsement is a COSE_Sign1 with issuer, feed and certificates in its protected header.",
      "RFC 9052, 3 and 4.2; RFC 9360, 2; UVM, protected header",
