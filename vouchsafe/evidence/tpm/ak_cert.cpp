@@ -38,6 +38,12 @@ const Certificate* find_issuer(const Certificate& subject, const std::vector<Cer
     return found == from.end() ? nullptr : &*found;
 }
 
+// name_of names a certificate in checks: those of TPMs may have no subject.
+std::string name_of(const Certificate& certificate) {
+    std::string subject = certificate.subject();
+    return subject.empty() ? "certificate " + certificate.serial_hex() : subject;
+}
+
 void add(std::vector<Certificate>& out, std::span<const Certificate> more) {
     out.insert(out.end(), more.begin(), more.end());
 }
@@ -104,7 +110,7 @@ class VtpmCertificateVerifier {
             if (root != nullptr) return out;
             current = next;
         }
-        return fail(Code::bad_evidence, "no trusted issuer of {} ({})", current->subject(),
+        return fail(Code::bad_evidence, "no trusted issuer of {} ({})", name_of(*current),
                     current->issuer());
     }
 
@@ -131,7 +137,7 @@ class VtpmCertificateVerifier {
 
     Result<void> check_dates(const Certificate& certificate) {
         return checks_.require(
-            certificate.valid_at(now_), "AK-CERT-DATES", certificate.subject(),
+            certificate.valid_at(now_), "AK-CERT-DATES", name_of(certificate),
             fmt::format("valid from {} to {}", format_rfc3339(certificate.not_before()),
                         format_rfc3339(certificate.not_after())),
             format_rfc3339(now_));
@@ -150,7 +156,7 @@ class VtpmCertificateVerifier {
                 found += fmt::format("; purposes {}", fmt::join(use->purposes, ", "));
             }
         }
-        return checks_.require(fits, "AK-CERT-USAGE", leaf.subject(),
+        return checks_.require(fits, "AK-CERT-USAGE", name_of(leaf),
                                fmt::format("the certificate of an {}", vtpm_key_name(key)), found);
     }
 
