@@ -78,7 +78,8 @@ Result<TpmAttest> verify_statement(ByteView attest, ByteView signature, const Tp
                            encode_hex(quote.extra_data)));
     }
     TRY(check_counter("quote resetCount", quote.clock.reset_count, expected.reset_count, checks));
-    TRY(check_counter("quote restartCount", quote.clock.restart_count, expected.restart_count, checks));
+    TRY(check_counter("quote restartCount", quote.clock.restart_count, expected.restart_count,
+                      checks));
     TRY(check_selection(quote.pcr_selection, expected, checks));
     return quote;
 }
