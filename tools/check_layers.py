@@ -36,7 +36,7 @@ def declared_dependencies():
         words = match.group(2).split()
         names, taking = set(), False
         for word in words:
-            if word in ("DEPENDS", "LIBS", "INCLUDES"):
+            if word in ("DEPENDS", "LIBS", "INCLUDES", "APART"):
                 taking = word == "DEPENDS"
             elif taking:
                 names.add(word)

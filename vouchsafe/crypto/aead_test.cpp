@@ -7,13 +7,10 @@
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/crypto/test_support.h"
 
 namespace vouchsafe::crypto {
 namespace {
-
-Bytes hex(std::string_view text) {
-    return MUST(decode_hex(text));
-}
 
 std::vector<AeadEngine> engines() {
     std::vector<AeadEngine> out = {AeadEngine::openssl};
@@ -51,7 +48,7 @@ const std::string kAad = "feedfacedeadbeeffeedfacedeadbeefabaddad2";
 const std::string kPlain60 =
     "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b5"
     "25b16aedf5aa0de657ba637b39";
-const Vector kVectors[] = {
+const Vector kCases[] = {
     {4, kKey128, kNonce, kAad, kPlain60,
      "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e21d514b25466931c7d8f6a5aac84"
      "aa051ba30b396a0aac973d58e091",
@@ -82,7 +79,7 @@ void expect_vector(AesGcm& gcm, const Vector& v) {
 }
 
 TEST(AesGcm, GivesThePublishedValuesWithBothEngines) {
-    for (const Vector& v : kVectors) {
+    for (const Vector& v : kCases) {
         AesGcm any = MUST(AesGcm::create_any(hex(v.key)));
         expect_vector(any, v);
         for (AeadEngine engine : engines()) {

@@ -4,15 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/crypto/test_support.h"
 
 namespace vouchsafe::crypto {
 namespace {
 
 using ::testing::HasSubstr;
-
-Bytes hex(std::string_view text) {
-    return MUST(decode_hex(text));
-}
 
 // RFC 9052, appendix C.2.1, and the key "11" of C.7.1.
 constexpr std::string_view kExample =

@@ -12,10 +12,10 @@ namespace {
 
 using testing::HasSubstr;
 
-const Path kVectors = Path(VS_SOURCE_DIR) / "tests/vectors/tdx";
+const Path kCollateral = Path(VS_SOURCE_DIR) / "tests/vectors/tdx";
 
 Bytes file(std::string_view name) {
-    return MUST(read_file(kVectors / name));
+    return MUST(read_file(kCollateral / name));
 }
 Crl list(std::string_view name) {
     return MUST(Crl::parse_any(file(name)));

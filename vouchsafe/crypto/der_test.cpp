@@ -3,14 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/crypto/test_support.h"
 
 namespace vouchsafe::crypto {
 namespace {
-
-Bytes hex(std::string text) {
-    std::erase(text, ' ');
-    return MUST(decode_hex(text));
-}
 
 // oid is "refused" for what does not parse.
 std::string oid(const std::string& text) {

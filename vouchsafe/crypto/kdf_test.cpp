@@ -3,13 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/crypto/test_support.h"
 
 namespace vouchsafe::crypto {
 namespace {
-
-Bytes hex(std::string_view text) {
-    return MUST(decode_hex(text));
-}
 
 // RFC 5869, A.1 to A.3.
 TEST(Hkdf, GivesThePublishedKeys) {

@@ -12,6 +12,7 @@
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/openssl.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/crypto/test_support.h"
 
 namespace vouchsafe::crypto {
 namespace {
@@ -20,9 +21,6 @@ using testing::HasSubstr;
 
 const Path kVectors = Path(VS_SOURCE_DIR) / "tests/vectors/crypto";
 
-Bytes hex(std::string_view text) {
-    return MUST(decode_hex(text));
-}
 Bytes b64(std::string_view text) {
     return MUST(decode_base64url(text));
 }
@@ -43,12 +41,6 @@ HashAlg hash_from(const Json& name) {
            : name == "sha256" ? HashAlg::sha256
            : name == "sha384" ? HashAlg::sha384
                               : HashAlg::sha512;
-}
-
-template <typename T>
-Code code_of(const Result<T>& result) {
-    EXPECT_FALSE(result.has_value());
-    return result ? Code::internal : result.error().code;
 }
 
 // --- RFC 7515, appendix A

@@ -5,19 +5,10 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/file.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/crypto/test_support.h"
 
 namespace vouchsafe::crypto {
 namespace {
-
-Bytes hex(std::string_view text) {
-    return MUST(decode_hex(text));
-}
-
-template <typename T>
-Code code_of(const Result<T>& result) {
-    EXPECT_FALSE(result.has_value());
-    return result ? Code::internal : result.error().code;
-}
 
 TEST(AesKeyWrap, GivesTheValuesOfRfc3394) {
     struct Case {

@@ -6,6 +6,7 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/file.h"
 #include "vouchsafe/crypto/openssl.h"
+#include "vouchsafe/crypto/test_support.h"
 
 namespace vouchsafe::crypto {
 namespace {
@@ -13,11 +14,11 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-const Path kVectors = Path(VS_SOURCE_DIR) / "tests/vectors/certs";
+const Path kCertificates = Path(VS_SOURCE_DIR) / "tests/vectors/certs";
 const std::string kAmd = "1.3.6.1.4.1.3704.1";  // AMD 57230, table 8
 
 Bytes file(std::string_view name) {
-    return MUST(read_file(kVectors / name));
+    return MUST(read_file(kCertificates / name));
 }
 
 Certificate vcek(std::string_view name) {
@@ -31,12 +32,6 @@ std::vector<Certificate> amd_chain(std::string_view name) {
 
 Bytes extension(const Certificate& cert, const std::string& oid) {
     return MUST(cert.extension(oid)).value_or(Bytes{});
-}
-
-template <typename T>
-Code code_of(const Result<T>& result) {
-    EXPECT_FALSE(result.has_value());
-    return result ? Code::internal : result.error().code;
 }
 
 // read_everything calls whatever reads a certificate.
@@ -335,10 +330,6 @@ TEST(Certificate, AcceptsNegativeSerialNumbersButNoMalformedTimes) {
 }
 
 // --- DER values
-
-Bytes hex(std::string_view text) {
-    return MUST(decode_hex(text));
-}
 
 TEST(Der, IntegersComeBackAsTheyWent) {
     for (uint64_t value : {uint64_t{0}, uint64_t{1}, uint64_t{127}, uint64_t{128}, uint64_t{255},
