@@ -2,6 +2,9 @@
 #include "app/evidence_files.h"
 #include "app/show.h"
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/crypto/cose.h"
+#include "vouchsafe/evidence/boot/ccel.h"
+#include "vouchsafe/evidence/boot/ima.h"
 #include "vouchsafe/evidence/bundle.h"
 #include "vouchsafe/evidence/facts.h"
 #include "vouchsafe/evidence/tpm/pcr_values.h"
@@ -52,6 +55,25 @@ std::optional<Inspected> read_tdx(ByteView bytes) {
     return Inspected{"tdx-quote", "a quote of an Intel trust domain", facts_of(*quote)};
 }
 
+// An enclave's quote (DCAP, A.4): recognised, so that nobody takes it for a confidential VM's.
+std::optional<Inspected> read_sgx(ByteView bytes) {
+    constexpr std::string_view kIntelQe = "939a7233f79c4ca9940a0db3957f0607";
+    constexpr size_t kHeader = 48, kReport = 384;
+    if (bytes.size() < kHeader + kReport) return std::nullopt;
+    bool version_3 = bytes[0] == 3 && bytes[1] == 0 && all_zero(bytes.subspan(4, 4));
+    if (!version_3 || encode_hex(bytes.subspan(12, 16)) != kIntelQe) return std::nullopt;
+    ByteView report = bytes.subspan(kHeader, kReport);
+    auto hex = [&](size_t offset, size_t size) { return encode_hex(report.subspan(offset, size)); };
+    return Inspected{"sgx-quote", "a quote of an SGX enclave, which is no confidential VM",
+                     Json{{"version", 3},
+                          {"attributes", hex(48, 16)},
+                          {"mrenclave", hex(64, 32)},
+                          {"mrsigner", hex(128, 32)},
+                          {"isv_prod_id", report[256] | report[257] << 8},
+                          {"isv_svn", report[258] | report[259] << 8},
+                          {"report_data", hex(320, 64)}}};
+}
+
 std::optional<Inspected> read_attest(ByteView bytes) {
     auto attest = TpmAttest::parse(bytes);
     if (!attest || attest->magic != kTpmGenerated) return std::nullopt;
@@ -72,6 +94,73 @@ std::optional<Inspected> read_log(ByteView bytes) {
     auto log = EventLog::parse(bytes);
     if (!log || log->events().empty()) return std::nullopt;
     return Inspected{"event-log", "a firmware's event log", facts_of(*log)};
+}
+
+std::optional<Inspected> read_td_log(ByteView bytes) {
+    auto log = TdEventLog::parse(bytes);
+    if (!log || log->events().empty()) return std::nullopt;
+    return Inspected{"td-event-log", "the event log of an Intel trust domain", facts_of(*log)};
+}
+
+std::optional<Inspected> read_ima(ByteView bytes) {
+    auto list = ImaList::parse(bytes);
+    if (!list) return std::nullopt;
+    return Inspected{"ima-list", "what a Linux kernel measured (IMA)", facts_of(*list)};
+}
+
+std::string label_of(const Cbor& key) {
+    if (auto text = key.to_text()) return std::string(*text);
+    return key.to_integer() ? fmt::format("{}", *key.to_integer()) : "other";
+}
+
+Json cbor_json(const Cbor& value) {
+    switch (value.kind) {
+        case Cbor::Kind::unsigned_integer:
+            return value.number;
+        case Cbor::Kind::negative_integer:
+            return value.to_integer() ? Json(*value.to_integer()) : Json("beyond 64 bits");
+        case Cbor::Kind::bytes:
+            return encode_hex(value.string);
+        case Cbor::Kind::text:
+            return *value.to_text();
+        case Cbor::Kind::boolean:
+            return value.number == 1;
+        case Cbor::Kind::tag:
+            return cbor_json(value.items[0]);
+        case Cbor::Kind::null:
+        case Cbor::Kind::undefined:
+            return nullptr;
+        case Cbor::Kind::array: {
+            Json out = Json::array();
+            for (const Cbor& item : value.items) out.push_back(cbor_json(item));
+            return out;
+        }
+        case Cbor::Kind::map: {
+            Json out = Json::object();
+            for (size_t i = 0; i + 1 < value.items.size(); i += 2) {
+                out[label_of(value.items[i])] = cbor_json(value.items[i + 1]);
+            }
+            return out;
+        }
+    }
+    return nullptr;
+}
+
+std::optional<Inspected> read_cose(ByteView bytes) {
+    auto message = crypto::parse_cose_sign1(bytes);
+    if (!message) return std::nullopt;
+    Json header = cbor_json(message->header);
+    header.erase(fmt::format("{}", crypto::kCoseX5chain));  // shown as certificates
+    Json chain = Json::array();
+    for (const crypto::Certificate& certificate : message->chain) {
+        chain.push_back(facts_of(certificate));
+    }
+    auto payload = parse_json(as_text(message->payload));
+    return Inspected{"cose-sign1", "a signed statement (COSE_Sign1)",
+                     Json{{"header", std::move(header)},
+                          {"unprotected", cbor_json(message->unprotected)},
+                          {"certificates", std::move(chain)},
+                          {"payload", payload ? *payload : Json(encode_hex(message->payload))}}};
 }
 
 std::optional<Inspected> read_sealed(ByteView bytes) {
@@ -152,9 +241,10 @@ std::optional<Inspected> read_json(ByteView bytes) {
 }
 
 // In this order: the first that can read it wins, so the forms with the plainest marks come first.
-constexpr Reading kReadings[] = {read_hcl,          read_snp,   read_tdx,         read_attest,
-                                 read_sealed,       read_log,   read_bundle,      read_json,
-                                 read_certificates, read_token, read_public_area, read_pcrs};
+constexpr Reading kReadings[] = {read_hcl,          read_snp,    read_tdx,         read_sgx,
+                                 read_attest,       read_sealed, read_log,         read_td_log,
+                                 read_ima,          read_cose,   read_bundle,      read_json,
+                                 read_certificates, read_token,  read_public_area, read_pcrs};
 
 // inspect_bytes goes through the readings. Of a file that is longer than evidence can be the
 // beginning is read, and only a sealed file is known by that.
@@ -190,8 +280,8 @@ Result<int> run_inspect(const Context& context, const std::string& file) {
 constexpr const char* kExamples = R"(Examples:
   vouchsafe inspect report.bin
   vouchsafe inspect token.jwt --json | jq .facts.payload
-Reads SEV-SNP and HCL reports, TD quotes, TPM quotes, public areas and register values, event logs, certificates,
-tokens, key sets and sealed files. It says what a file claims, never that it is true: that is verify.)";
+Reads SEV-SNP and HCL reports, TD and SGX quotes, TPM quotes, public areas and register values, event logs of firmware,
+trust domains and kernels (IMA), certificates, tokens and key sets, COSE statements, bundles and sealed files. It says what a file claims, never that it is true: that is verify.)";
 
 }  // namespace
 

@@ -81,7 +81,7 @@ void add_verify(Command app, Context& context) {
     add_verify_hcl(group, context);
     add_verify_tdx(group, context);
     add_verify_log(group, context);
-    add_verify_tpm(group, context);
+    add_verify_ak(group, context);
     add_verify_quote(group, context);
     add_verify_statement(group, context);
     add_verify_bundle(group, context);

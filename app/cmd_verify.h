@@ -5,7 +5,7 @@
 
 namespace vouchsafe::app {
 
-void add_verify_tpm(Command verify, Context& context);  // ak-cert
+void add_verify_ak(Command verify, Context& context);
 void add_verify_log(Command verify, Context& context);  // event-log
 void add_verify_quote(Command verify, Context& context);
 void add_verify_snp(Command verify, Context& context);

@@ -55,7 +55,8 @@ Result<QuoteExpectation> expected_of(const QuoteCommand& command, ByteView attes
     return out;
 }
 
-// A certificate says whose the key is; a bare key does not.
+// A certificate says whose the key is; a bare key does not. There is no option for its issuers'
+// revocation lists, so that is told as not checked.
 Result<void> verify_chain(const AkFile& ak, Time now, Unchecked& unchecked, Checks& checks) {
     if (ak.certificate.empty()) return unchecked.leave_out(kAkChain, checks);
     TRY(verify_ak_certificate(ak.certificate, ak.key, vendor_anchors(), now, checks));
@@ -102,7 +103,9 @@ Result<Verdict> verify_tpm_quote(const Context& context, const QuoteCommand& com
     if (!quoted.pcrs.is_null()) facts["pcrs"] = std::move(quoted.pcrs);
     facts["ak_attributes"] =
         ak.area ? facts_of(*ak.area)["attributes"] : Json("unknown: the file holds the key alone");
-    return Verdict{"TPM quote by this key", unchecked.list(), std::move(facts)};
+    std::vector<std::string> not_checked = unchecked.list();
+    if (!ak.certificate.empty()) not_checked.emplace_back("revocation");
+    return Verdict{"TPM quote by this key", std::move(not_checked), std::move(facts)};
 }
 
 constexpr const char* kExamples = R"(Examples:

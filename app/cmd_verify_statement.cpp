@@ -25,7 +25,8 @@ Result<Verdict> verify_release_file(const Context& context, const ReleaseCommand
     std::string jws = TRY(with_context(guest::read_release_answer(as_text(file)), command.jws));
     guest::ReleaseTrust trust{command.host, guest::azure_vault_roots(), now};
     auto answer = TRY(guest::verify_release_answer(jws, trust, checks));
-    return Verdict{fmt::format("key release by {}", answer.host()), {}, guest::facts_of(answer)};
+    return Verdict{
+        fmt::format("key release by {}", answer.host()), {"revocation"}, guest::facts_of(answer)};
 }
 
 Result<Verdict> verify_uvm_file(const Context& context, const UvmCommand& command, Checks& checks) {
@@ -42,7 +43,7 @@ Result<Verdict> verify_uvm_file(const Context& context, const UvmCommand& comman
         TRY(evidence::verify_uvm(cose, evidence::vendor_uvm_issuers(), rules, now, checks));
     return Verdict{fmt::format("endorsement of a utility VM ({}, version {})",
                                verified.endorsement().feed, verified.endorsement().guest_svn),
-                   {},
+                   {"revocation"},
                    evidence::facts_of(verified)};
 }
 

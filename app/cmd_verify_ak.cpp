@@ -33,7 +33,7 @@ Result<Verdict> verify_ak_cert(const Context& context, const AkCertCommand& comm
     facts["root"] = verified.root().subject();
     return Verdict{fmt::format("certificate of an {} ({})", vtpm_key_name(verified.key()),
                                tier_name(verified.tier())),
-                   {},
+                   {"revocation"},
                    std::move(facts)};
 }
 
@@ -45,7 +45,7 @@ no quotes.)";
 
 }  // namespace
 
-void add_verify_tpm(Command verify, Context& context) {
+void add_verify_ak(Command verify, Context& context) {
     auto cert = std::make_shared<AkCertCommand>();
     Command made = verify.add("ak-cert", "the certificate of an attestation key");
     made.examples(kAkExamples);
