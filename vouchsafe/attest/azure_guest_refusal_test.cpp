@@ -63,7 +63,7 @@ TEST(AttestAzureGuest, RefusesEveryPieceOfEvidenceThatIsChanged) {
               "TPM-CERTIFY-NAME");
     EXPECT_EQ(refused_evidence([](Evidence& e) { e.ak_public.back() ^= 2; }), "HCL-AK");
     EXPECT_EQ(refused_evidence([](Evidence& e) { e.ak_certificate.clear(); }), "AK-CERT-PRESENT");
-    EXPECT_EQ(refused_evidence([](Evidence& e) { e.event_log.clear(); }), "LOG-PRESENT");
+    EXPECT_EQ(refused_evidence([](Evidence& e) { e.event_log.clear(); }), "LOG-LOST");
     EXPECT_EQ(refused_evidence([](Evidence& e) { e.event_log.pop_back(); }), "LOG-FORM");
 }
 

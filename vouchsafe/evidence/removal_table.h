@@ -42,7 +42,6 @@ inline std::string_view removal_file(std::string_view code) {
                                                                        {"AK-CERT-PRESENT", "azure"},
                                                                        {"TPM-KEY-FORM", "azure"},
                                                                        {"TPM-PCR-VALUES", "azure"},
-                                                                       {"LOG-PRESENT", "azure"},
                                                                        {"AK-", "tpm"},
                                                                        {"TPM-", "tpm"},
                                                                        {"LOG-", "boot"},

@@ -97,8 +97,7 @@ Result<VerifiedQuote> check_quote(const AzureGuestEvidence& evidence, const TpmS
 Result<std::optional<BootFacts>> check_boot(const AzureGuestEvidence& evidence, const PcrBank& pcrs,
                                             const AzureGuestRules& rules, Checks& checks) {
     if (evidence.event_log.empty() && !rules.require_secure_boot) return std::optional<BootFacts>{};
-    TRY(checks.require(!evidence.event_log.empty(), "LOG-PRESENT", "event log", "present",
-                       evidence.event_log.empty() ? "none" : "present"));
+    TRY(check_log_present(evidence.event_log, {{pcrs}}, checks));
     EventLog log = TRY(EventLog::parse(evidence.event_log, checks));
     ReplayedLog replayed = TRY(verify_event_log(std::move(log), pcrs, checks));
     BootFacts facts = TRY(read_boot_facts(replayed, checks));

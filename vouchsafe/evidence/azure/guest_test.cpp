@@ -56,7 +56,7 @@ TEST(AzureGuest, RefusesWhatTheMachineGotWrong) {
              {"AK-CERT-KEY", [](Guest& g) { g.certified_ak = &ephemeral_key(); }},
              {"LOG-REPLAY-PCR", [](Guest& g) { g.after_boot = [](PcrBank& p) { extend(p, 4); }; }},
              {"BOOT-SECURE-BOOT", [](Guest& g) { g.boot = "local/sb-off-uki/"; }},
-             {"LOG-PRESENT", [](Guest& g) { g.boot = "local/sb-off-shim-grub-nolog/"; }},
+             {"LOG-LOST", [](Guest& g) { g.boot = "local/sb-off-shim-grub-nolog/"; }},
              {"TPM-QUOTE-SELECTION",
               [](Guest& g) { g.after_boot = [](PcrBank& p) { p.values.erase(7); }; }},
              {"TPM-KEY-ATTRIBUTES", [](Guest& g) { g.key_attributes |= kTpmaUserWithAuth; }},
@@ -105,7 +105,7 @@ TEST(AzureGuest, RefusesWhatWasChangedOnTheWay) {
                   e.pcr_set.push_back(8);
                   e.pcr_values.push_back({8, Bytes(32)});
               }},
-             {"LOG-PRESENT", [](auto& e) { e.event_log.clear(); }},
+             {"LOG-LOST", [](auto& e) { e.event_log.clear(); }},
              {"LOG-FORM", [](auto& e) { e.event_log.pop_back(); }},
              {"TPM-KEY-FORM", [](auto& e) { e.encryption_key.push_back(0); }},
              {"TPM-CERTIFY-NAME", [](auto& e) { e.encryption_key.back() ^= 2; }},

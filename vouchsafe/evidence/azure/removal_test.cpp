@@ -81,7 +81,6 @@ RemovalTable tpm_rows() {
         {"AK-CERT-PRESENT", {sent([](auto& e) { e.ak_certificate.clear(); }), "AK-CERT-FORM"}},
         {"TPM-PCR-VALUES", {sent([](auto& e) { e.pcr_set.push_back(8); })}},
         {"TPM-KEY-FORM", {machine([](Guest& guest) { guest.key_scheme = kTpmAlgOaep; })}},
-        {"LOG-PRESENT", {sent([](auto& e) { e.event_log.clear(); }), "LOG-FORM"}},
     };
 }
 

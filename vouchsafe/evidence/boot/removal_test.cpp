@@ -46,6 +46,10 @@ RemovalTable log_rows() {
         Checks checks;
         return outcome(check_secure_boot(BootFacts{}, checks));
     };
+    auto no_log = [] {
+        Checks checks;
+        return outcome(check_log_present({}, {}, checks));
+    };
     auto form = [cut] {
         Checks checks;
         return outcome(EventLog::parse(cut, checks));
@@ -54,6 +58,7 @@ RemovalTable log_rows() {
             {"LOG-BANK", {replayed({HashAlg::sha1, {{7, Bytes(20)}}})}},
             {"LOG-REPLAY-PCR", {replayed(changed)}},
             {"LOG-SECURE-BOOT", {two_states}},
+            {"LOG-PRESENT", {no_log}},
             {"LOG-LOST", {lost, "LOG-PRESENT"}},
             {"LOG-NOT-CHECKED", {unconfirmed}},
             {"BOOT-SECURE-BOOT", {secure_boot_off}}};
