@@ -1,10 +1,7 @@
 // What the Secure Boot variables in a confirmed PCR 7 say about the keys a machine boots with.
 // Pure.
-//
-// UEFI specification, 32.4.1 "Signature Database": a variable is a sequence of EFI_SIGNATURE_LIST.
 #pragma once
 
-#include "vouchsafe/base/bytes.h"
 #include "vouchsafe/evidence/boot/boot_facts.h"
 
 namespace vouchsafe::attest {
@@ -19,14 +16,5 @@ struct SecureBootKeys {
 };
 
 SecureBootKeys read_secure_boot_keys(const evidence::BootFacts& facts);
-
-// parse_signature_database returns the entries of a variable's data; an entry is a certificate
-// (DER) or something else, such as the hash of an image. Code::invalid if the lists do not fit the
-// bytes.
-struct SignatureEntry {
-    bool is_certificate = false;
-    Bytes data;
-};
-Result<std::vector<SignatureEntry>> parse_signature_database(ByteView data);
 
 }  // namespace vouchsafe::attest

@@ -38,38 +38,6 @@ Bytes microsoft(const std::string& name) {
     return MUST(read_file(Path(VS_SOURCE_DIR) / "tests/vectors/secure_boot" / name));
 }
 
-TEST(SignatureDatabase, ReadsListsOfCertificatesAndHashes) {
-    Bytes data =
-        joined({list(kX509, {{1, 2, 3}}), list(Bytes(16, 9), {Bytes(32, 4), Bytes(32, 5)})});
-    auto entries = MUST(parse_signature_database(data));
-    ASSERT_EQ(entries.size(), 3u);
-    EXPECT_TRUE(entries[0].is_certificate);
-    EXPECT_EQ(entries[0].data, (Bytes{1, 2, 3}));
-    EXPECT_FALSE(entries[1].is_certificate);
-    EXPECT_EQ(entries[2].data, Bytes(32, 5));
-    EXPECT_TRUE(MUST(parse_signature_database({})).empty());
-}
-
-TEST(SignatureDatabase, RefusesEveryTruncationAndSizesThatDoNotFit) {
-    Bytes data = list(kX509, {Bytes(8, 1), Bytes(8, 2)});
-    for (size_t size = 1; size < data.size(); ++size) {
-        EXPECT_FALSE(parse_signature_database(ByteView(data).first(size))) << size;
-    }
-    auto with = [&](size_t offset, uint32_t value) {
-        Bytes changed = data;
-        for (size_t i = 0; i < 4; ++i) changed[offset + i] = static_cast<uint8_t>(value >> (8 * i));
-        return parse_signature_database(changed).has_value();
-    };
-    EXPECT_TRUE(with(16, static_cast<uint32_t>(data.size())));
-    EXPECT_FALSE(with(16, 27));
-    EXPECT_FALSE(with(16, UINT32_MAX));
-    EXPECT_FALSE(with(20, UINT32_MAX));
-    EXPECT_FALSE(with(20, 1));
-    EXPECT_FALSE(with(24, 0));
-    EXPECT_FALSE(with(24, 16));
-    EXPECT_FALSE(with(24, 23));
-}
-
 TEST(SecureBootKeys, AreTheDefaultOnesOnlyIfNothingElseIsThere) {
     Bytes kek = list(kX509, {microsoft("MicCorKEKCA2011_2011-06-24.crt")});
     Bytes windows = list(kX509, {microsoft("MicWinProPCA2011_2011-10-19.crt")});
