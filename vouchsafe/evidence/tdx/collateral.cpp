@@ -2,6 +2,8 @@
 // tcb.cpp.
 #include "vouchsafe/evidence/tdx/collateral.h"
 
+#include <algorithm>
+
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/evidence/tdx/tcb.h"
@@ -99,6 +101,13 @@ Result<Parts> split(const std::string& json, std::string_view member) {
 
 }  // namespace
 
+Result<void> CollateralValidity::check(Time now, Checks& checks) const {
+    return checks.require(
+        from <= now && now <= to, code, field,
+        fmt::format("current from {} to {}", format_rfc3339(from), format_rfc3339(to)),
+        format_rfc3339(now));
+}
+
 Result<std::vector<Certificate>> parse_chain_to_root(std::string_view pem,
                                                      const Certificate& root) {
     std::string root_pem = root.pem();
@@ -131,11 +140,9 @@ Result<Certificate> CollateralVerifier::verify_signer(const std::string& chain,
     TRY(checks_.require(signature.has_value(), "TDX-COLLATERAL-CHAIN", member,
                         "signed by the pinned root",
                         signature ? "signed" : signature.error().message));
-    TRY(checks_.require(signer.valid_at(now_) && root_.valid_at(now_), "TDX-COLLATERAL-CHAIN",
-                        member,
-                        fmt::format("valid from {} to {}", format_rfc3339(signer.not_before()),
-                                    format_rfc3339(signer.not_after())),
-                        format_rfc3339(now_)));
+    TRY(check_validity("TDX-COLLATERAL-CHAIN", member,
+                       std::max(signer.not_before(), root_.not_before()),
+                       std::min(signer.not_after(), root_.not_after())));
     if (root_crl_ != nullptr) TRY(check_not_revoked(*root_crl_, signer, kSignerName, checks_));
     verified_ = Signer{chain, signer};
     return signer;
@@ -158,12 +165,10 @@ Result<std::string> CollateralVerifier::verify_signature(const SignedJson& docum
     return std::string(parts.inner);
 }
 
-Result<void> CollateralVerifier::check_dates(Time issued, Time next_update,
-                                             std::string_view member) const {
-    return checks_.require(
-        issued <= now_ && now_ <= next_update, "TDX-COLLATERAL-DATES", member,
-        fmt::format("current from {} to {}", format_rfc3339(issued), format_rfc3339(next_update)),
-        format_rfc3339(now_));
+Result<void> CollateralVerifier::check_validity(std::string_view code, std::string_view field,
+                                                Time from, Time to) {
+    validities_.push_back({code, std::string(field), from, to});
+    return validities_.back().check(now_, checks_);
 }
 
 Result<TcbInfo> CollateralVerifier::verify_tcb_info(const SignedJson& document) {
@@ -172,7 +177,7 @@ Result<TcbInfo> CollateralVerifier::verify_tcb_info(const SignedJson& document) 
     TRY(checks_.require(parsed.has_value(), "TDX-COLLATERAL-FORM", "tcbInfo", "TDX, version 3",
                         parsed ? "well formed" : parsed.error().message));
     TcbInfo info = TRY(std::move(parsed));
-    TRY(check_dates(info.issued, info.next_update, "tcbInfo"));
+    TRY(check_validity("TDX-COLLATERAL-DATES", "tcbInfo", info.issued, info.next_update));
     return info;
 }
 
@@ -182,26 +187,35 @@ Result<QeIdentity> CollateralVerifier::verify_qe_identity(const SignedJson& docu
     TRY(checks_.require(parsed.has_value(), "TDX-COLLATERAL-FORM", "enclaveIdentity",
                         "TD_QE, version 2", parsed ? "well formed" : parsed.error().message));
     QeIdentity identity = TRY(std::move(parsed));
-    TRY(check_dates(identity.issued, identity.next_update, "enclaveIdentity"));
+    TRY(check_validity("TDX-COLLATERAL-DATES", "enclaveIdentity", identity.issued,
+                       identity.next_update));
     return identity;
 }
 
-Result<Crl> verify_crl(ByteView bytes, const Certificate& issuer, std::string_view name, Time now,
-                       Checks& checks) {
+Result<Crl> read_crl(ByteView bytes, std::string_view name, Checks& checks) {
     auto parsed = Crl::parse_any(bytes);
     TRY(checks.require(parsed.has_value(), "TDX-CRL-FORM", name, "a complete revocation list",
                        parsed ? "well formed" : parsed.error().message));
-    Crl crl = TRY(std::move(parsed));
+    return parsed;
+}
+
+Result<void> check_crl_signature(const Crl& crl, const Certificate& issuer, std::string_view name,
+                                 Checks& checks) {
     auto signature = crl.verify_signed_by(issuer);
-    TRY(checks.require(signature.has_value(), "TDX-CRL-SIGNATURE", name,
-                       fmt::format("signed by {}", issuer.subject()),
-                       signature ? "signed" : signature.error().message));
+    return checks.require(signature.has_value(), "TDX-CRL-SIGNATURE", name,
+                          fmt::format("signed by {}", issuer.subject()),
+                          signature ? "signed" : signature.error().message);
+}
+
+Result<CollateralValidity> check_crl_dates(const Crl& crl, std::string_view name, Time now,
+                                           Checks& checks) {
     std::optional<Time> next = crl.next_update();
-    TRY(checks.require(next && crl.this_update() <= now && now <= *next, "TDX-CRL-DATES", name,
-                       fmt::format("current from {} to {}", format_rfc3339(crl.this_update()),
-                                   next ? format_rfc3339(*next) : "a date it does not state"),
-                       format_rfc3339(now)));
-    return crl;
+    if (!next) {
+        return checks.refuse("TDX-CRL-DATES", name, "a date of the next list", "none");
+    }
+    CollateralValidity out{"TDX-CRL-DATES", std::string(name), crl.this_update(), *next};
+    TRY(out.check(now, checks));
+    return out;
 }
 
 Result<void> check_not_revoked(const Crl& crl, const Certificate& certificate,

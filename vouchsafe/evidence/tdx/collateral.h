@@ -102,6 +102,10 @@ struct TdxCollateral {
     std::optional<SignedJson> qe_identity;
     std::optional<Bytes> root_crl;  // of the Intel SGX Root CA; DER or PEM
     std::optional<Bytes> pck_crl;   // of the PCK's issuer: platform or processor CA
+    // The PCK's issuer and the root, PEM, as Intel serves them with the PCK CRL and as every quote
+    // brings them (TdxQuote::pck_issuer_chain). Not needed: it saves work where many quotes are
+    // verified with one VerifiedTdxCollateral.
+    std::optional<std::string> pck_issuer_chain = {};
 };
 
 // parse_chain_to_root reads certificates as PEM, of which the last one usually is the pinned root:
@@ -109,6 +113,16 @@ struct TdxCollateral {
 // does. Fails as Certificate::parse_pem_bundle does.
 Result<std::vector<crypto::Certificate>> parse_chain_to_root(std::string_view pem,
                                                              const crypto::Certificate& root);
+
+// CollateralValidity is when a part of the collateral holds, and the check that says so.
+struct CollateralValidity {
+    std::string_view code;
+    std::string field;
+    Time from;
+    Time to;
+
+    Result<void> check(Time now, Checks& checks) const;  // fails with `code`
+};
 
 // CollateralVerifier verifies collateral at one time under Intel's root. Borrows what it is given.
 // A signer's chain that comes twice is verified once.
@@ -124,6 +138,9 @@ class CollateralVerifier {
     Result<TcbInfo> verify_tcb_info(const SignedJson& document);
     Result<QeIdentity> verify_qe_identity(const SignedJson& document);
 
+    // validities has those of the signers and documents verified, in the order of the checks.
+    const std::vector<CollateralValidity>& validities() const { return validities_; }
+
   private:
     struct Signer {
         std::string chain;
@@ -131,19 +148,24 @@ class CollateralVerifier {
     };
     Result<std::string> verify_signature(const SignedJson& document, std::string_view member);
     Result<crypto::Certificate> verify_signer(const std::string& chain, std::string_view member);
-    Result<void> check_dates(Time issued, Time next_update, std::string_view member) const;
+    Result<void> check_validity(std::string_view code, std::string_view field, Time from, Time to);
 
     const crypto::Certificate& root_;
     const crypto::Crl* root_crl_;
     Time now_;
     Checks& checks_;
     std::optional<Signer> verified_;
+    std::vector<CollateralValidity> validities_;
 };
 
-// verify_crl reads a list and verifies that `issuer` signed it and that it is current. Fails with
-// the checks TDX-CRL-*; `name` is the field they tell.
-Result<crypto::Crl> verify_crl(ByteView bytes, const crypto::Certificate& issuer,
-                               std::string_view name, Time now, Checks& checks);
+// A revocation list is verified when all three passed; `name` is the field that the checks tell.
+// read_crl fails with TDX-CRL-FORM, check_crl_signature with TDX-CRL-SIGNATURE if another than
+// `issuer` signed the list, check_crl_dates with TDX-CRL-DATES if it is not current.
+Result<crypto::Crl> read_crl(ByteView bytes, std::string_view name, Checks& checks);
+Result<void> check_crl_signature(const crypto::Crl& crl, const crypto::Certificate& issuer,
+                                 std::string_view name, Checks& checks);
+Result<CollateralValidity> check_crl_dates(const crypto::Crl& crl, std::string_view name, Time now,
+                                           Checks& checks);
 
 // check_not_revoked fails with TDX-REVOKED. The list must be of the certificate's issuer.
 Result<void> check_not_revoked(const crypto::Crl& crl, const crypto::Certificate& certificate,

@@ -192,4 +192,12 @@ Result<TdxQuote> TdxQuote::parse(ByteView bytes) {
     return parse(bytes, checks);
 }
 
+std::string TdxQuote::pck_issuer_chain() const {
+    constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
+    size_t end = pck_chain.find(kEnd);
+    if (end == std::string::npos) return "";
+    size_t next = pck_chain.find("-----BEGIN", end + kEnd.size());
+    return next == std::string::npos ? "" : pck_chain.substr(next);
+}
+
 }  // namespace vouchsafe::evidence

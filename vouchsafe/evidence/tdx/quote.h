@@ -79,6 +79,10 @@ struct TdxQuote {
     std::string pck_chain;  // PEM, without the zeros that may end it
     size_t size = 0;        // without the padding behind it
 
+    // pck_issuer_chain is what follows the first certificate of the PCK chain: the issuer's and the
+    // root's, the same in all quotes of machines with this issuer; "" if there is no first one.
+    std::string pck_issuer_chain() const;
+
     // parse wants at most 64 KiB and fails with the checks TDX-FORM, TDX-VERSION, TDX-TEE,
     // TDX-KEY-TYPE, TDX-BODY-TYPE, TDX-CERTIFICATION-TYPE, TDX-TRAILING.
     static Result<TdxQuote> parse(ByteView bytes, Checks& checks);

@@ -7,12 +7,8 @@
 namespace vouchsafe::evidence {
 
 using crypto::Certificate;
-using crypto::Crl;
 
 namespace {
-
-constexpr std::string_view kPlatformCa = "Intel SGX PCK Platform CA";
-constexpr std::string_view kProcessorCa = "Intel SGX PCK Processor CA";
 
 Result<void> verify_es256(ByteView key, ByteView message, ByteView signature) {
     auto public_key =
@@ -20,21 +16,12 @@ Result<void> verify_es256(ByteView key, ByteView message, ByteView signature) {
     return public_key.verify(crypto::SigAlg::es256, message, signature);
 }
 
-// is_plain_pem tells whether the text is these certificates in the form of RFC 7468, as Intel
-// serves them, but for carriage returns: PEM readers overlook much, and no byte of a quote shall be
-// free.
-bool is_plain_pem(std::string text, const std::vector<Certificate>& certificates) {
-    std::erase(text, '\r');
-    std::string expected;
-    for (const Certificate& certificate : certificates) expected += certificate.pem();
-    return text == expected;
-}
-
-// PckChain is what the quote brings: the PCK's certificate, its issuer's and the root.
-struct PckChain {
-    Certificate leaf;
-    Certificate issuer;
-    Certificate root;
+// SignedQuote is a quote whose signatures hold up to the pinned root.
+struct SignedQuote {
+    TdxQuote quote;
+    PckChain chain;
+    PckInfo pck;
+    PckIssuer issuer;
 };
 
 }  // namespace
@@ -42,26 +29,55 @@ struct PckChain {
 // TdxVerifier makes the checks of one quote.
 class TdxVerifier {
   public:
-    TdxVerifier(const TdxCollateral& collateral, const TrustAnchors& anchors, const TdxRules& rules,
-                Time now, Checks& checks)
-        : collateral_(collateral), anchors_(anchors), rules_(rules), now_(now), checks_(checks) {}
+    static Result<VerifiedTdQuote> verify(ByteView bytes, const TdxCollateral& collateral,
+                                          const TrustAnchors& anchors, const TdxRules& rules,
+                                          Time now, Checks& checks) {
+        TdxVerifier verifier(rules, now, checks);
+        const Certificate* root = anchors.intel ? &*anchors.intel : nullptr;
+        SignedQuote quote =
+            TRY(verifier.authenticate(bytes, PckChainVerifier(root, nullptr, now, checks)));
+        VerifiedTdxCollateral verified =
+            TRY(TdxCollateralVerifier(collateral, anchors, now, checks).verify(quote.issuer));
+        return verifier.judge(std::move(quote), verified);
+    }
 
-    Result<VerifiedTdQuote> verify(ByteView bytes) {
-        TdxQuote quote = TRY(TdxQuote::parse(bytes, checks_));
-        TRY(check_signature(quote, bytes));
-        TRY(check_binding(quote));
-        PckChain chain = TRY(read_chain(quote));
-        PckInfo pck = TRY(read_pck(chain.leaf));
-        TRY(check_qe_signature(quote, pck));
-        TRY(check_chain(chain));
-        std::optional<Crl> root_crl = TRY(check_revocation(chain));
-        std::optional<TdTcb> tcb = TRY(check_tcb(quote, pck, root_crl));
-        TRY(check_rules(quote.body));
-        return VerifiedTdQuote(std::move(quote), anchors_.tier, std::move(pck), chain.leaf,
-                               std::move(tcb), std::move(not_checked_));
+    static Result<VerifiedTdQuote> verify(ByteView bytes, const VerifiedTdxCollateral& collateral,
+                                          const TdxRules& rules, Time now, Checks& checks) {
+        TdxVerifier verifier(rules, now, checks);
+        const PckIssuer* known = collateral.issuer_ ? &*collateral.issuer_ : nullptr;
+        PckChainVerifier chain(&collateral.root_, known, now, checks);
+        SignedQuote quote = TRY(verifier.authenticate(bytes, chain));
+        for (const CollateralValidity& validity : collateral.validities_) {
+            TRY(validity.check(now, checks));
+        }
+        return verifier.judge(std::move(quote), collateral);
     }
 
   private:
+    TdxVerifier(const TdxRules& rules, Time now, Checks& checks)
+        : rules_(rules), now_(now), checks_(checks) {}
+
+    // authenticate makes all checks that need no collateral but the pinned root.
+    Result<SignedQuote> authenticate(ByteView bytes, PckChainVerifier verifier) {
+        TdxQuote quote = TRY(TdxQuote::parse(bytes, checks_));
+        TRY(check_signature(quote, bytes));
+        TRY(check_binding(quote));
+        PckChain chain = TRY(verifier.read(quote.pck_chain));
+        PckInfo pck = TRY(read_pck(chain.leaf));
+        TRY(check_qe_signature(quote, pck));
+        PckIssuer issuer = TRY(verifier.verify(chain));
+        return SignedQuote{std::move(quote), std::move(chain), std::move(pck), std::move(issuer)};
+    }
+
+    // judge makes the others.
+    Result<VerifiedTdQuote> judge(SignedQuote one, const VerifiedTdxCollateral& collateral) {
+        TRY(check_revocation(one.chain, collateral));
+        std::optional<TdTcb> tcb = TRY(check_tcb(one.quote, one.pck, collateral));
+        TRY(check_rules(one.quote.body));
+        return VerifiedTdQuote(std::move(one.quote), collateral.tier(), std::move(one.pck),
+                               one.chain.leaf, std::move(tcb), std::move(not_checked_));
+    }
+
     Result<void> check_signature(const TdxQuote& quote, ByteView bytes) {
         auto verified =
             verify_es256(quote.attestation_key, bytes.first(quote.signed_size), quote.signature);
@@ -80,19 +96,6 @@ class TdxVerifier {
                                encode_hex(quote.qe_report.report_data));
     }
 
-    Result<PckChain> read_chain(const TdxQuote& quote) {
-        auto chain = anchors_.intel ? parse_chain_to_root(quote.pck_chain, *anchors_.intel)
-                                    : Certificate::parse_pem_bundle(quote.pck_chain);
-        TRY(checks_.require(chain && chain->size() == 3, "TDX-CHAIN-FORM", "PCK chain",
-                            "three certificates",
-                            chain ? fmt::format("{}", chain->size()) : chain.error().message));
-        bool plain = is_plain_pem(quote.pck_chain, *chain);
-        TRY(checks_.require(plain, "TDX-CHAIN-FORM", "PCK chain",
-                            "certificates in PEM and nothing else",
-                            plain ? "the same" : "other text"));
-        return PckChain{(*chain)[0], (*chain)[1], (*chain)[2]};
-    }
-
     Result<PckInfo> read_pck(const Certificate& leaf) {
         auto pck = PckInfo::parse(leaf);
         TRY(checks_.require(pck.has_value(), "TDX-PCK-FORM", leaf.subject_common_name(),
@@ -108,41 +111,6 @@ class TdxVerifier {
                                "made with the PCK", verified ? "holds" : verified.error().message);
     }
 
-    Result<void> check_chain(const PckChain& chain) {
-        bool pinned = anchors_.intel && equal(chain.root.der(), anchors_.intel->der());
-        TRY(checks_.require(
-            pinned, "TDX-CHAIN-ROOT", "root",
-            anchors_.intel ? "the pinned " + anchors_.intel->subject() : "a root; none is pinned",
-            fmt::format("{}, SHA-256 {}", chain.root.subject(),
-                        encode_hex(chain.root.sha256_fingerprint()))));
-        TRY(check_link(chain.issuer, chain.root, "intermediate"));
-        TRY(check_link(chain.leaf, chain.issuer, "PCK"));
-        std::string name = chain.issuer.subject_common_name();
-        bool ca = chain.issuer.is_ca() && (name == kPlatformCa || name == kProcessorCa);
-        TRY(checks_.require(ca, "TDX-CHAIN-CA", "intermediate",
-                            fmt::format("the CA {} or {}", kPlatformCa, kProcessorCa),
-                            chain.issuer.subject()));
-        TRY(check_dates(chain.leaf, "PCK"));
-        TRY(check_dates(chain.issuer, "intermediate"));
-        return check_dates(chain.root, "root");
-    }
-
-    Result<void> check_link(const Certificate& subject, const Certificate& issuer,
-                            std::string_view field) {
-        auto signature = subject.verify_signed_by(issuer);
-        return checks_.require(signature.has_value(), "TDX-CHAIN-LINK", field,
-                               fmt::format("signed by {}", issuer.subject()),
-                               signature ? "signed" : signature.error().message);
-    }
-
-    Result<void> check_dates(const Certificate& certificate, std::string_view field) {
-        return checks_.require(
-            certificate.valid_at(now_), "TDX-CHAIN-DATES", field,
-            fmt::format("valid from {} to {}", format_rfc3339(certificate.not_before()),
-                        format_rfc3339(certificate.not_after())),
-            format_rfc3339(now_));
-    }
-
     // leave_out notes what cannot be checked, if the rules allow that.
     Result<void> leave_out(TdxCheck check) {
         std::string name(tdx_check_name(check));
@@ -152,46 +120,44 @@ class TdxVerifier {
         return {};
     }
 
-    // check_revocation uses what lists there are; with one of two, revocation was not checked.
-    // Returns the root's list, which is asked about the signers of the collateral too.
-    Result<std::optional<Crl>> check_revocation(const PckChain& chain) {
-        std::optional<Crl> root_crl;
-        if (collateral_.root_crl) {
-            root_crl =
-                TRY(verify_crl(*collateral_.root_crl, chain.root, "root CRL", now_, checks_));
-            TRY(check_not_revoked(*root_crl, chain.issuer, "intermediate", checks_));
+    // check_revocation uses what lists there are; with one of two, revocation was not checked. The
+    // collateral answers for its own issuer; any other is looked up here, and has to have signed
+    // the list.
+    Result<void> check_revocation(const PckChain& chain, const VerifiedTdxCollateral& collateral) {
+        bool known =
+            collateral.issuer_ && equal(chain.issuer.der(), collateral.issuer_->certificate.der());
+        if (collateral.root_crl_ && !known) {
+            TRY(check_not_revoked(*collateral.root_crl_, chain.issuer, "intermediate", checks_));
         }
-        if (collateral_.pck_crl) {
-            Crl pck_crl =
-                TRY(verify_crl(*collateral_.pck_crl, chain.issuer, "PCK CRL", now_, checks_));
-            TRY(check_not_revoked(pck_crl, chain.leaf, "PCK", checks_));
+        if (collateral.pck_crl_) {
+            if (!known) {
+                TRY(check_crl_signature(*collateral.pck_crl_, chain.issuer, "PCK CRL", checks_));
+            }
+            TRY(check_not_revoked(*collateral.pck_crl_, chain.leaf, "PCK", checks_));
         }
-        if (!collateral_.root_crl || !collateral_.pck_crl) TRY(leave_out(TdxCheck::revocation));
-        return root_crl;
+        if (collateral.root_crl_ && collateral.pck_crl_) return {};
+        return leave_out(TdxCheck::revocation);
     }
 
     Result<std::optional<TdTcb>> check_tcb(const TdxQuote& quote, const PckInfo& pck,
-                                           const std::optional<Crl>& root_crl) {
-        CollateralVerifier verifier(*anchors_.intel, root_crl ? &*root_crl : nullptr, now_,
-                                    checks_);
+                                           const VerifiedTdxCollateral& collateral) {
         PlatformChecker platform(checks_);
         std::optional<TcbJudgement> enclave;
-        if (collateral_.qe_identity) {
-            QeIdentity identity = TRY(verifier.verify_qe_identity(*collateral_.qe_identity));
-            TRY(check_evaluation(identity.evaluation, "enclaveIdentity"));
-            enclave = TRY(platform.judge_enclave(identity, quote.qe_report));
+        if (const auto& identity = collateral.qe_identity()) {
+            TRY(check_evaluation(identity->evaluation, "enclaveIdentity"));
+            enclave = TRY(platform.judge_enclave(*identity, quote.qe_report));
         } else {
             TRY(leave_out(TdxCheck::qe_identity));
             TRY(platform.check_enclave_unlisted(quote.qe_report));
         }
-        if (!collateral_.tcb_info) {
+        const std::optional<TcbInfo>& info = collateral.tcb_info();
+        if (!info) {
             TRY(leave_out(TdxCheck::tcb_info));
             TRY(platform.check_module_unlisted(quote.body));
             return check_enclave_alone(enclave);
         }
-        TcbInfo info = TRY(verifier.verify_tcb_info(*collateral_.tcb_info));
-        TRY(check_evaluation(info.evaluation, "tcbInfo"));
-        TdTcb tcb = TRY(platform.judge(info, quote.body, pck, enclave));
+        TRY(check_evaluation(info->evaluation, "tcbInfo"));
+        TdTcb tcb = TRY(platform.judge(*info, quote.body, pck, enclave));
         TRY(check_status(tcb.status));
         return std::optional<TdTcb>(std::move(tcb));
     }
@@ -238,8 +204,6 @@ class TdxVerifier {
                                encode_hex(report.report_data));
     }
 
-    const TdxCollateral& collateral_;
-    const TrustAnchors& anchors_;
     const TdxRules& rules_;
     Time now_;
     Checks& checks_;
@@ -261,7 +225,12 @@ std::string_view tdx_check_name(TdxCheck check) {
 Result<VerifiedTdQuote> verify_tdx(ByteView quote, const TdxCollateral& collateral,
                                    const TrustAnchors& anchors, const TdxRules& rules, Time now,
                                    Checks& checks) {
-    return TdxVerifier(collateral, anchors, rules, now, checks).verify(quote);
+    return TdxVerifier::verify(quote, collateral, anchors, rules, now, checks);
+}
+
+Result<VerifiedTdQuote> verify_tdx(ByteView quote, const VerifiedTdxCollateral& collateral,
+                                   const TdxRules& rules, Time now, Checks& checks) {
+    return TdxVerifier::verify(quote, collateral, rules, now, checks);
 }
 
 }  // namespace vouchsafe::evidence

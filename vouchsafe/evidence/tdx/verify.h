@@ -10,6 +10,7 @@
 #include "vouchsafe/evidence/tdx/collateral.h"
 #include "vouchsafe/evidence/tdx/pck.h"
 #include "vouchsafe/evidence/tdx/quote.h"
+#include "vouchsafe/evidence/tdx/verified_collateral.h"
 
 namespace vouchsafe::evidence {
 
@@ -81,13 +82,22 @@ class VerifiedTdQuote {
 
 // verify_tdx verifies `quote` and returns it, or fails with the check that failed (codes TDX-*).
 // Order: form, the attestation key's signature, its binding to the quoting enclave, the PCK's
-// signature, the chain to Intel's root, revocation, QE identity, TCB, then the rules; so a failed
-// rule (TDX-DEBUG, TDX-ATTRIBUTES*, TDX-REPORT-DATA) means that the quote itself is genuine.
+// signature, the chain to Intel's root, the collateral by itself, revocation of the PCK, QE
+// identity, TCB, then the rules; so a failed rule (TDX-DEBUG, TDX-ATTRIBUTES*, TDX-REPORT-DATA)
+// means that the quote itself is genuine.
 //
 // The TCB judged is that of tee_tcb_svn, the TDX module at the domain's start; tee_tcb_svn2 of
 // version 5, the module now, is exposed and not judged.
 Result<VerifiedTdQuote> verify_tdx(ByteView quote, const TdxCollateral& collateral,
                                    const TrustAnchors& anchors, const TdxRules& rules, Time now,
                                    Checks& checks);
+
+// verify_tdx_collateral (verified_collateral.h) and then verify_tdx for each quote are the same as
+// verify_tdx with both, for many quotes: the collateral is verified once. Collateral that does not
+// hold at `now` is refused by the check of its dates (TDX-CRL-DATES, TDX-COLLATERAL-DATES,
+// TDX-COLLATERAL-CHAIN). If the collateral had the PCK's issuer, a quote of it costs three
+// signatures: of the attestation key, of the PCK and of its issuer.
+Result<VerifiedTdQuote> verify_tdx(ByteView quote, const VerifiedTdxCollateral& collateral,
+                                   const TdxRules& rules, Time now, Checks& checks);
 
 }  // namespace vouchsafe::evidence
