@@ -62,15 +62,20 @@ class Words {
         : command_(command), words_{"verify", command.name, "--at=" + format_rfc3339(time)} {}
 
     Result<void> add_rule(const std::string& name, const std::vector<std::string>& values) {
-        TRY(check_option(name, false));
+        const OptionOutline* option = TRY(find_option(name, false));
+        if (option->takes_value == values.empty()) {
+            return fail(Code::invalid, "the rule {} {}", name,
+                        option->takes_value ? "has no value" : "takes no value");
+        }
         if (values.empty()) words_.push_back("--" + name);
-        for (const std::string& value : values)
+        for (const std::string& value : values) {
             words_.push_back(fmt::format("--{}={}", name, value));
+        }
         return {};
     }
 
     Result<void> add_file(const std::string& name, const MemoryFile& file) {
-        TRY(check_option(name, true));
+        TRY(find_option(name, true));
         words_.push_back(fmt::format("--{}={}", name, file.path()));
         return {};
     }
@@ -78,10 +83,10 @@ class Words {
     std::vector<std::string> take() { return std::move(words_); }
 
   private:
-    Result<void> check_option(const std::string& name, bool is_file) {
+    Result<const OptionOutline*> find_option(const std::string& name, bool is_file) {
         auto option = std::ranges::find(command_.options, name, &OptionOutline::name);
         bool known = option != command_.options.end() && std::ranges::count(kOutside, name) == 0;
-        if (known && (option->kind == kFileKind) == is_file) return {};
+        if (known && (option->kind == kFileKind) == is_file) return &*option;
         return fail(Code::invalid, "verify {} has no {} {}", command_.name,
                     is_file ? "file" : "rule", name);
     }

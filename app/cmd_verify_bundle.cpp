@@ -21,7 +21,7 @@ Json files_json(const Bundle& bundle) {
     for (const auto& [option, files] : bundle.files) {
         for (const BundleFile& file : files) {
             Bytes digest = crypto::hash(crypto::HashAlg::sha256, file.bytes);
-            out[option].push_back(fmt::format("{} (sha256 {})", file.name, encode_hex(digest)));
+            out[option].push_back(fmt::format("sha256 {} {}", encode_hex(digest), file.name));
         }
     }
     return out;

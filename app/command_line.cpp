@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iostream>
 
 namespace vouchsafe::app {
 
@@ -27,7 +28,8 @@ void outline_of(const CLI::App& app, CommandOutline& out) {
     for (const CLI::Option* option : app.get_options()) {
         if (app.get_name().empty() && option == app.get_help_ptr()) continue;  // its command has it
         for (const std::string& name : option->get_lnames()) {
-            out.options.push_back({name, option->get_description(), option->get_type_name()});
+            out.options.push_back({name, option->get_description(), option->get_type_name(),
+                                   option->get_expected_max() > 0});
         }
     }
     for (const CLI::App* sub : app.get_subcommands({})) {
@@ -52,6 +54,16 @@ void given_of(const CLI::App& app, std::vector<GivenOption>& out) {
     for (const CLI::App* sub : app.get_subcommands({})) {
         if (sub->get_name().empty()) given_of(*sub, out);
     }
+}
+
+// find_empty_value returns the first word "--name=". CLI11 would take the word behind it for the
+// value.
+std::optional<std::string> find_empty_value(const std::vector<std::string>& words) {
+    for (const std::string& word : words) {
+        if (word == "--") break;
+        if (word.starts_with("--") && word.find('=') == word.size() - 1) return word;
+    }
+    return std::nullopt;
 }
 
 }  // namespace
@@ -175,6 +187,10 @@ CommandLine::CommandLine(const char* name, const char* text, const char* version
 CommandLine::~CommandLine() = default;
 
 std::variant<Runner, int> CommandLine::parse(int argc, char** argv) {
+    if (auto word = find_empty_value({argv + 1, argv + argc})) {
+        std::cerr << *word << " has no value behind the =\n";
+        return 2;
+    }
     try {
         app_->parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -184,6 +200,9 @@ std::variant<Runner, int> CommandLine::parse(int argc, char** argv) {
 }
 
 Result<Runner> CommandLine::parse_words(std::vector<std::string> words) {
+    if (auto word = find_empty_value(words)) {
+        return fail(Code::invalid, "{} has no value behind the =", *word);
+    }
     std::ranges::reverse(words);  // CLI11 takes them from the end
     try {
         app_->parse(std::move(words));

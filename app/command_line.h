@@ -90,6 +90,7 @@ struct OptionOutline {
     std::string name;  // without the hyphens
     std::string text;
     std::string kind;  // of its value, as its help names it: "FILE"
+    bool takes_value = false;
 };
 struct CommandOutline {
     std::string name;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "vouchsafe/base/bytes.h"
@@ -36,6 +37,36 @@ void write_all(int fd, std::string_view text) {
 }
 
 }  // namespace
+
+namespace {
+
+// hidden returns the size of the character at the front of `text` if it is one that is not to reach
+// a terminal: C0, DEL, C1 (U+0080 to U+009F), line separators and marks of direction (U+2028 to
+// U+202E, U+2066 to U+2069); else 0.
+size_t hidden(std::string_view text) {
+    auto at = [&](size_t i) { return i < text.size() ? static_cast<uint8_t>(text[i]) : 0; };
+    if (at(0) < 0x20 || at(0) == 0x7f) return 1;
+    if (at(0) == 0xc2 && at(1) >= 0x80 && at(1) <= 0x9f) return 2;
+    if (at(0) != 0xe2) return 0;
+    bool separator = at(1) == 0x80 && at(2) >= 0xa8 && at(2) <= 0xae;
+    bool isolate = at(1) == 0x81 && at(2) >= 0xa6 && at(2) <= 0xa9;
+    return separator || isolate ? 3 : 0;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+        size_t size = hidden(text);
+        for (size_t i = 0; i < size; ++i) {
+            out += fmt::format("\\x{:02x}", static_cast<uint8_t>(text[i]));
+        }
+        if (size == 0) out += text[0];
+        text = text.substr(std::max<size_t>(size, 1));
+    }
+    return out;
+}
 
 std::string styled(std::string_view text, Style style, bool color) {
     if (!color || style == Style::plain) return std::string(text);
@@ -78,9 +109,9 @@ std::string describe_refusal(const Check& check, std::string_view indent, bool c
                            styled(fmt::format("{:<8}", name), Style::dim, color), value);
     };
     line("code", styled(check.code, Style::bad, color));
-    line("field", check.field);
-    line("expected", check.expected);
-    line("found", check.found);
+    line("field", printable(check.field));
+    line("expected", printable(check.expected));
+    line("found", printable(check.found));
     if (const CheckInfo* info = find_check_info(check.code)) {
         line("rule", fmt::format("{} ({})", info->what, info->source));
         line("remedy", info->remedy);
@@ -94,7 +125,7 @@ std::string describe_checks(const std::vector<Check>& checks, std::string_view i
         out += fmt::format(
             "{}{} {:<24} {}: {}\n", indent,
             check.passed ? styled("ok", Style::good, color) : styled("NO", Style::bad, color),
-            check.code, check.field, check.found);
+            check.code, printable(check.field), printable(check.found));
     }
     return out;
 }
@@ -104,7 +135,7 @@ void show_error(const Context& context, const Error& error) {
         write_err(dump_json(Json{{"error", error_to_json(error)}}) + "\n");
         return;
     }
-    std::string out = fmt::format("vouchsafe: {}\n", error.message);
+    std::string out = fmt::format("vouchsafe: {}\n", printable(error.message));
     if (const Check* reason = error.reason()) {
         if (context.verbose && error.checks.size() > 1) {
             out += describe_checks(error.checks, "  ", context.color_err);

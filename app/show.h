@@ -11,6 +11,10 @@ namespace vouchsafe::app {
 enum class Style { plain, bold, dim, good, bad };
 std::string styled(std::string_view text, Style style, bool color);
 
+// printable makes text from outside fit for a terminal: control characters, and those that turn the
+// direction of writing, appear as the numbers of their bytes, "\x1b".
+std::string printable(std::string_view text);
+
 // write_out and write_err write text as it is and flush; a closed pipe ends the program quietly.
 void write_out(std::string_view text);
 void write_err(std::string_view text);

@@ -1,6 +1,7 @@
 #include "app/snp_options.h"
 
 #include <charconv>
+#include <set>
 #include <sstream>
 
 #include "app/evidence_files.h"
@@ -24,6 +25,7 @@ uint8_t* component_of(SnpTcb& tcb, std::string_view name) {
 // minimum.
 Result<SnpTcb> parse_tcb(const std::string& text) {
     SnpTcb out;
+    std::set<std::string> named;
     std::istringstream parts(text);
     for (std::string part; std::getline(parts, part, ',');) {
         size_t equals = part.find('=');
@@ -35,10 +37,10 @@ Result<SnpTcb> parse_tcb(const std::string& text) {
             auto [stop, error] = std::from_chars(part.data() + equals + 1, end, *component);
             number = stop == end && error == std::errc();
         }
-        if (!number) {
+        if (!number || !named.insert(part.substr(0, equals)).second) {
             return fail(Code::invalid,
                         "--min-tcb takes NAME=0..255 for bootloader, tee, snp, microcode and fmc, "
-                        "separated by commas");
+                        "each once, separated by commas");
         }
     }
     return out;

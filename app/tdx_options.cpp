@@ -48,7 +48,9 @@ Result<TdxCollateral> read_tdx_collateral(const TdxOptions& options,
         Bytes bytes = TRY(read_evidence(file));
         auto crl = TRY(with_context(crypto::Crl::parse_any(bytes), file));
         bool of_root = crl.issuer_der() == vendor_anchors().intel->subject_der();
-        (of_root ? out.root_crl : out.pck_crl) = std::move(bytes);
+        std::optional<Bytes>& place = of_root ? out.root_crl : out.pck_crl;
+        if (place) return fail(Code::invalid, "{} is the second list of its issuer", file);
+        place = std::move(bytes);
     }
     return out;
 }

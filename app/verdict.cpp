@@ -17,17 +17,29 @@ Json checks_to_json(const std::vector<Check>& checks) {
     return list;
 }
 
-// show_facts prints scalars and, indented, objects; lists of objects only by their number.
+// Text is never cut: what is hidden at its end may be what matters.
+std::string fact_text(const Json& value) {
+    return value.is_string() ? printable(value.get_ref<const std::string&>())
+                             : show_json(value, 400);
+}
+
+// show_facts prints scalars and, indented, objects; lists of texts one in a line, lists of objects
+// only by their number.
 void show_facts(const Json& facts, const std::string& indent, std::string& out) {
     for (const auto& [name, value] : facts.items()) {
+        std::string shown = printable(name);
         if (value.is_object()) {
-            out += fmt::format("{}{}\n", indent, name);
+            out += fmt::format("{}{}\n", indent, shown);
             show_facts(value, indent + "  ", out);
         } else if (value.is_array() && !value.empty() && value[0].is_object()) {
-            out += fmt::format("{}{:<28} {} (shown with --json)\n", indent, name, value.size());
+            out += fmt::format("{}{:<28} {} (shown with --json)\n", indent, shown, value.size());
+        } else if (value.is_array() && !value.empty() && value[0].is_string()) {
+            for (const Json& one : value) {
+                out += fmt::format("{}{:<28} {}\n", indent, shown, fact_text(one));
+                shown.clear();
+            }
         } else {
-            std::string text = value.is_string() ? value.get<std::string>() : show_json(value, 400);
-            out += fmt::format("{}{:<28} {}\n", indent, name, text);
+            out += fmt::format("{}{:<28} {}\n", indent, shown, fact_text(value));
         }
     }
 }
@@ -35,11 +47,11 @@ void show_facts(const Json& facts, const std::string& indent, std::string& out) 
 void show_valid(const Context& context, const Judgement& judgement) {
     std::string out;
     if (context.verbose) out += describe_checks(judgement.checks, "", context.color_out);
-    out +=
-        fmt::format("{} {}\n", styled("valid", Style::good, context.color_out), judgement.sentence);
+    out += fmt::format("{} {}\n", styled("valid", Style::good, context.color_out),
+                       printable(judgement.sentence));
     for (const Json& name : judgement.document["not_checked"]) {
         out += fmt::format("  {} {}\n", styled("not checked", Style::bad, context.color_out),
-                           name.get_ref<const std::string&>());
+                           printable(name.get_ref<const std::string&>()));
     }
     show_facts(judgement.document["facts"], "  ", out);
     write_out(out);

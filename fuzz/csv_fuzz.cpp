@@ -103,8 +103,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     if (!table && table.error().message.find("row ") != 0) return 0;  // the header, or no rows
     if (!table) {
-        size_t columns =
-            std::strtoul(std::strrchr(table.error().message.c_str(), '(') + 1, nullptr, 10);
+        const std::string& message = table.error().message;  // may hold a NUL of the header
+        size_t number = message.rfind('(') + 1;
+        require(number > 0);
+        size_t columns = std::strtoul(message.c_str() + number, nullptr, 10);
         require(!slow_rows(rows_of(as_text(text)), columns));
         return 0;
     }

@@ -105,11 +105,44 @@ class Bundle(unittest.TestCase):
         def global_option(bundle):
             bundle["rules"]["site"] = ["/dev/null"]
 
-        for change in (unknown_kind, path, output, text_for_file, global_option):
+        def swallowing(bundle):
+            bundle["rules"]["min-tcb"] = [""]
+
+        def swallowing_too(bundle):
+            bundle["rules"]["min-tcb"] = []
+
+        def flag_with_a_value(bundle):
+            bundle["rules"]["allow-debug"] = ["false"]
+
+        def hidden_in_a_list(bundle):
+            bundle["rules"]["min-tcb"] = ["snp=255,microcode=255,snp=0"]
+
+        for change in (unknown_kind, path, output, text_for_file, global_option, swallowing, swallowing_too,
+                       flag_with_a_value, hidden_in_a_list):
             self.make("milan-v3-aci", "--force")
             self.changed(change)
             self.assertIsNone(self.again(code=2), change.__name__)
             self.assertFalse(here.exists())
+
+    def test_what_a_stranger_writes_cannot_play_with_the_terminal(self):
+        self.make("milan-v3-aci")
+
+        def escape(bundle):
+            bundle["made_by"] = "me\x1b[2J\n  not\u202e\u0085"
+            bundle["files"]["report"][0]["name"] = "r\x1b[1A"
+
+        self.changed(escape)
+        shown = run("verify", "bundle", self.file).stdout.decode()
+        self.assertIn("me\\x1b[2J\\x0a  not\\xe2\\x80\\xae\\xc2\\x85", shown)
+        self.assertNotRegex(shown, "[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
+
+    def test_an_empty_value_does_not_take_the_next_option(self):
+        hcl = VECTORS / "hcl/azure-tdx-a"
+        result = run("verify", "hcl", "--report", hcl / "hcl-report.bin", "--quote", VECTORS / "tdx/v4-azure.quote.bin",
+                     "--allow-unchecked", "revocation,qe-identity,tcb-info", *AT, "--min-tcb=",
+                     f"--ak={VECTORS / 'tpm/azure-vtpm.akpub.pem'}")
+        self.assertEqual((result.returncode, result.stdout), (2, b""))
+        self.assertIn(b"--min-tcb=", result.stderr)
 
     def test_does_not_replace_a_file_unasked(self):
         self.file.write_text("mine")

@@ -11,17 +11,21 @@ namespace {
 // Builds the document while it watches depth and duplicate keys.
 class Sax {
   public:
-    Sax(Json& root, size_t max_depth) : dom_(root, false), max_depth_(max_depth) {}
+    Sax(Json& root, const JsonLimits& limits) : dom_(root, false), limits_(limits) {}
 
-    bool null() { return dom_.null(); }
-    bool boolean(bool value) { return dom_.boolean(value); }
-    bool number_integer(Json::number_integer_t value) { return dom_.number_integer(value); }
-    bool number_unsigned(Json::number_unsigned_t value) { return dom_.number_unsigned(value); }
-    bool number_float(double value, const std::string& text) {
-        return dom_.number_float(value, text);
+    bool null() { return count() && dom_.null(); }
+    bool boolean(bool value) { return count() && dom_.boolean(value); }
+    bool number_integer(Json::number_integer_t value) {
+        return count() && dom_.number_integer(value);
     }
-    bool string(std::string& value) { return dom_.string(value); }
-    bool binary(Json::binary_t& value) { return dom_.binary(value); }
+    bool number_unsigned(Json::number_unsigned_t value) {
+        return count() && dom_.number_unsigned(value);
+    }
+    bool number_float(double value, const std::string& text) {
+        return count() && dom_.number_float(value, text);
+    }
+    bool string(std::string& value) { return count() && dom_.string(value); }
+    bool binary(Json::binary_t& value) { return count() && dom_.binary(value); }
 
     bool start_object(size_t count) {
         if (!enter()) return false;
@@ -54,15 +58,23 @@ class Sax {
 
   private:
     bool enter() {
-        if (++depth_ <= max_depth_) return true;
-        problem_ = fmt::format("nested deeper than {}", max_depth_);
+        if (!count()) return false;
+        if (++depth_ <= limits_.max_depth) return true;
+        problem_ = fmt::format("nested deeper than {}", limits_.max_depth);
+        return false;
+    }
+
+    bool count() {
+        if (++values_ <= limits_.max_values) return true;
+        problem_ = fmt::format("more than {} values", limits_.max_values);
         return false;
     }
 
     nlohmann::detail::json_sax_dom_parser<Json> dom_;
     std::vector<std::set<std::string>> keys_;
-    size_t max_depth_;
+    const JsonLimits& limits_;
     size_t depth_ = 0;
+    size_t values_ = 0;
     std::string problem_;
 };
 
@@ -96,7 +108,7 @@ Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
         return fail(Code::invalid, "no JSON at byte {}", nul);
     }
     Json root;
-    Sax sax(root, limits.max_depth);
+    Sax sax(root, limits);
     if (!Json::sax_parse(text.begin(), text.end(), &sax)) {
         return fail(Code::invalid, "{}", sax.problem().empty() ? "no JSON" : sax.problem());
     }

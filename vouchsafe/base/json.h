@@ -17,6 +17,7 @@ namespace vouchsafe {
 struct JsonLimits {
     size_t max_bytes = 1 << 20;
     size_t max_depth = 32;
+    size_t max_values = 1 << 18;  // altogether; each takes some 60 bytes of memory
 };
 
 // parse_json fails with Code::invalid and a sentence that says where.

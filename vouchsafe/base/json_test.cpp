@@ -23,6 +23,13 @@ TEST(ParseJson, LimitsDepthAndSize) {
     EXPECT_FALSE(parse_json(std::string(500000, '['), {1 << 20, 32}));
 }
 
+TEST(ParseJson, LimitsTheNumberOfValues) {
+    JsonLimits limits;
+    limits.max_values = 5;
+    EXPECT_TRUE(parse_json(R"({"a":[1,"",null]})", limits));
+    EXPECT_FALSE(parse_json(R"({"a":[1,"",null,{}]})", limits));
+}
+
 TEST(ParseJson, RefusesWhatIsNoJson) {
     for (const char* text : {"", "{", "{}x", "{} {}", "[1,]", "nul", "'a'", "01", "\"\xff\"",
                              "\"\\ud800\"", "1e999", "NaN", "{\"a\":1,}", "// c\n1"}) {

@@ -9,6 +9,7 @@ namespace vouchsafe::evidence {
 namespace {
 
 constexpr const char* kSchema = "vouchsafe-bundle/1";
+constexpr size_t kMaxFileName = 255;
 constexpr std::string_view kMembers[] = {"schema", "made_by", "kind",   "time",
                                          "rules",  "files",   "verdict"};
 
@@ -39,6 +40,7 @@ Result<BundleFile> parse_file(const Json& file) {
     }
     BundleFile out;
     out.name = TRY(json_string(file, "name"));
+    if (out.name.size() > kMaxFileName) return fail(Code::invalid, "the name is too long");
     out.bytes = TRY(decode_base64(TRY(json_string(file, "bytes"))));
     return out;
 }
@@ -100,7 +102,8 @@ std::optional<Difference> difference(const std::string& path, const Json& record
 }  // namespace
 
 Result<Bundle> Bundle::parse(std::string_view json) {
-    Json document = TRY(parse_json_object(json, {.max_bytes = kMaxBundle, .max_depth = 32}));
+    Json document =
+        TRY(parse_json_object(json, {.max_bytes = kMaxBundle, .max_values = kMaxBundleValues}));
     for (const auto& [name, value] : document.items()) {
         if (std::ranges::count(kMembers, name) == 0) {
             return fail(Code::invalid, "a bundle has no member {}", show_json(name));
@@ -124,6 +127,9 @@ Result<Bundle> Bundle::parse(std::string_view json) {
     }
     if (count > kMaxBundleFiles) return fail(Code::invalid, "too many files");
     out.verdict = *TRY(json_object(document, "verdict"));
+    TRY(with_context(json_bool(out.verdict, "valid"), "verdict"));
+    TRY(with_context(json_string(out.verdict, "kind"), "verdict"));
+    TRY(with_context(json_array(out.verdict, "checks"), "verdict"));
     return out;
 }
 

@@ -13,6 +13,7 @@ namespace vouchsafe::evidence {
 
 inline constexpr size_t kMaxBundle = 48 << 20;
 inline constexpr size_t kMaxBundleFiles = 64;
+inline constexpr size_t kMaxBundleValues = 1 << 19;  // JSON values altogether
 
 struct BundleFile {
     std::string name;  // for people; never a path

@@ -17,7 +17,8 @@ Bundle example() {
     out.rules = {{"vmpl", {"1"}}, {"allow-debug", {}}};
     out.files = {{"report", {{"report.bin", Bytes{0, 1, 2}}}},
                  {"crl", {{"a.crl", Bytes{3}}, {"b.crl", Bytes{}}}}};
-    out.verdict = Json{{"valid", true}, {"facts", {{"version", 5}}}};
+    out.verdict = Json{
+        {"valid", true}, {"kind", "snp"}, {"checks", Json::array()}, {"facts", {{"version", 5}}}};
     return out;
 }
 
@@ -71,6 +72,9 @@ TEST(Bundle, RefusesValuesOfAnotherType) {
     refused("/files/report/0/bytes", "AAEC=");
     refused("/files/report/0/path", "/etc/passwd");
     refused("/verdict", "valid");
+    refused("/verdict", Json::object());
+    refused("/verdict/valid", "true");
+    refused("/files/report/0/name", std::string(256, 'a'));
 }
 
 TEST(Bundle, RefusesMoreFilesThanAnyVerificationTakes) {

@@ -154,9 +154,10 @@ Json facts_of(const TdxQuote& quote) {
 }
 
 Json facts_of(const HclReport& report) {
-    return {{"header_version", report.header_version},
-            {"report_size", report.report_size},
-            {"request_type", report.request_type},
+    return {{"unsigned_header",
+             {{"header_version", report.header_version},
+              {"report_size", report.report_size},
+              {"request_type", report.request_type}}},
             {"report_type", report_type_name(report.type)},
             {"hash", tpm_hash_label(report.hash)},
             {"runtime_data_size", report.runtime_data.size()},

@@ -30,6 +30,6 @@ Json facts_of(const TdEventLog& log);
 Json facts_of(const BootFacts& boot);
 Json facts_of(const ImaList& list);
 Json facts_of(const ReplayedImaList& list);  // what is confirmed, and how much is not
-Json facts_of(const PcrBank& bank);  // {"0": hex, ...}
+Json facts_of(const PcrBank& bank);          // {"0": hex, ...}
 
 }  // namespace vouchsafe::evidence

@@ -137,7 +137,6 @@ void put_firmware(Json& out, const BootFacts& boot, const char* number) {
                              {"measured", boot.boot_order->measured},
                              {"name_measured", boot.boot_order->name_measured}};
     }
-    if (boot.firmware_version) out["firmware_version"] = *boot.firmware_version;
 }
 
 // What was booted: images, texts, files.
@@ -160,8 +159,16 @@ void put_software(Json& out, const BootFacts& boot, const char* number) {
                     {"digest", encode_hex(content.digest)},
                     {"name_measured", content.name_measured}};
     });
+}
+
+// What rests on types and labels, which no digest covers: whoever writes the log can give them to
+// other events that really happened.
+Json claims_json(const BootFacts& boot) {
+    Json out = Json::object();
+    if (boot.firmware_version) out["firmware_version"] = *boot.firmware_version;
     if (boot.kernel_image) out["kernel_image"] = encode_hex(*boot.kernel_image);
     if (boot.command_line) out["command_line"] = *boot.command_line;
+    return out;
 }
 
 Json ima_json(std::span<const ImaEntry> entries) {
@@ -207,6 +214,7 @@ Json facts_of(const BootFacts& boot) {
     Json out{{"secure_boot", secure_boot_name(boot.secure_boot)}};
     put_firmware(out, boot, number);
     put_software(out, boot, number);
+    out["claimed_by_labels"] = claims_json(boot);
     if (!boot.unreadable.empty()) {
         out["unreadable"] = list_json(boot.unreadable, [&](const BootUnreadable& event) {
             return Json{{number, event.pcr},

@@ -73,7 +73,8 @@ TEST(Facts, OfAnHclReportNameItsKeys) {
     HclReport report = MUST(HclReport::parse(vector_bytes("hcl/azure-snp-milan-b/hcl-report.bin")));
     Json recorded = facts("hcl").at("azure-snp-milan-b/hcl-report.bin").at("facts");
     Json ours = facts_of(report);
-    expect_same(ours, recorded, {"header_version", "report_size", "request_type"});
+    expect_same(ours["unsigned_header"], recorded,
+                {"header_version", "report_size", "request_type"});
     EXPECT_EQ(ours["runtime_data_digest"], recorded["runtime_sha256"]);
     Checks checks;
     Json claims = facts_of(MUST(RuntimeClaims::parse(report.runtime_data, checks)));

@@ -125,12 +125,16 @@ Result<LogEvent> read_agile_event(Reader& in, const std::vector<Algorithm>& algo
     return out;
 }
 
-// is_padding tells whether only zeros, or only ones, are left: no event begins so, as each has a
-// register and at least one digest.
-bool is_padding(ByteView rest) {
-    uint8_t filler = rest[0];
-    if (filler != 0x00 && filler != 0xFF) return false;
-    return std::all_of(rest.begin(), rest.end(), [&](uint8_t byte) { return byte == filler; });
+// padding_begins returns where the zeros, or the ones, at the end begin. An event may end in such
+// bytes too, so padding is what an event would begin with: none begins so, as each has a register
+// and at least one digest.
+size_t padding_begins(ByteView bytes) {
+    if (bytes.empty()) return 0;
+    uint8_t filler = bytes.back();
+    if (filler != 0x00 && filler != 0xFF) return bytes.size();
+    size_t at = bytes.size();
+    while (at > 0 && bytes[at - 1] == filler) --at;
+    return at;
 }
 
 bool starts_with(ByteView data, std::string_view text) {
@@ -198,8 +202,9 @@ Result<LogContent> parse_log_content(ByteView bytes, LogPadding padding) {
         out.banks.push_back(kTpmAlgSha1);
     }
     out.events.push_back(std::move(first));
+    size_t padded_from = padding == LogPadding::allowed ? padding_begins(bytes) : bytes.size();
     while (!in.done()) {
-        if (padding == LogPadding::allowed && is_padding(bytes.subspan(in.offset()))) break;
+        if (in.offset() >= padded_from) break;
         if (out.events.size() == kMaxEvents)
             return fail(Code::invalid, "over {} events", kMaxEvents);
         LogEvent event =

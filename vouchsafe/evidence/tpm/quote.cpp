@@ -55,7 +55,7 @@ Result<void> check_selection(const PcrSelection& selection, const QuoteExpectati
     bool covered = std::all_of(
         expected.required_pcrs.begin(), expected.required_pcrs.end(),
         [&](uint32_t pcr) { return std::binary_search(quoted.begin(), quoted.end(), pcr); });
-    return checks.require(bank != nullptr && covered, "TPM-QUOTE-SELECTION", "quote selection",
+    return checks.require(!quoted.empty() && covered, "TPM-QUOTE-SELECTION", "quote selection",
                           fmt::format("at least {}:{}", tpm_hash_label(expected.required_bank),
                                       fmt::join(expected.required_pcrs, ",")),
                           describe(selection));

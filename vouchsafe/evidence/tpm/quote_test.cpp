@@ -107,6 +107,15 @@ TEST(TpmQuote, RefusesASelectionThatLeavesOutARegister) {
     EXPECT_EQ(refusal(quote.verify()), "TPM-QUOTE-SELECTION");
 }
 
+TEST(TpmQuote, RefusesASelectionOfNothing) {
+    Quote quote;
+    quote.selection = {};
+    quote.bytes = make_quote(quote.selection, {{quote.pcrs}});
+    quote.signature = ak_sign(quote.bytes);
+    quote.expected.required_pcrs.clear();
+    EXPECT_EQ(refusal(quote.verify()), "TPM-QUOTE-SELECTION");
+}
+
 TEST(TpmQuote, RefusesOtherCounters) {
     Quote quote;
     TpmAttest attest = MUST(TpmAttest::parse(quote.bytes));
