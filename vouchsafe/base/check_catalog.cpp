@@ -397,6 +397,12 @@ constexpr CheckInfo kCatalog[] = {
      "RFC 5280, 4.2.1.3, 4.2.1.12; TCG EK Credential Profile for TPM 2.0, key usage",
      "Give the certificate of the attestation key. One of an endorsement key says that a TPM is "
      "genuine, but nothing that this key could have signed."},
+    {"AK-CERT-PATH", Code::bad_evidence,
+     "The certificates are a valid path as a whole: names, constraints, no critical extension that "
+     "is unknown.",
+     "RFC 5280, 6.1",
+     "Renew the AK certificate; if it stays, its issuer demands something that this program does "
+     "not know."},
     {"AK-CERT-DATES", Code::expired,
      "The AK certificate and its issuers are valid at the time of verification.",
      "RFC 5280, 4.1.2.5",

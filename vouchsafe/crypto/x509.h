@@ -89,8 +89,9 @@ struct CertificateSpec {
     struct Extension {
         std::string oid;
         Bytes value;  // extnValue content
+        bool critical = false;
     };
-    std::vector<Extension> extensions;  // not critical
+    std::vector<Extension> extensions;
 };
 
 // issue_certificate makes a certificate for `subject_key`, with basic constraints, key usage and

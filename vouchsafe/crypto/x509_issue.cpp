@@ -153,14 +153,15 @@ Result<void> add_names(X509* cert, const CertificateSpec& spec) {
 }
 
 Result<void> add_own_extensions(X509* cert, const CertificateSpec& spec) {
-    for (const auto& [oid, value] : spec.extensions) {
+    for (const auto& [oid, value, critical] : spec.extensions) {
         Object object(OBJ_txt2obj(oid.c_str(), 1));
         if (!object) return fail(Code::invalid, "'{}' is not a dotted OID", oid);
         OctetString content(ASN1_OCTET_STRING_new());
         expect(content && ASN1_OCTET_STRING_set(content.get(), value.data(),
                                                 static_cast<int>(value.size())) == 1,
                "ASN1_OCTET_STRING_set");
-        Extension extension(X509_EXTENSION_create_by_OBJ(nullptr, object.get(), 0, content.get()));
+        Extension extension(
+            X509_EXTENSION_create_by_OBJ(nullptr, object.get(), critical ? 1 : 0, content.get()));
         expect(extension && X509_add_ext(cert, extension.get(), -1) == 1, "X509_add_ext");
     }
     return {};

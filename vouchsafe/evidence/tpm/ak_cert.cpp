@@ -4,6 +4,7 @@
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/der.h"
+#include "vouchsafe/crypto/x509_path.h"
 #include "vouchsafe/evidence/tpm/ak_cert_use.h"
 
 namespace vouchsafe::evidence {
@@ -93,6 +94,7 @@ class VtpmCertificateVerifier {
             TRY(check_dates(path[i]));
         }
         TRY(check_usage(leaf, key));
+        TRY(check_whole(leaf, path));
         return VerifiedVtpmCertificate(leaf, path.back(), key, tier_);
     }
 
@@ -141,6 +143,16 @@ class VtpmCertificateVerifier {
             fmt::format("valid from {} to {}", format_rfc3339(certificate.not_before()),
                         format_rfc3339(certificate.not_after())),
             format_rfc3339(now_));
+    }
+
+    // What the steps above do not look at, by a second implementation.
+    Result<void> check_whole(const Certificate& leaf, const std::vector<Certificate>& path) {
+        std::vector<Certificate> below{leaf};
+        add(below, std::span(path).first(path.size() - 1));
+        auto valid = crypto::verify_path(below, path.back(), now_, crypto::PathPurpose::any);
+        return checks_.require(valid.has_value(), "AK-CERT-PATH", "certificate chain",
+                               "a valid path to " + path.back().subject(),
+                               valid ? "one" : valid.error().message);
     }
 
     Result<void> check_usage(const Certificate& leaf, VtpmKey key) {

@@ -93,14 +93,21 @@ RemovalTable certificate_rows() {
         spec.server_auth = true;
         one.certificate = vtpm_certificate(spec, &vtpm_root()).der();
     };
+    auto with_unknown_demand = [](AkCase& one) {
+        crypto::CertificateSpec spec = vtpm_spec("ak", false);
+        spec.extensions = {{"1.2.3.4", {5, 0}, true}};
+        one.certificate = vtpm_certificate(spec, &vtpm_root()).der();
+    };
     return {
         {"AK-CERT-FORM",
          {certificate([](AkCase& one) { one.certificate.push_back(1); }), kUnreadable}},
         {"AK-CERT-KEY",
          {certificate([](AkCase& one) { one.ak = vtpm_key("other").public_key(); })}},
         {"AK-CERT-CHAIN", {certificate(unrooted), kUnreadable}},
-        {"AK-CERT-CA", {certificate(too_deep)}},
-        {"AK-CERT-DATES", {certificate([](AkCase& one) { one.now = at("2027-01-01T00:00:01Z"); })}},
+        {"AK-CERT-CA", {certificate(too_deep), "AK-CERT-PATH"}},
+        {"AK-CERT-PATH", {certificate(with_unknown_demand)}},
+        {"AK-CERT-DATES",
+         {certificate([](AkCase& one) { one.now = at("2027-01-01T00:00:01Z"); }), "AK-CERT-PATH"}},
         {"AK-CERT-USAGE", {certificate(for_servers)}},
     };
 }
