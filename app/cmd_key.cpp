@@ -3,7 +3,7 @@
 #include "app/data_options.h"
 #include "app/show.h"
 #include "vouchsafe/base/encoding.h"
-#include "vouchsafe/policy/release_policy.h"
+#include "vouchsafe/policy/release/release_policy.h"
 #include "vouchsafe/seal/keys.h"
 
 namespace vouchsafe::app {

@@ -4,7 +4,7 @@
 
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/jose/jwt.h"
-#include "vouchsafe/policy/evaluate.h"
+#include "vouchsafe/policy/release/evaluate.h"
 
 using namespace vouchsafe;
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "vouchsafe/policy/release_policy.h"
+#include "vouchsafe/policy/release/release_policy.h"
 
 namespace vouchsafe::vault {
 

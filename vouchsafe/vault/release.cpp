@@ -6,7 +6,7 @@
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/wrap.h"
 #include "vouchsafe/jose/jwt.h"
-#include "vouchsafe/policy/evaluate.h"
+#include "vouchsafe/policy/release/evaluate.h"
 #include "vouchsafe/vault/key_rules.h"
 #include "vouchsafe/vault/operations.h"
 

@@ -2,7 +2,7 @@
 #include <charconv>
 
 #include "vouchsafe/base/encoding.h"
-#include "vouchsafe/policy/release_policy.h"
+#include "vouchsafe/policy/release/release_policy.h"
 #include "vouchsafe/vault/wire.h"
 
 namespace vouchsafe::vault {

@@ -1,4 +1,4 @@
-#include "vouchsafe/policy/release_policy.h"
+#include "vouchsafe/policy/release/release_policy.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

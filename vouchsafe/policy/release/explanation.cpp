@@ -1,4 +1,4 @@
-#include "vouchsafe/policy/explanation.h"
+#include "vouchsafe/policy/release/explanation.h"
 
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/base/result.h"

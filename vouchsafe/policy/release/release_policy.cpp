@@ -1,11 +1,11 @@
-#include "vouchsafe/policy/release_policy.h"
+#include "vouchsafe/policy/release/release_policy.h"
 
 #include <algorithm>
 #include <array>
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
-#include "vouchsafe/policy/compare.h"
+#include "vouchsafe/policy/release/compare.h"
 
 namespace vouchsafe::policy {
 

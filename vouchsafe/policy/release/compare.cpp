@@ -1,4 +1,4 @@
-#include "vouchsafe/policy/compare.h"
+#include "vouchsafe/policy/release/compare.h"
 
 #include <array>
 #include <charconv>

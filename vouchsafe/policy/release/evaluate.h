@@ -12,8 +12,8 @@
 #include <string>
 
 #include "vouchsafe/base/verified_claims.h"
-#include "vouchsafe/policy/explanation.h"
-#include "vouchsafe/policy/release_policy.h"
+#include "vouchsafe/policy/release/explanation.h"
+#include "vouchsafe/policy/release/release_policy.h"
 
 namespace vouchsafe::policy {
 

@@ -1,11 +1,11 @@
-#include "vouchsafe/policy/evaluate.h"
+#include "vouchsafe/policy/release/evaluate.h"
 
 #include <algorithm>
 #include <optional>
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
-#include "vouchsafe/policy/compare.h"
+#include "vouchsafe/policy/release/compare.h"
 
 namespace vouchsafe::policy {
 

@@ -1,4 +1,4 @@
-#include "vouchsafe/policy/evaluate.h"
+#include "vouchsafe/policy/release/evaluate.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
