@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "app/cmd_verify.h"
+#include "app/unchecked_options.h"
 #include "vouchsafe/evidence/facts.h"
 #include "vouchsafe/evidence/tpm/pcr_values.h"
-#include "vouchsafe/evidence/unchecked.h"
 
 namespace vouchsafe::app {
 
@@ -16,14 +16,6 @@ struct LogCommand {
     VerifyOptions options;
     std::string log, pcrs, ima;
 };
-
-Result<Unchecked> unchecked_of(const std::vector<std::string>& allowed) {
-    for (const std::string& name : allowed) {
-        if (name == kLogPcrs) continue;
-        return fail(Code::invalid, "--allow-unchecked takes pcrs, not {}", name);
-    }
-    return Unchecked("LOG-NOT-CHECKED", {allowed.begin(), allowed.end()});
-}
 
 Result<std::vector<PcrBank>> read_values(const std::string& file) {
     if (file.empty()) return std::vector<PcrBank>();
@@ -74,7 +66,8 @@ Json claimed_facts(const EventLog& log, const std::optional<ImaList>& ima) {
 
 Result<Verdict> verify_log(const Context& context, const LogCommand& command, Checks& checks) {
     TRY(judged_at(context, command.options));  // no date decides here, but a wrong one is an error
-    Unchecked unchecked = TRY(unchecked_of(command.options.allow_unchecked));
+    Unchecked unchecked =
+        TRY(read_unchecked("LOG-NOT-CHECKED", {kLogPcrs}, command.options.allow_unchecked));
     std::vector<PcrBank> values = TRY(read_values(command.pcrs));
     Bytes bytes = TRY(read_evidence(command.log));
     TRY(check_log_present(bytes, values, checks));

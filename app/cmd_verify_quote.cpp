@@ -3,12 +3,12 @@
 
 #include "app/cmd_verify.h"
 #include "app/evidence_files.h"
+#include "app/unchecked_options.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/evidence/facts.h"
 #include "vouchsafe/evidence/tpm/ak_cert.h"
 #include "vouchsafe/evidence/tpm/pcr_values.h"
 #include "vouchsafe/evidence/tpm/quote.h"
-#include "vouchsafe/evidence/unchecked.h"
 
 namespace vouchsafe::app {
 
@@ -22,16 +22,9 @@ constexpr std::string_view kPcrs = "pcrs";
 struct QuoteCommand {
     VerifyOptions options;
     std::string attest, signature, ak, pcrs, nonce;
+    std::vector<std::string> crls;
     std::optional<unsigned> resets, restarts;
 };
-
-Result<Unchecked> unchecked_of(const std::vector<std::string>& allowed) {
-    for (const std::string& name : allowed) {
-        if (name == kAkChain || name == kPcrs) continue;
-        return fail(Code::invalid, "--allow-unchecked takes ak-chain and pcrs, not {}", name);
-    }
-    return Unchecked("TPM-NOT-CHECKED", {allowed.begin(), allowed.end()});
-}
 
 // Which registers, of which bank, a quote must cover: those it selects itself, and at least one.
 void expect_selected(const TpmAttest& attest, QuoteExpectation& out) {
@@ -55,12 +48,14 @@ Result<QuoteExpectation> expected_of(const QuoteCommand& command, ByteView attes
     return out;
 }
 
-// A certificate says whose the key is; a bare key does not. There is no option for its issuers'
-// revocation lists, so that is told as not checked.
-Result<void> verify_chain(const AkFile& ak, Time now, Unchecked& unchecked, Checks& checks) {
+// A certificate says whose the key is; a bare key does not.
+Result<void> verify_chain(const QuoteCommand& command, const AkFile& ak, Time now,
+                          Unchecked& unchecked, Checks& checks) {
     if (ak.certificate.empty()) return unchecked.leave_out(kAkChain, checks);
-    TRY(verify_ak_certificate(ak.certificate, ak.key, vendor_anchors(), now, checks));
-    return {};
+    auto verified =
+        TRY(verify_ak_certificate(ak.certificate, ak.key, vendor_anchors(), now, checks));
+    std::vector<crypto::Crl> lists = TRY(read_crls(command.crls));
+    return check_path_revocation(verified.path(), lists, unchecked, now, checks);
 }
 
 struct Quoted {
@@ -91,27 +86,27 @@ Result<Quoted> verify_values(const QuoteCommand& command, const TpmSigningKey& k
 Result<Verdict> verify_tpm_quote(const Context& context, const QuoteCommand& command,
                                  Checks& checks) {
     Time now = TRY(judged_at(context, command.options));
-    Unchecked unchecked = TRY(unchecked_of(command.options.allow_unchecked));
+    Unchecked unchecked = TRY(read_unchecked("TPM-NOT-CHECKED", {kAkChain, kPcrs, kRevocation},
+                                             command.options.allow_unchecked));
     AkFile ak = TRY(read_ak(command.ak));
     if (ak.area) TRY(check_ak_attributes(*ak.area, checks));
     Bytes signature = TRY(read_evidence(command.signature));
     TpmSigningKey key =
         ak.area ? TRY(ak.area->signing_key()) : TRY(signing_key_for(ak.key, signature));
     Quoted quoted = TRY(verify_values(command, key, unchecked, checks));
-    TRY(verify_chain(ak, now, unchecked, checks));
+    TRY(verify_chain(command, ak, now, unchecked, checks));
     Json facts = facts_of(quoted.attest);
     if (!quoted.pcrs.is_null()) facts["pcrs"] = std::move(quoted.pcrs);
     facts["ak_attributes"] =
         ak.area ? facts_of(*ak.area)["attributes"] : Json("unknown: the file holds the key alone");
-    std::vector<std::string> not_checked = unchecked.list();
-    if (!ak.certificate.empty()) not_checked.emplace_back("revocation");
-    return Verdict{"TPM quote by this key", std::move(not_checked), std::move(facts)};
+    return Verdict{"TPM quote by this key", unchecked.list(), std::move(facts)};
 }
 
 constexpr const char* kExamples = R"(Examples:
   tpm2_quote -c 0x81000003 -l sha256:0,1,2,3,4,5,6,7 -q 1234 -m quote.msg -s quote.sig
   tpm2_pcrread sha256 > pcrs.txt; tpm2_nvread 0x01C101D0 -o ak.der
-  vouchsafe verify tpm-quote --attest quote.msg --signature quote.sig --ak ak.der --pcrs pcrs.txt --nonce 1234
+  vouchsafe verify tpm-quote --attest quote.msg --signature quote.sig --ak ak.der --pcrs pcrs.txt --nonce 1234 \
+      --crl intermediate.crl --crl root.crl
   tpm2_readpublic -c 0x81000003 -o ak.pub
   vouchsafe verify tpm-quote --attest quote.msg --signature quote.sig --ak ak.pub --pcrs pcrs.txt \
       --allow-unchecked ak-chain
@@ -133,7 +128,9 @@ void add_verify_quote(Command verify, Context& context) {
     made.option("--reset-count", quote->resets, "how often the TPM must have been reset", "NUMBER");
     made.option("--restart-count", quote->restarts, "how often restarted or resumed since",
                 "NUMBER");
-    add_verify_options(made, quote->options, "accept that this is not checked: ak-chain, pcrs");
+    add_crl_option(made, quote->crls);
+    add_verify_options(made, quote->options,
+                       "accept that this is not checked: ak-chain, revocation, pcrs");
     made.run([&context, quote] {
         return run_verify(context, "tpm-quote", quote->options, [&](Checks& checks) {
             return verify_tpm_quote(context, *quote, checks);

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "app/evidence_files.h"
+#include "app/unchecked_options.h"
 
 namespace vouchsafe::app {
 
@@ -77,10 +78,7 @@ Result<SnpEndorsements> read_snp_endorsements(const SnpOptions& options,
     std::string pem = TRY(pem_of(options.cert));
     if (!options.chain.empty()) pem += "\n" + TRY(pem_of(options.chain));
     SnpEndorsements out = TRY(SnpEndorsements::parse(as_bytes(pem), checks));
-    for (const std::string& file : crls) {
-        Bytes bytes = TRY(read_evidence(file));
-        out.crls.push_back(TRY(with_context(crypto::Crl::parse_any(bytes), file)));
-    }
+    out.crls = TRY(read_crls(crls));
     return out;
 }
 
@@ -88,7 +86,7 @@ Result<SnpRules> snp_rules_of(const SnpOptions& options,
                               const std::vector<std::string>& allow_unchecked) {
     SnpRules rules;
     for (const std::string& name : allow_unchecked) {
-        if (name != kSnpRevocation) {
+        if (name != kRevocation) {
             return fail(Code::invalid, "--allow-unchecked takes revocation, not {}", name);
         }
         rules.allow_unchecked.insert(name);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# ci.sh STAGE: format, layers, build, unit, e2e, interop, sanitizers, fuzz, docs, or all (every stage
-# but fuzz). Each stage can be run alone and closes with one line "N passed, N failed".
+# ci.sh STAGE: format, layers, build, unit, e2e, interop, sanitizers, fuzz, bits, docs, or all (every
+# stage but fuzz and bits). Each stage can be run alone and closes with one line "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/.."
 build=$PWD/build
@@ -112,6 +112,12 @@ stage_sanitizers() {
     done
 }
 
+# Unit tests flip samples of the bits of the longer signed structures; here it is every one of them.
+stage_bits() {
+    need_build
+    VS_EVERY_BIT=1 GTEST_FILTER='*Mutation*' run_unit_binaries "$build"
+}
+
 stage_fuzz() {
     tools/install_deps.sh build clang || return 1
     count "build of the fuzzers" configure_and_build fuzz "$build/fuzz"
@@ -149,7 +155,7 @@ run_stage() {
 }
 
 case ${1:-} in
-    format | layers | build | unit | e2e | interop | sanitizers | fuzz | docs) run_stage "$1" ;;
+    format | layers | build | unit | e2e | interop | sanitizers | fuzz | bits | docs) run_stage "$1" ;;
     all)
         total_passed=0
         total_failed=0
@@ -164,7 +170,7 @@ case ${1:-} in
         [ "$total_failed" -eq 0 ]
         ;;
     *)
-        echo "usage: tools/ci.sh format|layers|build|unit|e2e|interop|sanitizers|fuzz|docs|all" >&2
+        echo "usage: tools/ci.sh format|layers|build|unit|e2e|interop|sanitizers|fuzz|bits|docs|all" >&2
         exit 2
         ;;
 esac

@@ -86,7 +86,8 @@ def hcl_cases():
                                                     "ak-chain"), row["verdict"])
         elif file == "ak-cert-chain.pem":
             # The block holds what the NV index does: the certificate, and zeros behind it.
-            yield Case(f"hcl/{name}", "ak-cert", ("--cert", f"~hcl/{name}", *at), row["verdict"])
+            yield Case(f"hcl/{name}", "ak-cert", ("--cert", f"~hcl/{name}", "--allow-unchecked",
+                                                  "revocation", *at), row["verdict"])
 
 
 def tdx_cases():
@@ -207,14 +208,16 @@ def token_cases():
 def release_cases():
     for name, row in facts("skr").items():
         if name.endswith(".jws"):
-            yield Case(f"skr/{name}", "release", ("--jws", f"@skr/{name}", "--at", "2022-06-01T00:00:00Z"),
+            yield Case(f"skr/{name}", "release", ("--jws", f"@skr/{name}", "--allow-unchecked", "revocation",
+                                                  "--at", "2022-06-01T00:00:00Z"),
                        row["verdict"])
 
 
 def uvm_cases():
     for name, row in facts("uvm").items():
         if name.endswith(".cose"):
-            yield Case(f"uvm/{name}", "uvm", ("--cose", f"@uvm/{name}", "--at", "2023-02-01T00:00:00Z"),
+            yield Case(f"uvm/{name}", "uvm", ("--cose", f"@uvm/{name}", "--allow-unchecked", "revocation",
+                                              "--at", "2023-02-01T00:00:00Z"),
                        row["verdict"])
 
 

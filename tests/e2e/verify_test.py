@@ -91,8 +91,11 @@ class Verify(unittest.TestCase):
                  "--pcrs", machine / "pcrs-sha256.bin")
         with tempfile.TemporaryDirectory() as work:
             nv = self.nv_index(work)
-            self.assertEqual(self.verdict(*quote, "--ak", nv, *AT, code=0)["not_checked"], ["revocation"])
-            self.refused("AK-CERT-DATES", *quote, "--ak", nv, "--at", "2036-07-01T00:00:00Z")
+            listless = ("--allow-unchecked", "revocation")
+            verdict = self.verdict(*quote, "--ak", nv, *AT, *listless, code=0)
+            self.assertEqual(verdict["not_checked"], ["revocation"])
+            self.refused("TPM-NOT-CHECKED", *quote, "--ak", nv, *AT)
+            self.refused("AK-CERT-DATES", *quote, "--ak", nv, "--at", "2036-07-01T00:00:00Z", *listless)
         self.refused("TPM-NOT-CHECKED", *quote, "--ak", machine / "hcl-report.bin", *AT)
 
     def nv_index(self, work):
@@ -112,7 +115,13 @@ class Verify(unittest.TestCase):
     def test_the_certificate_of_an_azure_key_ends_in_microsofts_root(self):
         with tempfile.TemporaryDirectory() as work:
             nv = self.nv_index(work)
-            verdict = self.verdict("ak-cert", "--cert", nv, *AT, code=0)
+            verdict = self.verdict("ak-cert", "--cert", nv, *AT, "--allow-unchecked", "revocation", code=0)
+            self.assertEqual(verdict["not_checked"], ["revocation"])
+            self.refused("CERT-NOT-CHECKED", "ak-cert", "--cert", nv, *AT)
+            other = VECTORS / "tdx/collateral/root-2026.crl.der"
+            self.refused("CERT-NOT-CHECKED", "ak-cert", "--cert", nv, *AT, "--crl", other)
+            self.assertEqual(run("verify", "ak-cert", "--cert", nv, "--crl", nv).returncode, 2)
+            self.assertEqual(run("verify", "ak-cert", "--cert", nv, "--allow-unchecked", "pcrs").returncode, 2)
             self.assertIn("Global Virtual TPM CA", verdict["facts"]["issuer"])
             self.refused("AK-CERT-DATES", "ak-cert", "--cert", nv, "--at", "2028-01-01")
         self.refused("AK-CERT-CHAIN", "ak-cert", "--cert", VECTORS / "snp/milan-v3-aci.vcek.der", *AT)
@@ -165,7 +174,8 @@ class VerifyStatements(unittest.TestCase):
     def test_a_vaults_release_tells_what_was_released_and_by_whom(self):
         skr = VECTORS / "skr"
         release = ("release", "--jws", skr / "release-ec-hsm-2022-05.jws")
-        at = ("--at", "2022-06-01")
+        at = ("--at", "2022-06-01", "--allow-unchecked", "revocation")
+        self.refused("CERT-NOT-CHECKED", *release, *at[:2])
         facts = self.verdict(*release, *at, code=0)["facts"]
         self.assertEqual((facts["vault"], facts["key"]["kty"]), ("gearamakv1.vault.azure.net", "EC-HSM"))
         self.assertEqual(facts["release_policy"]["anyOf"][0]["authority"], "https://sharedwus.wus.attest.azure.net")
@@ -179,13 +189,14 @@ class VerifyStatements(unittest.TestCase):
 
     def test_a_release_is_read_from_the_vaults_answer_and_from_a_pipe(self):
         jws = (VECTORS / "skr/release-ec-hsm-2022-05.jws").read_text().strip()
-        arguments = ("verify", "release", "--jws", "-", "--at", "2022-06-01")
+        arguments = ("verify", "release", "--jws", "-", "--at", "2022-06-01", "--allow-unchecked", "revocation")
         for data, code in ((json.dumps({"value": jws}), 0), (jws, 0), ("{}", 2), ("", 1)):
             self.assertEqual(run(*arguments, data=data.encode()).returncode, code, data[:20])
 
     def test_an_endorsement_holds_at_its_time_for_its_measurement(self):
         uvm = ("uvm", "--cose", VECTORS / "uvm/milan-v2-aci-2022.uvm-endorsement.cose")
-        at = ("--at", "2023-06-01")
+        at = ("--at", "2023-06-01", "--allow-unchecked", "revocation")
+        self.refused("CERT-NOT-CHECKED", *uvm, *at[:2])
         report = (VECTORS / "snp/milan-v2-aci-2022.report.bin").read_bytes()
         measurement = report[0x90:0xC0].hex()
         facts = self.verdict(*uvm, *at, "--measurement", measurement, "--min-svn", "22", code=0)["facts"]

@@ -427,9 +427,27 @@ constexpr CheckInfo kCatalog[] = {
      "The machine was booted, or resumed, since the expected numbers were noted. If that was "
      "meant, "
      "note the new ones."},
+    {"CERT-CRL-SIGNATURE", Code::bad_evidence,
+     "The revocation list is signed by the issuer of the certificate it is to judge.",
+     "RFC 5280, 6.3.3 (g)",
+     "Fetch the list again, from the address in the certificate (CRL distribution points)."},
+    {"CERT-CRL-DATES", Code::expired,
+     "The revocation list is in force: not from later, and its next one is not due.",
+     "RFC 5280, 5.1.2.4 and 5.1.2.5",
+     "Fetch the current list; to judge old evidence give the list of its time with --at."},
+    {"CERT-REVOKED", Code::bad_evidence, "No certificate of the path is on its issuer's list.",
+     "RFC 5280, 6.3.3",
+     "Do not trust this evidence: the issuer took the certificate back. A new certificate is "
+     "needed."},
+    {"CERT-NOT-CHECKED", Code::bad_evidence,
+     "There is a revocation list for every certificate of the path, or the caller named it as not "
+     "checked.",
+     "docs/decisions/0010-not-checked.md",
+     "Give the issuers' lists with --crl, or say that it does not matter: --allow-unchecked "
+     "revocation."},
     {"TPM-NOT-CHECKED", Code::bad_evidence,
-     "Everything about a quote that can be checked was: its key's certificate, the values of its "
-     "registers.",
+     "Everything about a quote that can be checked was: its key's certificate, whether that was "
+     "revoked, the values of its registers.",
      "docs/decisions/0010-not-checked.md",
      "Give what is missing: the AK's certificate as --ak, the values as --pcrs; or say with "
      "--allow-unchecked that it does not matter here."},

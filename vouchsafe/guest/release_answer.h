@@ -61,7 +61,8 @@ class VerifiedReleaseAnswer {
 // (RELEASE-SIGNATURE), the chain in its order to one of the trusted roots, which x5c includes, as a
 // TLS server's (RELEASE-CHAIN), kid, x5t and x5t#S256 over x5c[0] (RELEASE-THUMBPRINT), that x5c[0]
 // carries the vault's host name (RELEASE-NAME), and that the key released is the one in the request
-// and of that vault (RELEASE-KEY-ID). Revocation is not looked at.
+// and of that vault (RELEASE-KEY-ID). Revocation is the caller's to check, over chain()
+// (evidence::check_path_revocation).
 Result<VerifiedReleaseAnswer> verify_release_answer(std::string_view jws, const ReleaseTrust& trust,
                                                     Checks& checks);
 

@@ -66,6 +66,10 @@ Result<Parts> read_parts(ByteView nv) {
         return fail(Code::invalid, "request data of {} bytes with {} bytes of runtime data",
                     out.request.size, out.request.runtime_size);
     }
+    if (out.report.report_size != kHclHeaderSize + kHclReportAreaSize + out.request.size) {
+        return fail(Code::invalid, "a report of {} bytes with {} bytes of request data",
+                    out.report.report_size, out.request.size);
+    }
     out.runtime = TRY(in.take(out.request.runtime_size, "runtime data"));
     out.padding_zero = all_zero(TRY(in.rest("padding")));
     return out;

@@ -1,11 +1,17 @@
 #include "vouchsafe/evidence/azure/hcl_verify.h"
 
+#include <gmock/gmock.h>
+
+#include <numeric>
+
+#include "vouchsafe/base/test_flips.h"
 #include "vouchsafe/evidence/tdx/test_collateral.h"
 
 namespace vouchsafe::evidence {
 namespace {
 
 using namespace testing;
+using vouchsafe::testing::free_bits;
 
 const std::string kFolder = "hcl/azure-snp-milan-a/";
 
@@ -105,6 +111,27 @@ TEST(VerifyTdHcl, RefusesChangedClaimsAndReportsThatAreNoTdx) {
     TdHclCase strict;
     strict.rules = {};
     EXPECT_EQ(refusal(strict.verify()), "TDX-NOT-CHECKED");
+}
+
+// Nobody signs the header; what is free of it has no meaning to a verifier. The runtime data is
+// bound byte by byte, with zeros behind it, and the report has its own tests.
+TEST(HclMutation, TheListOfFreeBytesOfAnHclReportIsWhole) {
+    Bytes nv = vector_bytes(kFolder + "hcl-report.bin");
+    Checks checks;
+    auto endorsements = MUST(SnpEndorsements::parse(vector_bytes(kFolder + "vcek.der"), checks));
+    auto refused = [&](const Bytes& changed) {
+        Checks of_this;
+        return !verify_hcl(changed, endorsements, vendor_anchors(), lenient(), {}, recorded_time(),
+                           of_this);
+    };
+    ASSERT_FALSE(refused(nv));
+    constexpr size_t kRequestType = 12;  // then status, and reserved words, to the header's end
+    std::vector<size_t> free(8 * (kHclHeaderSize - kRequestType));
+    std::iota(free.begin(), free.end(), 8 * kRequestType);
+    EXPECT_EQ(free_bits(nv, {1, 0, kHclHeaderSize}, refused), free);
+    size_t behind = kHclHeaderSize + kSnpReportSize;
+    EXPECT_THAT(free_bits(nv, {25, kHclHeaderSize, behind}, refused), ::testing::IsEmpty());
+    EXPECT_THAT(free_bits(nv, {9, behind}, refused), ::testing::IsEmpty());
 }
 
 }  // namespace

@@ -95,7 +95,8 @@ class VtpmCertificateVerifier {
         }
         TRY(check_usage(leaf, key));
         TRY(check_whole(leaf, path));
-        return VerifiedVtpmCertificate(leaf, path.back(), key, tier_);
+        path.insert(path.begin(), leaf);
+        return VerifiedVtpmCertificate(std::move(path), key, tier_);
     }
 
   private:

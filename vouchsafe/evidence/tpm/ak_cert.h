@@ -6,6 +6,8 @@
 // do not: genuine AK certificates of Google have those of an EK, and others have neither.
 #pragma once
 
+#include <span>
+
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/evidence/anchors/anchors.h"
 
@@ -17,18 +19,18 @@ std::string_view vtpm_key_name(VtpmKey key);  // "attestation key", "endorsement
 // VerifiedVtpmCertificate exists only if one of the functions below said yes.
 class VerifiedVtpmCertificate {
   public:
-    const crypto::Certificate& certificate() const { return certificate_; }
-    const crypto::Certificate& root() const { return root_; }  // the pinned one it ends in
+    const crypto::Certificate& certificate() const { return path_.front(); }
+    const crypto::Certificate& root() const { return path_.back(); }  // the pinned one it ends in
+    // The verified path, for check_path_revocation: revocation is not looked at here.
+    std::span<const crypto::Certificate> path() const { return path_; }
     VtpmKey key() const { return key_; }
     Tier tier() const { return tier_; }
 
   private:
     friend class VtpmCertificateVerifier;  // ak_cert.cpp alone
-    VerifiedVtpmCertificate(crypto::Certificate certificate, crypto::Certificate root, VtpmKey key,
-                            Tier tier)
-        : certificate_(std::move(certificate)), root_(std::move(root)), key_(key), tier_(tier) {}
-    crypto::Certificate certificate_;
-    crypto::Certificate root_;
+    VerifiedVtpmCertificate(std::vector<crypto::Certificate> path, VtpmKey key, Tier tier)
+        : path_(std::move(path)), key_(key), tier_(tier) {}
+    std::vector<crypto::Certificate> path_;
     VtpmKey key_;
     Tier tier_;
 };

@@ -1,5 +1,8 @@
 #include "vouchsafe/evidence/tpm/ak_cert.h"
 
+#include <gmock/gmock.h>
+
+#include "vouchsafe/base/test_flips.h"
 #include "vouchsafe/evidence/facts.h"
 #include "vouchsafe/evidence/tpm/ak_cert_use.h"
 #include "vouchsafe/evidence/tpm/test_vtpm_ca.h"
@@ -8,6 +11,7 @@ namespace vouchsafe::evidence {
 namespace {
 
 using namespace testing;
+using vouchsafe::testing::free_bits;
 
 // Recorded certificates of Google's virtual TPMs: two hierarchies, RSA and EC.
 const char* const kGoogle[] = {"gcp-pca-rsa", "gcp-pca-ecc", "gcp-uca-rsa", "gcp-uca-ecc"};
@@ -121,6 +125,16 @@ TEST(CertificateUse, RefusesExtensionsThatAreMalformed) {
     EXPECT_FALSE(parsed(names, fmt::format("302e{0}{0}", manufacturer).c_str()));
     EXPECT_FALSE(parsed(names, "3007a405300330013a"));
     EXPECT_FALSE(parsed(names, "30"));
+}
+
+TEST(AkCertificateMutation, NoBitOfARecordedCertificateIsFree) {
+    for (const char* name : {"gcp-uca-rsa", "gcp-pca-ecc"}) {
+        SCOPED_TRACE(name);
+        Bytes der = MUST(crypto::Certificate::parse_pem(as_text(google(name, "ak")))).der();
+        auto refused = [](const Bytes& changed) { return !verify(changed, VtpmKey::attestation); };
+        ASSERT_FALSE(refused(der));
+        EXPECT_THAT(free_bits(der, {25}, refused), ::testing::IsEmpty());
+    }
 }
 
 }  // namespace

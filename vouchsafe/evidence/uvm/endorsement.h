@@ -8,6 +8,8 @@
 // choice): the file brings its certificates, it never brings a root.
 #pragma once
 
+#include <span>
+
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/base/json_fwd.h"
 #include "vouchsafe/crypto/cose.h"
@@ -46,6 +48,8 @@ class VerifiedUvmEndorsement {
     const UvmEndorsement& endorsement() const { return endorsement_; }
     const std::vector<crypto::Certificate>& chain() const { return chain_; }  // leaf first
     const crypto::Certificate& root() const { return chain_[root_]; }         // the CA in the did
+    // The verified path up to and with that CA, for check_path_revocation.
+    std::span<const crypto::Certificate> path() const { return {chain_.data(), root_ + 1}; }
 
   private:
     friend struct UvmVerifier;  // endorsement.cpp alone
@@ -62,7 +66,7 @@ class VerifiedUvmEndorsement {
 // (UVM-DATES), each link and the path as a whole (UVM-CHAIN), that x5t, if there, is the leaf
 // (UVM-THUMBPRINT), the rules in the issuer's name (UVM-IDENTITY), algorithm and signature
 // (UVM-ALGORITHM, UVM-SIGNATURE), the payload (UVM-PAYLOAD), and what the rules demand (UVM-SVN,
-// UVM-MEASUREMENT). Revocation is not looked at. An issuer whose did is malformed is refused.
+// UVM-MEASUREMENT). Revocation is the caller's to check (check_path_revocation). An issuer whose did is malformed is refused.
 Result<VerifiedUvmEndorsement> verify_uvm(ByteView cose, const std::vector<UvmIssuer>& issuers,
                                           const UvmRules& rules, Time now, Checks& checks);
 
