@@ -18,9 +18,20 @@ if(VS_PCH)
     endif()
 endif()
 
+# A test program with a removal_test.cpp brings its own Checks::require, in which one check can be
+# removed to see that a test needs it: vouchsafe/base/check_removal.h. The linker takes it before the
+# library's.
+if(VS_TESTS)
+    add_library(vs_removable OBJECT EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/vouchsafe/base/result.cpp)
+    target_include_directories(vs_removable PRIVATE ${CMAKE_SOURCE_DIR})
+    target_compile_definitions(vs_removable PRIVATE VS_CHECK_REMOVAL VS_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    target_link_libraries(vs_removable PRIVATE vs_test_flags fmt::fmt tl::expected)
+endif()
+
 # Tests are compiled in groups of four of a folder, which saves most of what templates cost; those in
 # APART (they share names with a neighbour) alone. Libraries are so in builds that nobody edits in; an
-# edited file of the program should not wait for its neighbours.
+# edited file of the program should not wait for its neighbours. result.cpp stays alone, for
+# vs_removable to take its place.
 option(VS_UNITY "Compile libraries in groups too" OFF)
 function(vouchsafe_group target apart)
     get_target_property(sources ${target} SOURCES)
@@ -72,7 +83,10 @@ function(vouchsafe_module name)
         if(VS_PCH)
             target_precompile_headers(${name}_test REUSE_FROM vs_pch_tests)
         endif()
-        vouchsafe_group(${name}_test "${M_APART}")
+        vouchsafe_group(${name}_test "${M_APART};removal_test.cpp")
+        if(tests MATCHES "/removal_test\\.cpp")
+            target_link_libraries(${name}_test PRIVATE vs_removable)
+        endif()
         add_test(NAME ${name} COMMAND ${name}_test)
         set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
     endif()

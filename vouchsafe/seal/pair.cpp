@@ -51,7 +51,7 @@ Result<PairBytes> read_pair(Source& source, Checks& checks) {
     TRY(checks.require(fits, "PAIR-SIZE", "size of the sealed file",
                        fmt::format("{} to {} bytes", kPairOverhead, kMaxPairSize + kPairOverhead),
                        fmt::format("{} bytes", size)));
-    if (nonce_size + out.content.size() != size) {
+    if (nonce_size + out.content.size() != size || out.content.size() < out.tag.size()) {
         return fail(Code::io, "the sealed file became shorter while it was read");
     }
     size_t content = out.content.size() - out.tag.size();

@@ -87,7 +87,7 @@ RemovalTable tpm_rows() {
 TEST(AzureCheckRemoval, EveryCheckDecidesACase) {
     RemovalTable table = hcl_rows();
     table.merge(tpm_rows());
-    expect_every_check_decides("azure", table);
+    expect_every_check_decides("evidence/azure", table);
 }
 
 }  // namespace

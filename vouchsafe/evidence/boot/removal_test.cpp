@@ -108,7 +108,7 @@ TEST(BootCheckRemoval, EveryCheckDecidesACase) {
     RemovalTable table = log_rows();
     table.merge(ima_rows());
     table.merge(ccel_rows());
-    expect_every_check_decides("boot", table);
+    expect_every_check_decides("evidence/boot", table);
 }
 
 }  // namespace

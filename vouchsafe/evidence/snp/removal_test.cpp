@@ -182,7 +182,7 @@ TEST(SnpCheckRemoval, EveryCheckDecidesACase) {
     table.merge(chain_rows());
     table.merge(revocation_rows());
     table.merge(rule_rows());
-    expect_every_check_decides("snp", table);
+    expect_every_check_decides("evidence/snp", table);
 }
 
 }  // namespace

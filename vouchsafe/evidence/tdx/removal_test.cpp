@@ -193,7 +193,7 @@ TEST(TdxCheckRemoval, EveryCheckDecidesACase) {
     table.merge(collateral_rows());
     table.merge(platform_rows());
     table.merge(rule_rows());
-    expect_every_check_decides("tdx", table);
+    expect_every_check_decides("evidence/tdx", table);
 }
 
 }  // namespace

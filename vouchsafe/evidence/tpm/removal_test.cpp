@@ -161,7 +161,7 @@ TEST(TpmCheckRemoval, EveryCheckDecidesACase) {
     RemovalTable table = certificate_rows();
     table.merge(quote_rows());
     table.merge(key_rows());
-    expect_every_check_decides("tpm", table);
+    expect_every_check_decides("evidence/tpm", table);
 }
 
 }  // namespace

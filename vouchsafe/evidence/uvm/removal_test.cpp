@@ -50,7 +50,7 @@ RemovalTable rows() {
 }
 
 TEST(UvmCheckRemoval, EveryCheckDecidesACase) {
-    expect_every_check_decides("uvm", rows());
+    expect_every_check_decides("evidence/uvm", rows());
 }
 
 }  // namespace
