@@ -1,6 +1,7 @@
 // For tests alone: one check of the catalogue can be made to pass whatever it finds, to see that a
-// test needs it. The hook exists only in a test program that compiles result.cpp itself, with
-// VS_CHECK_REMOVAL; the library of every build is without it, and refuses to be built with it.
+// test needs it. The hook exists only in test programs that link vs_removable (cmake/module.cmake),
+// which is result.cpp with VS_CHECK_REMOVAL; the library of every build is without it, and refuses
+// to be built with it.
 #pragma once
 
 #include <string_view>

@@ -30,11 +30,11 @@ Judge judged(std::string_view issuer, std::string_view claims) {
 }
 
 TEST(ReleasePolicyCheckRemoval, EveryCheckDecidesACase) {
-    expect_every_check_decides(
-        "policy/release",
-        {{"POLICY-AUTHORITY", {judged("https://b.example", R"({"a":1})"), kStillRefused}},
-         {"POLICY-CLAIM-MISMATCH", {judged("https://a.example", R"({"a":2})")}},
-         {"POLICY-CLAIM-MISSING", {judged("https://a.example", R"({"b":1})")}}});
+    const RemovalTable table = {
+        {"POLICY-AUTHORITY", {judged("https://b.example", R"({"a":1})"), kStillRefused}},
+        {"POLICY-CLAIM-MISMATCH", {judged("https://a.example", R"({"a":2})")}},
+        {"POLICY-CLAIM-MISSING", {judged("https://a.example", R"({"b":1})")}}};
+    expect_every_check_decides("policy/release", table);
 }
 
 }  // namespace

@@ -1,0 +1,151 @@
+// Every check of the vault is needed: see base/removal_table.h.
+#include "vouchsafe/vault/test_support.h"
+
+// Behind the vault's own, which says `testing` for GoogleTest's namespace.
+#include "vouchsafe/base/removal_table.h"
+
+namespace vouchsafe::vault::test {
+namespace {
+
+using namespace vouchsafe::testing;
+
+constexpr const char* kKeyList = "/keys?api-version=7.4";
+
+// What the vault did: gave an answer, or refused by a check.
+std::string done(const Answer& answer) {
+    if (answer.status == 200) return kAccepted;
+    return answer.check().empty() ? kUnreadable : answer.check();
+}
+
+class VaultCheckRemoval : public VaultTest {
+  protected:
+    VaultCheckRemoval() {
+        EXPECT_EQ(create("k", exportable_key()).status, 200);
+        EXPECT_EQ(create("rsa", {{"kty", "RSA"}}).status, 200);
+    }
+
+    // called lists the keys with one claim of a good access token changed.
+    Judge called(const char* claim, const Json& value) {
+        Json claims = access_claims(kOfficer);
+        claims[claim] = value;
+        return [this, token = keys().login.token(claims)] {
+            return done(send("GET", kKeyList, "", token));
+        };
+    }
+    std::string call_with_two_tokens() {
+        net::Request request;
+        request.method = "GET";
+        request.path = {"keys"};
+        request.query = {{"api-version", "7.4"}};
+        request.host = "myconfkv.vault.azure.net";
+        for (int i = 0; i < 2; ++i) {
+            request.headers.add("Authorization", "Bearer " + access_token(kOfficer));
+        }
+        net::Response response = service_->handler()(request);
+        return done({response.status, parsed_or_null(response.body), response.headers});
+    }
+
+    // wrapped uses an RSA key that can be used but for one attribute, or one of its operations.
+    Judge wrapped(const Json& change) {
+        Json usable = {{"attributes", {{"enabled", true}, {"exp", to_unix(kNow) + 10}}},
+                       {"key_ops", Json::array({"wrapKey"})}};
+        usable.merge_patch(change);
+        return [this, usable] {
+            EXPECT_EQ(as(kOfficer, "PATCH", "/keys/rsa", usable).status, 200);
+            return done(
+                as(kUser, "POST", "/keys/rsa/wrapkey", {{"alg", "RSA-OAEP"}, {"value", "AAAA"}}));
+        };
+    }
+
+    std::string release(const std::string& key, const std::string& target) {
+        return done(as(kReleaser, "POST", "/keys/" + key + "/release",
+                       {{"target", target}, {"enc", "RSA_AES_KEY_WRAP_256"}}));
+    }
+    // released asks for the key with one claim of a good attestation token changed.
+    Judge released(const char* claim, const Json& value) {
+        Json claims = attestation_claims();
+        claims[claim] = value;
+        return [this, token = keys().attestation.token(claims)] { return release("k", token); };
+    }
+    // unexportable asks for a key that was made without a release policy.
+    Judge unexportable() {
+        EXPECT_EQ(create("plain", {{"kty", "EC-HSM"}}).status, 200);
+        return [this] { return release("plain", keys().attestation.token(attestation_claims())); };
+    }
+    // elsewhere asks for a key whose policy names an authority that the operator did not allow.
+    Judge elsewhere() {
+        const std::string other = "https://other.attest.azure.net";
+        web_.serve(other, keys().stranger);
+        Json policy = tutorial_policy();
+        policy["anyOf"][0]["authority"] = other;
+        Json body = exportable_key();
+        body["release_policy"] = envelope(policy);
+        EXPECT_EQ(create("elsewhere", body).status, 200);
+        Json claims = attestation_claims();
+        claims["iss"] = other;
+        return
+            [this, token = keys().stranger.token(claims)] { return release("elsewhere", token); };
+    }
+    // The key is changed while the authority's keys are fetched.
+    std::string release_meanwhile() {
+        auto fetch = web_.fetch();
+        auto meddling = [&](const std::string& url) {
+            if (url == std::string(kAuthority) + "/certs") {
+                const Json tags = {{"tags", {{"turn", std::to_string(++turn_)}}}};
+                EXPECT_EQ(as(kOfficer, "PATCH", "/keys/k", tags).status, 200);
+            }
+            return fetch(url);
+        };
+        service_ = MUST(Service::create(config_, {*store_, clock_, meddling, keys().signer}));
+        std::string out = release("k", keys().attestation.token(attestation_claims()));
+        start();
+        return out;
+    }
+
+    RemovalTable caller_rows();
+    RemovalTable key_rows();
+    RemovalTable release_rows();
+
+    int turn_ = 0;
+};
+
+RemovalTable VaultCheckRemoval::caller_rows() {
+    auto nobody = [this] { return done(as(kNobody, "GET", "/keys")); };
+    return {
+        {"VAULT-CALLER-TOKEN", {[this] { return call_with_two_tokens(); }}},
+        {"VAULT-CALLER-TENANT", {called("tid", "22222222-1111-4111-8111-111111111111")}},
+        {"VAULT-CALLER-OID", {called("oid", "a/b"), "VAULT-ROLE"}},
+        {"VAULT-ROLE", {nobody}},
+    };
+}
+
+RemovalTable VaultCheckRemoval::key_rows() {
+    return {
+        {"VAULT-KEY-ENABLED", {wrapped({{"attributes", {{"enabled", false}}}})}},
+        {"VAULT-KEY-WINDOW", {wrapped({{"attributes", {{"exp", to_unix(kNow)}}}})}},
+        {"VAULT-KEY-OPERATION", {wrapped({{"key_ops", Json::array({"unwrapKey"})}})}},
+    };
+}
+
+RemovalTable VaultCheckRemoval::release_rows() {
+    const auto small = MUST(crypto::PublicKey::from_rsa(
+        MUST(decode_hex("c1" + std::string(252, '7') + "f1")), Bytes{1, 0, 1}));
+    const Json small_tee_key = {{"keys", Json::array({tee_jwk(small)})}};
+    return {
+        {"VAULT-KEY-EXPORTABLE", {unexportable(), kUnreadable}},
+        {"VAULT-AUTHORITY-ALLOWED", {elsewhere()}},
+        {"VAULT-TRUST-TIER", {released("x-vouchsafe-trust-tier", "Simulated")}},
+        {"VAULT-TEE-KEY", {released("x-ms-runtime", small_tee_key)}},
+        {"VAULT-KEY-UNCHANGED", {[this] { return release_meanwhile(); }}},
+    };
+}
+
+TEST_F(VaultCheckRemoval, EveryCheckDecidesACase) {
+    RemovalTable table = caller_rows();
+    table.merge(key_rows());
+    table.merge(release_rows());
+    expect_every_check_decides("vault", table);
+}
+
+}  // namespace
+}  // namespace vouchsafe::vault::test
