@@ -43,7 +43,7 @@ class AttestationPolicy {
     const RuleBlock* block(PolicySection section) const;
 
     // to_text is the policy in a canonical layout, without comments; integers are decimal. Parsing
-    // it gives an equal policy.
+    // it gives an equal policy, if it did not become longer than kMaxAttestationPolicyBytes.
     std::string to_text() const;
 
     bool operator==(const AttestationPolicy& other) const {

@@ -43,6 +43,17 @@ std::string_view comparison_text(Comparison comparison);  // "<="
 std::string_view function_name(PolicyFunction function);  // "JmesPath"
 std::string_view action_name(ActionKind action);          // "issueproperty"
 
+// What is spelled so, or nothing.
+std::optional<PolicyVersion> find_version(std::string_view text);
+std::optional<PolicySection> find_section(std::string_view name);
+std::optional<ClaimProperty> find_property(std::string_view name);
+std::optional<Comparison> find_comparison(std::string_view text);
+std::optional<PolicyFunction> find_function(std::string_view name);
+std::optional<ActionKind> find_action(std::string_view name);
+
+// action_allowed tells in which blocks an action may stand.
+bool action_allowed(ActionKind action, PolicySection section);
+
 size_t function_arity(PolicyFunction function);
 // takes_set tells whether a claim named directly as this argument stands for all claims bound to
 // its identifier at once: both arguments of IsSubsetOf, the first of ContainsOnlyValue.
