@@ -37,8 +37,8 @@ struct Recipient {
 Result<Recipient> find_recipient(const Context& context, const SealCommand& command) {
     if (!command.public_key.empty()) {
         std::string pem = TRY(read_text_file(command.public_key, 64 << 10));
-        return Recipient{command.key,
-                         TRY(with_context(crypto::PublicKey::from_pem(pem), command.public_key))};
+        auto key = TRY(with_context(crypto::PublicKey::from_pem(pem), command.public_key));
+        return Recipient{command.key, std::move(key)};
     }
     if (command.key.empty()) {
         return fail(Code::invalid, "say with --key URL (or --public-key FILE) who may open it");

@@ -164,7 +164,7 @@ Result<int> serve_vault(const Context& context, const ServeCommand& command) {
     auto signer =
         is_lab ? TRY(directory.root().issue_release_signer(names, context.clock.now())) : tls;
     auto service = TRY(vault::Service::create(
-        config, {*store, context.clock, vault::fetch_with(client), std::move(signer)}));
+        config, {*store, context.clock, access::fetch_with(client), std::move(signer)}));
     auto options = TRY(server_options(command, "vault", std::move(tls)));
     return run_until_interrupted(context, std::move(options), service->handler());
 }

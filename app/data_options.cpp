@@ -70,7 +70,8 @@ Result<std::unique_ptr<KeySource>> KeySource::create(const Context& context,
     }
     std::unique_ptr<KeySource> out(new KeySource);
     if (!options.private_key.empty()) {
-        out->used_ = guest::ReleasedKey{"", TRY(read_private_key(options.private_key))};
+        auto key = TRY(read_private_key(options.private_key));
+        out->used_ = guest::ReleasedKey{"", std::move(key)};
         out->from_file_ = true;
         return out;
     }

@@ -43,6 +43,7 @@ stage_format() {
 stage_layers() {
     tools/install_deps.sh test || return 1
     count "layers" /usr/bin/python3 tools/check_layers.py
+    count "TRY in braced initializers" /usr/bin/python3 tools/check_try.py
 }
 
 stage_build() {

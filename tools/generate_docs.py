@@ -12,7 +12,7 @@ import check_layers
 import vector_table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ORDER = ("base crypto store jose evidence policy seal audit net device train attest vault identity "
+ORDER = ("base crypto store jose evidence policy seal audit net access device train attest vault identity "
          "guest lab").split()
 
 
@@ -66,7 +66,7 @@ def checks_page(program):
 
 
 LIMIT = re.compile(r"constexpr \w+ (kMax\w+) = ([^;]+);(?:[ \t]*// (.*))?")
-UNTRUSTED = ("base", "crypto", "jose", "evidence", "policy", "seal", "net", "train", "attest", "vault")
+UNTRUSTED = ("base", "crypto", "jose", "evidence", "policy", "seal", "net", "access", "train", "attest", "vault")
 
 
 def limit_value(text):

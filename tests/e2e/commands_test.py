@@ -163,11 +163,11 @@ class Keys(InALab):
                              ATTEST, machine="mallory")
         self.assertEqual(result.returncode, 1)
         error = json.loads(result.stderr.splitlines()[-1])["error"]
-        self.assertEqual(error["check"]["code"], "VAULT-ROLE")
+        self.assertEqual(error["check"]["code"], "CALLER-ROLE")
         self.assertEqual(error["check"]["expected"], "", "outsiders learn code and request id only")
         shown = run("audit", "show", error["request_id"], "--dir", self.lab)
         self.assertEqual(shown.returncode, 0, shown.stderr)
-        self.assertIn("VAULT-ROLE", shown.stdout)
+        self.assertIn("CALLER-ROLE", shown.stdout)
         self.assertIn("remedy", shown.stdout)
 
     def test_a_key_outside_a_vault_is_never_sent_a_token(self):

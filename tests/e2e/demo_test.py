@@ -25,7 +25,7 @@ REFUSALS = [
     ("a", "BOOT-SECURE-BOOT"),
     ("b", "SNP-POLICY-DEBUG"),
     ("c", "LOG-REPLAY-PCR"),
-    ("d", "VAULT-ROLE"),
+    ("d", "CALLER-ROLE"),
     ("e", "TOKEN-EXPIRED"),
     ("f", "POLICY-AUTHORITY"),
     ("g", "SEAL-TAG"),

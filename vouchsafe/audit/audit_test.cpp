@@ -60,7 +60,7 @@ class LogTest : public testing::Test {
         out.outcome = Outcome::refused;
         out.request_id = std::move(request_id);
         out.reason = "no";
-        out.checks = {{"VAULT-ROLE", "action", "a role", "none", false}};
+        out.checks = {{"CALLER-ROLE", "action", "a role", "none", false}};
         out.details = {{"enc", "x"}};
         return out;
     }

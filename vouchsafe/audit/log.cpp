@@ -142,7 +142,8 @@ Result<std::vector<StoredEntry>> Log::find(std::string_view request_id) {
             Reader reader(index_bytes, "audit request index");
             uint64_t index = TRY(reader.u64_be("index"));
             Bytes bytes = TRY(read_entry(view, index));
-            out.push_back({index, TRY(Entry::parse(bytes))});
+            Entry entry = TRY(Entry::parse(bytes));
+            out.push_back({index, std::move(entry)});
         }
         return {};
     }));
@@ -156,7 +157,8 @@ Result<std::vector<StoredEntry>> Log::entries(uint64_t from, size_t count) {
         count = std::min(count, kMaxPage);
         for (uint64_t index = from; index < size && out.size() < count; ++index) {
             Bytes bytes = TRY(read_entry(view, index));
-            out.push_back({index, TRY(Entry::parse(bytes))});
+            Entry entry = TRY(Entry::parse(bytes));
+            out.push_back({index, std::move(entry)});
         }
         return {};
     }));

@@ -32,6 +32,9 @@ bool equal_ignore_case(std::string_view a, std::string_view b);
 // surrogates, nothing above U+10FFFF).
 bool is_utf8(std::string_view text);
 
+// is_guid: 8-4-4-4-12 hex digits, in either case.
+bool is_guid(std::string_view text);
+
 // normalize_url strips one trailing slash and lower-cases scheme and host, the form in which
 // issuers and authorities are compared (azure-api A.8). Text that is no URL only loses its slash.
 std::string normalize_url(std::string_view url);

@@ -67,6 +67,7 @@ inline constexpr RemovalOwner kRemovalOwners[] = {
     {"POLICY-", "policy/release"},
     {"RELEASE-", "guest"},
     {"AUDIT-", "audit"},
+    {"CALLER-", "vault"},
     {"VAULT-", "vault"},
     {"SEAL-", "seal"},
     {"PAIR-", "seal"},

@@ -120,7 +120,9 @@ Result<Tpm::Impl::EphemeralKey> Tpm::Impl::create_ephemeral_key(ByteView policy)
                                   out, nullptr, nullptr, nullptr);
     });
     if (rc != TSS2_RC_SUCCESS) return fail_tpm(rc, "the TPM does not make its ephemeral key");
-    EphemeralKey out{Transient(esys, handle), TRY(marshal_public(*made))};
+    Transient key(esys, handle);
+    Bytes public_area = TRY(marshal_public(*made));
+    EphemeralKey out{std::move(key), std::move(public_area)};
     EsysPtr<TPMS_CONTEXT> context;
     rc = call<TPMS_CONTEXT>(context,
                             [&](auto** saved) { return Esys_ContextSave(esys, handle, saved); });
@@ -145,8 +147,9 @@ Result<CertifiedKey> Tpm::certify_ephemeral_key(std::span<const uint32_t> pcrs,
         });
     });
     if (rc != TSS2_RC_SUCCESS) return fail_tpm(rc, "the TPM does not certify its ephemeral key");
+    Bytes signed_value = TRY(rsa_signature(*signature));
     return CertifiedKey{std::move(ephemeral.public_area), attest_bytes(*attest),
-                        TRY(rsa_signature(*signature))};
+                        std::move(signed_value)};
 }
 
 namespace {

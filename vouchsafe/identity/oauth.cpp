@@ -97,15 +97,4 @@ std::optional<std::string> match_resource(const std::vector<std::string>& known,
     return std::nullopt;
 }
 
-bool is_guid(std::string_view text) {
-    if (text.size() != 36) return false;
-    for (size_t i = 0; i < text.size(); ++i) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text[i] != '-' : std::isxdigit(static_cast<unsigned char>(text[i])) == 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 }  // namespace vouchsafe::identity

@@ -40,7 +40,4 @@ std::optional<std::string> resource_of_scope(std::string_view scope);
 std::optional<std::string> match_resource(const std::vector<std::string>& known,
                                           std::string_view wanted);
 
-// is_guid: 8-4-4-4-12 hex digits.
-bool is_guid(std::string_view text);
-
 }  // namespace vouchsafe::identity

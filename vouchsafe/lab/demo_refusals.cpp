@@ -172,7 +172,7 @@ Result<void> run_refusals(DemoRun& run) {
 
     spec = {};
     spec.name = "no-role";
-    TRY(refuse_machine(run, {'d', "an identity without the release role", "VAULT-ROLE"}, spec, root,
+    TRY(refuse_machine(run, {'d', "an identity without the release role", "CALLER-ROLE"}, spec, root,
                        false));
 
     spec = {};

@@ -139,7 +139,7 @@ Result<void> Services::start_vault() {
     vault_store_ = TRY(open_store(config.directory));
     net::TlsIdentity signer = TRY(directory_.root().issue_release_signer(names, clock_.now()));
     vault_ = TRY(vault::Service::create(
-        config, {*vault_store_, clock_, vault::fetch_with(*fetch_client_), std::move(signer)}));
+        config, {*vault_store_, clock_, access::fetch_with(*fetch_client_), std::move(signer)}));
     listeners_.push_back(TRY(listen("vault", names, vault_->handler())));
     audits_.push_back(&vault_->audit());
     vault_address_ = listeners_.back().address();

@@ -89,8 +89,8 @@ Result<Handle> quantile_matrix(const Library& library, const Rows& rows,
     void* raw = nullptr;
     TRY(library.check(library.proxy_create(&raw)));
     Handle proxy(raw, {library.matrix_free});
-    Iteration iteration{library, TRY(Gather::create(rows, options.batch_rows)), proxy.get(),
-                        std::nullopt};
+    auto gather = TRY(Gather::create(rows, options.batch_rows));
+    Iteration iteration{library, std::move(gather), proxy.get(), std::nullopt};
     std::string config =
         fmt::format(R"({{"missing":NaN,"nthread":{},"max_bin":{}}})", threads, options.max_bin);
     int code = library.quantile_create(&iteration, proxy.get(), nullptr, reset_iteration,

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "vouchsafe/access/key_sets.h"
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/base/file.h"
 
@@ -43,14 +44,8 @@ struct Config {
     // Allowed difference between this clock and that of a token's issuer (azure-api A.7, B.3).
     Seconds token_skew{300};
 
-    // A fetched key set is fetched again after this time; Azure rotates within a day's notice.
-    Seconds keys_refresh{3600};
-    // An older key set is not used even if its issuer cannot be reached. A day's outage of an
-    // issuer must not stop those who hold its tokens; a longer one could hide a withdrawn key.
-    Seconds keys_max_age{86400};
-    // Least time between two fetches from one issuer, so that tokens with made-up key ids or an
-    // issuer that is down do not make this service hammer it.
-    Seconds keys_retry{5};
+    // How long the key sets of token issuers are kept.
+    access::KeySetTimes keys;
 
     // What `recoverableDays` says: Azure's default retention of deleted objects.
     int retention_days = 90;

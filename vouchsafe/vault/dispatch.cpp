@@ -100,16 +100,19 @@ net::Response Dispatcher::challenge(const VaultInfo& vault, net::Response respon
 Result<Json> Dispatcher::judge_and_act(Call& call) {
     call.address = TRY(Address::parse(call.request.host, core_.config.dns_suffixes));
     call.vault = TRY(vault_at(core_.store, call.address));
-    call.caller = TRY(verify_caller(call.request, *call.vault, core_.config, core_.key_sets,
-                                    core_.clock.now(), call.checks));
+    const Config& config = core_.config;
+    access::Issuer issuer{config.login_authority, config.issuer_base, call.vault->tenant,
+                          config.token_skew};
+    call.caller = TRY(access::verify_caller(call.request, issuer, config.resource, core_.key_sets,
+                                            core_.clock.now(), call.checks));
     TRY(read_names(call));
     if (call.operation.act == nullptr) {
         return fail(Code::unsupported, "{} is not built in this vault yet", call.operation.name);
     }
     call.version = TRY(ApiVersion::parse(call.request.query_value("api-version")));
     TRY(core_.store.read([&](store::View& view) {
-        return authorize(view, call.caller, call.resource_id(), call.operation.actions,
-                         call.checks);
+        return access::authorize(view, call.caller, access::Provider::key_vault, call.resource_id(),
+                                 call.operation.actions, call.checks);
     }));
     return call.operation.act(core_, call);
 }

@@ -44,8 +44,8 @@ class HttpsTest : public VaultTest {
         options.ca_pem = tls_.chain.back().pem();
         options.connect_to = addresses_;
         fetcher_.emplace(options);
-        service_ =
-            MUST(Service::create(config_, {*store_, clock_, fetch_with(*fetcher_), keys().signer}));
+        service_ = MUST(Service::create(
+            config_, {*store_, clock_, access::fetch_with(*fetcher_), keys().signer}));
         serve(kVaultHost, service_->handler());
         options.connect_to = addresses_;
         client_.emplace(options);

@@ -140,7 +140,8 @@ Result<Json> list_key_versions(Core& core, Call& call) {
         const Key current = TRY(read_key(view, call.vault->name, call.key, ""));
         read = TRY(read_page(view, kVersionTable, prefix, page));
         for (const store::Record& record : read.records) {
-            const Key key{current.record, TRY(parse_key_version(record.value))};
+            KeyVersion version = TRY(parse_key_version(record.value));
+            const Key key{current.record, std::move(version)};
             items.push_back(encode_item(call.address.base, key, true, *call.version,
                                         core.config.retention_days));
         }

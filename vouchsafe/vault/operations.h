@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "vouchsafe/access/caller.h"
+#include "vouchsafe/access/key_sets.h"
 #include "vouchsafe/crypto/sealed_blob.h"
-#include "vouchsafe/vault/caller.h"
-#include "vouchsafe/vault/key_sets.h"
 #include "vouchsafe/vault/wire.h"
 
 namespace vouchsafe::vault {
@@ -20,7 +20,7 @@ struct Core {
     net::TlsIdentity release_signer;
     crypto::RootKey root;
     audit::Log log;
-    KeySets key_sets;
+    access::KeySets key_sets;
 };
 
 struct Call;
@@ -43,7 +43,7 @@ struct Call {
     std::optional<VaultInfo> vault;
     Address address;
     std::optional<ApiVersion> version;
-    Caller caller;
+    access::Caller caller;
     std::string key;          // from the path; "" if it names none
     std::string key_version;  // from the path; "" if it names none
     Checks checks;

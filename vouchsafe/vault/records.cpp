@@ -30,20 +30,6 @@ Result<VaultInfo> parse_vault(ByteView bytes) {
     return out;
 }
 
-Result<RoleAssignment> parse_role(ByteView bytes) {
-    Json json = TRY(parse_json_object(as_text(bytes)));
-    RoleAssignment out;
-    out.id = TRY(json_string(json, "id"));
-    out.principal = TRY(json_string(json, "principal"));
-    out.role_id = TRY(json_string(json, "role"));
-    out.scope = TRY(json_string(json, "scope"));
-    return out;
-}
-
-std::string role_record_key(const RoleAssignment& assignment) {
-    return to_lower(assignment.principal) + "/" + to_lower(assignment.id);
-}
-
 Json optional_number(const std::optional<int64_t>& value) {
     return value ? Json(*value) : Json(nullptr);
 }
@@ -136,15 +122,6 @@ Result<Key> read_key(store::View& view, std::string_view vault, std::string_view
     return Key{std::move(*record), std::move(*found)};
 }
 
-Result<std::vector<RoleAssignment>> read_roles(store::View& view, std::string_view principal) {
-    std::vector<RoleAssignment> out;
-    const std::string prefix = to_lower(principal) + "/";
-    for (const store::Record& record : TRY(view.scan(kRoleTable, prefix, "", store::kMaxScan))) {
-        out.push_back(TRY(parse_role(record.value)));
-    }
-    return out;
-}
-
 Result<void> insert_vault(store::Transaction& transaction, const VaultInfo& vault) {
     const std::string json = dump_json({{"name", vault.name},
                                         {"sku", vault.sku == Sku::premium ? "premium" : "standard"},
@@ -179,19 +156,6 @@ Result<void> put_key_version(store::Transaction& transaction, std::string_view v
                                         {"spki", encode_base64(version.spki)}});
     return transaction.put(kVersionTable, version_record_key(vault, key, version.version),
                            as_bytes(json));
-}
-
-Result<void> put_role(store::Transaction& transaction, const RoleAssignment& assignment) {
-    const std::string json = dump_json({{"id", assignment.id},
-                                        {"principal", assignment.principal},
-                                        {"role", assignment.role_id},
-                                        {"scope", assignment.scope}});
-    return transaction.put(kRoleTable, role_record_key(assignment), as_bytes(json));
-}
-
-Result<void> erase_role(store::Transaction& transaction, const RoleAssignment& assignment) {
-    TRY(transaction.erase(kRoleTable, role_record_key(assignment)));
-    return {};
 }
 
 }  // namespace vouchsafe::vault

@@ -6,7 +6,6 @@
 //   vault_key          {vault}/{key}                KeyRecord
 //   vault_key_version  {vault}/{key}/{version}      KeyVersion
 //   vault_key_secret   {vault}/{key}/{version}      sealed private key (key_seal.h)
-//   vault_role         {principal}/{assignment}     RoleAssignment
 //   vault_meta         "tier", "root"               see service.cpp
 #pragma once
 
@@ -25,7 +24,6 @@ inline constexpr std::string_view kVaultTable = "vault";
 inline constexpr std::string_view kKeyTable = "vault_key";
 inline constexpr std::string_view kVersionTable = "vault_key_version";
 inline constexpr std::string_view kSecretTable = "vault_key_secret";
-inline constexpr std::string_view kRoleTable = "vault_role";
 inline constexpr std::string_view kMetaTable = "vault_meta";
 
 // KeyRecord is what all versions of a key share.
@@ -77,7 +75,6 @@ Result<std::optional<KeyRecord>> read_key_record(store::View& view, std::string_
 // read_key reads one version; an empty version means the current one (azure-api A.2).
 Result<Key> read_key(store::View& view, std::string_view vault, std::string_view key,
                      std::string_view version);
-Result<std::vector<RoleAssignment>> read_roles(store::View& view, std::string_view principal);
 
 Result<KeyRecord> parse_key_record(ByteView bytes);
 Result<KeyVersion> parse_key_version(ByteView bytes);
@@ -88,7 +85,5 @@ Result<void> put_key_record(store::Transaction& transaction, std::string_view va
                             const KeyRecord& record);
 Result<void> put_key_version(store::Transaction& transaction, std::string_view vault,
                              std::string_view key, const KeyVersion& version);
-Result<void> put_role(store::Transaction& transaction, const RoleAssignment& assignment);
-Result<void> erase_role(store::Transaction& transaction, const RoleAssignment& assignment);
 
 }  // namespace vouchsafe::vault

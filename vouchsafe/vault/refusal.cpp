@@ -12,11 +12,11 @@ struct Wording {
     std::string_view sentence;
 };
 constexpr Wording kWordings[] = {
-    {"VAULT-CALLER-TOKEN", "", "AKV10000: Request is missing a Bearer or PoP token."},
+    {"CALLER-TOKEN", "", "AKV10000: Request is missing a Bearer or PoP token."},
     {"TOKEN-AUDIENCE", "", "AKV10022: Invalid audience."},
     {"TOKEN-ISSUER", "", "AKV10032: Invalid issuer."},
     {"TOKEN-KID", "", "AKV10046: Unable to resolve the key used for signature validation."},
-    {"VAULT-ROLE", "ForbiddenByRbac", "Caller is not authorized to perform action on resource."},
+    {"CALLER-ROLE", "ForbiddenByRbac", "Caller is not authorized to perform action on resource."},
     {"VAULT-KEY-ENABLED", "KeyDisabled", "Operation is not allowed on a disabled key."},
 };
 

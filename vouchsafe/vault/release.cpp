@@ -77,7 +77,7 @@ Result<policy::Grant> judge_token(Core& core, Call& call, const KeyRecord& key,
     const std::string authority = TRY(policy::select_authority(*policy, *issuer, checks));
     TRY(check_authority_allowed(core, authority, checks));
 
-    KeySets::Keys keys = TRY(core.key_sets.find(authority, parsed->kid));
+    access::KeySets::Keys keys = TRY(core.key_sets.find(authority, parsed->kid));
     jose::JwtRules rules;
     rules.issuers = {authority};
     rules.now = core.clock.now();
@@ -186,7 +186,8 @@ Result<void> commit(Core& core, Call& call, const Key& judged) {
         TRY(call.checks.require(now == judged, "VAULT-KEY-UNCHANGED", "key",
                                 "as when it was judged", now == judged ? "so" : "changed"));
         Checks again;
-        TRY(authorize(tx, call.caller, call.resource_id(), call.operation.actions, again));
+        TRY(access::authorize(tx, call.caller, access::Provider::key_vault, call.resource_id(),
+                              call.operation.actions, again));
         return append_success(core, tx, call);
     });
 }

@@ -84,7 +84,7 @@ TEST_F(ReleaseTest, GivesTheKeyToTheMachineTheTokenNames) {
         checks.insert(check.code);
     }
     for (const char* check :
-         {"VAULT-ROLE", "VAULT-KEY-ENABLED", "VAULT-KEY-EXPORTABLE", "VAULT-AUTHORITY-ALLOWED",
+         {"CALLER-ROLE", "VAULT-KEY-ENABLED", "VAULT-KEY-EXPORTABLE", "VAULT-AUTHORITY-ALLOWED",
           "TOKEN-SIGNATURE", "TOKEN-EXPIRED", "VAULT-TRUST-TIER", "POLICY-AUTHORITY",
           "POLICY-CLAIM-MISMATCH", "VAULT-TEE-KEY", "VAULT-KEY-UNCHANGED"}) {
         EXPECT_TRUE(checks.contains(check)) << check;
@@ -186,8 +186,8 @@ TEST_F(ReleaseTest, ReleasesRsaKeysToo) {
 }
 
 TEST_F(ReleaseTest, NeedsTheRoleToRelease) {
-    expect_refused(release(attested(), kUser), "VAULT-ROLE");
-    expect_refused(release(attested(), kNobody), "VAULT-ROLE");
+    expect_refused(release(attested(), kUser), "CALLER-ROLE");
+    expect_refused(release(attested(), kNobody), "CALLER-ROLE");
     EXPECT_EQ(release(attested(), kOfficer).status, 200);
     // A releaser may not even read the key.
     EXPECT_EQ(as(kReleaser, "GET", "/keys/KeyEncryptionKey").status, 403);
@@ -230,7 +230,7 @@ TEST_F(ReleaseTest, RefusesTokensThatDoNotHold) {
                            payload.substr(0, payload.find('.') + 1)),
                    "TOKEN-ALG");
     const auto signed_with = [](crypto::SigAlg alg) {
-        const Issuer& issuer = keys().attestation;
+        const TestIssuer& issuer = keys().attestation;
         return MUST(jose::mint_jwt({{"kid", issuer.kid}}, attestation_claims(), issuer.key, alg));
     };
     expect_refused(release(signed_with(crypto::SigAlg::ps256)), "TOKEN-ALG");
@@ -243,7 +243,7 @@ TEST_F(ReleaseTest, RefusesTokensThatDoNotHold) {
                    "TOKEN-NOT-BEFORE");
     EXPECT_EQ(release(attested([](Json& c) { c["nbf"] = to_unix(kNow) + 300; })).status, 200);
 
-    const Issuer forger{keys().attestation.kid, keys().stranger.key};
+    const TestIssuer forger{keys().attestation.kid, keys().stranger.key};
     expect_refused(release(forger.token(attestation_claims())), "TOKEN-SIGNATURE");
     expect_refused(release(keys().stranger.token(attestation_claims())), "TOKEN-KID");
     std::string flipped = attested();

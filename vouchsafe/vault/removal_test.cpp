@@ -112,10 +112,10 @@ class VaultCheckRemoval : public VaultTest {
 RemovalTable VaultCheckRemoval::caller_rows() {
     auto nobody = [this] { return done(as(kNobody, "GET", "/keys")); };
     return {
-        {"VAULT-CALLER-TOKEN", {[this] { return call_with_two_tokens(); }}},
-        {"VAULT-CALLER-TENANT", {called("tid", "22222222-1111-4111-8111-111111111111")}},
-        {"VAULT-CALLER-OID", {called("oid", "a/b"), "VAULT-ROLE"}},
-        {"VAULT-ROLE", {nobody}},
+        {"CALLER-TOKEN", {[this] { return call_with_two_tokens(); }}},
+        {"CALLER-TENANT", {called("tid", "22222222-1111-4111-8111-111111111111")}},
+        {"CALLER-OID", {called("oid", "a/b"), "CALLER-ROLE"}},
+        {"CALLER-ROLE", {nobody}},
     };
 }
 

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "vouchsafe/access/assignments.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/random.h"
 #include "vouchsafe/vault/dispatch.h"
-#include "vouchsafe/vault/roles.h"
 
 namespace vouchsafe::vault {
 
@@ -16,7 +16,6 @@ constexpr std::string_view kTierKey = "tier";
 constexpr std::string_view kRootKey = "root";
 constexpr std::string_view kRootContext = "vault root key check";
 constexpr std::string_view kOperator = "operator";
-constexpr size_t kMaxRolesOfPrincipal = 500;
 
 std::string_view tier_name(const Config& config) {
     return config.allow_simulated ? "simulated" : "hardware";
@@ -88,16 +87,6 @@ Result<void> settle(store::Store& store, const Config& config, const crypto::Roo
     });
 }
 
-bool is_guid(std::string_view text) {
-    if (text.size() != 36) return false;
-    for (size_t i = 0; i < text.size(); ++i) {
-        const bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-        const bool hex = std::isxdigit(static_cast<unsigned char>(text[i])) != 0;
-        if (hyphen ? text[i] != '-' : !hex) return false;
-    }
-    return true;
-}
-
 // is_path tells whether a text can be a resource id or a part of one.
 bool is_path(std::string_view text) {
     return !text.empty() && text.size() <= 512 &&
@@ -115,7 +104,7 @@ struct Service::Impl {
                .release_signer = std::move(deps.release_signer),
                .root = std::move(root),
                .log = audit::Log(deps.store),
-               .key_sets = KeySets(std::move(deps.fetch), deps.clock, config)} {}
+               .key_sets = access::KeySets(std::move(deps.fetch), deps.clock, config.keys)} {}
 
     Core core;
     Dispatcher dispatcher{core};
@@ -203,52 +192,33 @@ Result<std::vector<VaultInfo>> Service::vaults() const {
 
 Result<RoleAssignment> Service::assign_role(std::string_view principal, std::string_view role,
                                             std::string_view scope) {
-    const Role* found = find_role(role);
-    if (found == nullptr) return fail(Code::invalid, "there is no role \"{}\"", role);
-    if (!is_guid(principal)) return fail(Code::invalid, "a principal is an object id, a GUID");
-    if (!is_path(scope) || !scope.starts_with('/')) {
-        return fail(Code::invalid, "a scope is a resource id, \"/subscriptions/...\"");
-    }
-    RoleAssignment out{crypto::random_uuid(), to_lower(principal), std::string(found->id),
-                       std::string(scope)};
+    RoleAssignment out;
     TRY(impl_->core.store.run([&](store::Transaction& tx) -> Result<void> {
-        auto existing = TRY(read_roles(tx, principal));
-        for (RoleAssignment& old : existing) {
-            if (old.role_id == out.role_id && equal_ignore_case(old.scope, out.scope)) {
-                out = std::move(old);
-                return {};
-            }
-        }
-        if (existing.size() >= kMaxRolesOfPrincipal) {
-            return fail(Code::conflict, "a principal has at most {} role assignments",
-                        kMaxRolesOfPrincipal);
-        }
-        TRY(put_role(tx, out));
-        return impl_->record(
-            tx, "roleAssignments/write", out.scope,
-            {{"assignment", out.id}, {"principal", out.principal}, {"role", found->name}});
+        access::Assigned assigned = TRY(access::assign_role(tx, principal, role, scope));
+        out = std::move(assigned.assignment);
+        if (!assigned.made) return {};
+        return impl_->record(tx, "roleAssignments/write", out.scope,
+                             {{"assignment", out.id},
+                              {"principal", out.principal},
+                              {"role", access::find_role(out.role_id)->name}});
     }));
     return out;
 }
 
 Result<void> Service::remove_role(std::string_view principal, std::string_view assignment_id) {
     return impl_->core.store.run([&](store::Transaction& tx) -> Result<void> {
-        for (const RoleAssignment& assignment : TRY(read_roles(tx, principal))) {
-            if (!equal_ignore_case(assignment.id, assignment_id)) continue;
-            TRY(erase_role(tx, assignment));
-            return impl_->record(tx, "roleAssignments/delete", assignment.scope,
-                                 {{"assignment", assignment.id},
-                                  {"principal", assignment.principal},
-                                  {"role", assignment.role_id}});
-        }
-        return fail(Code::not_found, "there is no such role assignment");
+        RoleAssignment removed = TRY(access::remove_role(tx, principal, assignment_id));
+        return impl_->record(tx, "roleAssignments/delete", removed.scope,
+                             {{"assignment", removed.id},
+                              {"principal", removed.principal},
+                              {"role", removed.role_id}});
     });
 }
 
 Result<std::vector<RoleAssignment>> Service::roles_of(std::string_view principal) const {
     std::vector<RoleAssignment> out;
     TRY(impl_->core.store.read([&](store::View& view) -> Result<void> {
-        out = TRY(read_roles(view, principal));
+        out = TRY(access::read_roles(view, principal));
         return {};
     }));
     return out;

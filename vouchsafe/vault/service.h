@@ -8,30 +8,24 @@
 // error code, the request id and the code of the check that said no.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "vouchsafe/access/assignments.h"
 #include "vouchsafe/audit/log.h"
 #include "vouchsafe/base/json_fwd.h"
-#include "vouchsafe/net/client.h"
 #include "vouchsafe/net/server.h"
 #include "vouchsafe/store/store.h"
 #include "vouchsafe/vault/config.h"
 
 namespace vouchsafe::vault {
 
-// FetchJson gets a JSON object from an https URL. Thread-safe. fetch_with makes one of a client
-// that outlives it.
-using FetchJson = std::function<Result<Json>(const std::string& url)>;
-FetchJson fetch_with(net::Client& client);
-
 // What a service needs from outside. What is borrowed must outlive the service.
 struct Dependencies {
     store::Store& store;  // keys, roles and the audit log
     const Clock& clock;
-    FetchJson fetch;  // key sets of token issuers and attestation services
+    access::FetchJson fetch;  // key sets of token issuers and attestation services
     // Signs release answers. Azure uses the service's TLS certificate: an RSA key, the chain from
     // the leaf to the root with the root in it, the leaf valid for the vaults' names.
     net::TlsIdentity release_signer;
@@ -55,12 +49,7 @@ struct VaultInfo {
     std::string resource_id;  // "/subscriptions/.../providers/Microsoft.KeyVault/vaults/{name}"
 };
 
-struct RoleAssignment {
-    std::string id;         // GUID
-    std::string principal;  // object id of a caller, or of a group in its token
-    std::string role_id;    // GUID of a built-in role, see roles.h
-    std::string scope;      // resource id of the vault, a key, or anything above
-};
+using access::RoleAssignment;
 
 // Service is thread-safe.
 class Service {

@@ -67,7 +67,7 @@ TEST_F(ServiceTest, RefusesTokensThatDoNotHold) {
         {"TOKEN-FORMAT", [] { return std::string("a.b"); }},
         {"TOKEN-SIGNATURE",
          [] {
-             Issuer forger{keys().login.kid, keys().stranger.key};
+             TestIssuer forger{keys().login.kid, keys().stranger.key};
              return forger.token(access_claims(kOfficer));
          }},
         {"TOKEN-KID", [] { return keys().stranger.token(access_claims(kOfficer)); }},
@@ -95,19 +95,19 @@ TEST_F(ServiceTest, RefusesTokensThatDoNotHold) {
              claims["nbf"] = to_unix(kNow) + 301;
              return keys().login.token(claims);
          }},
-        {"VAULT-CALLER-TENANT",
+        {"CALLER-TENANT",
          [] {
              Json claims = access_claims(kOfficer);
              claims["tid"] = "22222222-1111-4111-8111-111111111111";
              return keys().login.token(claims);
          }},
-        {"VAULT-CALLER-OID",
+        {"CALLER-OID",
          [] {
              Json claims = access_claims(kOfficer);
              claims.erase("oid");
              return keys().login.token(claims);
          }},
-        {"VAULT-CALLER-OID", [] { return access_token("a/b"); }},
+        {"CALLER-OID", [] { return access_token("a/b"); }},
     };
     for (const auto& test : cases) {
         Answer answer = send("GET", kList, "", test.make());
@@ -148,7 +148,7 @@ TEST_F(ServiceTest, ARefusalShowsTheCheckToTheCallerAndTheValuesToTheLogAlone) {
     EXPECT_EQ(answer.status, 403);
     EXPECT_EQ(answer.code(), "Forbidden");
     EXPECT_EQ(answer.inner(), "ForbiddenByRbac");
-    EXPECT_EQ(answer.check(), "VAULT-ROLE");
+    EXPECT_EQ(answer.check(), "CALLER-ROLE");
     EXPECT_THAT(answer.message(), testing::HasSubstr(answer.request_id()));
     EXPECT_THAT(dump_json(answer.body), testing::Not(testing::HasSubstr("Release User")));
 

@@ -7,13 +7,16 @@
 
 #include <map>
 
+#include "vouchsafe/access/test_web.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/wrap.h"
-#include "vouchsafe/jose/jwt.h"
 #include "vouchsafe/vault/service.h"
 
 namespace vouchsafe::vault::test {
+
+using access::testing::FakeWeb;
+using access::testing::TestIssuer;
 
 inline const Time kNow = from_unix(1'800'000'000);
 inline constexpr const char* kTenant = "11111111-1111-4111-8111-111111111111";
@@ -23,27 +26,11 @@ inline constexpr const char* kUser = "aaaaaaaa-0000-4000-8000-000000000003";
 inline constexpr const char* kNobody = "aaaaaaaa-0000-4000-8000-000000000004";
 inline constexpr const char* kAuthority = "https://sharedweu.weu.attest.azure.net";
 
-// Issuer signs tokens and shows its public key.
-struct Issuer {
-    std::string kid;
-    crypto::PrivateKey key;
-
-    Json jwks() const {
-        Json jwk = jose::encode_jwk(key.public_key());
-        jwk["kid"] = kid;
-        jwk["use"] = "sig";
-        return {{"keys", Json::array({jwk})}};
-    }
-    std::string token(const Json& claims) const {
-        return MUST(jose::mint_jwt({{"kid", kid}}, claims, key, crypto::SigAlg::rs256));
-    }
-};
-
 // RSA keys are slow to make: one of each for all tests of the binary.
 struct Keys {
-    Issuer login{"login-1", make_rsa()};
-    Issuer attestation{"attest-1", make_rsa()};
-    Issuer stranger{"stranger-1", make_rsa()};
+    TestIssuer login{"login-1", make_rsa()};
+    TestIssuer attestation{"attest-1", make_rsa()};
+    TestIssuer stranger{"stranger-1", make_rsa()};
     crypto::PrivateKey tee = make_rsa();
     net::TlsIdentity signer = make_signer();
 
@@ -74,26 +61,6 @@ inline const Keys& keys() {
     static const Keys kKeys;
     return kKeys;
 }
-
-// FakeWeb serves JSON documents by URL and counts.
-struct FakeWeb {
-    std::map<std::string, Json> documents;
-    std::map<std::string, int> fetched;
-
-    void serve(const std::string& base, const Issuer& issuer) {
-        documents[base + "/.well-known/openid-configuration"] = {{"issuer", base},
-                                                                 {"jwks_uri", base + "/certs"}};
-        documents[base + "/certs"] = issuer.jwks();
-    }
-    FetchJson fetch() {
-        return [this](const std::string& url) -> Result<Json> {
-            ++fetched[url];
-            auto found = documents.find(url);
-            if (found == documents.end()) return fail(Code::unavailable, "{} is down", url);
-            return found->second;
-        };
-    }
-};
 
 inline std::string login_base() {
     return fmt::format("https://login.microsoftonline.com/{}/v2.0", kTenant);

@@ -41,7 +41,8 @@ Json encode_policy(const KeyRecord& record) {
 
 Result<Json> encode_bundle(std::string_view base, const Key& key, const ApiVersion& version,
                            int retention_days) {
-    Json out = {{"key", TRY(encode_key(base, key))},
+    Json encoded = TRY(encode_key(base, key));
+    Json out = {{"key", std::move(encoded)},
                 {"attributes", encode_attributes(key, version, retention_days)}};
     if (!key.version.tags.empty()) out["tags"] = key.version.tags;
     if (!key.record.policy.empty()) out["release_policy"] = encode_policy(key.record);

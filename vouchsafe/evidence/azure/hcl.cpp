@@ -96,7 +96,8 @@ Result<RuntimeKey> parse_runtime_key(const Json& jwk) {
     std::string exponent = TRY(json_string(jwk, "e"));
     Bytes n = TRY(decode_base64url(modulus));
     Bytes e = TRY(decode_base64url(exponent));
-    RuntimeKey out{kid, {}, TRY(crypto::PublicKey::from_rsa(n, e))};
+    crypto::PublicKey key = TRY(crypto::PublicKey::from_rsa(n, e));
+    RuntimeKey out{std::move(kid), {}, std::move(key)};
     const Json* operations = find_member(jwk, "key_ops");
     if (operations == nullptr) return out;
     if (!operations->is_array()) return fail(Code::invalid, "key_ops is no array");

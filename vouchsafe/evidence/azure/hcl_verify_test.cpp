@@ -130,8 +130,8 @@ TEST(HclMutation, TheListOfFreeBytesOfAnHclReportIsWhole) {
     std::iota(free.begin(), free.end(), 8 * kRequestType);
     EXPECT_EQ(free_bits(nv, {1, 0, kHclHeaderSize}, refused), free);
     size_t behind = kHclHeaderSize + kSnpReportSize;
-    EXPECT_THAT(free_bits(nv, {25, kHclHeaderSize, behind}, refused), ::testing::IsEmpty());
-    EXPECT_THAT(free_bits(nv, {9, behind}, refused), ::testing::IsEmpty());
+    EXPECT_THAT(free_bits(nv, {201, kHclHeaderSize, behind}, refused), ::testing::IsEmpty());
+    EXPECT_THAT(free_bits(nv, {33, behind}, refused), ::testing::IsEmpty());
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -10,10 +11,28 @@
 #include <string>
 
 #include "vouchsafe/base/clock.h"
+#include "vouchsafe/base/json_fwd.h"
 #include "vouchsafe/jose/jwk.h"
-#include "vouchsafe/vault/service.h"
+#include "vouchsafe/net/client.h"
 
-namespace vouchsafe::vault {
+namespace vouchsafe::access {
+
+// FetchJson gets a JSON object from an https URL. Thread-safe. fetch_with makes one of a client
+// that outlives it.
+using FetchJson = std::function<Result<Json>(const std::string& url)>;
+FetchJson fetch_with(net::Client& client);
+
+// KeySetTimes says how long key sets are kept.
+struct KeySetTimes {
+    // A fetched key set is fetched again after this time; Azure rotates within a day's notice.
+    Seconds refresh{3600};
+    // An older key set is not used even if its issuer cannot be reached. A day's outage of an
+    // issuer must not stop those who hold its tokens; a longer one could hide a withdrawn key.
+    Seconds max_age{86400};
+    // Least time between two fetches from one issuer, so that tokens with made-up key ids or an
+    // issuer that is down do not make this service hammer it.
+    Seconds retry{5};
+};
 
 // KeySets is thread-safe; while one thread fetches an issuer's keys only those wait who need a key
 // of that issuer which is not known. It holds one entry for every issuer asked for: the caller
@@ -22,8 +41,8 @@ class KeySets {
   public:
     using Keys = std::shared_ptr<const jose::JwkSet>;
 
-    // `config` gives the times of keeping (config.h). Borrows `clock`.
-    KeySets(FetchJson fetch, const Clock& clock, const Config& config);
+    // Borrows `clock`.
+    KeySets(FetchJson fetch, const Clock& clock, KeySetTimes times = {});
 
     // find returns the key set of the issuer with this base URL: the `jwks_uri` in
     // {base}/.well-known/openid-configuration, which must be https and of the same origin. It is
@@ -48,9 +67,9 @@ class KeySets {
 
     const FetchJson fetch_;
     const Clock& clock_;
-    const Seconds refresh_, max_age_, retry_;
+    const KeySetTimes times_;
     std::mutex mutex_;
     std::map<std::string, std::unique_ptr<Entry>> entries_;
 };
 
-}  // namespace vouchsafe::vault
+}  // namespace vouchsafe::access

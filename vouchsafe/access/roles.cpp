@@ -1,10 +1,10 @@
-#include "vouchsafe/vault/roles.h"
+#include "vouchsafe/access/roles.h"
 
 #include <algorithm>
 
 #include "vouchsafe/base/encoding.h"
 
-namespace vouchsafe::vault {
+namespace vouchsafe::access {
 
 namespace {
 
@@ -26,7 +26,11 @@ constexpr Actions kCertificatesOfficer[] = {"certificatecas/*", "certificates/*"
 constexpr Actions kCertificateUser[] = {"certificates/read", "secrets/getSecret/action",
                                         "secrets/readMetadata/action", "keys/read"};
 
-// Rows without data actions are control-plane roles: they manage the vault and open nothing in it.
+constexpr Actions kAttestationContributor[] = {"attestation/read", "attestation/write",
+                                               "attestation/delete"};
+constexpr Actions kAttestationReader[] = {"attestation/read", "read"};
+
+// Rows without actions are control-plane roles: they manage the vault and open nothing in it.
 constexpr Role kRoles[] = {
     {"Key Vault Administrator", "00482a5a-887f-4fb3-b363-3b7fe8e74483", kEverything},
     {"Key Vault Reader", "21090545-7ca7-4776-b22c-e363652d74d2", kReader},
@@ -43,8 +47,11 @@ constexpr Role kRoles[] = {
     {"Key Vault Contributor", "f25e0fa2-a7c8-4377-a976-54943a77a395", {}},
     {"Key Vault Data Access Administrator", "8b54135c-b56d-4d72-a534-26097cfdc8d8", {}},
     {"Key Vault Purge Operator", "a68e7c17-0ab2-4c09-9a58-125dae29748c", {}},
-    {"Attestation Contributor", "bbf86eb8-f7b4-4cce-96e4-18cddf81d86e", {}},
-    {"Attestation Reader", "fd1bd22b-8476-40bc-a0bc-69b95687b9f3", {}},
+    {"Attestation Contributor",
+     "bbf86eb8-f7b4-4cce-96e4-18cddf81d86e",
+     {},
+     kAttestationContributor},
+    {"Attestation Reader", "fd1bd22b-8476-40bc-a0bc-69b95687b9f3", {}, kAttestationReader},
     {"Owner", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", {}},
     {"Contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c", {}},
     {"Reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7", {}},
@@ -77,8 +84,14 @@ bool pattern_matches(std::string_view pattern, std::string_view action) {
     return false;
 }
 
-bool role_allows(const Role& role, std::string_view action) {
-    return std::any_of(role.data_actions.begin(), role.data_actions.end(),
+std::string_view provider_name(Provider provider) {
+    return provider == Provider::key_vault ? "Microsoft.KeyVault/vaults"
+                                           : "Microsoft.Attestation/attestationProviders";
+}
+
+bool role_allows(const Role& role, Provider provider, std::string_view action) {
+    const auto& actions = provider == Provider::key_vault ? role.key_vault : role.attestation;
+    return std::any_of(actions.begin(), actions.end(),
                        [&](std::string_view pattern) { return pattern_matches(pattern, action); });
 }
 
@@ -89,4 +102,4 @@ bool scope_covers(std::string_view scope, std::string_view resource) {
     return resource.size() == scope.size() || resource[scope.size()] == '/';
 }
 
-}  // namespace vouchsafe::vault
+}  // namespace vouchsafe::access

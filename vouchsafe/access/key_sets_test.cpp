@@ -1,15 +1,33 @@
-#include "vouchsafe/vault/key_sets.h"
+#include "vouchsafe/access/key_sets.h"
+
+#include <gtest/gtest.h>
 
 #include <future>
 
-#include "vouchsafe/vault/test_support.h"
+#include "vouchsafe/access/test_web.h"
 
-namespace vouchsafe::vault::test {
+namespace vouchsafe::access {
 namespace {
+
+using testing::FakeWeb;
+using testing::TestIssuer;
+
+const Time kNow = from_unix(1'800'000'000);
+
+struct Keys {
+    TestIssuer login{"login-1", make_rsa()};
+    TestIssuer stranger{"stranger-1", make_rsa()};
+
+    static crypto::PrivateKey make_rsa() { return MUST(crypto::PrivateKey::generate_rsa(2048)); }
+};
+const Keys& keys() {
+    static const Keys kKeys;
+    return kKeys;
+}
 
 constexpr const char* kBase = "https://issuer.example/t";
 
-class KeySetsTest : public testing::Test {
+class KeySetsTest : public ::testing::Test {
   protected:
     KeySetsTest() { web_.serve(kBase, keys().login); }
 
@@ -22,13 +40,13 @@ class KeySetsTest : public testing::Test {
 
     FakeWeb web_;
     FixedClock clock_{kNow};
-    Config config_;
-    KeySets sets_{web_.fetch(), clock_, config_};
+    KeySetTimes times_;
+    KeySets sets_{web_.fetch(), clock_, times_};
 };
 
 TEST_F(KeySetsTest, KeepsWhatItFetched) {
     EXPECT_TRUE(finds("login-1"));
-    pass(config_.keys_refresh - Seconds(1));
+    pass(times_.refresh - Seconds(1));
     EXPECT_TRUE(finds("login-1"));
     EXPECT_EQ(fetches(), 1);
     pass(Seconds(1));
@@ -40,12 +58,12 @@ TEST_F(KeySetsTest, AsksAgainForAnUnknownKeyButNotOften) {
     EXPECT_TRUE(finds("login-1"));
     for (int i = 0; i < 10; ++i) EXPECT_FALSE(finds("stranger-1"));
     EXPECT_EQ(fetches(), 1);
-    pass(config_.keys_retry);
+    pass(times_.retry);
     for (int i = 0; i < 10; ++i) EXPECT_FALSE(finds("stranger-1"));
     EXPECT_EQ(fetches(), 2);
 
     web_.serve(kBase, keys().stranger);  // the issuer rotates
-    pass(config_.keys_retry);
+    pass(times_.retry);
     EXPECT_TRUE(finds("stranger-1"));
     EXPECT_FALSE(finds("login-1"));
     EXPECT_EQ(fetches(), 3);
@@ -54,7 +72,7 @@ TEST_F(KeySetsTest, AsksAgainForAnUnknownKeyButNotOften) {
 TEST_F(KeySetsTest, OldKeysServeThroughAnOutageUntilTheyAreTooOld) {
     EXPECT_TRUE(finds("login-1"));
     web_.documents.clear();
-    pass(config_.keys_max_age - Seconds(1));
+    pass(times_.max_age - Seconds(1));
     EXPECT_TRUE(finds("login-1"));
     EXPECT_FALSE(finds("stranger-1"));
     pass(Seconds(1));
@@ -68,7 +86,7 @@ TEST_F(KeySetsTest, AnIssuerThatIsDownIsNotHammered) {
     for (int i = 0; i < 10; ++i) EXPECT_FALSE(finds("login-1"));
     EXPECT_EQ(web_.fetched[std::string(kBase) + "/.well-known/openid-configuration"], 1);
     web_.serve(kBase, keys().login);
-    pass(config_.keys_retry);
+    pass(times_.retry);
     EXPECT_TRUE(finds("login-1"));
 }
 
@@ -84,9 +102,9 @@ TEST_F(KeySetsTest, AnIssuerThatHangsDelaysOnlyThoseWhoNeedItsNewKeys) {
             }
             return fetch(url);
         },
-        clock_, config_);
+        clock_, times_);
     ASSERT_TRUE(sets.find(kBase, "login-1"));
-    pass(config_.keys_retry);
+    pass(times_.retry);
     slow = true;
     auto stranger = std::async(std::launch::async, [&] { return sets.find(kBase, "stranger-1"); });
     asked.get_future().wait();
@@ -113,12 +131,12 @@ TEST_F(KeySetsTest, RefusesKeysOfAnotherOriginAndPlainHttp) {
          {"https://evil.example/certs", "http://issuer.example/t/certs",
           "https://issuer.example:8443/t/certs", "https://issuer.example@evil/", "certs"}) {
         metadata["jwks_uri"] = url;
-        pass(config_.keys_retry);
+        pass(times_.retry);
         EXPECT_FALSE(finds("stranger-1")) << url;
         EXPECT_EQ(web_.fetched[url], 0);
     }
     metadata.erase("jwks_uri");
-    pass(config_.keys_retry);
+    pass(times_.retry);
     EXPECT_FALSE(finds("login-1"));
 
     web_.serve("http://plain.example", keys().login);
@@ -127,4 +145,4 @@ TEST_F(KeySetsTest, RefusesKeysOfAnotherOriginAndPlainHttp) {
 }
 
 }  // namespace
-}  // namespace vouchsafe::vault::test
+}  // namespace vouchsafe::access

@@ -1,16 +1,16 @@
-#include "vouchsafe/vault/roles.h"
+#include "vouchsafe/access/roles.h"
 
 #include <gtest/gtest.h>
 
 #include <set>
 
-namespace vouchsafe::vault {
+namespace vouchsafe::access {
 namespace {
 
 bool allows(std::string_view role, std::string_view action) {
     const Role* found = find_role(role);
     EXPECT_NE(found, nullptr) << role;
-    return found != nullptr && role_allows(*found, action);
+    return found != nullptr && role_allows(*found, Provider::key_vault, action);
 }
 
 TEST(Roles, HaveUniqueNamesAndIds) {
@@ -103,4 +103,4 @@ TEST(Roles, ScopesCoverWhatIsBelowThemBySegment) {
 }
 
 }  // namespace
-}  // namespace vouchsafe::vault
+}  // namespace vouchsafe::access

@@ -1,9 +1,9 @@
-#include "vouchsafe/vault/key_sets.h"
+#include "vouchsafe/access/key_sets.h"
 
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/base/log.h"
 
-namespace vouchsafe::vault {
+namespace vouchsafe::access {
 
 namespace {
 
@@ -28,12 +28,8 @@ FetchJson fetch_with(net::Client& client) {
     };
 }
 
-KeySets::KeySets(FetchJson fetch, const Clock& clock, const Config& config)
-    : fetch_(std::move(fetch)),
-      clock_(clock),
-      refresh_(config.keys_refresh),
-      max_age_(config.keys_max_age),
-      retry_(config.keys_retry) {}
+KeySets::KeySets(FetchJson fetch, const Clock& clock, KeySetTimes times)
+    : fetch_(std::move(fetch)), clock_(clock), times_(times) {}
 
 KeySets::Entry& KeySets::entry(const std::string& base) {
     std::lock_guard lock(mutex_);
@@ -76,7 +72,7 @@ Result<KeySets::Keys> KeySets::fetch_unlocked(const std::string& base, Entry& kn
 }
 
 bool KeySets::usable(const Entry& known, Time now) const {
-    return known.keys && within(known.fetched, now, max_age_);
+    return known.keys && within(known.fetched, now, times_.max_age);
 }
 
 Result<KeySets::Keys> KeySets::find(const std::string& base, std::string_view kid) {
@@ -86,9 +82,10 @@ Result<KeySets::Keys> KeySets::find(const std::string& base, std::string_view ki
     const auto has_kid = [&] { return usable(known, now) && known.keys->find(kid) != nullptr; };
     // Who has a key does not wait for those who ask the issuer about another one.
     known.idle.wait(lock, [&] { return !known.fetching || has_kid(); });
-    if (has_kid() && (known.fetching || within(known.fetched, now, refresh_))) return known.keys;
+    if (has_kid() && (known.fetching || within(known.fetched, now, times_.refresh)))
+        return known.keys;
 
-    if (known.tried && within(*known.tried, now, retry_)) {
+    if (known.tried && within(*known.tried, now, times_.retry)) {
         if (usable(known, now)) return known.keys;
         return fail(Code::unavailable, "the keys of {} cannot be had: {}", base, known.problem);
     }
@@ -106,4 +103,4 @@ Result<KeySets::Keys> KeySets::find(const std::string& base, std::string_view ki
     return fail(Code::unavailable, "the keys of {} cannot be had: {}", base, known.problem);
 }
 
-}  // namespace vouchsafe::vault
+}  // namespace vouchsafe::access
