@@ -105,7 +105,9 @@ Result<Value> run_contains(const Arguments& arguments, Spender& spender) {
         if (!wanted.is_string()) return make_value(false);
         const auto& text = subject.get_ref<const std::string&>();
         const auto& part = wanted.get_ref<const std::string&>();
-        TRY(spender.spend(1 + text.size() * std::max<size_t>(part.size(), 1) / 64));
+        if (part.size() > text.size()) return make_value(false);
+        size_t places = text.size() - part.size() + 1;
+        TRY(spender.spend(1 + places * std::max<size_t>(part.size(), 1) / 64));
         return make_value(text.find(part) != std::string::npos);
     }
     if (!subject.is_array()) return wrong_type("contains", "an array or a string", subject);

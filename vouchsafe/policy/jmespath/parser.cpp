@@ -14,7 +14,7 @@ class Parser {
 
     Result<Node> run() {
         Node out = TRY(expression(0));
-        if (kind() != TokenKind::end) return unexpected("the end");
+        if (kind() != TokenKind::end) return unexpected("an operator or the end");
         TRY(check_references(out, false));
         return out;
     }
@@ -327,7 +327,7 @@ class Parser {
         const FunctionInfo* info = find_function(name.name, dialect_);
         if (info == nullptr) {
             return fail(Code::invalid, "JMESPath unknown-function: there is no function {}()",
-                        show_json(name.name, 40));
+                        name.name.substr(0, 40));
         }
         bool enough = children.size() >= info->arguments;
         if (!enough || (!info->more && children.size() > info->arguments)) {

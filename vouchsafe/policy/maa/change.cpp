@@ -96,7 +96,7 @@ std::optional<ChangeSet> missing_claim(const ConditionView& view) {
         if (!next) return std::nullopt;
         claim = std::move(*next);
         if (test.property == ClaimProperty::type && test.comparison == Comparison::equal) {
-            shown.claim = claim.type;
+            shown.claim = printable_ascii(claim.type);
             continue;
         }
         shown.wanted +=
@@ -111,7 +111,7 @@ std::optional<ChangeSet> missing_claim(const ConditionView& view) {
 
 EditedClaim edit(const Claim& claim, const PropertyTest& test, Comparison comparison,
                  const ClaimValue& expected, std::optional<Claim> insert, TextPosition at) {
-    ClaimChange shown{claim.type,
+    ClaimChange shown{printable_ascii(claim.type),
                       std::string(property_name(test.property)),
                       show_json(value_to_json(value_of_property(claim, test.property))),
                       wanted_text(comparison, expected),
@@ -136,7 +136,7 @@ EditedClaim spoil(const ConditionView& view, const Claim& claim) {
                         view.condition->at);
         }
     }
-    ClaimChange shown{claim.type,
+    ClaimChange shown{printable_ascii(claim.type),
                       "value",
                       show_json(value_to_json(claim.value)),
                       "not to be there",
@@ -175,6 +175,7 @@ void keep_smallest(RuleChoices& sets) {
 bool permits_after(const AttestationPolicy& policy, std::vector<Claim> claims,
                    const ChangeSet& changes) {
     for (const EditedClaim& change : changes) {
+        if (change.shown.made_by_policy) return false;  // no evidence brings it
         if (change.remove) std::erase(claims, *change.remove);
         if (change.insert) claims.push_back(*change.insert);
     }
@@ -183,6 +184,18 @@ bool permits_after(const AttestationPolicy& policy, std::vector<Claim> claims,
 }
 
 }  // namespace
+
+std::string printable_ascii(std::string_view text) {
+    std::string out;
+    for (char c : text) {
+        if (c >= ' ' && c <= '~') {
+            out += c;
+        } else {
+            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+        }
+    }
+    return out;
+}
 
 std::optional<ChangeSet> changes_to_hold(const ConditionView& view,
                                          const std::vector<Claim>& claims) {

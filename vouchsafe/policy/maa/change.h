@@ -27,6 +27,9 @@ struct ConditionView {
     bool holds = false;
 };
 
+// printable_ascii keeps printable ASCII and writes other bytes as \xNN.
+std::string printable_ascii(std::string_view text);
+
 // changes_to_hold: what makes a condition hold that does not. Nothing if no change can.
 std::optional<ChangeSet> changes_to_hold(const ConditionView& view,
                                          const std::vector<Claim>& claims);

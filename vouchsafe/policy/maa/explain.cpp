@@ -8,24 +8,20 @@ namespace vouchsafe::policy {
 
 namespace {
 
-// printable keeps printable ASCII and writes other bytes as \xNN.
-std::string printable(std::string_view text) {
-    std::string out;
-    for (char c : text) {
-        if (c >= ' ' && c <= '~') {
-            out += c;
-        } else {
-            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-        }
-    }
-    return out;
-}
-
 // Explainer runs every rule of a policy and looks at its conditions before each.
 class Explainer {
   public:
     Explainer(const AttestationPolicy& policy, const std::vector<Claim>& incoming)
-        : policy_(policy), incoming_(incoming) {}
+        : policy_(policy), incoming_(incoming) {
+        for (const RuleBlock& block : policy.blocks()) {
+            for (const PolicyRule& rule : block.rules) {
+                const std::optional<PolicyExpression>& type = rule.action.type;
+                if (type && type->kind == PolicyExpression::Kind::literal) {
+                    made_.insert(std::get<std::string>(type->literal));
+                }
+            }
+        }
+    }
 
     Result<AttestationExplanation> run() {
         PolicyTrace trace;
@@ -127,7 +123,7 @@ class Explainer {
     }
 
     void describe(const ConditionView& view, ConditionFinding& shown) const {
-        shown.text = printable(condition_text(*view.condition));
+        shown.text = printable_ascii(condition_text(*view.condition));
         shown.at = view.condition->at;
         shown.negated = view.condition->negated;
         shown.holds = view.holds && shown.problem.empty();
@@ -144,11 +140,11 @@ class Explainer {
         for (size_t i = 0; i < view.expected.size(); ++i) {
             const PropertyTest& test = view.condition->tests[i];
             TestFinding finding;
-            finding.claim = printable(name);
+            finding.claim = printable_ascii(name);
             finding.property = property_name(test.property);
             finding.operation = comparison_text(test.comparison);
             finding.expected = view.expected[i] ? show_json(value_to_json(*view.expected[i]))
-                                                : printable(expression_text(test.expected));
+                                                : printable_ascii(expression_text(test.expected));
             finding.found = "nothing";
             if (claim != nullptr) {
                 finding.found = show_json(value_to_json(value_of_property(*claim, test.property)));
@@ -157,6 +153,13 @@ class Explainer {
             }
             shown.tests.push_back(std::move(finding));
         }
+    }
+
+    // mark_made: a claim that is missing, and that a rule makes, is not for the evidence to have.
+    EditedClaim mark_made(EditedClaim edited) const {
+        bool made = !edited.remove && edited.insert && made_.contains(edited.insert->type);
+        edited.shown.made_by_policy = edited.shown.made_by_policy || made;
+        return edited;
     }
 
     // choices notes what would make a permit fire, or lift a deny that fires.
@@ -169,16 +172,17 @@ class Explainer {
                 if (view.holds) continue;
                 std::optional<ChangeSet> change = changes_to_hold(view, engine_.claims());
                 if (!change) return;
-                all.insert(all.end(), change->begin(), change->end());
+                for (EditedClaim& edited : *change) all.push_back(mark_made(std::move(edited)));
             }
             permits_.push_back(std::move(all));
         }
         if (syntax.action.kind != ActionKind::deny || !finding.fired) return;
         RuleChoices ways;
         for (const ConditionView& view : views) {
-            if (auto change = changes_to_fail(view, engine_.claims())) {
-                ways.push_back(std::move(*change));
-            }
+            auto change = changes_to_fail(view, engine_.claims());
+            if (!change) continue;
+            ways.emplace_back();
+            for (EditedClaim& edited : *change) ways.back().push_back(mark_made(std::move(edited)));
         }
         denies_.push_back(std::move(ways));
     }
@@ -202,6 +206,7 @@ class Explainer {
     RuleEngine engine_{kMaxExplainSteps};
     AttestationOutcome outcome_;
     AttestationExplanation out_;
+    std::set<std::string, std::less<>> made_;  // names that rules give to claims
     size_t ran_ = 0;
     bool permitted_ = false;
     RuleChoices permits_;

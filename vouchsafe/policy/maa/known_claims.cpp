@@ -1,5 +1,7 @@
 #include "vouchsafe/policy/maa/known_claims.h"
 
+#include "vouchsafe/base/encoding.h"
+
 #include <array>
 
 namespace vouchsafe::policy {
@@ -152,6 +154,13 @@ std::string_view target_name(AttestationTarget target) {
     constexpr std::array<std::string_view, 6> kNames = {"SgxEnclave", "OpenEnclave", "SevSnpVm",
                                                         "TdxVm",      "AzureGuest",  "Tpm"};
     return kNames.at(static_cast<size_t>(target));
+}
+
+std::optional<AttestationTarget> find_target(std::string_view name) {
+    for (AttestationTarget target : kAttestationTargets) {
+        if (equal_ignore_case(name, target_name(target))) return target;
+    }
+    return std::nullopt;
 }
 
 std::span<const KnownClaim> known_claims() {

@@ -2,6 +2,8 @@
 // that nobody issues.
 #pragma once
 
+#include <array>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -10,7 +12,13 @@ namespace vouchsafe::policy {
 // AttestationTarget is the kind of evidence a policy is for (azure-api C.1).
 enum class AttestationTarget { sgx_enclave, open_enclave, sev_snp_vm, tdx_vm, azure_guest, tpm };
 
+inline constexpr std::array<AttestationTarget, 6> kAttestationTargets = {
+    AttestationTarget::sgx_enclave, AttestationTarget::open_enclave, AttestationTarget::sev_snp_vm,
+    AttestationTarget::tdx_vm,      AttestationTarget::azure_guest,  AttestationTarget::tpm};
+
 std::string_view target_name(AttestationTarget target);  // "SevSnpVm"
+// find_target compares without case; nullopt if there is none of this name.
+std::optional<AttestationTarget> find_target(std::string_view name);
 
 enum class ClaimKind { text, integer, boolean, json };  // json: an object or a list as text
 
