@@ -6,7 +6,7 @@ namespace vouchsafe::policy {
 
 namespace {
 
-constexpr size_t kComparedBytesPerStep = 16;
+constexpr size_t kComparedBytesPerStep = 256;
 
 // Uses says which identifiers an expression uses for one claim at a time, and which as sets.
 struct Uses {

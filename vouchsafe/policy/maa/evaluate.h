@@ -29,7 +29,7 @@ inline constexpr size_t kMaxClaims = 4096;              // in the working set
 inline constexpr size_t kMaxCombinations = 4096;        // of bound claims, for one rule
 inline constexpr size_t kMaxClaimValueBytes = 4 << 20;  // of one value that a rule makes
 inline constexpr size_t kMaxMadeBytes = 16 << 20;       // of all values that rules make
-inline constexpr uint64_t kMaxPolicySteps = 1 << 21;    // tests, JMESPath steps, bytes copied / 16
+inline constexpr uint64_t kMaxPolicySteps = 1 << 22;    // tests, query steps, text, JSON read
 inline constexpr int64_t kMaxReportValidity = 525600;   // minutes: a year
 inline constexpr int64_t kMaxPcrMask = 0xFFFFFF;        // 24 registers
 

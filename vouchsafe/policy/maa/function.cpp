@@ -10,8 +10,8 @@ namespace vouchsafe::policy {
 
 namespace {
 
-constexpr size_t kBytesPerStep = 16;                  // copied or compared
-constexpr size_t kParsedBytesPerStep = 8;             // parsed as JSON
+constexpr size_t kBytesPerStep = 256;                 // copied or compared
+constexpr size_t kParsedBytesPerStep = 4;             // parsed as JSON
 constexpr double kExactInteger = 9007199254740992.0;  // 2^53
 
 Result<const std::string*> text_of(const PolicyValues& values, std::string_view what) {

@@ -1,6 +1,7 @@
 // The functions of version 1.2, through policies that call them.
 #include <gtest/gtest.h>
 
+#include "vouchsafe/policy/jmespath/jmespath.h"
 #include "vouchsafe/policy/maa/evaluate.h"
 
 using namespace vouchsafe;
@@ -162,4 +163,51 @@ TEST(PolicyFunctions, SetFunctionsAndComparisonsClearReadOnly) {
                         kPcrs)
                   .issued,
               R"({"ok":true})");
+}
+
+TEST(PolicyFunctions, ASetInALaterConditionIsAllThatFitTheEarlierOne) {
+    constexpr std::string_view kRule =
+        "c:[type==\"a\"]&&d:[type==\"all-one\",value==ContainsOnlyValue(c.value,1)]"
+        "=>issue(claim=d);";
+    EXPECT_EQ(run_rules(kRule, R"({"a":[1,1],"all-one":true})").issued, R"({"all-one":true})");
+    EXPECT_EQ(run_rules(kRule, R"({"a":[1,2],"all-one":true})").issued, "{}");
+    // Also where the same name is used for one claim at a time.
+    constexpr std::string_view kBoth =
+        "c:[type==\"a\"]&&[type==\"all-one\",value==ContainsOnlyValue(c.value,1)]"
+        "=>issue(type=c.type,value=c.value);";
+    EXPECT_EQ(run_rules(kBoth, R"({"a":[1,2],"all-one":false})").issued, R"({"a":[1,2]})");
+    EXPECT_EQ(run_rules(kBoth, R"({"a":[1,2],"all-one":true})").issued, "{}");
+}
+
+TEST(PolicyFunctions, ASetInTheActionIsMadeOfTheCombinationsThatHold) {
+    // d stands for one claim in the second condition; in the action for all that passed it.
+    constexpr std::string_view kRule =
+        "d:[type==\"a\"]&&[type==\"allowed\",value==d.value]"
+        "=>issue(type=\"only-one\",value=ContainsOnlyValue(d.value,1));";
+    EXPECT_EQ(run_rules(kRule, R"({"a":[1,2],"allowed":[1,3]})").issued, R"({"only-one":true})");
+    EXPECT_EQ(run_rules(kRule, R"({"a":[1,2],"allowed":[1,2]})").issued, R"({"only-one":false})");
+    // Beside a name that is used for one claim at a time, the set is that of its combinations.
+    EXPECT_EQ(
+        run_rules("t:[type==\"least\"]&&v:[type==\"v\",value>=t.value]"
+                  "=>issue(type=AppendString(\"x\",t.type),value=ContainsOnlyValue(v.value,9));",
+                  R"({"least":5,"v":[1,9]})")
+            .issued,
+        R"({"xleast":true})");
+}
+
+TEST(PolicyFunctions, QueriesAsPublishedSamplesWriteThemAreUnderstood) {
+    for (std::string_view query :
+         {"[?ProcessedData.UnicodeName == 'SecureBoot'] | length(@) == `1` && "
+          "@[0].ProcessedData.VariableData == 'AQ'",
+          "[*].EVENT_BITLOCKER_UNLOCK | @[? Value != `0`].Value | @[0]",
+          "[*].EVENT_LOADEDMODULE_AGGREGATION[] | [? EVENT_IMAGEVALIDATED == `true` && "
+          "(equals_ignore_case(EVENT_FILEPATH, '\\a\\b.sys') || "
+          "equals_ignore_case(EVENT_FILEPATH, '\\c.sys'))] | @ != `null`",
+          "Events[? EventTypeString == 'EV_EVENT_TAG' && PcrIndex == `20` && "
+          "ProcessedData.A.SignatureValid != `null`] | length(@) == `1` && @[0] | "
+          "@.{EventSeq:EventSeq, SignatureValid:ProcessedData.A.SignatureValid}",
+          "PCRs[? Index == `0`].Digests.SHA1 | @[0] == `\"KCk6Ow\"`",
+          "PCRs[? Index == `0`].Digests.SHA256 | @[0] =='4c83' "}) {
+        EXPECT_TRUE(jmespath::check_syntax(query, jmespath::Dialect::azure)) << query;
+    }
 }

@@ -4,7 +4,7 @@
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
-#include "vouchsafe/policy/maa/lexer.h"
+#include "vouchsafe/policy/maa/scope.h"
 
 namespace vouchsafe::policy {
 
@@ -86,8 +86,7 @@ class PolicyParser {
         if (++rules_ > kMaxPolicyRules) {
             return policy_error(in_.now.at, fmt::format("more than {} rules", kMaxPolicyRules));
         }
-        bound_.clear();
-        negated_.clear();
+        scope_ = {};
         PolicyRule out;
         out.at = in_.now.at;
         if (!in_.at_mark("=>")) {
@@ -131,36 +130,8 @@ class PolicyParser {
             out.tests.push_back(TRY(property_test()));
         } while (TRY(in_.take_mark(",")));
         TRY(in_.match("]", "tests are separated by commas"));
-        TRY(bind(out, named_at));
+        TRY(scope_.bind(out, named_at));
         return out;
-    }
-
-    // bind makes the identifier known to what follows in the rule.
-    Result<void> bind(const ClaimCondition& condition, TextPosition at) {
-        if (condition.identifier.empty()) return {};
-        if (is_in(bound_, condition.identifier) || is_in(negated_, condition.identifier)) {
-            return policy_error(at, fmt::format("'{}' names a second condition of this rule",
-                                                condition.identifier));
-        }
-        (condition.negated ? negated_ : bound_).push_back(condition.identifier);
-        return {};
-    }
-    static bool is_in(const std::vector<std::string>& list, std::string_view name) {
-        return std::find(list.begin(), list.end(), name) != list.end();
-    }
-
-    // used checks an identifier that stands here.
-    Result<void> used() const {
-        if (is_in(bound_, in_.now.spelling)) return {};
-        if (is_in(negated_, in_.now.spelling)) {
-            return policy_error(in_.now.at,
-                                fmt::format("'{}' names a condition with '!', which no "
-                                            "claim fits: there is nothing it stands for",
-                                            in_.now.spelling));
-        }
-        return policy_error(
-            in_.now.at,
-            fmt::format("'{}' names no condition before this place in the rule", in_.now.spelling));
     }
 
     Result<ClaimProperty> property() {
@@ -256,9 +227,7 @@ class PolicyParser {
                                   "text stands in double quotes; a claim's property is "
                                   "written c.value");
         }
-        std::swap(in_.now, name);
-        TRY(used());
-        std::swap(in_.now, name);
+        TRY(scope_.used(name));
         TRY(in_.advance());
         out.kind = PolicyExpression::Kind::property;
         out.identifier = name.spelling;
@@ -326,7 +295,7 @@ class PolicyParser {
         TRY(in_.advance());
         TRY(in_.match("=", "write claim = c"));
         if (in_.now.kind != SymbolKind::name) return in_.unexpected("the name of a condition");
-        TRY(used());
+        TRY(scope_.used(in_.now));
         out.claim = in_.now.spelling;
         return in_.advance();
     }
@@ -384,8 +353,7 @@ class PolicyParser {
     SymbolStream in_;
     PolicyVersion version_ = PolicyVersion::v1_0;
     PolicySection section_ = PolicySection::authorization;
-    std::vector<std::string> bound_;    // by conditions of this rule so far
-    std::vector<std::string> negated_;  // named conditions with '!' of this rule
+    RuleScope scope_;
     size_t rules_ = 0;
     bool issuer_given_ = false;  // in this action, where it says nothing new
 };
