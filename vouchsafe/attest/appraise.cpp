@@ -18,9 +18,12 @@ Result<T> require_readable(Result<T> parsed, Checks& checks) {
     return parsed;
 }
 
-evidence::SnpRules snp_rules(const Config& config) {
+evidence::SnpRules snp_rules(const Terms& terms, const std::string& draft_policy) {
     evidence::SnpRules rules;
-    rules.minimum_tcb.reported = config.minimum_tcb;
+    bool built_in = terms.built_in_policy && draft_policy.empty();
+    rules.allow_debug = !built_in;
+    rules.allow_migration = !built_in;
+    if (built_in) rules.minimum_tcb.reported = terms.config.minimum_tcb;
     rules.allow_unchecked = {evidence::kSnpRevocation};  // clients send no revocation lists
     return rules;
 }
@@ -49,35 +52,35 @@ std::string subject_of(const evidence::RuntimeClaims& runtime) {
 
 }  // namespace
 
-Result<Appraisal> appraise_azure_guest(std::string_view body, const Config& config,
-                                       const evidence::TrustAnchors& anchors, Time now,
-                                       Checks& checks) {
+Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms, Checks& checks) {
+    const Config& config = terms.config;
     AzureGuestRequest request =
         TRY(require_readable(AzureGuestRequest::parse(body, config.max_body), checks));
     evidence::AzureGuestRules rules;
-    rules.snp = snp_rules(config);
-    evidence::VerifiedAzureGuest guest =
-        TRY(evidence::verify_azure_guest(request.evidence, anchors, rules, now, checks));
+    rules.snp = snp_rules(terms, request.draft_policy);
+    rules.require_secure_boot = terms.built_in_policy && request.draft_policy.empty();
+    evidence::VerifiedAzureGuest guest = TRY(
+        evidence::verify_azure_guest(request.evidence, terms.anchors, rules, terms.now, checks));
     TRY(check_paravisor(guest.snp().report(), config, checks));
     return Appraisal{azure_guest_claims(request, guest, config), subject_of(guest.runtime()),
-                     guest.encryption_public_key()};
+                     guest.encryption_public_key(), request.draft_policy};
 }
 
-Result<Appraisal> appraise_snp_vm(std::string_view body, const Config& config,
-                                  const evidence::TrustAnchors& anchors, Time now, Checks& checks) {
+Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Checks& checks) {
+    const Config& config = terms.config;
     SnpVmRequest request =
         TRY(require_readable(SnpVmRequest::parse(body, config.max_body), checks));
-    TRY(checks.require(!request.draft_policy, "ATTEST-DRAFT-POLICY", "draftPolicyForAttestation",
-                       "absent", request.draft_policy ? "given" : "absent"));
     auto endorsements = TRY(evidence::SnpEndorsements::parse(request.chain, checks));
-    evidence::VerifiedSnpReport report = TRY(evidence::verify_snp(
-        request.report, endorsements, anchors, snp_rules(config), now, checks));
+    evidence::VerifiedSnpReport report =
+        TRY(evidence::verify_snp(request.report, endorsements, terms.anchors,
+                                 snp_rules(terms, request.draft_policy), terms.now, checks));
     if (request.runtime_data) {
         TRY(evidence::check_runtime_binding(report.report().report_data, request.runtime_data->data,
                                             crypto::HashAlg::sha256, checks));
     }
     if (request.init_data) TRY(check_init_data(*request.init_data, report.report(), checks));
-    return Appraisal{snp_vm_claims(request, report, config), "", std::nullopt};
+    return Appraisal{snp_vm_claims(request, report, config), "", std::nullopt,
+                     request.draft_policy};
 }
 
 }  // namespace vouchsafe::attest

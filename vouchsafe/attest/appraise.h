@@ -11,19 +11,30 @@
 
 namespace vouchsafe::attest {
 
+// Terms is under what a request is appraised. Borrows.
+struct Terms {
+    const Config& config;
+    const evidence::TrustAnchors& anchors;
+    Time now;
+    // Nobody set another policy than the built-in one: then its demands are checks of the
+    // verification too, so that a refusal names what is wrong. Under a policy of somebody's own,
+    // what that policy can see and judge (debugging, migration, TCB, Secure Boot) is its own to
+    // decide; that evidence is genuine and bound, from VMPL 0 and a known paravisor, never is.
+    bool built_in_policy = true;
+};
+
 struct Appraisal {
     Json claims;          // without what add_token_claims adds
     std::string subject;  // the machine's id as the paravisor gave it, or "": for the audit log
     // The key the token is sealed to; absent: the token is handed out as it is.
     std::optional<crypto::PublicKey> seal_to;
+    // draftPolicyForAttestation: text or JWS of the policy to apply instead; "" if none was sent.
+    std::string draft_policy;
 };
 
-// Both fail with a check: ATTEST-REQUEST if the body cannot be read, ATTEST-DRAFT-POLICY,
-// ATTEST-INIT-DATA, or one of evidence's. `checks` holds all that were made. Thread-safe.
-Result<Appraisal> appraise_azure_guest(std::string_view body, const Config& config,
-                                       const evidence::TrustAnchors& anchors, Time now,
-                                       Checks& checks);
-Result<Appraisal> appraise_snp_vm(std::string_view body, const Config& config,
-                                  const evidence::TrustAnchors& anchors, Time now, Checks& checks);
+// Both fail with a check: ATTEST-REQUEST if the body cannot be read, ATTEST-INIT-DATA, or one of
+// evidence's. `checks` holds all that were made. Thread-safe.
+Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms, Checks& checks);
+Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Checks& checks);
 
 }  // namespace vouchsafe::attest

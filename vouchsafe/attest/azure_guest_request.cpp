@@ -132,6 +132,7 @@ Result<AzureGuestRequest> AzureGuestRequest::parse(std::string_view body, size_t
     }
     out.os = TRY(parse_os(info));
     out.evidence.event_log = TRY(info.bytes("TcgLogs", kMaxEventLog));
+    out.draft_policy = TRY(parse_draft_policy(request));
     out.client_payload = TRY(parse_client_payload(info));
     TRY(parse_tpm(info, out.evidence));
     TRY(parse_isolation(info, out.evidence));

@@ -27,6 +27,7 @@ struct AzureGuestRequest {
     OsDescription os;
     // Any JSON, as sent; nullptr if the client sent none. Echoed as x-ms-runtime.client-payload.
     std::shared_ptr<const Json> client_payload;
+    std::string draft_policy;  // draftPolicyForAttestation, or ""
     evidence::AzureGuestEvidence evidence;
 
     // parse fails with Code::invalid and a sentence that names the member.

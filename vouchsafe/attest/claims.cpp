@@ -128,15 +128,16 @@ Json snp_vm_claims(const SnpVmRequest& request, const evidence::VerifiedSnpRepor
     return claims;
 }
 
-void add_token_claims(Json& claims, const Config& config, Time now, std::string_view policy_hash,
-                      const std::vector<Check>& checks) {
+void add_token_claims(Json& claims, const Config& config, Time now) {
     claims["iss"] = config.issuer;
     claims["iat"] = to_unix(now);
     claims["nbf"] = to_unix(now);
     claims["exp"] = to_unix(now + config.token_lifetime);
     claims["jti"] = crypto::random_hex(kJtiBytes);
     claims["x-ms-ver"] = "1.0";
-    claims["x-ms-policy-hash"] = policy_hash;
+}
+
+void add_check_claims(Json& claims, const std::vector<Check>& checks) {
     std::vector<std::string> codes;
     for (const Check& check : checks) {
         if (std::find(codes.begin(), codes.end(), check.code) == codes.end()) {

@@ -30,9 +30,10 @@ Json snp_vm_claims(const SnpVmRequest& request, const evidence::VerifiedSnpRepor
 // is_compliant tells whether the report's ID key is in Config::compliant_id_keys.
 bool is_compliant(const evidence::SnpReport& report, const Config& config);
 
-// add_token_claims adds iss, iat, nbf, exp, jti (64 random hex digits), x-ms-ver, x-ms-policy-hash,
-// and x-vouchsafe-checks: the codes of all checks made, each once, in order.
-void add_token_claims(Json& claims, const Config& config, Time now, std::string_view policy_hash,
-                      const std::vector<Check>& checks);
+// add_token_claims adds iss, iat, nbf, exp, jti (64 random hex digits) and x-ms-ver.
+void add_token_claims(Json& claims, const Config& config, Time now);
+
+// add_check_claims adds x-vouchsafe-checks: the codes of all checks made, each once, in order.
+void add_check_claims(Json& claims, const std::vector<Check>& checks);
 
 }  // namespace vouchsafe::attest

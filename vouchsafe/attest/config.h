@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "vouchsafe/access/caller.h"
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/base/file.h"
+#include "vouchsafe/crypto/x509.h"
 #include "vouchsafe/evidence/snp/report.h"
 
 namespace vouchsafe::attest {
@@ -52,6 +54,24 @@ struct Config {
         "a"
         "f4177",
     };
+
+    // Who may change policies (azure-api C.5). `roles`: callers whose access token and role allow
+    // it, as in Azure's mode AAD. `signers`: whoever signs the change with a policy signing
+    // certificate, whatever their role, as in Azure's isolated mode. Default: roles.
+    enum class PolicyChanges { roles, signers };
+    PolicyChanges policy_changes = PolicyChanges::roles;
+    // The first policy signing certificates, taken when the store has none. With `signers` there
+    // must be one, or nobody could ever change anything.
+    std::vector<crypto::Certificate> policy_signers;
+
+    // Whose access tokens count on the routes that need one, and for which resource they must be.
+    // Default: no tenant, so nobody's, until somebody names one.
+    access::Issuer callers;
+    std::string resource = "https://attest.azure.net";
+    // Where this service stands for role assignments; Azure's resource manager would say it.
+    std::string resource_id =
+        "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/vouchsafe/providers/"
+        "Microsoft.Attestation/attestationProviders/vouchsafe";
 
     // Longest accepted request body. A real request is about 16 kB plus 16/9 of the event log,
     // which firmware limits to 64 or 128 kB.

@@ -105,4 +105,10 @@ Result<int64_t> JsonFields::whole_number(std::string_view name) const {
     return number;
 }
 
+Result<std::string> parse_draft_policy(const JsonFields& request) {
+    constexpr size_t kMaxDraft = 256 << 10;  // bytes of a policy's text or JWS
+    auto draft = TRY(request.optional_string("draftPolicyForAttestation", kMaxDraft));
+    return draft.value_or("");
+}
+
 }  // namespace vouchsafe::attest

@@ -43,4 +43,8 @@ class JsonFields {
     std::string path_;
 };
 
+// parse_draft_policy reads draftPolicyForAttestation, which all attest routes take (azure-api C.2);
+// "" if it is absent.
+Result<std::string> parse_draft_policy(const JsonFields& request);
+
 }  // namespace vouchsafe::attest

@@ -1,6 +1,7 @@
 // Every check of an attest request is needed: see base/removal_table.h.
 #include "vouchsafe/attest/appraise.h"
-#include "vouchsafe/attest/test_guest.h"
+#include "vouchsafe/attest/policy/judge.h"
+#include "vouchsafe/attest/test_service.h"
 #include "vouchsafe/base/removal_table.h"
 
 namespace vouchsafe::attest {
@@ -9,10 +10,15 @@ namespace {
 using namespace vouchsafe::testing;
 using namespace testing;
 
+Terms terms() {
+    static const Config kConfig;
+    static const evidence::TrustAnchors kAnchors = test_anchors();
+    return {kConfig, kAnchors, test_time()};
+}
+
 std::string judge_guest(const Machine& machine) {
     Checks checks;
-    return outcome(appraise_azure_guest(guest_request(machine), Config(), test_anchors(),
-                                        test_time(), checks));
+    return outcome(appraise_azure_guest(guest_request(machine), terms(), checks));
 }
 
 // snp_vm appraises a sound request after an edit.
@@ -21,7 +27,7 @@ Judge snp_vm(const std::function<void(Json&)>& edit) {
     edit(request);
     return [body = dump_json(request)] {
         Checks checks;
-        return outcome(appraise_snp_vm(body, Config(), test_anchors(), test_time(), checks));
+        return outcome(appraise_snp_vm(body, terms(), checks));
     };
 }
 
@@ -32,10 +38,30 @@ RemovalTable rows() {
         machine.id_key = std::string(96, 'a');
         return judge_guest(machine);
     };
+    auto policy_denies = [] {
+        Checks checks;
+        Json explanation;
+        auto policy = MUST(read_draft("version=1.0; authorizationrules { => deny(); };"));
+        return outcome(judge(*policy, Json::object(), explanation, checks));
+    };
+    auto unsigned_change = [] {
+        Checks checks;
+        auto document = MUST(SignedDocument::parse(unsigned_policy("")));
+        return outcome(check_signer(document, {}, test_time(), checks));
+    };
+    auto malformed_draft = [] {
+        Json request = snp_request(Machine{});
+        request["draftPolicyForAttestation"] = "version=1.0;";
+        net::Response response = share().send("POST", "/attest/SevSnpVm", dump_json(request));
+        if (response.status == 200) return std::string(kAccepted);
+        std::string code = response.headers.get("x-vouchsafe-check");
+        return code.empty() ? std::string(kUnreadable) : code;
+    };
     return {
         {"ATTEST-REQUEST", {snp_vm([](Json& request) { request["nonce"] = true; }), kUnreadable}},
-        {"ATTEST-DRAFT-POLICY",
-         {snp_vm([](Json& request) { request["draftPolicyForAttestation"] = "version=1.0;"; })}},
+        {"ATTEST-POLICY", {policy_denies}},
+        {"ATTEST-POLICY-FORM", {malformed_draft, kUnreadable}},
+        {"ATTEST-POLICY-SIGNER", {unsigned_change}},
         {"ATTEST-INIT-DATA", {snp_vm([&](Json& request) { request["initTimeData"] = other; })}},
         {"ATTEST-ID-KEY", {unknown_paravisor}},
     };

@@ -2,9 +2,12 @@
 #include <algorithm>
 #include <array>
 
+#include "vouchsafe/attest/policy/administration.h"
 #include "vouchsafe/attest/service_impl.h"
 
 namespace vouchsafe::attest {
+
+using policy::AttestationTarget;
 
 namespace {
 
@@ -44,28 +47,36 @@ void add_routes(Service::Impl& impl) {
     net::Router& router = impl.router;
     Service::Impl* service = &impl;
 
-    router.add("POST", "/attest/AzureGuest", versioned([service](const net::Request& request) {
-                   return service->attest("attest/AzureGuest", request, appraise_azure_guest,
-                                          service->azure_guest_policy_hash);
-               }));
-    router.add("POST", "/attest/SevSnpVm", versioned([service](const net::Request& request) {
-                   return service->attest("attest/SevSnpVm", request, appraise_snp_vm,
-                                          service->snp_vm_policy_hash);
-               }));
+    auto attests = [&](AttestationTarget target, Appraise appraise) {
+        router.add("POST", fmt::format("/attest/{}", policy::target_name(target)),
+                   versioned([service, target, appraise](const net::Request& request) {
+                       return service->attest(target, request, appraise);
+                   }));
+    };
+    attests(AttestationTarget::azure_guest, appraise_azure_guest);
+    attests(AttestationTarget::sev_snp_vm, appraise_snp_vm);
+
+    auto administers = [&](std::string_view method, std::string_view path, auto act) {
+        router.add(method, path, versioned([service, act](const net::Request& request) {
+                       return act(*service, request);
+                   }));
+    };
+    administers("GET", "/policies/{type}", get_policy);
+    administers("PUT", "/policies/{type}", set_policy);
+    administers("POST", "/policies/{type}", reset_policy);  // "{type}:reset" is one segment
+    administers("GET", "/certificates", get_signers);
+    administers("POST", "/certificates:add", add_signer);
+    administers("POST", "/certificates:remove", remove_signer);
+
     router.add("GET", "/certs",
                [service](const net::Request&) { return net::json_response(200, service->jwks()); });
     router.add("GET", "/.well-known/openid-configuration",
                [service](const net::Request&) { return service->openid_configuration(); });
 
-    for (std::string_view path : {"/attest/SgxEnclave", "/attest/OpenEnclave", "/attest/TdxVm",
-                                  "/attest/Tpm", "/certificates:add", "/certificates:remove"}) {
+    for (std::string_view path :
+         {"/attest/SgxEnclave", "/attest/OpenEnclave", "/attest/TdxVm", "/attest/Tpm"}) {
         router.add("POST", path, not_built);
     }
-    // POST carries ":reset" behind the type, in the same segment.
-    router.add("GET", "/policies/{type}", not_built);
-    router.add("PUT", "/policies/{type}", not_built);
-    router.add("POST", "/policies/{type}", not_built);
-    router.add("GET", "/certificates", not_built);
     router.add("GET", "/tcbbaselines/{type}", not_built);
 }
 

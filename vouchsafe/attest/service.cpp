@@ -3,9 +3,11 @@
 #include "vouchsafe/attest/claims.h"
 #include "vouchsafe/attest/default_policy.h"
 #include "vouchsafe/attest/envelope.h"
+#include "vouchsafe/attest/policy/judge.h"
 #include "vouchsafe/attest/service_impl.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/log.h"
+#include "vouchsafe/crypto/random.h"
 #include "vouchsafe/jose/jwk.h"
 #include "vouchsafe/jose/jwt.h"
 #include "vouchsafe/jose/key_record.h"
@@ -56,62 +58,148 @@ Result<jose::SigningKey> load_key(const Config& config, const Dependencies& deps
     return jose::load_or_create(deps.store, place, deps.clock.now());
 }
 
+// load_policies brings the built-in policies, and the first signers into a store without any.
+Result<std::unique_ptr<PolicyBook>> load_policies(const Config& config, const Dependencies& deps) {
+    using policy::AttestationTarget;
+    auto out = TRY(
+        PolicyBook::create(deps.store, config.issuer,
+                           {{AttestationTarget::azure_guest, default_azure_guest_policy(config)},
+                            {AttestationTarget::sev_snp_vm, default_snp_vm_policy(config)}}));
+    TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
+        if (!TRY(out->signers(tx)).empty()) return {};
+        for (const crypto::Certificate& signer : config.policy_signers) {
+            TRY(out->add_signer(tx, signer));
+        }
+        bool nobody = config.policy_signers.empty();
+        if (nobody && config.policy_changes == Config::PolicyChanges::signers) {
+            return fail(Code::invalid, "policies can be changed by signers alone: name the first");
+        }
+        return {};
+    }));
+    return out;
+}
+
+Result<Json> fetch_nothing(const std::string& url) {
+    return fail(Code::unavailable, "no way to fetch {} was configured", url);
+}
+
 // The error code of a refusal (azure-api C.7): genuine evidence that the policy does not allow is
 // another thing than evidence that does not hold.
 std::string_view azure_code_of(std::string_view check) {
-    bool policy = check.starts_with("SNP-POLICY-") || check == "SNP-VMPL" ||
-                  check == "SNP-TCB-FLOOR" || check == "BOOT-SECURE-BOOT";
+    if (check == "ATTEST-POLICY-SIGNER") return "InvalidOperation";
+    if (check == "ATTEST-POLICY-FORM") return "PolicyParsingError";
+    bool policy = check == "ATTEST-POLICY" || check.starts_with("SNP-POLICY-") ||
+                  check == "SNP-VMPL" || check == "SNP-TCB-FLOOR" || check == "BOOT-SECURE-BOOT";
     return policy ? "PolicyEvaluationError" : "InvalidParameter";
 }
 
 }  // namespace
 
-Service::Impl::Impl(Config settings, Dependencies dependencies, jose::SigningKey signing_key)
+Service::Impl::Impl(Config settings, Dependencies dependencies, jose::SigningKey signing_key,
+                    std::unique_ptr<PolicyBook> policy_book)
     : config(std::move(settings)),
       deps(dependencies),
       key(std::move(signing_key)),
       // A key id is standard base64 of 32 bytes (azure-api C.3). Ours is the RFC 7638 thumbprint.
       kid(encode_base64(jose::thumbprint(key.key().public_key()))),
-      azure_guest_policy_hash(policy_hash(default_azure_guest_policy(config))),
-      snp_vm_policy_hash(policy_hash(default_snp_vm_policy(config))) {
+      policies(std::move(policy_book)),
+      key_sets(deps.fetch ? deps.fetch : fetch_nothing, deps.clock) {
     add_routes(*this);
 }
 
-net::Response Service::Impl::attest(std::string_view action, const net::Request& request,
-                                    Appraise appraise, const std::string& policy_hash) const {
-    Time now = deps.clock.now();
+audit::Entry Service::Impl::begin_entry(const net::Request& request, std::string action) const {
     audit::Entry entry;
-    entry.time = now;
-    entry.action = action;
+    entry.time = deps.clock.now();
+    entry.action = std::move(action);
     entry.request_id = request.params.at("request_id");
     entry.details = {{"issuer", config.issuer}, {"remote", request.remote}};
+    return entry;
+}
 
+Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTarget target,
+                                                          const net::Request& request,
+                                                          Appraise appraise, Checks& checks,
+                                                          Json& details) {
+    SharedPolicy policy = TRY(policies->active(target));
+    if (policy == nullptr) {
+        return checks.refuse("ATTEST-POLICY", "policy", "one that an administrator set", "none");
+    }
+    Terms terms{config, deps.anchors, deps.clock.now(), policy->built_in};
+    Appraisal appraisal = TRY(appraise(request.body, terms, checks));
+    bool draft = !appraisal.draft_policy.empty();
+    if (draft) {
+        auto read = read_draft(appraisal.draft_policy);
+        TRY(checks.require(read.has_value(), "ATTEST-POLICY-FORM", "draftPolicyForAttestation",
+                           "a policy", read ? "one" : read.error().message));
+        policy = TRY(std::move(read));
+    }
+    Json explanation;
+    auto outcome = judge(*policy, appraisal.claims, explanation, checks);
+    if (!explanation.is_null()) details["policy"] = std::move(explanation);
+    if (!outcome) return fail(outcome.error());
+    add_policy_claims(appraisal.claims, *policy, outcome->issued);
+    return Grant{std::move(appraisal), std::move(policy), draft};
+}
+
+net::Response Service::Impl::attest(policy::AttestationTarget target, const net::Request& request,
+                                    Appraise appraise) {
+    audit::Entry entry =
+        begin_entry(request, fmt::format("attest/{}", policy::target_name(target)));
     Checks checks;
-    Result<Appraisal> appraisal = appraise(request.body, config, deps.anchors, now, checks);
+    Result<Grant> grant = judge_request(target, request, appraise, checks, entry.details);
     entry.checks = checks.list();
-    if (!appraisal) return refuse(std::move(entry), appraisal.error());
+    if (!grant) return refuse(std::move(entry), grant.error());
 
-    add_token_claims(appraisal->claims, config, now, policy_hash, checks.list());
-    Result<std::string> token = mint(*appraisal);
+    Result<std::string> token = mint(*grant, checks.list(), entry);
     if (!token) return refuse(std::move(entry), token.error());
-
     entry.outcome = audit::Outcome::allowed;
-    entry.resource = appraisal->subject;
-    entry.details["jti"] = appraisal->claims["jti"];
-    entry.details["trust-tier"] = appraisal->claims["x-vouchsafe-trust-tier"];
     Result<uint64_t> recorded = deps.audit.append(entry);
     if (!recorded) return refuse(std::move(entry), recorded.error());
     return net::json_response(200, {{"token", *token}});
 }
 
-Result<std::string> Service::Impl::mint(const Appraisal& appraisal) const {
+Result<std::string> Service::Impl::mint(const Grant& grant, const std::vector<Check>& checks,
+                                        audit::Entry& entry) const {
+    Json claims = grant.appraisal.claims;
+    add_check_claims(claims, checks);
+    add_token_claims(claims, config, deps.clock.now());
+    entry.resource = grant.appraisal.subject;
+    entry.details["jti"] = claims["jti"];
+    entry.details["policy-hash"] = grant.policy->hash;
+    entry.details["trust-tier"] = claims["x-vouchsafe-trust-tier"];
+    if (grant.draft) entry.details["draft"] = true;
+
     Json header = {{"jku", config.issuer + "/certs"}, {"kid", kid}};
-    std::string token =
-        TRY(jose::mint_jwt(header, appraisal.claims, key.key(), crypto::SigAlg::rs256));
-    if (!appraisal.seal_to) return token;
-    Result<std::string> sealed = seal_token(token, *appraisal.seal_to);
+    std::string token;
+    if (grant.draft) {
+        header["typ"] = "JWT";
+        token = jose::unsigned_jws(std::move(header), as_bytes(dump_json_ascii(claims)));
+    } else {
+        token = TRY(jose::mint_jwt(std::move(header), claims, key.key(), crypto::SigAlg::rs256));
+    }
+    if (!grant.appraisal.seal_to) return token;
+    Result<std::string> sealed = seal_token(token, *grant.appraisal.seal_to);
     wipe({reinterpret_cast<uint8_t*>(token.data()), token.size()});
     return sealed;
+}
+
+Result<std::string> Service::Impl::sign_claims(Json claims) const {
+    add_token_claims(claims, config, deps.clock.now());
+    return jose::mint_jwt({{"jku", config.issuer + "/certs"}, {"kid", kid}}, claims, key.key(),
+                          crypto::SigAlg::rs256);
+}
+
+// An error without a check is our own, but for a few that say what a caller did.
+net::Response Service::Impl::answer_without_check(const Error& error,
+                                                  const std::string& request_id) const {
+    if (error.code == Code::not_found || error.code == Code::conflict) {
+        int status = error.code == Code::not_found ? 404 : 400;
+        return net::error_response(status, "InvalidOperation", error.message);
+    }
+    bool unavailable = error.code == Code::unavailable;
+    const CodeInfo& info = code_info(unavailable ? Code::unavailable : Code::internal);
+    return net::error_response(info.http_status, info.azure_code,
+                               fmt::format("internal error (request {})", request_id));
 }
 
 net::Response Service::Impl::refuse(audit::Entry entry, const Error& error) const {
@@ -120,23 +208,28 @@ net::Response Service::Impl::refuse(audit::Entry entry, const Error& error) cons
     entry.reason = error.message;
     Result<uint64_t> recorded = deps.audit.append(entry);
     if (reason == nullptr || !recorded) {
-        log_event(LogLevel::error, "attestation failed",
+        log_event(LogLevel::error, "request failed",
                   {{"request_id", entry.request_id},
+                   {"action", entry.action},
                    {"error", reason == nullptr ? error.message : recorded.error().message}});
     }
-    if (reason == nullptr) {
-        const CodeInfo& info = code_info(Code::internal);
-        return net::error_response(info.http_status, info.azure_code,
-                                   fmt::format("internal error (request {})", entry.request_id));
-    }
+    if (reason == nullptr) return answer_without_check(error, entry.request_id);
     // Outsiders get the code and the request id; everything else is in the audit log. The status is
-    // always 400: Azure's clients repeat a request that gets 5xx, and report others without a word.
-    std::string_view azure_code = azure_code_of(reason->code);
+    // 400, or 401 for callers (azure-api C.7): Azure's clients repeat a request that gets 5xx, and
+    // report others without a word.
+    bool caller = reason->code.starts_with("CALLER-") || reason->code.starts_with("TOKEN-");
+    std::string_view azure_code = caller ? "Unauthorized" : azure_code_of(reason->code);
     net::Response response = net::error_response(
-        400, azure_code, fmt::format("{} (request {})", reason->code, entry.request_id),
-        reason->code);
+        caller ? 401 : 400, azure_code,
+        fmt::format("{} (request {})", reason->code, entry.request_id), reason->code);
     response.headers.set("x-ms-error-code", std::string(azure_code));
     response.headers.set("x-vouchsafe-check", reason->code);
+    if (caller) {
+        response.headers.set(
+            "WWW-Authenticate",
+            fmt::format("Bearer authorization=\"{}/{}\", resource=\"{}\"",
+                        config.callers.login_authority, config.callers.tenant, config.resource));
+    }
     return response;
 }
 
@@ -160,13 +253,37 @@ Service::~Service() = default;
 Result<std::unique_ptr<Service>> Service::create(Config config, Dependencies deps) {
     TRY(check_config(config));
     jose::SigningKey key = TRY(load_key(config, deps));
-    auto impl = std::make_unique<Impl>(std::move(config), deps, std::move(key));
+    auto policies = TRY(load_policies(config, deps));
+    auto impl =
+        std::make_unique<Impl>(std::move(config), deps, std::move(key), std::move(policies));
     return std::unique_ptr<Service>(new Service(std::move(impl)));
 }
 
 net::Handler Service::handler() {
     return
         [impl = impl_.get()](const net::Request& request) { return impl->router.handle(request); };
+}
+
+Result<access::RoleAssignment> Service::assign_role(std::string_view principal,
+                                                    std::string_view role) {
+    access::RoleAssignment out;
+    TRY(impl_->deps.store.run([&](store::Transaction& tx) -> Result<void> {
+        auto assigned = TRY(access::assign_role(tx, principal, role, impl_->config.resource_id));
+        out = std::move(assigned.assignment);
+        if (!assigned.made) return {};
+        audit::Entry entry;
+        entry.time = impl_->deps.clock.now();
+        entry.actor = "operator";
+        entry.action = "roleAssignments/write";
+        entry.resource = out.scope;
+        entry.request_id = crypto::random_uuid();
+        entry.details = {{"assignment", out.id},
+                         {"principal", out.principal},
+                         {"role", access::find_role(out.role_id)->name}};
+        TRY(impl_->deps.audit.append(tx, entry));
+        return {};
+    }));
+    return out;
 }
 
 const Config& Service::config() const {

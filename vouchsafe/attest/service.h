@@ -8,6 +8,7 @@
 
 #include <memory>
 
+#include "vouchsafe/access/assignments.h"
 #include "vouchsafe/attest/config.h"
 #include "vouchsafe/audit/log.h"
 #include "vouchsafe/base/json_fwd.h"
@@ -20,10 +21,13 @@ namespace vouchsafe::attest {
 
 // What a service borrows. All of it must outlive the service.
 struct Dependencies {
-    store::Store& store;  // holds the sealed signing key
-    audit::Log& audit;    // action "attest/AzureGuest" or "attest/SevSnpVm"
+    store::Store& store;  // holds the sealed signing key, policies and roles
+    audit::Log& audit;    // actions "attest/AzureGuest" and so on, "policies/..."; in `store`
     const Clock& clock;
     const evidence::TrustAnchors& anchors;
+    // Key sets of the issuers of access tokens. Without it no caller can be known, and routes that
+    // need one refuse everybody.
+    access::FetchJson fetch = nullptr;
 };
 
 // Service is thread-safe.
@@ -37,6 +41,10 @@ class Service {
 
     // handler answers the routes of routes.cpp. It borrows the service.
     net::Handler handler();
+
+    // assign_role lets somebody read or change policies ("Attestation Contributor"); audited as
+    // done by "operator".
+    Result<access::RoleAssignment> assign_role(std::string_view principal, std::string_view role);
 
     const Config& config() const;
     // jwks is what GET /certs answers.

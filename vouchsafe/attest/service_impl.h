@@ -1,39 +1,57 @@
-// The inside of Service, shared by service.cpp (what it does) and routes.cpp (under which path).
+// The inside of Service, shared by service.cpp (what it does), routes.cpp (under which path) and
+// policy/administration.cpp.
 #pragma once
 
+#include "vouchsafe/access/key_sets.h"
 #include "vouchsafe/attest/appraise.h"
+#include "vouchsafe/attest/policy/policy_book.h"
 #include "vouchsafe/attest/service.h"
+#include "vouchsafe/jose/jws.h"
 #include "vouchsafe/jose/signing_key.h"
 #include "vouchsafe/net/router.h"
 
 namespace vouchsafe::attest {
 
-using Appraise = Result<Appraisal> (*)(std::string_view body, const Config& config,
-                                       const evidence::TrustAnchors& anchors, Time now,
-                                       Checks& checks);
+using Appraise = Result<Appraisal> (*)(std::string_view body, const Terms& terms, Checks& checks);
 
 struct Service::Impl {
-    Impl(Config settings, Dependencies dependencies, jose::SigningKey signing_key);
+    Impl(Config settings, Dependencies dependencies, jose::SigningKey signing_key,
+         std::unique_ptr<PolicyBook> policy_book);
 
-    // attest appraises, mints, writes the audit entry, and only then answers with the token.
-    // `policy_hash` is the claim x-ms-policy-hash.
-    net::Response attest(std::string_view action, const net::Request& request, Appraise appraise,
-                         const std::string& policy_hash) const;
+    // attest appraises, applies the policy, mints, writes the audit entry, and only then answers
+    // with the token.
+    net::Response attest(policy::AttestationTarget target, const net::Request& request,
+                         Appraise appraise);
     net::Response openid_configuration() const;
     Json jwks() const;
+
+    // begin_entry is what every audit entry about a request has.
+    audit::Entry begin_entry(const net::Request& request, std::string action) const;
+    // refuse writes the entry and answers 400 with the check's code, or 500.
+    net::Response refuse(audit::Entry entry, const Error& error) const;
+    // sign_claims adds what every token has and signs it.
+    Result<std::string> sign_claims(Json claims) const;
 
     const Config config;
     const Dependencies deps;
     const jose::SigningKey key;
     const std::string kid;
-    const std::string azure_guest_policy_hash;
-    const std::string snp_vm_policy_hash;
+    const std::unique_ptr<PolicyBook> policies;
+    access::KeySets key_sets;
     net::Router router;
 
   private:
-    // mint signs the claims, and seals the token where there is a key to seal it to.
-    Result<std::string> mint(const Appraisal& appraisal) const;
-    net::Response refuse(audit::Entry entry, const Error& error) const;
+    // grant is an answer on its way: what was appraised, under which policy.
+    struct Grant {
+        Appraisal appraisal;
+        SharedPolicy policy;
+        bool draft = false;
+    };
+    Result<Grant> judge_request(policy::AttestationTarget target, const net::Request& request,
+                                Appraise appraise, Checks& checks, Json& details);
+    net::Response answer_without_check(const Error& error, const std::string& request_id) const;
+    Result<std::string> mint(const Grant& grant, const std::vector<Check>& checks,
+                             audit::Entry& entry) const;
 };
 
 // add_routes fills impl.router: the whole table of the service (routes.cpp).

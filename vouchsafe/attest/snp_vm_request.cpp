@@ -49,9 +49,7 @@ Result<SnpVmRequest> SnpVmRequest::parse(std::string_view body, size_t max_size)
     out.runtime_data = TRY(parse_bound_data(request, "runtimeData"));
     out.init_data = TRY(parse_bound_data(request, "initTimeData"));
     out.nonce = TRY(parse_nonce(request));
-    std::optional<std::string> draft =
-        TRY(request.optional_string("draftPolicyForAttestation", max_size));
-    out.draft_policy = draft && !draft->empty();
+    out.draft_policy = TRY(parse_draft_policy(request));
     return out;
 }
 

@@ -23,7 +23,7 @@ struct SnpVmRequest {
     std::optional<BoundData> runtime_data;
     std::optional<BoundData> init_data;
     std::optional<std::string> nonce;  // sent as string or integer (azure-api C.2)
-    bool draft_policy = false;         // draftPolicyForAttestation was given
+    std::string draft_policy;          // draftPolicyForAttestation, or ""
 
     // parse fails with Code::invalid and a sentence that names the member. Members it does not know
     // are ignored, and so is `Endorsements`: no claim is made from what is not read.

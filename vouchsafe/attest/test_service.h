@@ -5,12 +5,15 @@
 
 #include <functional>
 
+#include "vouchsafe/access/test_web.h"
 #include "vouchsafe/attest/service.h"
 #include "vouchsafe/attest/test_guest.h"
 #include "vouchsafe/crypto/aead.h"
 #include "vouchsafe/jose/jwt.h"
 
 namespace vouchsafe::attest::testing {
+
+inline constexpr const char* kTenant = "11111111-1111-4111-8111-111111111111";
 
 inline TemporaryDir make_dir() {
     return MUST(TemporaryDir::create("attest"));
@@ -19,31 +22,65 @@ inline std::unique_ptr<store::Store> open_store(const Path& dir) {
     return MUST(store::open_sqlite(dir / "store.db"));
 }
 
-// Running is a service with all it borrows. Making a key takes a moment: share() one where the test
-// does not need its own.
+inline Config test_config(const Path& dir) {
+    Config out;
+    out.directory = dir / "keys";
+    out.callers.tenant = kTenant;
+    return out;
+}
+
+// copy_of_started is a directory in which a service was started once: making its key takes a
+// moment, so it is made once for all tests of the binary.
+inline TemporaryDir copy_of_started() {
+    static const TemporaryDir kStarted = [] {
+        TemporaryDir dir = make_dir();
+        auto store = open_store(dir.path());
+        audit::Log log(*store);
+        FixedClock clock(test_time());
+        auto anchors = test_anchors();
+        MUST(Service::create(test_config(dir.path()), {*store, log, clock, anchors}));
+        return dir;
+    }();
+    TemporaryDir out = make_dir();
+    std::filesystem::copy(kStarted.path(), out.path(), std::filesystem::copy_options::recursive);
+    return out;
+}
+
+// Running is a service with all it borrows; share() one where the test does not need its own.
 struct Running {
-    TemporaryDir dir = make_dir();
+    TemporaryDir dir = copy_of_started();
     std::unique_ptr<store::Store> store = open_store(dir.path());
     audit::Log log{*store};
     FixedClock clock{test_time()};
     evidence::TrustAnchors anchors = test_anchors();
+    access::testing::FakeWeb web;  // before the service: outlives it
     std::unique_ptr<Service> service;
 
     Running() { service = MUST(create()); }
 
-    Config config() const {
-        Config out;
-        out.directory = dir.path() / "keys";
-        return out;
-    }
+    Config config() const { return test_config(dir.path()); }
     Result<std::unique_ptr<Service>> create(const std::function<void(Config&)>& change = nullptr) {
         Config settings = config();
         if (change) change(settings);
-        return Service::create(settings, {*store, log, clock, anchors});
+        web.serve(fmt::format("https://login.microsoftonline.com/{}/v2.0", kTenant), login());
+        return Service::create(settings, {*store, log, clock, anchors, web.fetch()});
+    }
+    static const access::testing::TestIssuer& login() {
+        static const access::testing::TestIssuer kLogin{"login-1", make_rsa()};
+        return kLogin;
+    }
+    std::string access_token(std::string_view object_id) const {
+        return login().token({{"iss", fmt::format("https://sts.windows.net/{}/", kTenant)},
+                              {"aud", "https://attest.azure.net"},
+                              {"nbf", to_unix(clock.now())},
+                              {"exp", to_unix(clock.now()) + 3600},
+                              {"oid", object_id},
+                              {"tid", kTenant}});
     }
 
     net::Response send(const std::string& method, const std::string& path,
-                       const std::string& body = "", const std::string& version = "2020-10-01") {
+                       const std::string& body = "", const std::string& version = "2020-10-01",
+                       const std::string& token = "") {
         net::Request request;
         request.method = method;
         std::string segment;
@@ -56,6 +93,7 @@ struct Running {
         }
         if (!version.empty()) request.query.emplace_back("api-version", version);
         request.body = body;
+        if (!token.empty()) request.headers.set("Authorization", "Bearer " + token);
         return service->handler()(request);
     }
     net::Response attest(const std::string& body) {

@@ -656,9 +656,21 @@ constexpr CheckInfo kCatalog[] = {
      "within its limit.",
      "Azure guest protocol, attestation request; Microsoft Azure Attestation REST API",
      "Compare the request with docs/formats; the audit log names the member."},
-    {"ATTEST-DRAFT-POLICY", Code::unsupported, "The request brings no draft policy.",
-     "Microsoft Azure Attestation REST API, draftPolicyForAttestation",
-     "Leave draftPolicyForAttestation out: only the built-in policy is applied."},
+    {"ATTEST-POLICY", Code::bad_evidence,
+     "The attestation policy in force permits what the evidence says.",
+     "Microsoft Azure Attestation, policy language: authorizationrules",
+     "The service's owner sees under the request id which rule decided and the smallest change "
+     "that "
+     "would pass (vouchsafe explain --request); a policy is tried out with vouchsafe policy test."},
+    {"ATTEST-POLICY-FORM", Code::invalid,
+     "A policy, set or sent as a draft, is a document of the right form and parses.",
+     "Microsoft Azure Attestation REST API, policies; docs/formats/attestation-policy.md",
+     "Mend the policy at the line and column of the message; vouchsafe policy lint says the same."},
+    {"ATTEST-POLICY-SIGNER", Code::forbidden,
+     "A change of policy is signed by one of the service's policy signing certificates.",
+     "Microsoft Azure Attestation, isolated providers and policy signers",
+     "Sign the document with a certificate that the service knows, or have one of its holders add "
+     "yours."},
     {"ATTEST-ID-KEY", Code::bad_evidence,
      "The launch of the machine's paravisor was signed by an ID key that is on the list.",
      "AMD 56860, ID block; this service's setting compliant_id_keys",
@@ -669,6 +681,27 @@ constexpr CheckInfo kCatalog[] = {
      "The report's HOST_DATA is the SHA-256 of the init-time data.",
      "Microsoft Azure Attestation REST API, initTimeData; AMD 56860, HOST_DATA",
      "Send the init-time data that the machine was launched with, byte for byte."},
+    // --- collateral (attest/collateral)
+    {"COLLATERAL-FORM", Code::invalid,
+     "A pack is a document of its format, and a revocation list in it can be read.",
+     "docs/formats/collateral.md; RFC 5280, 5.1",
+     "Export the pack again, or get the list again; it was cut or changed on the way."},
+    {"COLLATERAL-PLACE", Code::bad_evidence,
+     "A piece of collateral is what its name says: a list of the AMD root of that product or of "
+     "that CA of Intel's, or the TCB info of that platform.",
+     "docs/formats/collateral.md; AMD 57230, CRL; PCS, TCB info",
+     "Compare the address it was fetched from with its name. A lab's lists belong to that lab, the "
+     "vendors' to a production directory."},
+    {"COLLATERAL-DATES", Code::expired,
+     "A piece of collateral has begun to be valid, and one that was fetched has not ended.",
+     "RFC 5280, 5.1.2; PCS, issueDate and nextUpdate",
+     "Check this machine's clock. If it is right, whoever serves the collateral is behind: ask "
+     "the vendor's own service."},
+    {"COLLATERAL-OLDER", Code::conflict,
+     "A piece of collateral is not older than the one that it would replace.",
+     "docs/formats/collateral.md, Newer and older",
+     "Nothing needs to be done: what is there is newer. To go back to the older one all the same, "
+     "import it with --force."},
     // --- release policies (policy/)
     {"POLICY-AUTHORITY", Code::forbidden,
      "The release policy names the token's issuer as authority.",

@@ -85,4 +85,10 @@ Result<std::string> sign_jws(Json header, ByteView payload, const crypto::Privat
     return out + "." + encode_base64url(signature);
 }
 
+std::string unsigned_jws(Json header, ByteView payload) {
+    header["alg"] = "none";
+    return encode_base64url(as_bytes(dump_json_ascii(header))) + "." + encode_base64url(payload) +
+           ".";
+}
+
 }  // namespace vouchsafe::jose

@@ -36,4 +36,8 @@ Result<void> verify_jws(const Jws& jws, const crypto::PublicKey& key);
 Result<std::string> sign_jws(Json header, ByteView payload, const crypto::PrivateKey& key,
                              crypto::SigAlg alg);
 
+// unsigned_jws writes a JWS that nobody signed: `alg` none, third part empty (RFC 7515, appendix
+// A.5). It proves nothing; Azure's services use it for policies and for tokens of drafts.
+std::string unsigned_jws(Json header, ByteView payload);
+
 }  // namespace vouchsafe::jose

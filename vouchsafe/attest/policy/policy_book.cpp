@@ -28,21 +28,30 @@ Result<SharedPolicy> read_policy(const SignedDocument& document) {
     return make_policy(document.jws, std::move(text), document.signer(), false);
 }
 
+Result<SharedPolicy> read_draft(const std::string& draft) {
+    // A JWS has no blanks and no "=>"; a policy cannot do without.
+    bool text = draft.find_first_of(" =\n") != std::string::npos;
+    if (text) return make_policy(unsigned_policy(draft), draft, nullptr, false);
+    SignedDocument document = TRY(SignedDocument::parse(draft));
+    return read_policy(document);
+}
+
 Result<std::unique_ptr<PolicyBook>> PolicyBook::create(store::Store& store, std::string issuer,
                                                        const BuiltIn& built_in) {
     std::unique_ptr<PolicyBook> out(new PolicyBook(store, std::move(issuer)));
     for (const auto& [type, text] : built_in) {
         auto made = make_policy(unsigned_policy(text), text, nullptr, true);
-        out->built_in_[type] = TRY(with_context(std::move(made), std::string(type_name(type))));
+        out->built_in_[type] =
+            TRY(with_context(std::move(made), std::string(policy::target_name(type))));
     }
     return out;
 }
 
-std::string PolicyBook::key_of(AttestationType type) const {
-    return fmt::format("{}{}{}", issuer_, kBetween, type_name(type));
+std::string PolicyBook::key_of(policy::AttestationTarget type) const {
+    return fmt::format("{}{}{}", issuer_, kBetween, policy::target_name(type));
 }
 
-Result<SharedPolicy> PolicyBook::active(AttestationType type) {
+Result<SharedPolicy> PolicyBook::active(policy::AttestationTarget type) {
     std::optional<Bytes> stored;
     TRY(store_.read([&](store::View& view) -> Result<void> {
         stored = TRY(view.get(kPolicyTable, key_of(type)));
@@ -61,13 +70,13 @@ Result<SharedPolicy> PolicyBook::active(AttestationType type) {
     return known;
 }
 
-Result<void> PolicyBook::set(store::Transaction& tx, AttestationType type,
+Result<void> PolicyBook::set(store::Transaction& tx, policy::AttestationTarget type,
                              const SignedDocument& document) {
     TRY(read_policy(document));
     return tx.put(kPolicyTable, key_of(type), as_bytes(document.jws));
 }
 
-Result<void> PolicyBook::reset(store::Transaction& tx, AttestationType type) {
+Result<void> PolicyBook::reset(store::Transaction& tx, policy::AttestationTarget type) {
     TRY(tx.erase(kPolicyTable, key_of(type)));
     return {};
 }

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "vouchsafe/attest/policy/attestation_type.h"
 #include "vouchsafe/attest/policy/signed_document.h"
 #include "vouchsafe/base/json.h"
+#include "vouchsafe/policy/maa/known_claims.h"
 #include "vouchsafe/policy/maa/parser.h"
 #include "vouchsafe/store/store.h"
 
@@ -32,10 +32,13 @@ using SharedPolicy = std::shared_ptr<const ActivePolicy>;
 // gives symbol, line and column.
 Result<SharedPolicy> read_policy(const SignedDocument& document);
 
+// read_draft makes one of draftPolicyForAttestation, which is a policy's text or its JWS.
+Result<SharedPolicy> read_draft(const std::string& draft);
+
 // PolicyBook is thread-safe.
 class PolicyBook {
   public:
-    using BuiltIn = std::map<AttestationType, std::string>;  // texts
+    using BuiltIn = std::map<policy::AttestationTarget, std::string>;  // texts
 
     // Borrows the store; `issuer` keeps the records of several services apart. Types that
     // `built_in` lacks have no policy until one is set. Code::invalid if a built-in text does not
@@ -44,11 +47,13 @@ class PolicyBook {
                                                       const BuiltIn& built_in);
 
     // active returns the policy in force; nullptr if there is none.
-    Result<SharedPolicy> active(AttestationType type);
+    Result<SharedPolicy> active(policy::AttestationTarget type);
 
     // Within the caller's transaction, so that the audit entry is committed with the change.
-    Result<void> set(store::Transaction& tx, AttestationType type, const SignedDocument& document);
-    Result<void> reset(store::Transaction& tx, AttestationType type);  // the built-in one again
+    Result<void> set(store::Transaction& tx, policy::AttestationTarget type,
+                     const SignedDocument& document);
+    Result<void> reset(store::Transaction& tx,
+                       policy::AttestationTarget type);  // the built-in one again
 
     // Certificates whose signature may change policies; at most kMaxSigners.
     Result<std::vector<crypto::Certificate>> signers(store::View& view);
@@ -62,13 +67,13 @@ class PolicyBook {
   private:
     PolicyBook(store::Store& store, std::string issuer)
         : store_(store), issuer_(std::move(issuer)) {}
-    std::string key_of(AttestationType type) const;
+    std::string key_of(policy::AttestationTarget type) const;
 
     store::Store& store_;
     const std::string issuer_;
-    std::map<AttestationType, SharedPolicy> built_in_;
+    std::map<policy::AttestationTarget, SharedPolicy> built_in_;
     std::mutex mutex_;
-    std::map<AttestationType, SharedPolicy> known_;  // parsed before, by the stored JWS
+    std::map<policy::AttestationTarget, SharedPolicy> known_;  // parsed before, by the stored JWS
 };
 
 }  // namespace vouchsafe::attest

@@ -106,8 +106,7 @@ Result<std::string> policy_text(const SignedDocument& document) {
 
 std::string unsigned_policy(std::string_view text) {
     Json payload = {{"AttestationPolicy", encode_base64url(as_bytes(text))}};
-    return encode_base64url(as_bytes(R"({"alg":"none"})")) + "." +
-           encode_base64url(as_bytes(dump_json(payload))) + ".";
+    return jose::unsigned_jws(Json::object(), as_bytes(dump_json(payload)));
 }
 
 Result<Certificate> signer_to_change(const SignedDocument& document) {

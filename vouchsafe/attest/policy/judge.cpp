@@ -1,0 +1,68 @@
+#include "vouchsafe/attest/policy/judge.h"
+
+#include <algorithm>
+
+#include "vouchsafe/policy/maa/explain.h"
+
+namespace vouchsafe::attest {
+
+namespace {
+
+constexpr std::string_view kIsolation = "x-ms-isolation-tee";
+constexpr size_t kMaxExplanation = 64 << 10;  // bytes kept of one in the audit log
+constexpr std::string_view kReserved[] = {"iss", "sub",   "aud",        "exp",    "nbf",    "iat",
+                                          "jti", "nonce", "secureboot", "intuse", "dbgstat"};
+
+bool is_services(std::string_view name, const Json& claims) {
+    return claims.contains(name) || name.starts_with("x-ms-") || name.starts_with("x-vouchsafe-") ||
+           name.starts_with("tdx_") ||
+           std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
+}
+
+Json explain_shortly(const policy::AttestationPolicy& rules,
+                     const std::vector<policy::Claim>& incoming) {
+    auto explained = policy::explain(rules, incoming);
+    if (!explained) return {{"problem", explained.error().message}};
+    Json out = explained->to_json();
+    if (dump_json(out).size() > kMaxExplanation) out.erase("rules");
+    if (dump_json(out).size() > kMaxExplanation) return {{"problem", "too long to be kept"}};
+    return out;
+}
+
+}  // namespace
+
+Result<std::vector<policy::Claim>> policy_claims(const Json& claims) {
+    using policy::ClaimIssuer;
+    auto out = TRY(policy::claims_from_json(claims, ClaimIssuer::attestation_service));
+    const Json* isolation = find_member(claims, kIsolation);
+    if (isolation == nullptr || !isolation->is_object()) return out;
+    auto inner = TRY(policy::claims_from_json(*isolation, ClaimIssuer::attestation_service));
+    out.insert(out.end(), inner.begin(), inner.end());
+    return out;
+}
+
+Result<policy::AttestationOutcome> judge(const ActivePolicy& policy, const Json& claims,
+                                         Json& explanation, Checks& checks) {
+    std::vector<policy::Claim> incoming = TRY(policy_claims(claims));
+    auto outcome = policy::evaluate(policy.rules, incoming);
+    bool permitted = outcome && outcome->permitted();
+    if (!permitted) explanation = explain_shortly(policy.rules, incoming);
+    TRY(checks.require(permitted, "ATTEST-POLICY",
+                       policy.built_in ? "built-in policy" : "policy " + policy.hash,
+                       "a rule that permits, and none that denies",
+                       !outcome    ? outcome.error().message
+                       : permitted ? "permit()"
+                                   : outcome->reason));
+    return outcome;
+}
+
+void add_policy_claims(Json& claims, const ActivePolicy& policy, const Json& issued) {
+    for (const auto& [name, value] : issued.items()) {
+        if (!is_services(name, claims)) claims[name] = value;
+    }
+    if (!issued.empty()) claims["x-ms-policy"] = issued;
+    claims["x-ms-policy-hash"] = policy.hash;
+    if (!policy.signer.is_null()) claims["x-ms-policy-signer"] = policy.signer;
+}
+
+}  // namespace vouchsafe::attest

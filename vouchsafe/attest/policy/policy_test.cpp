@@ -1,0 +1,343 @@
+// Policies through the service: who may change them, and what they decide.
+#include <gmock/gmock.h>
+
+#include "vouchsafe/attest/default_policy.h"
+#include "vouchsafe/attest/policy/signed_document.h"
+#include "vouchsafe/attest/test_service.h"
+
+namespace vouchsafe::attest {
+namespace {
+
+using namespace testing;
+
+constexpr const char* kContributor = "aaaaaaaa-0000-4000-8000-00000000000c";
+constexpr const char* kReader = "aaaaaaaa-0000-4000-8000-00000000000d";
+constexpr const char* kStranger = "aaaaaaaa-0000-4000-8000-00000000000e";
+constexpr const char* kPermitAll = "version= 1.0; authorizationrules { => permit(); };";
+
+// A service of its own for each test, with somebody who may change policies.
+struct Office : Running {
+    Office() {
+        MUST(service->assign_role(kContributor, "Attestation Contributor"));
+        MUST(service->assign_role(kReader, "Attestation Reader"));
+    }
+    net::Response ask(const std::string& method, const std::string& path, const std::string& body,
+                      std::string_view who = kContributor) {
+        return send(method, path, body, "2020-10-01", who.empty() ? "" : access_token(who));
+    }
+    Json told(const net::Response& response) { return claims_of(*this, token_of(response)); }
+    Json set(const std::string& text, const std::string& type = "SevSnpVm") {
+        return told(ask("PUT", "/policies/" + type, unsigned_policy(text)));
+    }
+    std::string stored(const std::string& type) {
+        return told(ask("GET", "/policies/" + type, ""))["x-ms-policy"];
+    }
+    net::Response attest_snp(const Machine& machine, const std::string& draft = "") {
+        Json request = snp_request(machine);
+        if (!draft.empty()) request["draftPolicyForAttestation"] = draft;
+        return send("POST", "/attest/SevSnpVm", dump_json(request));
+    }
+    std::string refused(const net::Response& response, int status) {
+        EXPECT_EQ(response.status, status) << response.body;
+        return response.headers.get("x-vouchsafe-check");
+    }
+};
+
+std::string text_of(const std::string& jws) {
+    return MUST(policy_text(MUST(SignedDocument::parse(jws))));
+}
+
+Machine debuggable() {
+    Machine machine;
+    machine.policy |= 1u << 19;
+    return machine;
+}
+
+TEST(PolicyAdministration, SetsTellsAndResetsAPolicy) {
+    Office office;
+    std::string built_in = default_snp_vm_policy(office.service->config());
+    EXPECT_EQ(text_of(office.stored("sevsnpvm")), built_in);
+    Json answer = office.set(kPermitAll);
+    EXPECT_EQ(answer["x-ms-policy-result"], "Updated");
+    EXPECT_EQ(answer["x-ms-policy-token-hash"],
+              encode_base64url(crypto::sha256(as_bytes(unsigned_policy(kPermitAll)))));
+    EXPECT_FALSE(answer.contains("x-ms-policy-signer"));
+    EXPECT_EQ(office.stored("SevSnpVm"), unsigned_policy(kPermitAll));
+    EXPECT_EQ(text_of(office.stored("AzureGuest")),
+              default_azure_guest_policy(office.service->config()));
+    Json claims = claims_of(office, token_of(office.attest_snp(Machine{})));
+    EXPECT_EQ(claims["x-ms-policy-hash"], policy_hash(kPermitAll));
+
+    auto reset =
+        office.told(office.ask("POST", "/policies/SevSnpVm:reset", R"("eyJhbGciOiJub25lIn0..")"));
+    EXPECT_EQ(reset["x-ms-policy-result"], "Removed");
+    EXPECT_EQ(text_of(office.stored("SevSnpVm")), built_in);
+    EXPECT_EQ(office.ask("POST", "/policies/SevSnpVm", "eyJhbGciOiJub25lIn0..").status, 405);
+    EXPECT_EQ(office.ask("GET", "/policies/Other", "").status, 404);
+}
+
+TEST(PolicyAdministration, IsForThoseWhoseRoleAllowsIt) {
+    Office office;
+    std::string jws = unsigned_policy(kPermitAll);
+    for (auto [who, code] : {std::pair{"", "CALLER-TOKEN"}, std::pair{kStranger, "CALLER-ROLE"},
+                             std::pair{kReader, "CALLER-ROLE"}}) {
+        net::Response response = office.ask("PUT", "/policies/SevSnpVm", jws, who);
+        EXPECT_EQ(office.refused(response, 401), code);
+        EXPECT_THAT(response.headers.get("WWW-Authenticate"),
+                    ::testing::HasSubstr("resource=\"https://attest.azure.net\""));
+        EXPECT_EQ(office.refused(office.ask("POST", "/policies/SevSnpVm:reset", jws, who), 401),
+                  code);
+        EXPECT_EQ(office.refused(office.ask("POST", "/certificates:add", jws, who), 401), code);
+    }
+    EXPECT_EQ(office.ask("GET", "/policies/SevSnpVm", "", kReader).status, 200);
+    EXPECT_EQ(office.ask("GET", "/certificates", "", kReader).status, 200);
+    EXPECT_EQ(office.refused(office.ask("GET", "/policies/SevSnpVm", "", kStranger), 401),
+              "CALLER-ROLE");
+    EXPECT_EQ(text_of(office.stored("SevSnpVm")), default_snp_vm_policy(office.service->config()));
+}
+
+TEST(PolicyAdministration, RefusesWhatIsNoPolicyAndSaysWhere) {
+    Office office;
+    auto refused = [&](const std::string& body) {
+        net::Response response = office.ask("PUT", "/policies/SevSnpVm", body);
+        EXPECT_EQ(error_of(response)["code"], "PolicyParsingError");
+        auto entries = MUST(office.log.find(response.headers.get("x-ms-request-id")));
+        EXPECT_EQ(office.refused(response, 400), "ATTEST-POLICY-FORM");
+        return entries.at(0).entry.checks.back().found;
+    };
+    EXPECT_THAT(refused(unsigned_policy("version=1.0;\nauthorizationrules { permit(); };")),
+                ::testing::HasSubstr("line 2, column 28"));
+    EXPECT_THAT(refused(kPermitAll), ::testing::HasSubstr("three parts"));
+    EXPECT_THAT(refused(""), ::testing::HasSubstr("empty"));
+    EXPECT_THAT(refused("eyJhbGciOiJub25lIn0.e30."), ::testing::HasSubstr("AttestationPolicy"));
+    EXPECT_EQ(text_of(office.stored("SevSnpVm")), default_snp_vm_policy(office.service->config()));
+}
+
+TEST(PolicyAdministration, OutlivesTheProcessAndIsSeenByOthers) {
+    Office office;
+    auto other = MUST(office.create());
+    office.set(kPermitAll);
+    std::swap(other, office.service);
+    EXPECT_EQ(office.stored("SevSnpVm"), unsigned_policy(kPermitAll));
+    Json claims = claims_of(office, token_of(office.attest_snp(debuggable())));
+    EXPECT_EQ(claims["x-ms-sevsnpvm-is-debuggable"], true);
+}
+
+TEST(PolicyAdministration, EveryChangeIsRecordedWithWhoMadeIt) {
+    Office office;
+    net::Response response = office.ask("PUT", "/policies/SevSnpVm", unsigned_policy(kPermitAll));
+    auto entries = MUST(office.log.find(response.headers.get("x-ms-request-id")));
+    ASSERT_EQ(entries.size(), 1u);
+    EXPECT_EQ(entries[0].entry.actor, kContributor);
+    EXPECT_EQ(entries[0].entry.action, "policies/set");
+    EXPECT_EQ(entries[0].entry.resource, "SevSnpVm");
+    EXPECT_EQ(entries[0].entry.details["policy-hash"], policy_hash(kPermitAll));
+}
+
+TEST(AttestationPolicy, DecidesWhatTheBuiltInOneRefuses) {
+    Office office;
+    EXPECT_EQ(office.refused(office.attest_snp(debuggable()), 400), "SNP-POLICY-DEBUG");
+    office.set(kPermitAll);
+    EXPECT_EQ(office.attest_snp(debuggable()).status, 200);
+    office.set(R"(version=1.0; authorizationrules {
+        [type=="x-ms-sevsnpvm-is-debuggable", value==false] => permit(); };)");
+    net::Response response = office.attest_snp(debuggable());
+    EXPECT_EQ(error_of(response)["code"], "PolicyEvaluationError");
+    EXPECT_EQ(office.refused(response, 400), "ATTEST-POLICY");
+    auto entries = MUST(office.log.find(response.headers.get("x-ms-request-id")));
+    std::string explained = dump_json(entries.at(0).entry.details["policy"]);
+    EXPECT_THAT(explained, ::testing::HasSubstr("x-ms-sevsnpvm-is-debuggable"));
+    EXPECT_THAT(response.body, ::testing::Not(::testing::HasSubstr("debuggable")));
+    EXPECT_EQ(office.attest_snp(Machine{}).status, 200);
+}
+
+TEST(AttestationPolicy, ThatDeniesRefusesEvenGoodEvidence) {
+    Office office;
+    office.set("version=1.0; authorizationrules { => permit(); => deny(); };");
+    EXPECT_EQ(office.refused(office.attest_snp(Machine{}), 400), "ATTEST-POLICY");
+}
+
+TEST(AttestationPolicy, NeverAcceptsEvidenceThatDoesNotHold) {
+    Office office;
+    office.set(kPermitAll);
+    office.set(kPermitAll, "AzureGuest");
+    Machine other;
+    other.vmpl = 1;
+    EXPECT_EQ(office.refused(office.attest_snp(other), 400), "SNP-VMPL");
+    Machine unknown;
+    unknown.id_key = std::string(96, 'a');
+    EXPECT_EQ(office.refused(office.attest(guest_request(unknown)), 400), "ATTEST-ID-KEY");
+}
+
+TEST(AttestationPolicy, OfAGuestSeesTheMachinesClaimsUnderTheirNames) {
+    Office office;
+    office.set(R"(version=1.0; authorizationrules {
+        [type=="x-ms-attestation-type", value=="azurevm"] &&
+        [type=="x-ms-attestation-type", value=="sevsnpvm"] &&
+        [type=="x-ms-sevsnpvm-is-debuggable", value==false] &&
+        [type=="secureboot", value==true] => permit(); };)",
+               "AzureGuest");
+    EXPECT_EQ(office.attest(guest_request(Machine{})).status, 200);
+    EXPECT_EQ(office.refused(office.attest(guest_request(debuggable())), 400), "ATTEST-POLICY");
+}
+
+TEST(AttestationPolicy, IssuesClaimsButNoneOfTheServicesOwn) {
+    Office office;
+    office.set(R"(version=1.0; authorizationrules { => permit(); }; issuancerules {
+        => issue(type="team", value="blue");
+        => issue(type="iss", value="https://evil.example");
+        => issue(type="nonce", value="made up");
+        => issue(type="x-ms-compliance-status", value="azure-compliant-cvm");
+        => issue(type="x-vouchsafe-trust-tier", value="hardware"); };)");
+    Machine unknown;
+    unknown.id_key = std::string(96, 'a');
+    Json claims = claims_of(office, token_of(office.attest_snp(unknown)));
+    EXPECT_EQ(claims["team"], "blue");
+    EXPECT_EQ(claims["x-ms-policy"]["team"], "blue");
+    EXPECT_EQ(claims["x-ms-policy"]["iss"], "https://evil.example");
+    EXPECT_EQ(claims["iss"], office.service->config().issuer);
+    EXPECT_FALSE(claims.contains("nonce"));
+    EXPECT_FALSE(claims.contains("x-ms-compliance-status"));
+    EXPECT_EQ(claims["x-vouchsafe-trust-tier"], "simulated");
+}
+
+TEST(AttestationPolicy, ADraftIsAppliedAndItsTokenIsSignedByNobody) {
+    Office office;
+    std::string denies = "version=1.0; authorizationrules { => deny(); };";
+    EXPECT_EQ(office.refused(office.attest_snp(Machine{}, denies), 400), "ATTEST-POLICY");
+    for (const std::string& draft : {std::string(kPermitAll), unsigned_policy(kPermitAll)}) {
+        std::string token = token_of(office.attest_snp(debuggable(), draft));
+        jose::Jws jws = MUST(jose::parse_jws(token));
+        EXPECT_EQ(jws.alg, "none");
+        EXPECT_TRUE(jws.signature.empty());
+        Json claims = MUST(parse_json(as_text(jws.payload)));
+        EXPECT_EQ(claims["x-ms-policy-hash"], policy_hash(kPermitAll));
+        EXPECT_EQ(claims["x-ms-sevsnpvm-is-debuggable"], true);
+    }
+    EXPECT_EQ(office.refused(office.attest_snp(debuggable()), 400), "SNP-POLICY-DEBUG");
+}
+
+// Signer is somebody with a self-signed certificate.
+struct Signer {
+    crypto::PrivateKey key = make_rsa();
+    crypto::Certificate certificate;
+    explicit Signer(const std::string& name) : certificate(certify(name)) {}
+
+    crypto::Certificate certify(const std::string& name) const {
+        crypto::CertificateSpec spec;
+        spec.subject = {{"CN", name}};
+        spec.not_before = test_time() - Seconds(86400);
+        spec.not_after = test_time() + Seconds(86400);
+        return MUST(crypto::issue_certificate(spec, key.public_key(), nullptr, key,
+                                              crypto::CertSignature::rsa_pkcs1_sha256));
+    }
+    Json x5c() const { return Json::array({encode_base64(certificate.der())}); }
+    std::string sign(const Json& payload) const {
+        return MUST(jose::sign_jws({{"x5c", x5c()}}, as_bytes(dump_json(payload)), key,
+                                   crypto::SigAlg::rs256));
+    }
+    std::string policy(std::string_view text) const {
+        return sign({{"AttestationPolicy", encode_base64url(as_bytes(text))}});
+    }
+    Json jwk() const { return {{"kty", "RSA"}, {"x5c", x5c()}}; }
+};
+const Signer& first() {
+    static const Signer kOne("first");
+    return kOne;
+}
+const Signer& second() {
+    static const Signer kOne("second");
+    return kOne;
+}
+
+TEST(PolicySigners, AreTheOnlyOnesToChangePoliciesInTheirMode) {
+    Running running;
+    running.service = MUST(running.create([](Config& config) {
+        config.policy_changes = Config::PolicyChanges::signers;
+        config.policy_signers = {first().certificate};
+    }));
+    auto put = [&](const std::string& body) {
+        return running.send("PUT", "/policies/SevSnpVm", body);
+    };
+    auto code = [](const net::Response& response) {
+        return response.headers.get("x-vouchsafe-check");
+    };
+    EXPECT_EQ(code(put(unsigned_policy(kPermitAll))), "ATTEST-POLICY-SIGNER");
+    EXPECT_EQ(error_of(put(unsigned_policy(kPermitAll)))["code"], "InvalidOperation");
+    EXPECT_EQ(code(put(second().policy(kPermitAll))), "ATTEST-POLICY-SIGNER");
+    Json answer = claims_of(running, token_of(put(first().policy(kPermitAll))));
+    EXPECT_EQ(answer["x-ms-policy-signer"]["x5c"], first().x5c());
+    Json claims = claims_of(running, token_of(running.send("POST", "/attest/SevSnpVm",
+                                                           dump_json(snp_request(Machine{})))));
+    EXPECT_EQ(claims["x-ms-policy-signer"]["alg"], "RS256");
+
+    running.clock.set(test_time() + Seconds(2 * 86400));  // the certificate ran out
+    EXPECT_EQ(code(put(first().policy(kPermitAll))), "ATTEST-POLICY-SIGNER");
+    running.clock.set(test_time());
+
+    std::string add = first().sign({{"policyCertificate", second().jwk()}});
+    EXPECT_EQ(code(running.send("POST", "/certificates:add",
+                                second().sign({{"policyCertificate", second().jwk()}}))),
+              "ATTEST-POLICY-SIGNER");
+    Json added = claims_of(
+        running, token_of(running.send("POST", "/certificates:add", dump_json(Json(add)))));
+    EXPECT_EQ(added["x-ms-policycertificates-result"], "IsPresent");
+    EXPECT_EQ(added["x-ms-certificate-thumbprint"],
+              encode_hex(second().certificate.sha1_fingerprint()));
+    EXPECT_EQ(put(second().policy(kPermitAll)).status, 200);
+
+    std::string remove = second().sign({{"maa-policyCertificate", first().jwk()}});
+    EXPECT_EQ(running.send("POST", "/certificates:remove", remove).status, 200);
+    EXPECT_EQ(code(put(first().policy(kPermitAll))), "ATTEST-POLICY-SIGNER");
+    std::string last = second().sign({{"x-ms-policyCertificate", second().jwk()}});
+    net::Response refused = running.send("POST", "/certificates:remove", last);
+    EXPECT_EQ(refused.status, 400);
+    EXPECT_EQ(error_of(refused)["code"], "InvalidOperation");
+}
+
+TEST(PolicySigners, TheirModeNeedsAFirstOne) {
+    Running running;
+    auto refused = running.create(
+        [](Config& config) { config.policy_changes = Config::PolicyChanges::signers; });
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::invalid);
+}
+
+TEST(PolicySigners, AreIntroducedByWhoeverMayChangePolicies) {
+    Office office;
+    std::string self = second().sign({{"policyCertificate", second().jwk()}});
+    EXPECT_EQ(office.refused(office.ask("POST", "/certificates:add", self, kReader), 401),
+              "CALLER-ROLE");
+    EXPECT_EQ(office.ask("POST", "/certificates:add", self).status, 200);
+    Json listed = office.told(office.ask("GET", "/certificates", ""));
+    EXPECT_EQ(listed["x-ms-policy-certificates"]["keys"][0]["x5c"], second().x5c());
+    EXPECT_EQ(office.refused(office.ask("POST", "/certificates:add",
+                                        first().sign({{"policyCertificate", first().jwk()}})),
+                             400),
+              "ATTEST-POLICY-SIGNER");
+}
+
+TEST(SignedDocument, HasASignatureThatHoldsOrNone) {
+    std::string good = first().policy(kPermitAll);
+    EXPECT_TRUE(SignedDocument::parse(good));
+    EXPECT_TRUE(SignedDocument::parse(" \"" + good + "\"\n"));
+    EXPECT_TRUE(SignedDocument::parse(R"({"policyCertificateToAdd":")" + good + "\"}"));
+    auto message = [](const std::string& body) {
+        auto parsed = SignedDocument::parse(body);
+        return parsed ? "accepted" : parsed.error().message;
+    };
+    std::string other = second().policy(kPermitAll);
+    std::string swapped = good.substr(0, good.rfind('.')) + other.substr(other.rfind('.'));
+    EXPECT_THAT(message(swapped), ::testing::HasSubstr("does not hold"));
+    std::string none = unsigned_policy(kPermitAll);
+    EXPECT_THAT(message(none + "AAAA"), ::testing::HasSubstr("alg is none"));
+    std::string by_jwk = MUST(jose::sign_jws({{"jwk", jose::encode_jwk(first().key.public_key())}},
+                                             as_bytes("{}"), first().key, crypto::SigAlg::rs256));
+    EXPECT_THAT(message(by_jwk), ::testing::HasSubstr("x5c"));
+    EXPECT_THAT(message(std::string(kMaxPolicyDocument + 1, 'a')), ::testing::HasSubstr("longer"));
+    EXPECT_NE(message("{\"a\":\"b\",\"c\":\"d\"}"), "accepted");
+    EXPECT_NE(message("[]"), "accepted");
+}
+
+}  // namespace
+}  // namespace vouchsafe::attest
