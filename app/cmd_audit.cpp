@@ -58,6 +58,11 @@ void show(const Context& context, const AuditCommand& command, const audit::Stor
     if (!stored.entry.checks.empty() && !stored.entry.checks.back().passed) {
         write_out(describe_refusal(stored.entry.checks.back(), "          ", context.color_out));
     }
+    const Json* policy = find_member(stored.entry.details, "policy");
+    if (policy == nullptr || !policy->contains("lines")) return;
+    for (const Json& line : (*policy)["lines"]) {
+        write_out("          " + printable(line.get<std::string>()) + "\n");
+    }
 }
 
 Result<int> run_show(const Context& context, const AuditCommand& command) {

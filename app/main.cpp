@@ -57,6 +57,7 @@ int run(int argc, char** argv) {
     add_serve(app, context);
     add_admin(app, context);
     add_verify(app, context);
+    add_policy(app, context);
     add_inspect(app, context);
     add_explain(app, context);
     add_audit(app, context);

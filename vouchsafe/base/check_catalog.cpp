@@ -659,9 +659,9 @@ constexpr CheckInfo kCatalog[] = {
     {"ATTEST-POLICY", Code::bad_evidence,
      "The attestation policy in force permits what the evidence says.",
      "Microsoft Azure Attestation, policy language: authorizationrules",
-     "The service's owner sees under the request id which rule decided and the smallest change "
-     "that "
-     "would pass (vouchsafe explain --request); a policy is tried out with vouchsafe policy test."},
+     "The service's owner sees which rule decided, and the smallest change that would pass: "
+     "vouchsafe "
+     "audit show --service attestation REQUEST-ID. vouchsafe policy test tries a policy out."},
     {"ATTEST-POLICY-FORM", Code::invalid,
      "A policy, set or sent as a draft, is a document of the right form and parses.",
      "Microsoft Azure Attestation REST API, policies; docs/formats/attestation-policy.md",

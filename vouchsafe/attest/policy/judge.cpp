@@ -24,6 +24,7 @@ Json explain_shortly(const policy::AttestationPolicy& rules,
     auto explained = policy::explain(rules, incoming);
     if (!explained) return {{"problem", explained.error().message}};
     Json out = explained->to_json();
+    out["lines"] = explained->lines();
     if (dump_json(out).size() > kMaxExplanation) out.erase("rules");
     if (dump_json(out).size() > kMaxExplanation) return {{"problem", "too long to be kept"}};
     return out;
