@@ -17,6 +17,7 @@ struct AdminCommand {
     std::string principal;
     std::string vault;
     std::string key;
+    bool attestation = false;
     std::string secret_out;
     std::vector<std::string> argv;
 };
@@ -58,13 +59,24 @@ Result<std::string> object_id_of(lab::Services& services, const std::string& nam
                 "there is no principal '{}'; 'vouchsafe admin principals' shows them", name);
 }
 
-Result<int> assign_role(const Context& context, const AdminCommand& command) {
-    Opened opened = TRY(open_services(context, command));
-    auto vault = TRY(opened.services->vault().find_vault(command.vault));
+Result<access::RoleAssignment> assign_vault_role(lab::Services& services,
+                                                 const AdminCommand& command,
+                                                 const std::string& principal) {
+    auto vault = TRY(services.vault().find_vault(command.vault));
     std::string scope =
         command.key.empty() ? vault.resource_id : vault::key_scope(vault, command.key);
+    return services.vault().assign_role(principal, command.role, scope);
+}
+
+Result<int> assign_role(const Context& context, const AdminCommand& command) {
+    if (command.attestation == !command.vault.empty()) {
+        return fail(Code::invalid, "say where: either --vault NAME or --attestation");
+    }
+    Opened opened = TRY(open_services(context, command));
     std::string principal = TRY(object_id_of(*opened.services, command.principal));
-    auto made = TRY(opened.services->vault().assign_role(principal, command.role, scope));
+    auto made = command.attestation
+                    ? TRY(opened.services->attestation().assign_role(principal, command.role))
+                    : TRY(assign_vault_role(*opened.services, command, principal));
     write_out(
         context.json
             ? dump_json({{"id", made.id}, {"principal", made.principal}, {"scope", made.scope}}) +
@@ -137,6 +149,7 @@ constexpr const char* kExamples = R"(Examples:
   vouchsafe admin create-app alice --secret-out alice.secret
   vouchsafe admin assign-role "Key Vault Crypto Officer" alice --vault my-vault
   vouchsafe admin assign-role "Key Vault Crypto Service Release User" my-vm --vault my-vault --key KEK
+  vouchsafe admin assign-role "Attestation Contributor" alice --attestation
   vouchsafe admin exec -- vouchsafe key show --key https://my-vault.vault.azure.net/keys/KEK \
       --tenant ... --client-id ... --secret-file alice.secret)";
 
@@ -155,8 +168,9 @@ void add_admin(Command app, Context& context) {
                                assign_role);
     role.argument("ROLE", command->role, "for example \"Key Vault Crypto User\"");
     role.argument("PRINCIPAL", command->principal, "application, machine, or object id");
-    role.option("--vault", command->vault, "on which vault", "NAME").required();
+    role.option("--vault", command->vault, "on this vault", "NAME");
     role.option("--key", command->key, "only on this key of it", "NAME");
+    role.flag("--attestation", command->attestation, "on the lab's attestation service");
     Command app_command = add_command(group, context, "create-app",
                                       "make an application with a secret", command, create_app);
     app_command.argument("NAME", command->name, "its name");

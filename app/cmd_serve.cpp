@@ -120,9 +120,14 @@ Result<int> serve_attestation(const Context& context, const ServeCommand& comman
     if (directory.kind() == lab::DirectoryKind::lab) {
         config.compliant_id_keys = {encode_hex(lab::simulated_id_key_digest())};
     }
+    config.callers.login_authority = command.login;
+    config.callers.tenant = directory.tenant_id();
+    config.resource_id = directory.resource_id(lab::kAttestationProviders, "attestation");
+    net::Client client(TRY(context.site()).client);
     auto store = TRY(open_store(config.directory));
     audit::Log audit(*store);
-    auto service = TRY(attest::Service::create(config, {*store, audit, context.clock, anchors}));
+    auto service = TRY(attest::Service::create(
+        config, {*store, audit, context.clock, anchors, access::fetch_with(client)}));
     auto tls =
         TRY(tls_for(context, command, directory, {TRY(net::Url::parse(command.issuer)).host}));
     auto options = TRY(server_options(command, "attestation", std::move(tls)));
@@ -223,6 +228,8 @@ void add_serve(Command app, Context& context) {
                     serve_attestation);
     add_tls(attestation, *command);
     attestation.option("--issuer", command->issuer, "its name in tokens", "URL");
+    attestation.option("--login", command->login, "issuer of the tokens of who sets policies",
+                       "URL");
     Command vault = add_command(group, context, "vault", "keep keys, release them by policy",
                                 command, serve_vault);
     add_tls(vault, *command);

@@ -64,6 +64,7 @@ inline constexpr RemovalOwner kRemovalOwners[] = {
     {"BUNDLE-", "evidence"},
     {"TOKEN-", "jose"},
     {"ATTEST-", "attest"},
+    {"COLLATERAL-", "attest/collateral"},
     {"POLICY-", "policy/release"},
     {"RELEASE-", "guest"},
     {"AUDIT-", "audit"},

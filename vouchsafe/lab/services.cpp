@@ -97,6 +97,7 @@ Result<void> Services::start_identity() {
 }
 
 Result<void> Services::start_attestation() {
+    login_client_ = std::make_unique<net::Client>(client_options());
     std::string address = TRY(add_attestation("attestation", std::string(kAttestationUrl), clock_));
     connect_to_[TRY(net::Url::parse(kAttestationUrl)).host + ":443"] = address;
     return {};
@@ -108,11 +109,13 @@ Result<std::string> Services::add_attestation(const std::string& folder, const s
     config.issuer = issuer;
     config.directory = directory_.path() / folder;
     config.compliant_id_keys = {encode_hex(simulated_id_key_digest())};
+    config.callers.tenant = directory_.tenant_id();
+    config.resource_id = directory_.resource_id(kAttestationProviders, folder);
     auto out = std::make_unique<Attestation>();
     out->store = TRY(open_store(config.directory));
     out->audit = std::make_unique<audit::Log>(*out->store);
-    out->service =
-        TRY(attest::Service::create(config, {*out->store, *out->audit, clock, anchors_}));
+    out->service = TRY(attest::Service::create(
+        config, {*out->store, *out->audit, clock, anchors_, access::fetch_with(*login_client_)}));
     std::string host = TRY(net::Url::parse(issuer)).host;
     out->listener = TRY(listen("attestation", {host}, out->service->handler()));
     audits_.push_back(out->audit.get());

@@ -18,6 +18,9 @@
 namespace vouchsafe::lab {
 
 inline constexpr std::string_view kAttestationUrl = "https://sharedweu.weu.attest.azure.net";
+// Type of an attestation service in resource ids.
+inline constexpr std::string_view kAttestationProviders =
+    "Microsoft.Attestation/attestationProviders";
 inline constexpr std::string_view kLoginHost = "login.microsoftonline.com";
 inline constexpr std::string_view kMetadataName = "169.254.169.254:80";
 inline constexpr std::string_view kVaultSuffix = "vault.azure.net";
@@ -115,6 +118,7 @@ class Services {
 
     std::unique_ptr<store::Store> identity_store_;
     std::unique_ptr<identity::Service> identity_;
+    std::unique_ptr<net::Client> login_client_;               // reaches token issuers alone
     std::vector<std::unique_ptr<Attestation>> attestations_;  // the first is the lab's own
     std::vector<audit::Log*> audits_;
     std::unique_ptr<net::Client> fetch_client_;
