@@ -1,0 +1,68 @@
+"""The attestation service's policies against Azure's own client: @azure/attestation and jose from npm."""
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+PROGRAM = os.environ["VOUCHSAFE"]
+HERE = pathlib.Path(__file__).resolve().parent
+MODULES = pathlib.Path(os.environ["VS_BUILD_DIR"]) / "interop" / "maa"
+
+
+def run(*arguments, **options):
+    return subprocess.run([str(a) for a in arguments], capture_output=True, text=True, timeout=300, **options)
+
+
+class AzuresClient(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        # The packages go into the build folder, so that the checkout stays clean.
+        MODULES.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json", ".npmrc", "administer.mjs"):
+            (MODULES / name).write_bytes((HERE / "maa" / name).read_bytes())
+        if not (MODULES / "node_modules/@azure/attestation").exists():
+            installed = run("npm", "ci", "--silent", "--ignore-scripts", cwd=MODULES)
+            if installed.returncode != 0:
+                raise unittest.SkipTest("npm could not install @azure/attestation: " + installed.stderr[-300:])
+        folder = tempfile.TemporaryDirectory(prefix="vs-interop-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.work = pathlib.Path(folder.name)
+        cls.lab = cls.work / "lab"
+        made = run(PROGRAM, "vm", "create", "m", "--dir", cls.lab)
+        assert made.returncode == 0, made.stderr
+
+    def signer(self, name):
+        key, cert = self.work / f"{name}.key", self.work / f"{name}.pem"
+        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-subj",
+            f"/CN={name}", "-days", "2").check_returncode()
+        return key, cert
+
+    def test_policies_and_signers_are_read_and_changed(self):
+        secret = self.work / "alice.secret"
+        made = run(PROGRAM, "--json", "admin", "create-app", "alice", "--secret-out", secret, "--dir", self.lab)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        alice = json.loads(made.stdout)
+        assigned = run(PROGRAM, "admin", "assign-role", "Attestation Contributor", "alice", "--attestation", "--dir",
+                       self.lab)
+        self.assertEqual(assigned.returncode, 0, assigned.stderr)
+        environment = {**os.environ, "NODE_EXTRA_CA_CERTS": str(self.lab / "root/tls-ca.pem")}
+        result = run(PROGRAM, "admin", "exec", "--dir", self.lab, "--", "node", MODULES / "administer.mjs",
+                     alice["tenant"], alice["client_id"], secret, *self.signer("first"), *self.signer("second"),
+                     env=environment)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        seen = json.loads(result.stdout)
+        self.assertIn("x-ms-sevsnpvm-is-debuggable", seen.pop("builtIn"))
+        self.assertEqual(seen, {
+            "issuer": "https://sharedweu.weu.attest.azure.net", "signers": 1,
+            "set": "Updated", "stored": True, "malformed": "400 PolicyParsingError", "signed": "Updated",
+            "signerKnown": 1, "reset": "Removed", "backToBuiltIn": True,
+            "noCertificates": 0, "added": "IsPresent", "byStranger": "400 InvalidOperation",
+            "addedByFirst": "IsPresent", "certificates": 2, "removed": "IsAbsent", "last": "400 InvalidOperation",
+            "jose": "RS256", "withoutToken": 401})
+
+
+if __name__ == "__main__":
+    unittest.main()
