@@ -24,6 +24,8 @@ struct ServeCommand {
     std::vector<std::string> attestation_origins;
     std::string login = "https://login.microsoftonline.com";
     std::string machine;
+    std::string kds_url;
+    std::string pcs_url;
 };
 
 // open_directory opens the data directory, or makes a production one.
@@ -126,8 +128,13 @@ Result<int> serve_attestation(const Context& context, const ServeCommand& comman
     net::Client client(TRY(context.site()).client);
     auto store = TRY(open_store(config.directory));
     audit::Log audit(*store);
-    auto service = TRY(attest::Service::create(
-        config, {*store, audit, context.clock, anchors, access::fetch_with(client)}));
+    attest::CollateralConfig sources{command.kds_url, command.pcs_url};
+    auto collateral = TRY(attest::CollateralStore::create(
+        sources, attest::CollateralPack(directory.path() / "collateral"), anchors, context.clock,
+        attest::fetch_over(TRY(context.site()).client, sources)));
+    auto service =
+        TRY(attest::Service::create(config, {*store, audit, context.clock, anchors,
+                                             access::fetch_with(client), collateral.get()}));
     auto tls =
         TRY(tls_for(context, command, directory, {TRY(net::Url::parse(command.issuer)).host}));
     auto options = TRY(server_options(command, "attestation", std::move(tls)));
@@ -230,6 +237,10 @@ void add_serve(Command app, Context& context) {
     attestation.option("--issuer", command->issuer, "its name in tokens", "URL");
     attestation.option("--login", command->login, "issuer of the tokens of who sets policies",
                        "URL");
+    attestation.option("--kds-url", command->kds_url,
+                       "fetch AMD's revocation lists here, e.g. https://kdsintf.amd.com", "URL");
+    attestation.option("--pcs-url", command->pcs_url,
+                       "fetch Intel's collateral here: PCS or a PCCS", "URL");
     Command vault = add_command(group, context, "vault", "keep keys, release them by policy",
                                 command, serve_vault);
     add_tls(vault, *command);

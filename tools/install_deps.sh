@@ -7,7 +7,7 @@ build=(build-essential cmake ninja-build pkg-config libboost-dev libssl-dev libc
     libsqlite3-dev libtss2-dev libtss2-tcti-swtpm0 libfmt-dev libspdlog-dev nlohmann-json3-dev
     libcli11-dev libexpected-dev libcbor-dev libxgboost-dev libseccomp-dev swtpm mold)
 [ "$(dpkg --print-architecture)" = amd64 ] && build+=(libipsec-mb-dev)
-test=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-cryptography tpm2-tools openssl
+test=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-cryptography python3-jmespath tpm2-tools openssl
     procps clang-format-16)
 clang=(clang-16 libclang-rt-16-dev)
 

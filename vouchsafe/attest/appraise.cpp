@@ -24,16 +24,53 @@ evidence::SnpRules snp_rules(const Terms& terms, const std::string& draft_policy
     rules.allow_debug = !built_in;
     rules.allow_migration = !built_in;
     if (built_in) rules.minimum_tcb.reported = terms.config.minimum_tcb;
-    rules.allow_unchecked = {evidence::kSnpRevocation};  // clients send no revocation lists
+    if (!built_in) rules.allow_unchecked = {evidence::kSnpRevocation};
     return rules;
 }
 
-// check_init_data: the launch fixed this data (azure-api C.2).
-Result<void> check_init_data(const BoundData& init, const evidence::SnpReport& report,
+// snp_lists finds AMD's revocation lists for a certificate: clients send none. A certificate that
+// cannot be read is refused by the verifier.
+std::vector<crypto::Crl> snp_lists(const crypto::Certificate& leaf, const Terms& terms) {
+    auto certificate = evidence::SnpCertificate::parse(leaf);
+    if (!certificate || terms.collateral == nullptr) return {};
+    return terms.collateral->snp_crls(certificate->product, certificate->kind).crls;
+}
+
+evidence::TdxRules tdx_rules(const Terms& terms, const std::string& draft_policy) {
+    using evidence::TcbStatus;
+    evidence::TdxRules rules;
+    if (terms.built_in_policy && draft_policy.empty()) return rules;
+    rules.allow_debug = true;
+    rules.may_be_unchecked = {evidence::TdxCheck::revocation, evidence::TdxCheck::qe_identity,
+                              evidence::TdxCheck::tcb_info};
+    rules.accepted_status = {
+        TcbStatus::up_to_date,           TcbStatus::sw_hardening_needed,
+        TcbStatus::configuration_needed, TcbStatus::configuration_and_sw_hardening_needed,
+        TcbStatus::out_of_date,          TcbStatus::out_of_date_configuration_needed};
+    return rules;
+}
+
+Result<evidence::VerifiedTdQuote> verify_quote(ByteView quote, const evidence::TdxRules& rules,
+                                               const Terms& terms, Checks& checks) {
+    HeldTdx held;
+    if (terms.collateral != nullptr) {
+        Checks of_search;  // the verifier makes these checks again, all of them
+        auto platform = tdx_platform_of(quote, terms.anchors, of_search);
+        if (platform) held = terms.collateral->tdx(platform->fmspc, platform->ca);
+    }
+    if (held.collateral == nullptr) {
+        return evidence::verify_tdx(quote, {}, terms.anchors, rules, terms.now, checks);
+    }
+    return evidence::verify_tdx(quote, *held.collateral, rules, terms.now, checks);
+}
+
+// check_init_data: the launch fixed this data (azure-api C.2). `field` is where the hardware keeps
+// its digest: HOST_DATA (SHA-256) or MRCONFIGID (SHA-384, our decision).
+Result<void> check_init_data(const BoundData& init, ByteView field, crypto::HashAlg hash,
                              Checks& checks) {
-    std::array<uint8_t, 32> digest = crypto::sha256(init.data);
-    return checks.require(equal(digest, report.host_data), "ATTEST-INIT-DATA", "initTimeData",
-                          encode_hex(report.host_data), encode_hex(digest));
+    Bytes digest = crypto::hash(hash, init.data);
+    return checks.require(equal(digest, field), "ATTEST-INIT-DATA", "initTimeData",
+                          encode_hex(field), encode_hex(digest));
 }
 
 // check_paravisor: the AK in the runtime data is only as good as the paravisor that wrote it there;
@@ -59,6 +96,9 @@ Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms
     evidence::AzureGuestRules rules;
     rules.snp = snp_rules(terms, request.draft_policy);
     rules.require_secure_boot = terms.built_in_policy && request.draft_policy.empty();
+    Checks of_search;  // the verifier reads the chain again
+    auto endorsements = evidence::SnpEndorsements::parse(request.evidence.vcek_chain, of_search);
+    if (endorsements) rules.crls = snp_lists(endorsements->leaf, terms);
     evidence::VerifiedAzureGuest guest = TRY(
         evidence::verify_azure_guest(request.evidence, terms.anchors, rules, terms.now, checks));
     TRY(check_paravisor(guest.snp().report(), config, checks));
@@ -71,6 +111,7 @@ Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Che
     SnpVmRequest request =
         TRY(require_readable(SnpVmRequest::parse(body, config.max_body), checks));
     auto endorsements = TRY(evidence::SnpEndorsements::parse(request.chain, checks));
+    endorsements.crls = snp_lists(endorsements.leaf, terms);
     evidence::VerifiedSnpReport report =
         TRY(evidence::verify_snp(request.report, endorsements, terms.anchors,
                                  snp_rules(terms, request.draft_policy), terms.now, checks));
@@ -78,9 +119,30 @@ Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Che
         TRY(evidence::check_runtime_binding(report.report().report_data, request.runtime_data->data,
                                             crypto::HashAlg::sha256, checks));
     }
-    if (request.init_data) TRY(check_init_data(*request.init_data, report.report(), checks));
+    if (request.init_data) {
+        TRY(check_init_data(*request.init_data, report.report().host_data, crypto::HashAlg::sha256,
+                            checks));
+    }
     return Appraisal{snp_vm_claims(request, report, config), "", std::nullopt,
                      request.draft_policy};
+}
+
+Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Checks& checks) {
+    const Config& config = terms.config;
+    TdxVmRequest request =
+        TRY(require_readable(TdxVmRequest::parse(body, config.max_body), checks));
+    auto quote =
+        TRY(verify_quote(request.quote, tdx_rules(terms, request.draft_policy), terms, checks));
+    const evidence::TdReport& report = quote.report();
+    if (request.runtime_data) {
+        TRY(evidence::check_runtime_binding(report.report_data, request.runtime_data->data,
+                                            crypto::HashAlg::sha256, checks));
+    }
+    if (request.init_data) {
+        TRY(check_init_data(*request.init_data, report.mrconfigid, crypto::HashAlg::sha384,
+                            checks));
+    }
+    return Appraisal{tdx_vm_claims(request, quote), "", std::nullopt, request.draft_policy};
 }
 
 }  // namespace vouchsafe::attest

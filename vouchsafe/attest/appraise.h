@@ -1,10 +1,11 @@
 // Appraisal: from the body of an attest request to the claims of a token, or to the check that
-// failed. Pure: bytes, anchors, settings and time in; nothing is stored, signed or sent here.
+// failed. Bytes, anchors, settings, collateral and time in; nothing is stored, signed or sent here.
 #pragma once
 
 #include <optional>
 #include <string>
 
+#include "vouchsafe/attest/collateral/collateral_store.h"
 #include "vouchsafe/attest/config.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/evidence/azure/guest.h"
@@ -18,9 +19,12 @@ struct Terms {
     Time now;
     // Nobody set another policy than the built-in one: then its demands are checks of the
     // verification too, so that a refusal names what is wrong. Under a policy of somebody's own,
-    // what that policy can see and judge (debugging, migration, TCB, Secure Boot) is its own to
-    // decide; that evidence is genuine and bound, from VMPL 0 and a known paravisor, never is.
+    // what that policy can see and judge (debugging, migration, TCB, Secure Boot, and what
+    // could not be checked for want of collateral) is its own to decide; that evidence is genuine
+    // and bound, from VMPL 0 and a known paravisor, never is.
     bool built_in_policy = true;
+    // Revocation lists and Intel's documents; nullptr: there are none. Thread-safe, may fetch.
+    CollateralStore* collateral = nullptr;
 };
 
 struct Appraisal {
@@ -32,9 +36,10 @@ struct Appraisal {
     std::string draft_policy;
 };
 
-// Both fail with a check: ATTEST-REQUEST if the body cannot be read, ATTEST-INIT-DATA, or one of
+// All fail with a check: ATTEST-REQUEST if the body cannot be read, ATTEST-INIT-DATA, or one of
 // evidence's. `checks` holds all that were made. Thread-safe.
 Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms, Checks& checks);
 Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Checks& checks);
+Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Checks& checks);
 
 }  // namespace vouchsafe::attest

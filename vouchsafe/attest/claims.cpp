@@ -65,6 +65,51 @@ void add_snp_claims(Json& claims, const evidence::VerifiedSnpReport& verified,
     if (tcb.fmc) claims["x-vouchsafe-snp-fmc-svn"] = *tcb.fmc;
 }
 
+void add_td_report_claims(Json& claims, const evidence::TdReport& report) {
+    const evidence::TdAttributes& attributes = report.td_attributes;
+    claims["dbgstat"] = attributes.debug() ? "enabled" : "disabled";
+    claims["tdx_mrtd"] = encode_hex(report.mrtd);
+    claims["tdx_mrseam"] = encode_hex(report.mrseam);
+    claims["tdx_mrsignerseam"] = encode_hex(report.mrsignerseam);
+    claims["tdx_mrconfigid"] = encode_hex(report.mrconfigid);
+    claims["tdx_mrowner"] = encode_hex(report.mrowner);
+    claims["tdx_mrownerconfig"] = encode_hex(report.mrownerconfig);
+    for (size_t i = 0; i < report.rtmr.size(); ++i) {
+        claims[fmt::format("tdx_rtmr{}", i)] = encode_hex(report.rtmr[i]);
+    }
+    claims["tdx_report_data"] = encode_hex(report.report_data);
+    claims["tdx_tee_tcb_svn"] = encode_hex(report.tee_tcb_svn);
+    claims["tdx_seam_attributes"] = encode_hex(report.seam_attributes);
+    // As they stand in the quote, least significant byte first, like Azure's.
+    claims["tdx_xfam"] = encode_hex(Writer().u64_le(report.xfam).take());
+    claims["tdx_td_attributes"] = encode_hex(Writer().u64_le(attributes.raw).take());
+    claims["tdx_seamsvn"] = report.tee_tcb_svn[0];
+    claims["tdx_td_attributes_debug"] = attributes.debug();
+    claims["tdx_td_attributes_key_locker"] = attributes.key_locker();
+    claims["tdx_td_attributes_perfmon"] = attributes.perfmon();
+    claims["tdx_td_attributes_protection_keys"] = attributes.protection_keys();
+    claims["tdx_td_attributes_septve_disable"] = attributes.sept_ve_disable();
+}
+
+// add_bound_claims adds what the evidence carries a digest of, and the nonce.
+template <typename Request>
+void add_bound_claims(Json& claims, const Request& request) {
+    if (request.runtime_data && request.runtime_data->json) {
+        claims["x-ms-runtime"] = *request.runtime_data->json;
+    }
+    if (request.init_data && request.init_data->json) {
+        claims["x-ms-inittime"] = *request.init_data->json;
+    }
+    if (request.nonce) claims["nonce"] = *request.nonce;
+}
+
+// add_not_checked: one word for rules to look at, and the list of what was left out.
+void add_not_checked(Json& claims, const std::vector<std::string>& names) {
+    bool left_out = std::find(names.begin(), names.end(), "revocation") != names.end();
+    claims["x-vouchsafe-revocation"] = left_out ? "not-checked" : "checked";
+    claims["x-vouchsafe-not-checked"] = names;
+}
+
 Json ephemeral_key_claim(const crypto::PublicKey& key) {
     Json jwk = jose::encode_jwk(key);
     jwk["kid"] = "TpmEphemeralEncryptionKey";
@@ -110,6 +155,10 @@ Json azure_guest_claims(const AzureGuestRequest& request, const evidence::Verifi
         claims["x-ms-azurevm-vmid"] = *vm_id;
     }
     claims["x-vouchsafe-trust-tier"] = evidence::tier_name(guest.tier());
+    // Who issues AK certificates publishes lists that nobody brings here.
+    std::vector<std::string> not_checked = guest.snp().not_checked();
+    if (guest.ak_certificate()) not_checked.emplace_back("ak-revocation");
+    add_not_checked(claims, not_checked);
     return claims;
 }
 
@@ -117,14 +166,25 @@ Json snp_vm_claims(const SnpVmRequest& request, const evidence::VerifiedSnpRepor
                    const Config& config) {
     Json claims = Json::object();
     add_snp_claims(claims, report, config);
-    if (request.runtime_data && request.runtime_data->json) {
-        claims["x-ms-runtime"] = *request.runtime_data->json;
-    }
-    if (request.init_data && request.init_data->json) {
-        claims["x-ms-inittime"] = *request.init_data->json;
-    }
-    if (request.nonce) claims["nonce"] = *request.nonce;
+    add_bound_claims(claims, request);
     claims["x-vouchsafe-trust-tier"] = evidence::tier_name(report.tier());
+    add_not_checked(claims, report.not_checked());
+    return claims;
+}
+
+Json tdx_vm_claims(const TdxVmRequest& request, const evidence::VerifiedTdQuote& quote) {
+    Json claims = {{"x-ms-attestation-type", "tdxvm"},
+                   {"eat_profile", "https://aka.ms/maa-eat-profile-tdxvm"},
+                   {"intuse", "generic"}};
+    add_td_report_claims(claims, quote.report());
+    if (quote.tcb()) {
+        claims["attester_tcb_status"] = evidence::tcb_status_name(quote.tcb()->status);
+        claims["x-vouchsafe-tdx-advisories"] = quote.tcb()->advisories;
+        claims["x-vouchsafe-tdx-evaluation"] = quote.tcb()->evaluation;
+    }
+    add_bound_claims(claims, request);
+    claims["x-vouchsafe-trust-tier"] = evidence::tier_name(quote.tier());
+    add_not_checked(claims, quote.not_checked());
     return claims;
 }
 

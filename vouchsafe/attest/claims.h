@@ -16,7 +16,9 @@
 #include "vouchsafe/attest/azure_guest_request.h"
 #include "vouchsafe/attest/config.h"
 #include "vouchsafe/attest/snp_vm_request.h"
+#include "vouchsafe/attest/tdx_vm_request.h"
 #include "vouchsafe/base/json_fwd.h"
+#include "vouchsafe/evidence/tdx/verify.h"
 
 namespace vouchsafe::attest {
 
@@ -26,6 +28,9 @@ Json azure_guest_claims(const AzureGuestRequest& request, const evidence::Verifi
 
 Json snp_vm_claims(const SnpVmRequest& request, const evidence::VerifiedSnpReport& report,
                    const Config& config);
+
+// tdx_vm_claims: azure-api C.3.3, and the status by Intel's collateral where there was any.
+Json tdx_vm_claims(const TdxVmRequest& request, const evidence::VerifiedTdQuote& quote);
 
 // is_compliant tells whether the report's ID key is in Config::compliant_id_keys.
 bool is_compliant(const evidence::SnpReport& report, const Config& config);

@@ -10,7 +10,8 @@ namespace {
 constexpr std::string_view kMachineRules =
     "    [type==\"x-ms-sevsnpvm-is-debuggable\", value==false] &&\n"
     "    [type==\"x-ms-sevsnpvm-migration-allowed\", value==false] &&\n"
-    "    [type==\"x-ms-sevsnpvm-vmpl\", value==0] &&\n";
+    "    [type==\"x-ms-sevsnpvm-vmpl\", value==0] &&\n"
+    "    [type==\"x-vouchsafe-revocation\", value==\"checked\"] &&\n";
 
 std::string floor_of(evidence::SnpProduct product, const evidence::SnpTcb& tcb) {
     std::string out = fmt::format("    [type==\"x-vouchsafe-snp-product\", value==\"{}\"] &&\n",
@@ -51,6 +52,20 @@ std::string default_azure_guest_policy(const Config& config) {
 
 std::string default_snp_vm_policy(const Config& config) {
     return policy(config, "");
+}
+
+std::string default_tdx_vm_policy() {
+    return "version=1.0;\n"
+           "authorizationrules\n"
+           "{\n"
+           "    [type==\"tdx_td_attributes_debug\", value==false] &&\n"
+           "    [type==\"attester_tcb_status\", value==\"UpToDate\"] &&\n"
+           "    [type==\"x-vouchsafe-revocation\", value==\"checked\"]\n"
+           "    => permit();\n"
+           "};\n"
+           "issuancerules\n"
+           "{\n"
+           "};\n";
 }
 
 std::string policy_hash(std::string_view policy_text) {

@@ -3,9 +3,12 @@
 // token can know by x-ms-policy-hash under which rules it was made:
 //   - the guest policy allows neither debugging nor migration, and the report comes from VMPL 0;
 //   - every component of the TCB is at its floor or above (Config::minimum_tcb), per product line;
+//   - nothing in the certificates' chain is on a revocation list, and the lists were at hand;
+//   - TdxVm: Intel's collateral calls the platform up to date, and the domain cannot be debugged;
 //   - AzureGuest only: Secure Boot was on, and the paravisor is a known one
 //     (Config::compliant_id_keys; the claim x-ms-compliance-status stands for it).
-// The rules themselves are enforced by `evidence` and `appraise`; nothing can switch them off.
+// While it is in force its demands are checks of `evidence` and `appraise` as well (Terms), whose
+// refusals say more; another policy replaces them (policy/administration.h).
 #pragma once
 
 #include <string>
@@ -16,6 +19,7 @@ namespace vouchsafe::attest {
 
 std::string default_azure_guest_policy(const Config& config);
 std::string default_snp_vm_policy(const Config& config);
+std::string default_tdx_vm_policy();
 
 // policy_hash is the claim x-ms-policy-hash: base64url(SHA-256(base64url(text))) (azure-api C.3).
 std::string policy_hash(std::string_view policy_text);

@@ -13,7 +13,7 @@ using namespace testing;
 Terms terms() {
     static const Config kConfig;
     static const evidence::TrustAnchors kAnchors = test_anchors();
-    return {kConfig, kAnchors, test_time()};
+    return {kConfig, kAnchors, test_time(), true, share().collateral.get()};
 }
 
 std::string judge_guest(const Machine& machine) {

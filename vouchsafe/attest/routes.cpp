@@ -55,6 +55,7 @@ void add_routes(Service::Impl& impl) {
     };
     attests(AttestationTarget::azure_guest, appraise_azure_guest);
     attests(AttestationTarget::sev_snp_vm, appraise_snp_vm);
+    attests(AttestationTarget::tdx_vm, appraise_tdx_vm);
 
     auto administers = [&](std::string_view method, std::string_view path, auto act) {
         router.add(method, path, versioned([service, act](const net::Request& request) {
@@ -73,8 +74,7 @@ void add_routes(Service::Impl& impl) {
     router.add("GET", "/.well-known/openid-configuration",
                [service](const net::Request&) { return service->openid_configuration(); });
 
-    for (std::string_view path :
-         {"/attest/SgxEnclave", "/attest/OpenEnclave", "/attest/TdxVm", "/attest/Tpm"}) {
+    for (std::string_view path : {"/attest/SgxEnclave", "/attest/OpenEnclave", "/attest/Tpm"}) {
         router.add("POST", path, not_built);
     }
     router.add("GET", "/tcbbaselines/{type}", not_built);

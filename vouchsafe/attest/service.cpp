@@ -64,7 +64,8 @@ Result<std::unique_ptr<PolicyBook>> load_policies(const Config& config, const De
     auto out = TRY(
         PolicyBook::create(deps.store, config.issuer,
                            {{AttestationTarget::azure_guest, default_azure_guest_policy(config)},
-                            {AttestationTarget::sev_snp_vm, default_snp_vm_policy(config)}}));
+                            {AttestationTarget::sev_snp_vm, default_snp_vm_policy(config)},
+                            {AttestationTarget::tdx_vm, default_tdx_vm_policy()}}));
     TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
         if (!TRY(out->signers(tx)).empty()) return {};
         for (const crypto::Certificate& signer : config.policy_signers) {
@@ -124,7 +125,7 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     if (policy == nullptr) {
         return checks.refuse("ATTEST-POLICY", "policy", "one that an administrator set", "none");
     }
-    Terms terms{config, deps.anchors, deps.clock.now(), policy->built_in};
+    Terms terms{config, deps.anchors, deps.clock.now(), policy->built_in, deps.collateral};
     Appraisal appraisal = TRY(appraise(request.body, terms, checks));
     bool draft = !appraisal.draft_policy.empty();
     if (draft) {

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "vouchsafe/access/assignments.h"
+#include "vouchsafe/attest/collateral/collateral_store.h"
 #include "vouchsafe/attest/config.h"
 #include "vouchsafe/audit/log.h"
 #include "vouchsafe/base/json_fwd.h"
@@ -28,6 +29,9 @@ struct Dependencies {
     // Key sets of the issuers of access tokens. Without it no caller can be known, and routes that
     // need one refuse everybody.
     access::FetchJson fetch = nullptr;
+    // Revocation lists and Intel's documents. Without it nothing can be said of revocation, and the
+    // built-in policies refuse.
+    CollateralStore* collateral = nullptr;
 };
 
 // Service is thread-safe.

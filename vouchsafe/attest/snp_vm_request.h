@@ -2,20 +2,9 @@
 // value out. Nothing here is verified.
 #pragma once
 
-#include <memory>
-#include <optional>
-#include <string>
-
-#include "vouchsafe/base/bytes.h"
-#include "vouchsafe/base/json_fwd.h"
+#include "vouchsafe/attest/bound_data.h"
 
 namespace vouchsafe::attest {
-
-// BoundData is data that the report carries the SHA-256 of.
-struct BoundData {
-    Bytes data;                        // exactly as hashed
-    std::shared_ptr<const Json> json;  // the parsed object if dataType is JSON, else nullptr
-};
 
 struct SnpVmRequest {
     Bytes report;

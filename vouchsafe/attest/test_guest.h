@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "vouchsafe/attest/collateral/collateral_store.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/file.h"
 #include "vouchsafe/base/json.h"
+#include "vouchsafe/crypto/crl_issue.h"
 #include "vouchsafe/crypto/x509.h"
 #include "vouchsafe/evidence/azure/guest.h"
 #include "vouchsafe/evidence/boot/event_log.h"
@@ -83,6 +85,19 @@ inline evidence::TrustAnchors test_anchors() {
         {evidence::SnpProduct::milan, keys().ark.certificate, std::nullopt, std::nullopt}};
     anchors.ak_roots = {keys().ark.certificate};  // one root for both: the test has no more to say
     return anchors;
+}
+
+// keep_ark_list writes the test ARK's revocation list into a pack, with nobody or somebody on it.
+inline void keep_ark_list(const Path& folder, const std::vector<Certificate>& revoked = {}) {
+    auto list = MUST(
+        crypto::issue_crl({test_time() - Seconds{3600}, test_time() + Seconds{864000}, 1, revoked},
+                          keys().ark.certificate, keys().ark.key, CertSignature::rsa_pss_sha384));
+    evidence::TrustAnchors anchors = test_anchors();
+    PieceTerms terms{anchors, nullptr, test_time()};
+    Checks checks;
+    CollateralPiece piece{CollateralName::amd_vcek_crl(evidence::SnpProduct::milan), list.der()};
+    VerifiedPiece verified = MUST(verify_piece(std::move(piece), terms, checks));
+    MUST(CollateralPack(folder).keep({&verified, 1}, terms, Replace::anything));
 }
 
 // recorded_log is the event log of a real boot.

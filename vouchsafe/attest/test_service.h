@@ -54,16 +54,26 @@ struct Running {
     FixedClock clock{test_time()};
     evidence::TrustAnchors anchors = test_anchors();
     access::testing::FakeWeb web;  // before the service: outlives it
+    std::unique_ptr<CollateralStore> collateral;
     std::unique_ptr<Service> service;
 
-    Running() { service = MUST(create()); }
+    Running() {
+        keep_ark_list(dir.path() / "collateral");
+        open_collateral();
+        service = MUST(create());
+    }
+    void open_collateral() {
+        collateral = MUST(
+            CollateralStore::create({}, CollateralPack(dir.path() / "collateral"), anchors, clock));
+    }
 
     Config config() const { return test_config(dir.path()); }
     Result<std::unique_ptr<Service>> create(const std::function<void(Config&)>& change = nullptr) {
         Config settings = config();
         if (change) change(settings);
         web.serve(fmt::format("https://login.microsoftonline.com/{}/v2.0", kTenant), login());
-        return Service::create(settings, {*store, log, clock, anchors, web.fetch()});
+        return Service::create(settings,
+                               {*store, log, clock, anchors, web.fetch(), collateral.get()});
     }
     static const access::testing::TestIssuer& login() {
         static const access::testing::TestIssuer kLogin{"login-1", make_rsa()};

@@ -114,8 +114,11 @@ Result<std::string> Services::add_attestation(const std::string& folder, const s
     auto out = std::make_unique<Attestation>();
     out->store = TRY(open_store(config.directory));
     out->audit = std::make_unique<audit::Log>(*out->store);
+    out->collateral = TRY(attest::CollateralStore::create(
+        {}, attest::CollateralPack(directory_.path() / "collateral"), anchors_, clock));
     out->service = TRY(attest::Service::create(
-        config, {*out->store, *out->audit, clock, anchors_, access::fetch_with(*login_client_)}));
+        config, {*out->store, *out->audit, clock, anchors_, access::fetch_with(*login_client_),
+                 out->collateral.get()}));
     std::string host = TRY(net::Url::parse(issuer)).host;
     out->listener = TRY(listen("attestation", {host}, out->service->handler()));
     audits_.push_back(out->audit.get());

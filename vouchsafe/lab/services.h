@@ -36,6 +36,7 @@ struct Listener {
 struct Attestation {
     std::unique_ptr<store::Store> store;
     std::unique_ptr<audit::Log> audit;
+    std::unique_ptr<attest::CollateralStore> collateral;
     std::unique_ptr<attest::Service> service;
     Listener listener;
 };

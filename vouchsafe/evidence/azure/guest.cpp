@@ -146,8 +146,11 @@ Result<std::optional<VerifiedAkCertificate>> check_ak_certificate(
 struct AzureGuestVerifier {
     static Result<VerifiedSnpPlatform> platform(ByteView report, ByteView chain,
                                                 ByteView runtime_data, const TrustAnchors& anchors,
-                                                const SnpRules& rules, Time now, Checks& checks) {
+                                                const SnpRules& rules,
+                                                const std::vector<crypto::Crl>& crls, Time now,
+                                                Checks& checks) {
         SnpEndorsements endorsements = TRY(SnpEndorsements::parse(chain, checks));
+        endorsements.crls = crls;
         VerifiedSnpReport snp = TRY(verify_snp(report, endorsements, anchors, rules, now, checks));
         TRY(check_runtime_binding(snp.report().report_data, runtime_data, HashAlg::sha256, checks));
         RuntimeClaims runtime = TRY(RuntimeClaims::parse(runtime_data, checks));
@@ -162,7 +165,7 @@ struct AzureGuestVerifier {
         // The hardware first: without it nothing else means anything.
         VerifiedSnpPlatform hardware =
             TRY(platform(evidence.snp_report, evidence.vcek_chain, evidence.runtime_data, anchors,
-                         rules.snp, now, checks));
+                         rules.snp, rules.crls, now, checks));
         // Then the TPM that the hardware vouches for.
         TpmPublic ak = TRY(parse_ak(evidence.ak_public, checks));
         TRY(check_ak_attributes(ak, checks));
@@ -192,7 +195,8 @@ Result<VerifiedAzureGuest> verify_azure_guest(const AzureGuestEvidence& evidence
 Result<VerifiedSnpPlatform> verify_snp_platform(ByteView report, ByteView chain,
                                                 ByteView runtime_data, const TrustAnchors& anchors,
                                                 const SnpRules& rules, Time now, Checks& checks) {
-    return AzureGuestVerifier::platform(report, chain, runtime_data, anchors, rules, now, checks);
+    return AzureGuestVerifier::platform(report, chain, runtime_data, anchors, rules, {}, now,
+                                        checks);
 }
 
 }  // namespace vouchsafe::evidence

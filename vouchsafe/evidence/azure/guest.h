@@ -38,6 +38,7 @@ struct AzureGuestRules {
     bool require_secure_boot = true;
     bool require_ak_certificate = true;  // without: one that is there must hold all the same
     std::optional<Bytes> nonce;          // in the quote; Azure's clients send none
+    std::vector<crypto::Crl> crls;       // AMD's lists at hand: SnpEndorsements::crls
 };
 
 // VerifiedAzureGuest exists only if verify_azure_guest said yes.
