@@ -72,7 +72,8 @@ Response run(const Handler& handler, const Request& request) {
 }  // namespace
 
 void Router::add(std::string_view method, std::string_view pattern, Handler handler) {
-    rows_.push_back({std::string(method), split_pattern(pattern), std::move(handler)});
+    rows_.push_back(
+        {std::string(method), std::string(pattern), split_pattern(pattern), std::move(handler)});
 }
 
 Response Router::dispatch(Request request) const {
@@ -119,6 +120,20 @@ Response Router::handle(const Request& request) const {
     std::string client_id = sanitised_client_id(request);
     if (!client_id.empty()) response.headers.set("x-ms-client-request-id", std::move(client_id));
     return response;
+}
+
+std::string_view Router::route_of(const Request& request) const {
+    const Row* best = nullptr;
+    for (const Row& row : rows_) {
+        if (!fits(row.segments, request.path)) continue;
+        bool method = row.method == request.method;
+        bool best_method = best != nullptr && best->method == request.method;
+        if (best == nullptr || (method && !best_method) ||
+            (method == best_method && beats(row.segments, best->segments))) {
+            best = &row;
+        }
+    }
+    return best == nullptr ? std::string_view() : best->pattern;
 }
 
 }  // namespace vouchsafe::net

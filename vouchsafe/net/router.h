@@ -24,9 +24,15 @@ class Router {
     // request id and no further word; the log has the exception's type under that id.
     Response handle(const Request& request) const;
 
+    // route_of returns the pattern that handle() follows, for metrics and logs: names in a path are
+    // not in it. If only the method fits nowhere, the pattern that the path fits; "" if none.
+    // Borrows the router.
+    std::string_view route_of(const Request& request) const;
+
   private:
     struct Row {
         std::string method;
+        std::string pattern;
         std::vector<std::string> segments;
         Handler handler;
     };

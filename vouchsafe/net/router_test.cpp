@@ -154,5 +154,20 @@ TEST(Router, TurnsExceptionsInto500WithoutTheirText) {
     }
 }
 
+TEST(Router, TellsThePatternOfARequestWithoutNames) {
+    Router router = make_router();
+    for (auto [method, target, pattern] : {std::tuple{"GET", "/keys", "/keys"},
+                                           {"GET", "//KEYS/secret-name/", "/keys/{name}"},
+                                           {"GET", "/keys/a/versions", "/keys/{name}/versions"},
+                                           {"GET", "/keys/default/b", "/keys/default/{version}"},
+                                           {"POST", "/keys/a/create", "/keys/{name}/create"},
+                                           {"PUT", "/keys/a", "/keys/{name}"},  // 405
+                                           {"PUT", "/keys/default/b", "/keys/default/{version}"},
+                                           {"GET", "/elsewhere", ""},
+                                           {"GET", "/keys/a/b/c", ""}}) {
+        EXPECT_EQ(router.route_of(make_request(method, target)), pattern) << target;
+    }
+}
+
 }  // namespace
 }  // namespace vouchsafe::net
