@@ -4,6 +4,7 @@
 
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/lab/lab_collateral.h"
 
 namespace vouchsafe::lab {
 
@@ -51,7 +52,10 @@ Result<DataDirectory> DataDirectory::open(const Path& path) {
     out.kind_ = kind == "lab" ? DirectoryKind::lab : DirectoryKind::production;
     out.tenant_id_ = TRY(json_string(json, "tenant"));
     out.subscription_id_ = TRY(json_string(json, "subscription"));
-    if (out.kind_ == DirectoryKind::lab) out.root_ = TRY(SimulatedRoot::load(path / "root"));
+    if (out.kind_ == DirectoryKind::lab) {
+        out.root_ = TRY(SimulatedRoot::load(path / "root"));
+        TRY(ensure_lab_collateral(path, *out.root_));
+    }
     return out;
 }
 

@@ -6,6 +6,7 @@
 //     DIR/directory.json   kind, tenant, subscription
 //     DIR/root/            a lab's simulated root (simulated_root.h)
 //     DIR/attestation/ vault/ identity/   each service's store and root key, mode 0700
+//     DIR/collateral/      revocation lists and Intel's collateral (attest/collateral)
 //     DIR/machines/NAME/   a lab's machines
 #pragma once
 
@@ -23,7 +24,8 @@ std::string_view kind_name(DirectoryKind kind);
 
 class DataDirectory {
   public:
-    // open fails with Code::not_found if `path` is no data directory.
+    // open fails with Code::not_found if `path` is no data directory. A lab that has no revocation
+    // list yet gets one.
     static Result<DataDirectory> open(const Path& path);
     // create makes one; an interrupted creation is taken up again. Code::conflict if it exists.
     static Result<DataDirectory> create(const Path& path, DirectoryKind kind, Time now);

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <future>
 
+#include "vouchsafe/crypto/crl_issue.h"
 #include "vouchsafe/crypto/random.h"
 #include "vouchsafe/evidence/snp/certificate.h"
 
@@ -185,6 +186,11 @@ Result<SimulatedRoot> SimulatedRoot::load_or_create(const Path& dir, Time now) {
     auto loaded = load(dir);
     if (loaded || loaded.error().code != Code::not_found) return loaded;
     return create(dir, now);
+}
+
+Result<crypto::Crl> SimulatedRoot::issue_ark_list() const {
+    return crypto::issue_crl({ark().not_before(), ark().not_after(), 1, {}}, ark(), keys_->ark.key,
+                             CertSignature::rsa_pss_sha384);
 }
 
 Result<SimulatedVcek> SimulatedRoot::issue_vcek(const ChipId& chip, const evidence::SnpTcb& tcb,

@@ -12,6 +12,7 @@
 
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/base/file.h"
+#include "vouchsafe/crypto/crl.h"
 #include "vouchsafe/evidence/anchors/anchors.h"
 #include "vouchsafe/net/tls.h"
 
@@ -48,6 +49,9 @@ class SimulatedRoot {
     // issue_vcek makes a P-384 key and its certificate with AMD's extensions (product Milan-B0).
     Result<SimulatedVcek> issue_vcek(const ChipId& chip, const evidence::SnpTcb& tcb,
                                      Time now) const;
+    // issue_ark_list makes a revocation list of the ARK with nothing on it, valid from the ARK's
+    // first moment to its last.
+    Result<crypto::Crl> issue_ark_list() const;
     // issue_ak_certificate certifies a TPM's attestation key for one year.
     Result<crypto::Certificate> issue_ak_certificate(const crypto::PublicKey& ak,
                                                      std::string_view vm_id, Time now) const;
