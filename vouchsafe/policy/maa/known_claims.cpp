@@ -1,8 +1,8 @@
 #include "vouchsafe/policy/maa/known_claims.h"
 
-#include "vouchsafe/base/encoding.h"
-
 #include <array>
+
+#include "vouchsafe/base/encoding.h"
 
 namespace vouchsafe::policy {
 
@@ -47,23 +47,23 @@ constexpr KnownClaim kKnownClaims[] = {
     {"$aas-ehd", ClaimKind::text, kSgx},
     {"x-ms-sgx-collateral", ClaimKind::json, kSgx},
     {"$maa-attestationcollateral", ClaimKind::json, kSgx},
-    {"x-ms-sevsnpvm-authorkeydigest", ClaimKind::text, kSnp},
-    {"x-ms-sevsnpvm-familyId", ClaimKind::text, kSnp},
-    {"x-ms-sevsnpvm-hostdata", ClaimKind::text, kSnp},
-    {"x-ms-sevsnpvm-idkeydigest", ClaimKind::text, kSnp},
-    {"x-ms-sevsnpvm-imageId", ClaimKind::text, kSnp},
-    {"x-ms-sevsnpvm-launchmeasurement", ClaimKind::text, kSnp},
-    {"x-ms-sevsnpvm-reportdata", ClaimKind::text, kSnp},
-    {"x-ms-sevsnpvm-reportid", ClaimKind::text, kSnp},
-    {"x-ms-sevsnpvm-bootloader-svn", ClaimKind::integer, kSnp},
-    {"x-ms-sevsnpvm-guestsvn", ClaimKind::integer, kSnp},
-    {"x-ms-sevsnpvm-microcode-svn", ClaimKind::integer, kSnp},
-    {"x-ms-sevsnpvm-snpfw-svn", ClaimKind::integer, kSnp},
-    {"x-ms-sevsnpvm-tee-svn", ClaimKind::integer, kSnp},
-    {"x-ms-sevsnpvm-vmpl", ClaimKind::integer, kSnp},
-    {"x-ms-sevsnpvm-is-debuggable", ClaimKind::boolean, kSnp},
-    {"x-ms-sevsnpvm-migration-allowed", ClaimKind::boolean, kSnp},
-    {"x-ms-sevsnpvm-smt-allowed", ClaimKind::boolean, kSnp},
+    {"x-ms-sevsnpvm-authorkeydigest", ClaimKind::text, kSnp | kGuest},
+    {"x-ms-sevsnpvm-familyId", ClaimKind::text, kSnp | kGuest},
+    {"x-ms-sevsnpvm-hostdata", ClaimKind::text, kSnp | kGuest},
+    {"x-ms-sevsnpvm-idkeydigest", ClaimKind::text, kSnp | kGuest},
+    {"x-ms-sevsnpvm-imageId", ClaimKind::text, kSnp | kGuest},
+    {"x-ms-sevsnpvm-launchmeasurement", ClaimKind::text, kSnp | kGuest},
+    {"x-ms-sevsnpvm-reportdata", ClaimKind::text, kSnp | kGuest},
+    {"x-ms-sevsnpvm-reportid", ClaimKind::text, kSnp | kGuest},
+    {"x-ms-sevsnpvm-bootloader-svn", ClaimKind::integer, kSnp | kGuest},
+    {"x-ms-sevsnpvm-guestsvn", ClaimKind::integer, kSnp | kGuest},
+    {"x-ms-sevsnpvm-microcode-svn", ClaimKind::integer, kSnp | kGuest},
+    {"x-ms-sevsnpvm-snpfw-svn", ClaimKind::integer, kSnp | kGuest},
+    {"x-ms-sevsnpvm-tee-svn", ClaimKind::integer, kSnp | kGuest},
+    {"x-ms-sevsnpvm-vmpl", ClaimKind::integer, kSnp | kGuest},
+    {"x-ms-sevsnpvm-is-debuggable", ClaimKind::boolean, kSnp | kGuest},
+    {"x-ms-sevsnpvm-migration-allowed", ClaimKind::boolean, kSnp | kGuest},
+    {"x-ms-sevsnpvm-smt-allowed", ClaimKind::boolean, kSnp | kGuest},
     {"eat_profile", ClaimKind::text, kTdx},
     {"intuse", ClaimKind::text, kTdx},
     {"dbgstat", ClaimKind::text, kTdx},
@@ -138,13 +138,9 @@ constexpr KnownClaim kKnownClaims[] = {
 constexpr std::string_view kSgxDebug[] = {"x-ms-sgx-is-debuggable", "$is-debuggable"};
 constexpr std::string_view kSnpDebug[] = {"x-ms-sevsnpvm-is-debuggable"};
 constexpr std::string_view kTdxDebug[] = {"tdx_td_attributes_debug", "dbgstat"};
-constexpr std::string_view kGuestDebug[] = {"secureboot",
-                                            "x-ms-azurevm-bootdebug-enabled",
-                                            "x-ms-azurevm-kerneldebug-enabled",
-                                            "x-ms-azurevm-debuggersdisabled",
-                                            "x-ms-sevsnpvm-is-debuggable",
-                                            "tdx_td_attributes_debug",
-                                            "SecureBoot"};
+// That its boot was not debugged says nothing about a host that reads its memory.
+constexpr std::string_view kGuestDebug[] = {"x-ms-sevsnpvm-is-debuggable",
+                                            "tdx_td_attributes_debug"};
 constexpr std::string_view kTpmDebug[] = {"secureBootEnabled", "bootDebuggingDisabled",
                                           "SecureBoot"};
 

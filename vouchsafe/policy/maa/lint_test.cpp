@@ -59,7 +59,9 @@ TEST(AttestationPolicyLint, WarnsIfNobodyLooksAtDebugging) {
     EXPECT_THAT(checks("x-ms-sgx-is-debuggable", AttestationTarget::sgx_enclave), IsEmpty());
     EXPECT_THAT(checks("$is-debuggable", AttestationTarget::open_enclave), IsEmpty());
     EXPECT_THAT(checks("tdx_td_attributes_debug", AttestationTarget::tdx_vm), IsEmpty());
-    EXPECT_THAT(checks("secureboot", AttestationTarget::azure_guest), IsEmpty());
+    EXPECT_THAT(checks("x-ms-sevsnpvm-is-debuggable", AttestationTarget::azure_guest), IsEmpty());
+    EXPECT_THAT(checks("secureboot", AttestationTarget::azure_guest),
+                ElementsAre("DEBUG-UNCHECKED"));
     EXPECT_THAT(checks("secureBootEnabled", AttestationTarget::tpm), IsEmpty());
     EXPECT_THAT(checks("x-ms-sevsnpvm-vmpl", AttestationTarget::sev_snp_vm),
                 ElementsAre("DEBUG-UNCHECKED"));
