@@ -7,6 +7,7 @@
 #include "vouchsafe/attest/service_impl.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/log.h"
+#include "vouchsafe/base/stopwatch.h"
 #include "vouchsafe/crypto/random.h"
 #include "vouchsafe/jose/jwk.h"
 #include "vouchsafe/jose/jwt.h"
@@ -58,6 +59,21 @@ Result<jose::SigningKey> load_key(const Config& config, const Dependencies& deps
     return jose::load_or_create(deps.store, place, deps.clock.now());
 }
 
+// check_signers_of_operator: a store in which others introduced signers is not ruled by those that
+// the operator names.
+Result<void> check_signers_of_operator(const Config& config,
+                                       const std::vector<crypto::Certificate>& known) {
+    bool demanded = config.policy_changes == Config::PolicyChanges::signers;
+    if (!demanded || config.policy_signers.empty()) return {};
+    for (const crypto::Certificate& named : config.policy_signers) {
+        for (const crypto::Certificate& one : known) {
+            if (one.der() == named.der()) return {};
+        }
+    }
+    return fail(Code::conflict,
+                "none of the configured policy signers is among the {} in the store", known.size());
+}
+
 // load_policies brings the built-in policies, and the first signers into a store without any.
 Result<std::unique_ptr<PolicyBook>> load_policies(const Config& config, const Dependencies& deps) {
     using policy::AttestationTarget;
@@ -67,7 +83,8 @@ Result<std::unique_ptr<PolicyBook>> load_policies(const Config& config, const De
                             {AttestationTarget::sev_snp_vm, default_snp_vm_policy(config)},
                             {AttestationTarget::tdx_vm, default_tdx_vm_policy()}}));
     TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
-        if (!TRY(out->signers(tx)).empty()) return {};
+        auto known = TRY(out->signers(tx));
+        if (!known.empty()) return check_signers_of_operator(config, known);
         for (const crypto::Certificate& signer : config.policy_signers) {
             TRY(out->add_signer(tx, signer));
         }
@@ -135,7 +152,8 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
         policy = TRY(std::move(read));
     }
     Json explanation;
-    auto outcome = judge(*policy, appraisal.claims, explanation, checks);
+    // A draft is its sender's to explain (vouchsafe policy test), at his own cost.
+    auto outcome = judge(*policy, appraisal.claims, draft ? nullptr : &explanation, checks);
     if (!explanation.is_null()) details["policy"] = std::move(explanation);
     if (!outcome) return fail(outcome.error());
     add_policy_claims(appraisal.claims, *policy, outcome->issued);
@@ -144,19 +162,39 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
 
 net::Response Service::Impl::attest(policy::AttestationTarget target, const net::Request& request,
                                     Appraise appraise) {
+    Stopwatch stopwatch;
     audit::Entry entry =
         begin_entry(request, fmt::format("attest/{}", policy::target_name(target)));
+    auto say_no = [&](const Error& error) {
+        net::Response response = refuse(std::move(entry), error);
+        tell_verdict(target, &error, stopwatch.seconds());
+        return response;
+    };
     Checks checks;
     Result<Grant> grant = judge_request(target, request, appraise, checks, entry.details);
     entry.checks = checks.list();
-    if (!grant) return refuse(std::move(entry), grant.error());
+    if (!grant) return say_no(grant.error());
 
     Result<std::string> token = mint(*grant, checks.list(), entry);
-    if (!token) return refuse(std::move(entry), token.error());
+    if (!token) return say_no(token.error());
     entry.outcome = audit::Outcome::allowed;
     Result<uint64_t> recorded = deps.audit.append(entry);
-    if (!recorded) return refuse(std::move(entry), recorded.error());
+    if (!recorded) return say_no(recorded.error());
+    tell_verdict(target, nullptr, stopwatch.seconds());
     return net::json_response(200, {{"token", *token}});
+}
+
+void Service::Impl::tell_verdict(policy::AttestationTarget target, const Error* error,
+                                 double seconds) const {
+    if (!deps.on_verdict) return;
+    Verdict verdict{policy::target_name(target), audit::Outcome::allowed, "", seconds};
+    if (error != nullptr) {
+        const Check* reason = error->reason();
+        verdict.outcome = reason != nullptr ? audit::Outcome::refused : audit::Outcome::failed;
+        verdict.code =
+            reason != nullptr ? std::string_view(reason->code) : code_info(error->code).name;
+    }
+    deps.on_verdict(verdict);
 }
 
 Result<std::string> Service::Impl::mint(const Grant& grant, const std::vector<Check>& checks,
@@ -263,6 +301,25 @@ Result<std::unique_ptr<Service>> Service::create(Config config, Dependencies dep
 net::Handler Service::handler() {
     return
         [impl = impl_.get()](const net::Request& request) { return impl->router.handle(request); };
+}
+
+std::string_view Service::route_of(const net::Request& request) const {
+    return impl_->router.route_of(request);
+}
+
+Result<void> Service::check_signing_key() const {
+    if (!signing_certificate().valid_at(impl_->deps.clock.now())) {
+        return fail(Code::expired, "the signing certificate is not valid now");
+    }
+    TRY(impl_->sign_claims(Json::object()));
+    return {};
+}
+
+Result<void> Service::check_policies() const {
+    for (policy::AttestationTarget target : policy::kAttestationTargets) {
+        TRY(with_context(impl_->policies->active(target), policy::target_name(target)));
+    }
+    return {};
 }
 
 Result<access::RoleAssignment> Service::assign_role(std::string_view principal,

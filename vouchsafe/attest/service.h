@@ -6,6 +6,7 @@
 // Any number of services with different issuers and keys can live in one process.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "vouchsafe/access/assignments.h"
@@ -20,6 +21,15 @@
 
 namespace vouchsafe::attest {
 
+// Verdict is how one request for a token ended, for who counts them; valid while it is told. Its
+// texts are from tables of this program, not from requests.
+struct Verdict {
+    std::string_view type;  // "AzureGuest"
+    audit::Outcome outcome = audit::Outcome::failed;
+    std::string_view code;  // of the check that refused, or of the error ("io"); "" if allowed
+    double seconds = 0;     // from the request to its answer
+};
+
 // What a service borrows. All of it must outlive the service.
 struct Dependencies {
     store::Store& store;  // holds the sealed signing key, policies and roles
@@ -32,6 +42,8 @@ struct Dependencies {
     // Revocation lists and Intel's documents. Without it nothing can be said of revocation, and the
     // built-in policies refuse.
     CollateralStore* collateral = nullptr;
+    // Told each verdict before the answer leaves, by any thread.
+    std::function<void(const Verdict&)> on_verdict = nullptr;
 };
 
 // Service is thread-safe.
@@ -45,6 +57,13 @@ class Service {
 
     // handler answers the routes of routes.cpp. It borrows the service.
     net::Handler handler();
+    // route_of names a request's route, for metrics and logs (Router::route_of).
+    std::string_view route_of(const net::Request& request) const;
+
+    // What must hold for tokens to be minted: the signing key signs and its certificate is valid;
+    // the policies in force can be read and parse.
+    Result<void> check_signing_key() const;
+    Result<void> check_policies() const;
 
     // assign_role lets somebody read or change policies ("Attestation Contributor"); audited as
     // done by "operator".

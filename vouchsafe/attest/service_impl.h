@@ -49,6 +49,8 @@ struct Service::Impl {
     };
     Result<Grant> judge_request(policy::AttestationTarget target, const net::Request& request,
                                 Appraise appraise, Checks& checks, Json& details);
+    // tell_verdict: `error` is nullptr if a token was granted.
+    void tell_verdict(policy::AttestationTarget target, const Error* error, double seconds) const;
     net::Response answer_without_check(const Error& error, const std::string& request_id) const;
     Result<std::string> mint(const Grant& grant, const std::vector<Check>& checks,
                              audit::Entry& entry) const;

@@ -69,6 +69,10 @@ net::Handler Service::handler() {
         [impl = impl_.get()](const net::Request& request) { return impl->router.handle(request); };
 }
 
+std::string_view Service::route_of(const net::Request& request) const {
+    return impl_->router.route_of(request);
+}
+
 Result<NewApp> Service::create_app(std::string_view name) {
     SecretBytes secret = new_client_secret();
     Time expires = impl_->deps.clock.now() + impl_->config.client_secret_lifetime;

@@ -56,6 +56,8 @@ class Service {
 
     // handler answers the routes of routes.cpp. It borrows the service.
     net::Handler handler();
+    // route_of names a request's route, for metrics and logs (Router::route_of).
+    std::string_view route_of(const net::Request& request) const;
 
     // For the operator. create_app is Code::conflict if `name` is taken.
     Result<NewApp> create_app(std::string_view name);

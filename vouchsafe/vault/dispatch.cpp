@@ -38,6 +38,10 @@ Result<void> read_names(Call& call) {
     return {};
 }
 
+bool is_refusal(const Error& error) {
+    return error.reason() != nullptr || error.code == Code::forbidden;
+}
+
 void add_headers(net::Response& response) {
     response.headers.set("Cache-Control", "no-cache");
     response.headers.set("Pragma", "no-cache");
@@ -121,6 +125,7 @@ net::Response Dispatcher::run(const Operation& operation, const net::Request& re
     Call call{.request = request, .operation = operation};
     call.request_id = request.params.at("request_id");
     Result<Json> done = judge_and_act(call);
+    tell_verdict(call, done ? nullptr : &done.error());
     if (done) return net::json_response(200, *done);
 
     const Error& error = done.error();
@@ -130,8 +135,20 @@ net::Response Dispatcher::run(const Operation& operation, const net::Request& re
     return response;
 }
 
+void Dispatcher::tell_verdict(const Call& call, const Error* error) const {
+    if (!core_.on_verdict) return;
+    Verdict verdict{call.operation.name, audit::Outcome::allowed, ""};
+    if (error != nullptr) {
+        const Check* reason = error->reason();
+        verdict.outcome = is_refusal(*error) ? audit::Outcome::refused : audit::Outcome::failed;
+        verdict.code =
+            reason != nullptr ? std::string_view(reason->code) : code_info(error->code).name;
+    }
+    core_.on_verdict(verdict);
+}
+
 void Dispatcher::record_failure(const Call& call, const Error& error) {
-    const bool refused = error.reason() != nullptr || error.code == Code::forbidden;
+    const bool refused = is_refusal(error);
     const bool own_fault =
         error.code == Code::io || error.code == Code::internal || error.code == Code::unavailable;
     const LogLevel level = own_fault ? LogLevel::error : LogLevel::info;

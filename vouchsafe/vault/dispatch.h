@@ -32,10 +32,15 @@ class Dispatcher {
     // handle is the whole service. Without a token every request to a vault is answered with the
     // challenge, whatever its path, method and body (azure-api 0.7).
     net::Response handle(const net::Request& request);
+    std::string_view route_of(const net::Request& request) const {
+        return router_.route_of(request);
+    }
 
   private:
     net::Response run(const Operation& operation, const net::Request& request);
     Result<Json> judge_and_act(Call& call);
+    // tell_verdict: `error` is nullptr if it was done.
+    void tell_verdict(const Call& call, const Error* error) const;
     void record_failure(const Call& call, const Error& error);
     net::Response challenge(const VaultInfo& vault, net::Response response) const;
 

@@ -1,6 +1,7 @@
 // What a request can do in a vault, and what every operation is given. Private to vault/.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ struct Core {
     store::Store& store;
     const Clock& clock;
     net::TlsIdentity release_signer;
+    std::function<void(const Verdict&)> on_verdict;  // nullptr: nobody wants to know
     crypto::RootKey root;
     audit::Log log;
     access::KeySets key_sets;

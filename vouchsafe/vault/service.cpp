@@ -102,6 +102,7 @@ struct Service::Impl {
                .store = deps.store,
                .clock = deps.clock,
                .release_signer = std::move(deps.release_signer),
+               .on_verdict = std::move(deps.on_verdict),
                .root = std::move(root),
                .log = audit::Log(deps.store),
                .key_sets = access::KeySets(std::move(deps.fetch), deps.clock, config.keys)} {}
@@ -141,6 +142,10 @@ net::Handler Service::handler() {
     return [impl = impl_.get()](const net::Request& request) {
         return impl->dispatcher.handle(request);
     };
+}
+
+std::string_view Service::route_of(const net::Request& request) const {
+    return impl_->dispatcher.route_of(request);
 }
 
 Result<VaultInfo> Service::create_vault(const VaultSpec& spec) {

@@ -8,6 +8,7 @@
 // error code, the request id and the code of the check that said no.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,14 @@
 
 namespace vouchsafe::vault {
 
+// Verdict is how one operation on a vault ended, for who counts them; valid while it is told. Its
+// texts are from tables of this program, not from requests.
+struct Verdict {
+    std::string_view operation;  // "keys/release"
+    audit::Outcome outcome = audit::Outcome::failed;
+    std::string_view code;  // of the check that refused, or of the error ("not_found"); "" if done
+};
+
 // What a service needs from outside. What is borrowed must outlive the service.
 struct Dependencies {
     store::Store& store;  // keys, roles and the audit log
@@ -29,6 +38,8 @@ struct Dependencies {
     // Signs release answers. Azure uses the service's TLS certificate: an RSA key, the chain from
     // the leaf to the root with the root in it, the leaf valid for the vaults' names.
     net::TlsIdentity release_signer;
+    // Told each verdict before the answer leaves, by any thread.
+    std::function<void(const Verdict&)> on_verdict = nullptr;
 };
 
 enum class Sku { standard, premium };  // premium vaults have HSM kinds of keys
@@ -62,6 +73,8 @@ class Service {
 
     // handler answers the routes of routes.cpp. It borrows the service.
     net::Handler handler();
+    // route_of names a request's route, for metrics and logs (Router::route_of).
+    std::string_view route_of(const net::Request& request) const;
 
     // For the operator; each act is audited as done by "operator".
     // create_vault fails with Code::conflict if the name is taken.
