@@ -43,6 +43,7 @@ void add_policy(Command app, Context& context);
 void add_inspect(Command app, Context& context);
 void add_explain(Command app, Context& context);
 void add_audit(Command app, Context& context);
+void add_collateral(Command app, Context& context);
 void add_completion(CommandLine& line);
 
 }  // namespace vouchsafe::app

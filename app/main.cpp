@@ -61,6 +61,7 @@ int run(int argc, char** argv) {
     add_inspect(app, context);
     add_explain(app, context);
     add_audit(app, context);
+    add_collateral(app, context);
     add_completion(line);
 
     auto parsed = line.parse(argc, argv);

@@ -6,10 +6,13 @@
 #include <cstdlib>
 #include <thread>
 
+#include "vouchsafe/attest/collateral/collateral_store.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/device/event_log_file.h"
 #include "vouchsafe/device/tpm.h"
 #include "vouchsafe/evidence/azure/guest.h"
+#include "vouchsafe/lab/data_directory.h"
+#include "vouchsafe/lab/lab_collateral.h"
 
 namespace vouchsafe::lab {
 namespace {
@@ -64,7 +67,7 @@ evidence::AzureGuestEvidence collect(const Machine& machine) {
     return out;
 }
 
-// The lab's root publishes no revocation list.
+// No revocation list comes with this evidence: a service looks it up (lab_collateral.h).
 evidence::AzureGuestRules rules() {
     evidence::AzureGuestRules out;
     out.snp.allow_unchecked.insert(std::string(evidence::kSnpRevocation));
@@ -232,6 +235,43 @@ TEST(SimulatedRoot, IsRefusedWhenItsFilesDoNotFitTogether) {
     std::filesystem::copy_file(copy / "keys/ark.pem", copy / "keys/ask.pem",
                                std::filesystem::copy_options::overwrite_existing);
     EXPECT_EQ(SimulatedRoot::load(copy).error().code, Code::invalid);
+}
+
+TEST(LabCollateral, IsThereForAsLongAsTheLabAndMadeAgainWhereItIsMissing) {
+    root();
+    Path dir = lab_dir().path() / "lab";
+    std::filesystem::create_directory(dir);
+    std::filesystem::permissions(dir, std::filesystem::perms::owner_all);
+    std::filesystem::copy(lab_dir().path() / "root", dir / "root",
+                          std::filesystem::copy_options::recursive);
+    auto made = MUST(DataDirectory::create(dir, DirectoryKind::lab, kNow));
+    FixedClock clock(kNow);
+    auto lists = [&] {
+        auto store = MUST(
+            attest::CollateralStore::create({}, collateral_pack_of(dir), made.anchors(), clock));
+        return store->snp_crls(evidence::SnpProduct::milan).crls;
+    };
+    ASSERT_EQ(lists().size(), 1u);
+    EXPECT_TRUE(lists()[0].verify_signed_by(root().ark()));
+    EXPECT_FALSE(MUST(lists()[0].revokes(root().ask())));
+    clock.set(root().ark().not_after());
+    EXPECT_EQ(lists().size(), 1u);
+    clock.set(kNow);
+
+    // A lab of an older version of this program.
+    std::filesystem::remove_all(dir / "collateral");
+    EXPECT_TRUE(lists().empty());
+    ASSERT_TRUE(DataDirectory::open(dir));
+    EXPECT_EQ(lists().size(), 1u);
+    std::string before = collateral_pack_of(dir).fingerprint();
+    ASSERT_TRUE(DataDirectory::open(dir));
+    EXPECT_EQ(collateral_pack_of(dir).fingerprint(), before);
+}
+
+TEST(LabCollateral, IsNotMadeForProduction) {
+    Path dir = lab_dir().path() / "production";
+    ASSERT_TRUE(DataDirectory::create(dir, DirectoryKind::production, kNow));
+    EXPECT_FALSE(std::filesystem::exists(dir / "collateral"));
 }
 
 TEST(SimulatedRoot, MakesServerCertificatesForNamesAndAddresses) {
