@@ -111,6 +111,7 @@ Result<attest::Appraisal> appraise(AttestationTarget target, const std::string& 
     if (target == AttestationTarget::sev_snp_vm) {
         return attest::appraise_snp_vm(body, terms, checks);
     }
+    if (target == AttestationTarget::tdx_vm) return attest::appraise_tdx_vm(body, terms, checks);
     return fail(Code::unsupported, "evidence for {} cannot be appraised in this version",
                 policy::target_name(target));
 }
@@ -130,7 +131,13 @@ Result<int> run_test(const Context& context, const PolicyCommand& command) {
     }
     Time now = command.at.empty() ? context.clock.now()
                                   : TRY(with_context(parse_rfc3339(command.at), "--at"));
-    attest::Terms terms{config, anchors, now, false};
+    FixedClock clock(now);
+    std::unique_ptr<attest::CollateralStore> collateral;
+    if (!command.dir.empty()) {
+        attest::CollateralPack pack(Path(command.dir) / "collateral");
+        collateral = TRY(attest::CollateralStore::create({}, std::move(pack), anchors, clock));
+    }
+    attest::Terms terms{config, anchors, now, false, collateral.get()};
     Checks checks;
     attest::Appraisal appraisal = TRY(appraise(target, body, terms, checks));
     if (context.verbose) write_err(describe_checks(checks.list(), "  ", context.color_err));
@@ -168,11 +175,12 @@ void add_policy(Command app, Context& context) {
     Command test = group.add("test", "apply a policy to recorded evidence");
     test.examples(kTestExamples);
     test.argument("POLICY", command->policy, "its text, or the JWS it is sent in");
-    test.option("--type", command->type, "kind of the evidence: AzureGuest, SevSnpVm", "TYPE")
+    test.option("--type", command->type, "kind of the evidence: AzureGuest, SevSnpVm, TdxVm",
+                "TYPE")
         .required();
     test.option("--evidence", command->evidence, "body of an attest request", "FILE").required();
     test.option("--at", command->at, "verify at this time, not now", "RFC3339");
-    test.option("--dir", command->dir, "believe the simulated roots of this lab", "DIR");
+    test.option("--dir", command->dir, "data directory: its roots and its collateral", "DIR");
     test.run([&context, command] { return run_test(context, *command); });
 
     Command explain = group.add("explain", "apply a policy to claims, and say which rule decided");

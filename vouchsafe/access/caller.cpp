@@ -54,6 +54,10 @@ jose::JwtRules access_token_rules(const Issuer& issuer, const std::string& audie
 Result<Caller> verify(const net::Request& request, const Issuer& issuer,
                       const std::string& audience, KeySets& key_sets, Time now, Checks& checks) {
     std::string_view token = TRY(bearer_token(request, checks));
+    if (!is_guid(issuer.tenant)) {
+        return checks.refuse("CALLER-TENANT", "tid", "a tenant that this service was given",
+                             "none was");
+    }
     Result<jose::Jws> parsed = jose::parse_jws(token, kMaxAccessToken);
     if (!parsed) {
         return checks.refuse("TOKEN-FORMAT", "token", "a compact JWS", parsed.error().message);

@@ -78,10 +78,11 @@ bool KeySets::usable(const Entry& known, Time now) const {
 Result<KeySets::Keys> KeySets::find(const std::string& base, std::string_view kid) {
     Entry& known = entry(base);
     std::unique_lock lock(known.mutex);
-    const Time now = clock_.now();
+    Time now = clock_.now();
     const auto has_kid = [&] { return usable(known, now) && known.keys->find(kid) != nullptr; };
     // Who has a key does not wait for those who ask the issuer about another one.
     known.idle.wait(lock, [&] { return !known.fetching || has_kid(); });
+    now = clock_.now();  // who waited must not take its own beginning for the present
     if (has_kid() && (known.fetching || within(known.fetched, now, times_.refresh)))
         return known.keys;
 

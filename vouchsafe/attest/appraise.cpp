@@ -28,12 +28,38 @@ evidence::SnpRules snp_rules(const Terms& terms, const std::string& draft_policy
     return rules;
 }
 
-// snp_lists finds AMD's revocation lists for a certificate: clients send none. A certificate that
-// cannot be read is refused by the verifier.
-std::vector<crypto::Crl> snp_lists(const crypto::Certificate& leaf, const Terms& terms) {
+// SnpLists are AMD's revocation lists for a chain: clients send none.
+struct SnpLists {
+    std::vector<crypto::Crl> crls;
+    std::string missing;  // names of those that the chain needs and nobody has
+};
+
+// A certificate that cannot be read is refused by the verifier.
+SnpLists snp_lists(const crypto::Certificate& leaf, const Terms& terms) {
+    SnpLists out;
     auto certificate = evidence::SnpCertificate::parse(leaf);
-    if (!certificate || terms.collateral == nullptr) return {};
-    return terms.collateral->snp_crls(certificate->product, certificate->kind).crls;
+    if (!certificate || terms.collateral == nullptr) return out;
+    HeldSnp held = terms.collateral->snp_crls(certificate->product, certificate->kind);
+    out.crls = std::move(held.crls);
+    for (const CollateralProblem& one : held.missing) {
+        out.missing += out.missing.empty() ? one.name : ", " + one.name;
+    }
+    return out;
+}
+
+// require_all_lists: the verifier is content with one list of the ARK's, but a VLEK's chain needs
+// two. Without the second, revocation was not checked.
+Result<std::vector<std::string>> require_all_lists(const evidence::VerifiedSnpReport& report,
+                                                   const SnpLists& lists,
+                                                   const evidence::SnpRules& rules,
+                                                   Checks& checks) {
+    std::vector<std::string> out = report.not_checked();
+    if (!out.empty() || lists.missing.empty()) return out;
+    bool allowed = rules.allow_unchecked.contains(evidence::kSnpRevocation);
+    TRY(checks.require(allowed, "SNP-REVOCATION", evidence::kSnpRevocation,
+                       "all lists of the chain", "without " + lists.missing));
+    out.emplace_back(evidence::kSnpRevocation);
+    return out;
 }
 
 evidence::TdxRules tdx_rules(const Terms& terms, const std::string& draft_policy) {
@@ -98,12 +124,16 @@ Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms
     rules.require_secure_boot = terms.built_in_policy && request.draft_policy.empty();
     Checks of_search;  // the verifier reads the chain again
     auto endorsements = evidence::SnpEndorsements::parse(request.evidence.vcek_chain, of_search);
-    if (endorsements) rules.crls = snp_lists(endorsements->leaf, terms);
+    SnpLists lists;
+    if (endorsements) lists = snp_lists(endorsements->leaf, terms);
+    rules.crls = lists.crls;
     evidence::VerifiedAzureGuest guest = TRY(
         evidence::verify_azure_guest(request.evidence, terms.anchors, rules, terms.now, checks));
     TRY(check_paravisor(guest.snp().report(), config, checks));
-    return Appraisal{azure_guest_claims(request, guest, config), subject_of(guest.runtime()),
-                     guest.encryption_public_key(), request.draft_policy};
+    auto not_checked = TRY(require_all_lists(guest.snp(), lists, rules.snp, checks));
+    return Appraisal{azure_guest_claims(request, guest, config, std::move(not_checked)),
+                     subject_of(guest.runtime()), guest.encryption_public_key(),
+                     request.draft_policy};
 }
 
 Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Checks& checks) {
@@ -111,10 +141,12 @@ Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Che
     SnpVmRequest request =
         TRY(require_readable(SnpVmRequest::parse(body, config.max_body), checks));
     auto endorsements = TRY(evidence::SnpEndorsements::parse(request.chain, checks));
-    endorsements.crls = snp_lists(endorsements.leaf, terms);
-    evidence::VerifiedSnpReport report =
-        TRY(evidence::verify_snp(request.report, endorsements, terms.anchors,
-                                 snp_rules(terms, request.draft_policy), terms.now, checks));
+    SnpLists lists = snp_lists(endorsements.leaf, terms);
+    endorsements.crls = lists.crls;
+    evidence::SnpRules rules = snp_rules(terms, request.draft_policy);
+    evidence::VerifiedSnpReport report = TRY(evidence::verify_snp(
+        request.report, endorsements, terms.anchors, rules, terms.now, checks));
+    auto not_checked = TRY(require_all_lists(report, lists, rules, checks));
     if (request.runtime_data) {
         TRY(evidence::check_runtime_binding(report.report().report_data, request.runtime_data->data,
                                             crypto::HashAlg::sha256, checks));
@@ -123,8 +155,8 @@ Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Che
         TRY(check_init_data(*request.init_data, report.report().host_data, crypto::HashAlg::sha256,
                             checks));
     }
-    return Appraisal{snp_vm_claims(request, report, config), "", std::nullopt,
-                     request.draft_policy};
+    return Appraisal{snp_vm_claims(request, report, config, std::move(not_checked)), "",
+                     std::nullopt, request.draft_policy};
 }
 
 Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Checks& checks) {

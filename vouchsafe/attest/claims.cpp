@@ -132,7 +132,7 @@ bool is_compliant(const evidence::SnpReport& report, const Config& config) {
 }
 
 Json azure_guest_claims(const AzureGuestRequest& request, const evidence::VerifiedAzureGuest& guest,
-                        const Config& config) {
+                        const Config& config, std::vector<std::string> not_checked) {
     Json isolation = Json::object();
     add_snp_claims(isolation, guest.snp(), config);
     isolation["x-ms-runtime"] = *guest.runtime().document;
@@ -156,19 +156,18 @@ Json azure_guest_claims(const AzureGuestRequest& request, const evidence::Verifi
     }
     claims["x-vouchsafe-trust-tier"] = evidence::tier_name(guest.tier());
     // Who issues AK certificates publishes lists that nobody brings here.
-    std::vector<std::string> not_checked = guest.snp().not_checked();
     if (guest.ak_certificate()) not_checked.emplace_back("ak-revocation");
     add_not_checked(claims, not_checked);
     return claims;
 }
 
 Json snp_vm_claims(const SnpVmRequest& request, const evidence::VerifiedSnpReport& report,
-                   const Config& config) {
+                   const Config& config, const std::vector<std::string>& not_checked) {
     Json claims = Json::object();
     add_snp_claims(claims, report, config);
     add_bound_claims(claims, request);
     claims["x-vouchsafe-trust-tier"] = evidence::tier_name(report.tier());
-    add_not_checked(claims, report.not_checked());
+    add_not_checked(claims, not_checked);
     return claims;
 }
 

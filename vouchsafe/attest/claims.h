@@ -22,12 +22,13 @@
 
 namespace vouchsafe::attest {
 
-// azure_guest_claims gives everything but what token_claims adds.
+// azure_guest_claims gives everything but what add_token_claims adds; `not_checked` is of the
+// hardware.
 Json azure_guest_claims(const AzureGuestRequest& request, const evidence::VerifiedAzureGuest& guest,
-                        const Config& config);
+                        const Config& config, std::vector<std::string> not_checked);
 
 Json snp_vm_claims(const SnpVmRequest& request, const evidence::VerifiedSnpReport& report,
-                   const Config& config);
+                   const Config& config, const std::vector<std::string>& not_checked);
 
 // tdx_vm_claims: azure-api C.3.3, and the status by Intel's collateral where there was any.
 Json tdx_vm_claims(const TdxVmRequest& request, const evidence::VerifiedTdQuote& quote);

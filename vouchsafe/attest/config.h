@@ -56,12 +56,13 @@ struct Config {
     };
 
     // Who may change policies (azure-api C.5). `roles`: callers whose access token and role allow
-    // it, as in Azure's mode AAD. `signers`: whoever signs the change with a policy signing
-    // certificate, whatever their role, as in Azure's isolated mode. Default: roles.
+    // it, as in Azure's mode AAD. `signers`: such callers, if a policy signing certificate signed
+    // the change, as in Azure's isolated mode. Default: roles.
     enum class PolicyChanges { roles, signers };
     PolicyChanges policy_changes = PolicyChanges::roles;
     // The first policy signing certificates, taken when the store has none. With `signers` there
-    // must be one, or nobody could ever change anything.
+    // must be one, or nobody could ever change anything; and one of them must still be in the store
+    // when it has some, or others than the operator named would rule.
     std::vector<crypto::Certificate> policy_signers;
 
     // Whose access tokens count on the routes that need one, and for which resource they must be.

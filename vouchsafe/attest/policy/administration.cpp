@@ -76,7 +76,7 @@ struct Task {
 
 Result<AttestationTarget> target_of(const net::Request& request, std::string_view suffix) {
     std::string_view name = request.params.at("type");
-    if (name.ends_with(suffix)) name.remove_suffix(suffix.size());
+    name.remove_suffix(suffix.size());
     auto target = policy::find_target(name);
     if (!target) return fail(Code::not_found, "there is no attestation type {}", show_json(name));
     return *target;
@@ -100,10 +100,11 @@ net::Response run(Service::Impl& service, const net::Request& request, std::stri
     return net::json_response(200, {{"token", *token}});
 }
 
-// allow_change: by role first, so that a stranger learns nothing about the document; by signature
-// within the transaction.
+// allow_change: by role first, so that a stranger learns nothing about the document, and an old
+// signed one is no use to whoever may read it; then, where it is demanded, by signature within the
+// transaction.
 Result<SignedDocument> allow_change(Task& task, Actions actions) {
-    if (!task.by_signers()) TRY(task.authorize(actions));
+    TRY(task.authorize(actions));
     return task.read_document();
 }
 
@@ -114,7 +115,10 @@ net::Response change_policy(Service::Impl& service, const net::Request& request,
             AttestationTarget target = TRY(target_of(request, reset ? kReset : ""));
             task.entry.resource = policy::target_name(target);
             SignedDocument document = TRY(allow_change(task, reset ? Actions(kDeletes) : kWrites));
-            if (!reset) {
+            if (reset) {
+                TRY(task.checks.require(document.payload.empty(), "ATTEST-POLICY-FORM", "payload",
+                                        "empty", document.payload.empty() ? "empty" : "not empty"));
+            } else {
                 auto read =
                     TRY(task.readable(read_policy(document), "AttestationPolicy", "a policy"));
                 task.entry.details["policy-hash"] = read->hash;

@@ -7,8 +7,10 @@
 namespace vouchsafe::attest {
 
 // What the administrative routes do; routes.cpp says under which path. Reading needs the role
-// "Attestation Reader" or more. Changing needs, as Config::policy_changes says, the role
-// "Attestation Contributor" or the signature of a policy signing certificate.
+// "Attestation Reader" or more. Changing needs the role "Attestation Contributor" and, as
+// Config::policy_changes says, the signature of a policy signing certificate as well: Azure's
+// documents are signed without saying for which service, type or time, so that a signature alone
+// would let anybody who has seen one bring it back.
 net::Response get_policy(Service::Impl& service, const net::Request& request);
 net::Response set_policy(Service::Impl& service, const net::Request& request);
 net::Response reset_policy(Service::Impl& service, const net::Request& request);

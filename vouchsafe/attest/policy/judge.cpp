@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "vouchsafe/base/encoding.h"
 #include "vouchsafe/policy/maa/explain.h"
 
 namespace vouchsafe::attest {
@@ -10,13 +11,34 @@ namespace {
 
 constexpr std::string_view kIsolation = "x-ms-isolation-tee";
 constexpr size_t kMaxExplanation = 64 << 10;  // bytes kept of one in the audit log
-constexpr std::string_view kReserved[] = {"iss", "sub",   "aud",        "exp",    "nbf",    "iat",
-                                          "jti", "nonce", "secureboot", "intuse", "dbgstat"};
+constexpr std::string_view kReserved[] = {"iss", "sub",   "aud",         "exp",    "nbf",    "iat",
+                                          "jti", "nonce", "eat_profile", "intuse", "dbgstat"};
 
-bool is_services(std::string_view name, const Json& claims) {
-    return claims.contains(name) || name.starts_with("x-ms-") || name.starts_with("x-vouchsafe-") ||
-           name.starts_with("tdx_") ||
+// is_known tells whether a service makes a claim of this name for any kind of evidence.
+bool is_known(std::string_view name) {
+    return std::ranges::any_of(policy::known_claims(), [&](const policy::KnownClaim& claim) {
+        return equal_ignore_case(claim.name, name);
+    });
+}
+
+bool is_services(std::string_view given, const Json& claims) {
+    std::string name = to_lower(given);
+    return claims.contains(given) || is_known(name) || name.starts_with("x-ms-") ||
+           name.starts_with("x-vouchsafe-") || name.starts_with("tdx_") ||
            std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
+}
+
+// is_guests_word tells whether a claim is what the client said of itself.
+bool is_guests_word(const policy::Claim& claim, const Json& claims) {
+    std::string_view name = claim.type;
+    if (name == "nonce") return true;
+    // Of a guest with a vTPM: with it goes what its caller wants to have echoed.
+    if (name == "x-ms-runtime") return claims.contains(kIsolation);
+    constexpr std::string_view kMeasured[] = {
+        "x-ms-azurevm-attested-pcrs", "x-ms-azurevm-dbvalidated", "x-ms-azurevm-dbxvalidated",
+        "x-ms-azurevm-default-securebootkeysvalidated", "x-ms-azurevm-vmid"};
+    return name.starts_with("x-ms-azurevm-") &&
+           std::find(std::begin(kMeasured), std::end(kMeasured), name) == std::end(kMeasured);
 }
 
 Json explain_shortly(const policy::AttestationPolicy& rules,
@@ -35,6 +57,9 @@ Json explain_shortly(const policy::AttestationPolicy& rules,
 Result<std::vector<policy::Claim>> policy_claims(const Json& claims) {
     using policy::ClaimIssuer;
     auto out = TRY(policy::claims_from_json(claims, ClaimIssuer::attestation_service));
+    for (policy::Claim& claim : out) {
+        if (is_guests_word(claim, claims)) claim.issuer = ClaimIssuer::custom_claim;
+    }
     const Json* isolation = find_member(claims, kIsolation);
     if (isolation == nullptr || !isolation->is_object()) return out;
     auto inner = TRY(policy::claims_from_json(*isolation, ClaimIssuer::attestation_service));
@@ -43,11 +68,13 @@ Result<std::vector<policy::Claim>> policy_claims(const Json& claims) {
 }
 
 Result<policy::AttestationOutcome> judge(const ActivePolicy& policy, const Json& claims,
-                                         Json& explanation, Checks& checks) {
+                                         Json* explanation, Checks& checks) {
     std::vector<policy::Claim> incoming = TRY(policy_claims(claims));
     auto outcome = policy::evaluate(policy.rules, incoming);
     bool permitted = outcome && outcome->permitted();
-    if (!permitted) explanation = explain_shortly(policy.rules, incoming);
+    if (!permitted && explanation != nullptr) {
+        *explanation = explain_shortly(policy.rules, incoming);
+    }
     TRY(checks.require(permitted, "ATTEST-POLICY",
                        policy.built_in ? "built-in policy" : "policy " + policy.hash,
                        "a rule that permits, and none that denies",

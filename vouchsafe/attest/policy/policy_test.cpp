@@ -181,12 +181,30 @@ TEST(AttestationPolicy, OfAGuestSeesTheMachinesClaimsUnderTheirNames) {
     EXPECT_EQ(office.refused(office.attest(guest_request(debuggable())), 400), "ATTEST-POLICY");
 }
 
+TEST(AttestationPolicy, TellsTheGuestsWordFromWhatWasVerified) {
+    Office office;
+    auto permits = [&](const char* condition) {
+        office.set(fmt::format("version=1.0; authorizationrules {{ {} => permit(); }};", condition),
+                   "AzureGuest");
+        return office.attest(guest_request(Machine{})).status == 200;
+    };
+    constexpr const char* kWord = "[type==\"x-ms-azurevm-is-windows\", value==false";
+    EXPECT_TRUE(permits(fmt::format("{}]", kWord).c_str()));
+    EXPECT_TRUE(permits(fmt::format("{}, issuer==\"CustomClaim\"]", kWord).c_str()));
+    EXPECT_FALSE(permits(fmt::format("{}, issuer==\"AttestationService\"]", kWord).c_str()));
+    EXPECT_TRUE(
+        permits("[type==\"secureboot\", value==true, issuer==\"AttestationService\"] && "
+                "[type==\"x-ms-sevsnpvm-vmpl\", issuer==\"AttestationService\"]"));
+}
+
 TEST(AttestationPolicy, IssuesClaimsButNoneOfTheServicesOwn) {
     Office office;
     office.set(R"(version=1.0; authorizationrules { => permit(); }; issuancerules {
         => issue(type="team", value="blue");
         => issue(type="iss", value="https://evil.example");
         => issue(type="nonce", value="made up");
+        => issue(type="attester_tcb_status", value="UpToDate");
+        => issue(type="X-MS-Attestation-Type", value="sgx");
         => issue(type="x-ms-compliance-status", value="azure-compliant-cvm");
         => issue(type="x-vouchsafe-trust-tier", value="hardware"); };)");
     Machine unknown;
@@ -197,6 +215,8 @@ TEST(AttestationPolicy, IssuesClaimsButNoneOfTheServicesOwn) {
     EXPECT_EQ(claims["x-ms-policy"]["iss"], "https://evil.example");
     EXPECT_EQ(claims["iss"], office.service->config().issuer);
     EXPECT_FALSE(claims.contains("nonce"));
+    EXPECT_FALSE(claims.contains("attester_tcb_status"));
+    EXPECT_FALSE(claims.contains("X-MS-Attestation-Type"));
     EXPECT_FALSE(claims.contains("x-ms-compliance-status"));
     EXPECT_EQ(claims["x-vouchsafe-trust-tier"], "simulated");
 }
@@ -250,49 +270,81 @@ const Signer& second() {
     return kOne;
 }
 
-TEST(PolicySigners, AreTheOnlyOnesToChangePoliciesInTheirMode) {
-    Running running;
-    running.service = MUST(running.create([](Config& config) {
-        config.policy_changes = Config::PolicyChanges::signers;
-        config.policy_signers = {first().certificate};
-    }));
-    auto put = [&](const std::string& body) {
-        return running.send("PUT", "/policies/SevSnpVm", body);
-    };
-    auto code = [](const net::Response& response) {
-        return response.headers.get("x-vouchsafe-check");
-    };
-    EXPECT_EQ(code(put(unsigned_policy(kPermitAll))), "ATTEST-POLICY-SIGNER");
-    EXPECT_EQ(error_of(put(unsigned_policy(kPermitAll)))["code"], "InvalidOperation");
-    EXPECT_EQ(code(put(second().policy(kPermitAll))), "ATTEST-POLICY-SIGNER");
-    Json answer = claims_of(running, token_of(put(first().policy(kPermitAll))));
+// SignedOffice demands signatures as well.
+struct SignedOffice : Office {
+    SignedOffice() { service = MUST(in_signers_mode({first().certificate})); }
+    Result<std::unique_ptr<Service>> in_signers_mode(std::vector<crypto::Certificate> signers) {
+        return create([&](Config& config) {
+            config.policy_changes = Config::PolicyChanges::signers;
+            config.policy_signers = std::move(signers);
+        });
+    }
+    std::string code(const std::string& method, const std::string& path, const std::string& body,
+                     std::string_view who = kContributor) {
+        net::Response response = ask(method, path, body, who);
+        return response.status == 200 ? "accepted" : response.headers.get("x-vouchsafe-check");
+    }
+    std::string put(const std::string& body, std::string_view who = kContributor) {
+        return code("PUT", "/policies/SevSnpVm", body, who);
+    }
+};
+
+TEST(PolicySigners, MustSignWhatThoseChangeWhoMay) {
+    SignedOffice office;
+    EXPECT_EQ(office.put(unsigned_policy(kPermitAll)), "ATTEST-POLICY-SIGNER");
+    EXPECT_EQ(office.put(second().policy(kPermitAll)), "ATTEST-POLICY-SIGNER");
+    EXPECT_EQ(office.put(first().policy(kPermitAll), kReader), "CALLER-ROLE");
+    EXPECT_EQ(office.put(first().policy(kPermitAll), ""), "CALLER-TOKEN");
+    net::Response refused = office.ask("PUT", "/policies/SevSnpVm", unsigned_policy(kPermitAll));
+    EXPECT_EQ(error_of(refused)["code"], "InvalidOperation");
+    Json answer = office.told(office.ask("PUT", "/policies/SevSnpVm", first().policy(kPermitAll)));
     EXPECT_EQ(answer["x-ms-policy-signer"]["x5c"], first().x5c());
-    Json claims = claims_of(running, token_of(running.send("POST", "/attest/SevSnpVm",
-                                                           dump_json(snp_request(Machine{})))));
+    Json claims = claims_of(office, token_of(office.attest_snp(Machine{})));
     EXPECT_EQ(claims["x-ms-policy-signer"]["alg"], "RS256");
 
-    running.clock.set(test_time() + Seconds(2 * 86400));  // the certificate ran out
-    EXPECT_EQ(code(put(first().policy(kPermitAll))), "ATTEST-POLICY-SIGNER");
-    running.clock.set(test_time());
+    office.clock.set(test_time() + Seconds(2 * 86400));  // the certificate ran out
+    EXPECT_EQ(office.put(first().policy(kPermitAll)), "ATTEST-POLICY-SIGNER");
+}
 
-    std::string add = first().sign({{"policyCertificate", second().jwk()}});
-    EXPECT_EQ(code(running.send("POST", "/certificates:add",
-                                second().sign({{"policyCertificate", second().jwk()}}))),
+// What anybody may read under GET is a signed document: no reset by sending it back.
+TEST(PolicySigners, SignAResetAndNotSomethingElse) {
+    SignedOffice office;
+    std::string policy = first().policy(kPermitAll);
+    EXPECT_EQ(office.put(policy), "accepted");
+    EXPECT_EQ(office.code("POST", "/policies/SevSnpVm:reset", policy), "ATTEST-POLICY-FORM");
+    EXPECT_EQ(office.code("POST", "/policies/SevSnpVm:reset", "eyJhbGciOiJub25lIn0.."),
               "ATTEST-POLICY-SIGNER");
-    Json added = claims_of(
-        running, token_of(running.send("POST", "/certificates:add", dump_json(Json(add)))));
+    std::string reset =
+        MUST(jose::sign_jws({{"x5c", first().x5c()}}, {}, first().key, crypto::SigAlg::rs256));
+    EXPECT_EQ(office.code("POST", "/policies/SevSnpVm:RESET", reset), "accepted");
+}
+
+TEST(PolicySigners, AreAddedAndRemovedByOneAnother) {
+    SignedOffice office;
+    auto change = [&](const char* path, const Signer& by, const Json& payload) {
+        return office.code("POST", path, by.sign(payload));
+    };
+    constexpr const char* kAdd = "/certificates:add";
+    constexpr const char* kRemove = "/certificates:remove";
+    EXPECT_EQ(change(kAdd, second(), {{"policyCertificate", second().jwk()}}),
+              "ATTEST-POLICY-SIGNER");
+    Json added = office.told(office.ask(
+        "POST", kAdd, dump_json(Json(first().sign({{"policyCertificate", second().jwk()}})))));
     EXPECT_EQ(added["x-ms-policycertificates-result"], "IsPresent");
     EXPECT_EQ(added["x-ms-certificate-thumbprint"],
               encode_hex(second().certificate.sha1_fingerprint()));
-    EXPECT_EQ(put(second().policy(kPermitAll)).status, 200);
-
-    std::string remove = second().sign({{"maa-policyCertificate", first().jwk()}});
-    EXPECT_EQ(running.send("POST", "/certificates:remove", remove).status, 200);
-    EXPECT_EQ(code(put(first().policy(kPermitAll))), "ATTEST-POLICY-SIGNER");
-    std::string last = second().sign({{"x-ms-policyCertificate", second().jwk()}});
-    net::Response refused = running.send("POST", "/certificates:remove", last);
-    EXPECT_EQ(refused.status, 400);
-    EXPECT_EQ(error_of(refused)["code"], "InvalidOperation");
+    EXPECT_EQ(office.put(second().policy(kPermitAll)), "accepted");
+    EXPECT_EQ(change(kRemove, second(), {{"maa-policyCertificate", first().jwk()}}), "accepted");
+    EXPECT_EQ(office.put(first().policy(kPermitAll)), "ATTEST-POLICY-SIGNER");
+    net::Response last =
+        office.ask("POST", kRemove, second().sign({{"x-ms-policyCertificate", second().jwk()}}));
+    EXPECT_EQ(last.status, 400);
+    EXPECT_EQ(error_of(last)["code"], "InvalidOperation");
+    // The operator's own signer is no longer among them: the service does not start for him.
+    auto started = office.in_signers_mode({first().certificate});
+    ASSERT_FALSE(started);
+    EXPECT_EQ(started.error().code, Code::conflict);
+    EXPECT_TRUE(office.in_signers_mode({first().certificate, second().certificate}));
 }
 
 TEST(PolicySigners, TheirModeNeedsAFirstOne) {
