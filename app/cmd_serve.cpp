@@ -3,13 +3,12 @@
 #include <mutex>
 
 #include "app/interrupt.h"
+#include "app/serve_operate.h"
 #include "app/show.h"
-#include "vouchsafe/attest/service.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/x509.h"
 #include "vouchsafe/identity/metadata.h"
 #include "vouchsafe/lab/services.h"
-#include "vouchsafe/vault/service.h"
 
 namespace vouchsafe::app {
 
@@ -18,6 +17,7 @@ namespace {
 struct ServeCommand {
     std::string dir;
     std::string listen = "127.0.0.1:0";
+    std::string operate;
     std::string tls_cert;
     std::string tls_key;
     std::string issuer{lab::kAttestationUrl};
@@ -70,23 +70,32 @@ Result<net::ServerOptions> server_options(const ServeCommand& command, std::stri
     net::ServerOptions options;
     options.name = std::move(name);
     options.tls = std::move(tls);
-    size_t colon = command.listen.rfind(':');
-    auto url = net::Url::parse("http://" + command.listen);
-    bool any_port = command.listen.ends_with(":0");
-    if (colon == std::string::npos || (!url && !any_port)) {
-        return fail(Code::invalid, "--listen takes ADDRESS:PORT, for example 127.0.0.1:8443");
-    }
-    options.address = command.listen.substr(0, colon);
-    options.port = any_port ? uint16_t{0} : url->port;
+    TRY(set_address(options, command.listen, "--listen"));
     return options;
 }
 
-// run_until_interrupted serves, tells where, and stops in order at Ctrl-C or SIGTERM.
+void show_listening(const Context& context, const std::string& name, const std::string& where,
+                    const std::string& operate) {
+    if (context.json) {
+        Json told = {{"service", name}, {"listening", where}};
+        if (!operate.empty()) told["operate"] = operate;
+        write_out(dump_json(told) + "\n");
+        return;
+    }
+    std::string operators = operate.empty() ? "" : fmt::format(", for operators on {}", operate);
+    write_out(fmt::format("{} listens on {}{}; Ctrl-C stops it\n", name, where, operators));
+}
+
+// run_until_interrupted serves, tells where, and stops in order at Ctrl-C or SIGTERM: it is no
+// longer ready, then answers what it was asked, then ends. The service is ready as long as `checks`
+// hold.
 Result<int> run_until_interrupted(const Context& context, net::ServerOptions options,
-                                  net::Handler handler) {
+                                  net::Handler handler, Operators& operators,
+                                  std::vector<net::HealthCheck> checks) {
     std::string name = options.name;
     std::string address = options.address;
     std::string scheme = options.tls ? "https" : "http";
+    if (options.tls) operators.show_end_of(options.tls->chain.front());
     auto server = TRY(net::Server::start(std::move(options), std::move(handler)));
     std::mutex mutex;
     std::condition_variable changed;
@@ -97,13 +106,11 @@ Result<int> run_until_interrupted(const Context& context, net::ServerOptions opt
         changed.notify_all();
     });
     std::string where = fmt::format("{}://{}:{}", scheme, address, server->port());
-    if (context.json) {
-        write_out(dump_json({{"service", name}, {"listening", where}}) + "\n");
-    } else {
-        write_out(fmt::format("{} listens on {}; Ctrl-C stops it\n", name, where));
-    }
+    operators.accept(std::move(checks));
+    show_listening(context, name, where, operators.url());
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return stop; });
+    operators.stop_accepting();
     server->stop();
     return 0;
 }
@@ -111,6 +118,14 @@ Result<int> run_until_interrupted(const Context& context, net::ServerOptions opt
 Result<std::unique_ptr<store::Store>> open_store(const Path& folder) {
     TRY(make_private_dir(folder));
     return store::open_sqlite(folder / "store.db");
+}
+
+// observe wraps a service's handler for its operators.
+template <typename Service>
+net::Handler observe(Operators& operators, Service& service) {
+    return operators.observe(service.handler(), [&service](const net::Request& request) {
+        return service.route_of(request);
+    });
 }
 
 Result<int> serve_attestation(const Context& context, const ServeCommand& command) {
@@ -132,13 +147,18 @@ Result<int> serve_attestation(const Context& context, const ServeCommand& comman
     auto collateral = TRY(attest::CollateralStore::create(
         sources, attest::CollateralPack(directory.path() / "collateral"), anchors, context.clock,
         attest::fetch_over(TRY(context.site()).client, sources)));
-    auto service =
-        TRY(attest::Service::create(config, {*store, audit, context.clock, anchors,
-                                             access::fetch_with(client), collateral.get()}));
+    auto operators = TRY(Operators::start(context, "attestation", command.operate, *store));
+    attest::Dependencies deps{
+        *store, audit, context.clock, anchors, access::fetch_with(client), collateral.get()};
+    deps.on_verdict = operators->count_attestations();
+    auto service = TRY(attest::Service::create(config, std::move(deps)));
     auto tls =
         TRY(tls_for(context, command, directory, {TRY(net::Url::parse(command.issuer)).host}));
     auto options = TRY(server_options(command, "attestation", std::move(tls)));
-    return run_until_interrupted(context, std::move(options), service->handler());
+    return run_until_interrupted(context, std::move(options), observe(*operators, *service),
+                                 *operators,
+                                 {{"signing_key", [&] { return service->check_signing_key(); }},
+                                  {"policies", [&] { return service->check_policies(); }}});
 }
 
 Result<int> serve_identity(const Context& context, const ServeCommand& command) {
@@ -148,11 +168,13 @@ Result<int> serve_identity(const Context& context, const ServeCommand& command) 
     config.directory = directory.path() / "identity";
     config.authority = command.login;
     auto store = TRY(open_store(config.directory));
+    auto operators = TRY(Operators::start(context, "identity", command.operate, *store));
     auto service = TRY(identity::Service::create(config, {*store, context.clock}));
     auto tls =
         TRY(tls_for(context, command, directory, {TRY(net::Url::parse(command.login)).host}));
     auto options = TRY(server_options(command, "identity", std::move(tls)));
-    return run_until_interrupted(context, std::move(options), service->handler());
+    return run_until_interrupted(context, std::move(options), observe(*operators, *service),
+                                 *operators, {});
 }
 
 Result<int> serve_vault(const Context& context, const ServeCommand& command) {
@@ -175,10 +197,13 @@ Result<int> serve_vault(const Context& context, const ServeCommand& command) {
     net::Client client(TRY(context.site()).client);
     auto signer =
         is_lab ? TRY(directory.root().issue_release_signer(names, context.clock.now())) : tls;
-    auto service = TRY(vault::Service::create(
-        config, {*store, context.clock, access::fetch_with(client), std::move(signer)}));
+    auto operators = TRY(Operators::start(context, "vault", command.operate, *store));
+    auto service =
+        TRY(vault::Service::create(config, {*store, context.clock, access::fetch_with(client),
+                                            std::move(signer), operators->count_operations()}));
     auto options = TRY(server_options(command, "vault", std::move(tls)));
-    return run_until_interrupted(context, std::move(options), service->handler());
+    return run_until_interrupted(context, std::move(options), observe(*operators, *service),
+                                 *operators, {});
 }
 
 Result<int> serve_imds(const Context& context, const ServeCommand& command) {
@@ -194,8 +219,9 @@ Result<int> serve_imds(const Context& context, const ServeCommand& command) {
     auto machine = TRY(lab::Machine::open(directory.path() / "machines" / command.machine));
     auto told = TRY(lab::describe_machine(directory, *issuer, machine.identity()));
     identity::Metadata metadata(*issuer, told.machine);
+    auto operators = TRY(Operators::start(context, "imds", command.operate, *store));
     auto options = TRY(server_options(command, "imds", std::nullopt));
-    return run_until_interrupted(context, std::move(options), metadata.handler());
+    return run_until_interrupted(context, std::move(options), metadata.handler(), *operators, {});
 }
 
 using Action = Result<int> (*)(const Context&, const ServeCommand&);
@@ -209,6 +235,14 @@ Command add_command(Command group, Context& context, const char* name, const cha
     made.option("--listen", command->listen, "port 0: any free one", "ADDR:PORT");
     made.run([&context, command, action] { return action(context, *command); });
     return made;
+}
+
+void add_operate(Command made, ServeCommand& command) {
+    made.option(
+        "--operate", command.operate,
+        "also tell operators /healthz, /readyz and /metrics here: plain HTTP without login, "
+        "so an address of loopback or of a management network (port 0: any free one)",
+        "ADDR:PORT");
 }
 
 void add_tls(Command made, ServeCommand& command) {
@@ -234,6 +268,7 @@ void add_serve(Command app, Context& context) {
         add_command(group, context, "attestation", "appraise evidence and mint tokens", command,
                     serve_attestation);
     add_tls(attestation, *command);
+    add_operate(attestation, *command);
     attestation.option("--issuer", command->issuer, "its name in tokens", "URL");
     attestation.option("--login", command->login, "issuer of the tokens of who sets policies",
                        "URL");
@@ -244,12 +279,14 @@ void add_serve(Command app, Context& context) {
     Command vault = add_command(group, context, "vault", "keep keys, release them by policy",
                                 command, serve_vault);
     add_tls(vault, *command);
+    add_operate(vault, *command);
     vault.option("--attestation-origin", command->attestation_origins,
                  "attestation service to believe (repeat)", "URL");
     vault.option("--login", command->login, "token issuer", "URL");
     Command identity =
         add_command(group, context, "identity", "issue access tokens", command, serve_identity);
     add_tls(identity, *command);
+    add_operate(identity, *command);
     identity.option("--login", command->login, "its own URL", "URL");
     Command imds = add_command(group, context, "imds",
                                "the metadata service of one machine of a lab", command, serve_imds);
