@@ -144,6 +144,12 @@ Result<int> run_test(const Context& context, const PolicyCommand& command) {
     return show_explanation(context, rules, appraisal.claims);
 }
 
+constexpr const char* kExamples = R"(Examples:
+  vouchsafe policy lint my.policy --type AzureGuest
+  vouchsafe policy test my.policy --type AzureGuest --evidence evidence.json
+  vouchsafe policy explain my.policy --claims token.jwt
+The language is described in docs/formats/attestation-policy.md.)";
+
 constexpr const char* kLintExamples = R"(Examples:
   vouchsafe policy lint my.policy --type SevSnpVm
 Exit code 0: nothing to warn of; 1: warnings; 2: it does not parse.)";
@@ -165,6 +171,7 @@ Claims are taken at their word: nobody's signature is looked at.)";
 void add_policy(Command app, Context& context) {
     auto command = std::make_shared<PolicyCommand>();
     Command group = app.add("policy", "attestation policies: warn, try out, explain");
+    group.examples(kExamples);
 
     Command lint = group.add("lint", "warn of what a policy hardly means");
     lint.examples(kLintExamples);

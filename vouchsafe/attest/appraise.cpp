@@ -84,6 +84,7 @@ Result<evidence::VerifiedTdQuote> verify_quote(ByteView quote, const evidence::T
         auto platform = tdx_platform_of(quote, terms.anchors, of_search);
         if (platform) held = terms.collateral->tdx(platform->fmspc, platform->ca);
     }
+    if (held.refused) return fail(*held.refused);
     if (held.collateral == nullptr) {
         return evidence::verify_tdx(quote, {}, terms.anchors, rules, terms.now, checks);
     }

@@ -74,6 +74,12 @@ struct Config {
         "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/vouchsafe/providers/"
         "Microsoft.Attestation/attestationProviders/vouchsafe";
 
+    // How many refusals are recorded at once and in a second after that: anybody may ask, and could
+    // fill the disk. What is not recorded is counted in the next entry that is. Default: more than
+    // a fleet of thousands of machines makes that restarts with a wrong policy.
+    int64_t recorded_burst = 1000;
+    int64_t recorded_per_second = 20;
+
     // Longest accepted request body. A real request is about 16 kB plus 16/9 of the event log,
     // which firmware limits to 64 or 128 kB.
     size_t max_body = 1 << 20;

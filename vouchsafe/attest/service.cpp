@@ -34,6 +34,9 @@ Result<void> check_config(const Config& config) {
     if (config.token_lifetime <= Seconds{0} || config.certificate_lifetime <= Seconds{0}) {
         return fail(Code::invalid, "lifetimes must be positive");
     }
+    if (config.recorded_burst < 1 || config.recorded_per_second < 1) {
+        return fail(Code::invalid, "recorded_burst and recorded_per_second are 1 at least");
+    }
     for (auto product :
          {evidence::SnpProduct::milan, evidence::SnpProduct::genoa, evidence::SnpProduct::turin}) {
         if (config.minimum_tcb.contains(product)) continue;
@@ -121,7 +124,8 @@ Service::Impl::Impl(Config settings, Dependencies dependencies, jose::SigningKey
       // A key id is standard base64 of 32 bytes (azure-api C.3). Ours is the RFC 7638 thumbprint.
       kid(encode_base64(jose::thumbprint(key.key().public_key()))),
       policies(std::move(policy_book)),
-      key_sets(deps.fetch ? deps.fetch : fetch_nothing, deps.clock) {
+      key_sets(deps.fetch ? deps.fetch : fetch_nothing, deps.clock),
+      refusals_(config.recorded_burst, config.recorded_per_second) {
     add_routes(*this);
 }
 
@@ -241,11 +245,15 @@ net::Response Service::Impl::answer_without_check(const Error& error,
                                fmt::format("internal error (request {})", request_id));
 }
 
-net::Response Service::Impl::refuse(audit::Entry entry, const Error& error) const {
+net::Response Service::Impl::refuse(audit::Entry entry, const Error& error) {
     const Check* reason = error.reason();
     entry.outcome = reason != nullptr ? audit::Outcome::refused : audit::Outcome::failed;
     entry.reason = error.message;
-    Result<uint64_t> recorded = deps.audit.append(entry);
+    // Whoever is known by his token is recorded always.
+    std::optional<uint64_t> unrecorded = 0;
+    if (entry.actor.empty()) unrecorded = refusals_.pass(deps.clock.now());
+    if (unrecorded && *unrecorded > 0) entry.details["unrecorded_before"] = *unrecorded;
+    Result<uint64_t> recorded = unrecorded ? deps.audit.append(entry) : Result<uint64_t>(0);
     if (reason == nullptr || !recorded) {
         log_event(LogLevel::error, "request failed",
                   {{"request_id", entry.request_id},

@@ -6,6 +6,7 @@
 #include "vouchsafe/attest/appraise.h"
 #include "vouchsafe/attest/policy/policy_book.h"
 #include "vouchsafe/attest/service.h"
+#include "vouchsafe/audit/flood_gate.h"
 #include "vouchsafe/jose/jws.h"
 #include "vouchsafe/jose/signing_key.h"
 #include "vouchsafe/net/router.h"
@@ -27,8 +28,9 @@ struct Service::Impl {
 
     // begin_entry is what every audit entry about a request has.
     audit::Entry begin_entry(const net::Request& request, std::string action) const;
-    // refuse writes the entry and answers 400 with the check's code, or 500.
-    net::Response refuse(audit::Entry entry, const Error& error) const;
+    // refuse writes the entry, unless there is a flood of them, and answers 400 with the check's
+    // code, or 500.
+    net::Response refuse(audit::Entry entry, const Error& error);
     // sign_claims adds what every token has and signs it.
     Result<std::string> sign_claims(Json claims) const;
 
@@ -41,6 +43,7 @@ struct Service::Impl {
     net::Router router;
 
   private:
+    audit::FloodGate refusals_;
     // grant is an answer on its way: what was appraised, under which policy.
     struct Grant {
         Appraisal appraisal;

@@ -80,6 +80,23 @@ TEST(AttestRoutes, AnswerOnEveryApiVersionAndOnNoOther) {
     EXPECT_EQ(error_of(unknown)["code"], "UnsupportedApiVersion");
 }
 
+TEST(AttestRefusals, OfAFloodAreCountedRatherThanRecorded) {
+    Running running;
+    running.service = MUST(running.create([](Config& config) {
+        config.recorded_burst = 2;
+        config.recorded_per_second = 1;
+    }));
+    auto entries = [&](const net::Response& response) {
+        EXPECT_EQ(response.status, 400);
+        return MUST(running.log.find(response.headers.get("x-ms-request-id")));
+    };
+    for (size_t recorded : {1u, 1u, 0u, 0u, 0u}) {
+        EXPECT_EQ(entries(running.attest("{}")).size(), recorded);
+    }
+    running.clock.set(running.clock.now() + Seconds(1));
+    EXPECT_EQ(entries(running.attest("{}")).at(0).entry.details["unrecorded_before"], 3);
+}
+
 TEST(AttestRoutes, SayWhatIsNotBuiltAndWhatIsNotThere) {
     for (auto [method, path] :
          {std::pair{"POST", "/attest/SgxEnclave"}, std::pair{"POST", "/attest/OpenEnclave"},

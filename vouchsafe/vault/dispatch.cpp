@@ -52,17 +52,6 @@ void add_headers(net::Response& response) {
 
 }  // namespace
 
-bool FloodGate::pass(Time now) {
-    std::lock_guard lock(mutex_);
-    if (now > last_) {
-        left_ = std::min(kBurst, left_ + std::min((now - last_).count(), kBurst));
-        last_ = now;
-    }
-    if (left_ == 0) return false;
-    --left_;
-    return true;
-}
-
 Dispatcher::Dispatcher(Core& core) : core_(core) {
     for (const Route& route : routes()) {
         router_.add(route.method, route.path, [this, &route](const net::Request& request) {
@@ -160,12 +149,15 @@ void Dispatcher::record_failure(const Call& call, const Error& error) {
     const bool known = !call.caller.object_id.empty();
     // A request without any token is how every client begins; it is no event.
     if (!known && call.request.headers.find("Authorization") == nullptr) return;
-    if (!known && !unknown_callers_.pass(core_.clock.now())) return;
+    std::optional<uint64_t> unrecorded = 0;
+    if (!known) unrecorded = unknown_callers_.pass(core_.clock.now());
+    if (!unrecorded) return;
 
     audit::Entry entry = make_entry(core_, call);
     entry.outcome = refused ? audit::Outcome::refused : audit::Outcome::failed;
     entry.reason = error.message;
     if (!error.checks.empty()) entry.checks = error.checks;
+    if (*unrecorded > 0) entry.details["unrecorded_before"] = *unrecorded;
     if (Result<uint64_t> recorded = core_.log.append(entry); !recorded) {
         log_event(LogLevel::error, "a refusal could not be recorded",
                   {{"request_id", call.request_id}, {"problem", recorded.error().message}});

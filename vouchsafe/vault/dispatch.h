@@ -3,26 +3,12 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 
+#include "vouchsafe/audit/flood_gate.h"
 #include "vouchsafe/net/router.h"
 #include "vouchsafe/vault/operations.h"
 
 namespace vouchsafe::vault {
-
-// FloodGate bounds how many refusals of unknown callers are recorded: whoever can reach the port
-// could fill the disk otherwise. Thread-safe.
-class FloodGate {
-  public:
-    // pass lets through kBurst at once and one a second after that.
-    bool pass(Time now);
-
-  private:
-    static constexpr int64_t kBurst = 60;
-    std::mutex mutex_;
-    int64_t left_ = kBurst;
-    Time last_{};
-};
 
 // Dispatcher borrows the core. Thread-safe.
 class Dispatcher {
@@ -46,7 +32,7 @@ class Dispatcher {
 
     Core& core_;
     net::Router router_;
-    FloodGate unknown_callers_;
+    audit::FloodGate unknown_callers_{60, 1};  // a vault has few callers
 };
 
 // routes returns the table of routes.cpp.

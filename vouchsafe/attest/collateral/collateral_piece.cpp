@@ -169,7 +169,8 @@ class PieceVerifier {
         for (const evidence::AmdRoot& root : anchors_.amd) {
             if (root.product != out.name().product) continue;
             expected = fmt::format("a list of {}", root.ark.subject());
-            for (const auto& issuer : {std::optional(root.ark), root.ask, root.asvk}) {
+            bool vlek = out.name().kind == Kind::amd_vlek_crl;
+            for (const auto& issuer : {std::optional(root.ark), vlek ? root.asvk : root.ask}) {
                 if (issuer && equal(issuer->subject_der(), crl.issuer_der()) &&
                     issuer->verify_signed_by(root.ark)) {
                     return *issuer;

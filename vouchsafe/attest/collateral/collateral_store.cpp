@@ -63,6 +63,8 @@ struct CollateralStore::Impl {
     ~Impl();
 
     Needed need(const CollateralName& name);
+    // held_in_force asks nobody; nullptr if it is not at hand.
+    PiecePtr held_in_force(const CollateralName& name);
     HeldTdx tdx(const Fmspc& fmspc, PckCa ca);
     Json freshness();
     void start_renewing() {
@@ -287,6 +289,13 @@ void CollateralStore::Impl::renew() {
     }
 }
 
+PiecePtr CollateralStore::Impl::held_in_force(const CollateralName& name) {
+    Lock lock(mutex);
+    const Time now = clock.now();
+    PiecePtr piece = find(name);
+    return piece && piece->in_force(now) ? piece : nullptr;
+}
+
 HeldTdx CollateralStore::Impl::tdx(const Fmspc& fmspc, PckCa ca) {
     HeldTdx out;
     if (!anchors.intel) {
@@ -314,7 +323,7 @@ HeldTdx CollateralStore::Impl::tdx(const Fmspc& fmspc, PckCa ca) {
     Checks checks;
     auto verified = evidence::verify_tdx_collateral(join(parts), anchors, now, checks);
     if (!verified) {
-        out.missing.push_back({"intel", verified.error().message});
+        out.refused = verified.error();
         return out;
     }
     out.collateral = std::make_shared<const evidence::VerifiedTdxCollateral>(std::move(*verified));
@@ -368,6 +377,12 @@ HeldSnp CollateralStore::snp_crls(evidence::SnpProduct product, evidence::SnpSig
         } else {
             out.missing.push_back({name.text(), needed.why});
         }
+    }
+    if (signer == evidence::SnpSigner::vlek) return out;
+    // The ARK signs both lists and nothing in them says which is which: one that came under the
+    // other's name must not be overlooked.
+    if (PiecePtr other = impl_->held_in_force(CollateralName::amd_vlek_crl(product))) {
+        out.crls.push_back(*other->crl());
     }
     return out;
 }

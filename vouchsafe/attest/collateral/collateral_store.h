@@ -22,11 +22,13 @@ struct HeldSnp {
 };
 
 // HeldTdx has Intel's collateral that is in force, verified together. What is missing is named;
-// whether it may be is a question for the rules of verify_tdx. Without anything, or if the parts do
-// not hold together, there is none.
+// whether it may be is a question for the rules of verify_tdx. If the parts do not hold together (a
+// newer list revokes what signed another part) there is none, and no quote may be accepted as if
+// nothing had been at hand: `refused` says by which check.
 struct HeldTdx {
     std::shared_ptr<const evidence::VerifiedTdxCollateral> collateral;
     std::vector<CollateralProblem> missing;
+    std::optional<Error> refused = {};
 };
 
 // CollateralStore is thread-safe. Only who needs a piece that is not at hand waits for a request,

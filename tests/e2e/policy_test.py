@@ -1,0 +1,72 @@
+"""Attestation policies on the command line: warnings, a dry run on evidence of a lab's machine, explanations."""
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+PROGRAM = os.environ["VOUCHSAFE"]
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+TOKEN = ROOT / "tests/vectors/maa/cvm-snp-weu-2023-03.jwt"
+WANTS = 'version=1.0; authorizationrules {{ [type=="x-ms-sevsnpvm-is-debuggable", value==false] && ' \
+        '[type=="x-ms-sevsnpvm-microcode-svn", value>={}] => permit(); }};'
+
+
+def run(*arguments, **options):
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=120, **options)
+
+
+class Policies(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="vs-policy-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.work = pathlib.Path(folder.name)
+
+    def policy(self, text):
+        file = self.work / "a.policy"
+        file.write_text(text)
+        return file
+
+    def test_lint_warns_and_a_policy_that_does_not_parse_is_an_error(self):
+        good = self.policy(WANTS.format(100))
+        self.assertEqual(run("policy", "lint", good, "--type", "SevSnpVm").returncode, 0)
+        bad = run("--json", "policy", "lint", self.policy("version=1.0; authorizationrules { => permit(); };"), "--type",
+                  "SevSnpVm")
+        self.assertEqual(bad.returncode, 1)
+        self.assertIn("MAA-LINT-PERMIT-ALWAYS", [one["code"] for one in json.loads(bad.stdout)["warnings"]])
+        broken = run("policy", "lint", self.policy("version=1.0;\nauthorizationrules { [type=\"a\"] => permit(); };"),
+                     "--type", "SevSnpVm")
+        self.assertEqual(broken.returncode, 2)
+        self.assertIn("line 2, column", broken.stderr)
+        self.assertEqual(run("policy", "lint", good, "--type", "Toaster").returncode, 2)
+
+    def test_explain_says_which_rule_decided_and_what_would_pass(self):
+        refused = run("policy", "explain", self.policy(WANTS.format(220)), "--claims", TOKEN)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("smallest change that would pass", refused.stdout)
+        permitted = run("--json", "policy", "explain", self.policy(WANTS.format(100)), "--claims", TOKEN)
+        self.assertEqual(permitted.returncode, 0)
+        self.assertTrue(json.loads(permitted.stdout))
+
+    def test_a_dry_run_on_a_machines_evidence_decides_as_the_service_would(self):
+        lab, evidence = self.work / "lab", self.work / "evidence.json"
+        self.assertEqual(run("vm", "create", "m", "--dir", lab).returncode, 0)
+        collected = run("vm", "exec", "m", "--dir", lab, "--", "vouchsafe", "attest", "--evidence")
+        self.assertEqual(collected.returncode, 0, collected.stderr)
+        evidence.write_text(collected.stdout)
+        test = ("policy", "test", "--type", "AzureGuest", "--evidence", evidence)
+        self.assertEqual(run(*test, self.policy(WANTS.format(219)), "--dir", lab).returncode, 0)
+        self.assertEqual(run(*test, self.policy(WANTS.format(220)), "--dir", lab).returncode, 1)
+        revocation = 'version=1.0; authorizationrules { [type=="x-vouchsafe-revocation", value=="checked"] => permit(); };'
+        self.assertEqual(run(*test, self.policy(revocation), "--dir", lab).returncode, 0)
+        # Without the lab its root is nobody's.
+        stranger = run("--json", *test, self.policy(WANTS.format(219)))
+        self.assertEqual(stranger.returncode, 1)
+        self.assertIn("SNP-CHAIN", stranger.stdout + stranger.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
