@@ -172,8 +172,8 @@ Result<void> run_refusals(DemoRun& run) {
 
     spec = {};
     spec.name = "no-role";
-    TRY(refuse_machine(run, {'d', "an identity without the release role", "CALLER-ROLE"}, spec, root,
-                       false));
+    TRY(refuse_machine(run, {'d', "an identity without the release role", "CALLER-ROLE"}, spec,
+                       root, false));
 
     spec = {};
     spec.name = "honest";

@@ -66,7 +66,8 @@ class VerifiedUvmEndorsement {
 // (UVM-DATES), each link and the path as a whole (UVM-CHAIN), that x5t, if there, is the leaf
 // (UVM-THUMBPRINT), the rules in the issuer's name (UVM-IDENTITY), algorithm and signature
 // (UVM-ALGORITHM, UVM-SIGNATURE), the payload (UVM-PAYLOAD), and what the rules demand (UVM-SVN,
-// UVM-MEASUREMENT). Revocation is the caller's to check (check_path_revocation). An issuer whose did is malformed is refused.
+// UVM-MEASUREMENT). Revocation is the caller's to check (check_path_revocation). An issuer whose
+// did is malformed is refused.
 Result<VerifiedUvmEndorsement> verify_uvm(ByteView cose, const std::vector<UvmIssuer>& issuers,
                                           const UvmRules& rules, Time now, Checks& checks);
 
