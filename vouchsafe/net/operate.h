@@ -5,8 +5,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -31,18 +33,22 @@ struct HealthCheck {
 //
 // The first two answer {"service","status","checks","failed"}: the status is "ok", "failed",
 // "starting" or "stopping"; the others name what was checked and what failed. HEAD works too. What
-// checks found holds for `keep`, so that whoever asks cannot keep the service busy. A check that
-// begins to fail, or holds again, is logged.
+// checks found holds for `keep`, so that whoever asks cannot keep the service busy. Who asks while
+// they run does not wait: what they found last holds, but for a check that has been running for
+// longer than kSlowCheck, which then counts as failed. A check that begins to fail, or holds again,
+// is logged.
 class Operate {
   public:
-    // Borrows `metrics`.
+    static constexpr std::chrono::milliseconds kSlowCheck{2000};
+
+    // Borrows `metrics`. Runs `alive` once.
     Operate(std::string service, const Metrics& metrics, std::vector<HealthCheck> alive,
             std::chrono::milliseconds keep = std::chrono::seconds(2));
 
     // handler borrows this.
     Handler handler();
 
-    // accept: the service takes requests now, and is ready as long as these hold.
+    // accept: the service takes requests now, and is ready as long as these hold. Runs them once.
     void accept(std::vector<HealthCheck> ready);
     // stop_accepting waits for a running check; afterwards those of accept() are not called again.
     void stop_accepting();
@@ -50,16 +56,24 @@ class Operate {
   private:
     enum class State { starting, accepting, stopping };
 
+    using Instant = std::chrono::steady_clock::time_point;
+
     // Checked is a list of checks and what they found last.
     struct Checked {
-        std::mutex mutex;  // holds what follows
+        std::mutex mutex;              // holds what follows
+        std::condition_variable done;  // `running` became false
         std::vector<HealthCheck> checks;
         std::vector<std::string> failed;
-        std::chrono::steady_clock::time_point until{};  // `failed` holds until then
+        Instant until{};           // `failed` holds until then
+        bool running = false;      // a thread runs the checks, without the mutex
+        std::string current = {};  // the one it is at
+        Instant since{};           // and when it came to that
     };
 
-    void refresh(Checked& checked);
-    Response judge(Checked& checked);
+    void replace(Checked& checked, std::vector<HealthCheck> checks);
+    void refresh(Checked& checked, std::unique_lock<std::mutex>& lock);
+    bool run(const HealthCheck& check, bool failed_before) const;
+    Response judge(Checked& checked, std::unique_lock<std::mutex>& lock);
     Response healthy();
     Response ready();
     Response answer(std::string_view status, const std::vector<std::string>& checks,

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <stdexcept>
 #include <thread>
 
 #include "vouchsafe/base/json.h"
@@ -103,30 +105,75 @@ TEST(Operate, WhoeverAsksOftenGetsWhatWasFoundALittleAgo) {
     EXPECT_EQ(runs, 1);
 }
 
-TEST(Operate, StoppingWaitsForARunningCheckButHealthDoesNot) {
+// SlowCheck takes until it is let go, once it was made slow.
+struct SlowCheck {
+    std::atomic<bool> slow = false;
+    std::atomic<int> running = 0;
+
+    HealthCheck check() {
+        return {"slow", [this]() -> Result<void> {
+                    ++running;
+                    while (slow) std::this_thread::sleep_for(milliseconds(1));
+                    --running;
+                    return {};
+                }};
+    }
+};
+
+TEST(Operate, NobodyWaitsForACheckThatAnotherRuns) {
     Metrics metrics;
-    std::atomic<bool> running = false;
-    std::atomic<bool> go_on = false;
-    std::atomic<int> after_stop = 0;
+    SlowCheck store;
+    Operate operate("vault", metrics, {store.check()}, milliseconds(0));
+    operate.accept({store.check()});
+    store.slow = true;
+    std::thread first([&] { EXPECT_EQ(ask(operate.handler(), "readyz").status, 200); });
+    std::thread second([&] { EXPECT_EQ(ask(operate.handler(), "healthz").status, 200); });
+    while (store.running < 2) std::this_thread::yield();
+    for (const char* path : {"readyz", "healthz"}) {
+        EXPECT_EQ(ask(operate.handler(), path).status, 200) << path;  // as found last
+    }
+    std::this_thread::sleep_for(Operate::kSlowCheck + milliseconds(50));
+    for (const char* path : {"readyz", "healthz"}) {
+        Told told = ask(operate.handler(), path);
+        EXPECT_EQ(told.status, 503) << path;
+        EXPECT_EQ(told.body["failed"], Json::array({"slow"})) << path;
+    }
+    store.slow = false;
+    first.join();
+    second.join();
+    EXPECT_EQ(ask(operate.handler(), "readyz").status, 200);
+}
+
+TEST(Operate, StoppingWaitsForARunningCheckAndIsSaidMeanwhile) {
+    Metrics metrics;
+    SlowCheck store;
     Operate operate("vault", metrics, {}, milliseconds(0));
-    operate.accept({{"slow", [&]() -> Result<void> {
-                         running = true;
-                         while (!go_on) std::this_thread::yield();
-                         ++after_stop;
-                         return {};
-                     }}});
-    std::thread asking([&] { ask(operate.handler(), "readyz"); });
-    while (!running) std::this_thread::yield();
+    operate.accept({store.check()});
+    store.slow = true;
+    std::thread asking(
+        [&] { EXPECT_EQ(ask(operate.handler(), "readyz").body["status"], "stopping"); });
+    while (store.running == 0) std::this_thread::yield();
     std::thread stopping([&] {
         operate.stop_accepting();
-        EXPECT_EQ(after_stop, 1);
+        EXPECT_EQ(store.running, 0);
     });
-    EXPECT_EQ(ask(operate.handler(), "healthz").status, 200);
-    go_on = true;
+    while (ask(operate.handler(), "readyz").body["status"] != "stopping") std::this_thread::yield();
+    EXPECT_EQ(store.running, 1);
+    store.slow = false;
     stopping.join();
     asking.join();
     EXPECT_EQ(ask(operate.handler(), "readyz").body["status"], "stopping");
-    EXPECT_EQ(after_stop, 1);
+}
+
+TEST(Operate, ACheckThatThrowsHasFailed) {
+    Metrics metrics;
+    testing::internal::CaptureStderr();
+    Operate operate("vault", metrics,
+                    {{"broken", []() -> Result<void> { throw std::runtime_error("no"); }}});
+    Told told = ask(operate.handler(), "healthz");
+    testing::internal::GetCapturedStderr();
+    EXPECT_EQ(told.status, 503);
+    EXPECT_EQ(told.body["failed"], Json::array({"broken"}));
 }
 
 TEST(Operate, ServesItsMetricsAndNothingElse) {
