@@ -9,8 +9,8 @@
 namespace vouchsafe::net {
 
 Operate::Operate(std::string service, const Metrics& metrics, std::vector<HealthCheck> alive,
-                 std::chrono::milliseconds keep)
-    : service_(std::move(service)), metrics_(metrics), keep_(keep) {
+                 HealthTiming timing)
+    : service_(std::move(service)), metrics_(metrics), timing_(timing) {
     replace(alive_, std::move(alive));
     for (const char* method : {"GET", "HEAD"}) {
         router_.add(method, "/healthz", [this](const Request&) { return healthy(); });
@@ -83,7 +83,7 @@ void Operate::refresh(Checked& checked, std::unique_lock<std::mutex>& lock) {
         if (!held) failed.push_back(check.name);
     }
     checked.failed = std::move(failed);
-    checked.until = std::chrono::steady_clock::now() + keep_;
+    checked.until = std::chrono::steady_clock::now() + timing_.keep;
     checked.running = false;
     checked.done.notify_all();
 }
@@ -93,7 +93,8 @@ Response Operate::judge(Checked& checked, std::unique_lock<std::mutex>& lock) {
     std::vector<std::string> names;
     for (const HealthCheck& check : checked.checks) names.push_back(check.name);
     std::vector<std::string> failed = checked.failed;
-    bool slow = checked.running && std::chrono::steady_clock::now() - checked.since > kSlowCheck &&
+    bool slow = checked.running &&
+                std::chrono::steady_clock::now() - checked.since > timing_.slow &&
                 std::count(failed.begin(), failed.end(), checked.current) == 0;
     if (slow) failed.push_back(checked.current);
     return answer(failed.empty() ? "ok" : "failed", names, failed);

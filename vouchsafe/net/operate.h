@@ -24,6 +24,12 @@ struct HealthCheck {
     std::function<Result<void>()> run;
 };
 
+// HealthTiming: how long what a check found holds, and after how long one that runs has failed.
+struct HealthTiming {
+    std::chrono::milliseconds keep{2000};
+    std::chrono::milliseconds slow{2000};
+};
+
 // Operate is thread-safe.
 //
 //   GET /healthz  200, or 503 if one of the checks `alive` fails: restart the process
@@ -33,17 +39,15 @@ struct HealthCheck {
 //
 // The first two answer {"service","status","checks","failed"}: the status is "ok", "failed",
 // "starting" or "stopping"; the others name what was checked and what failed. HEAD works too. What
-// checks found holds for `keep`, so that whoever asks cannot keep the service busy. Who asks while
-// they run does not wait: what they found last holds, but for a check that has been running for
-// longer than kSlowCheck, which then counts as failed. A check that begins to fail, or holds again,
-// is logged.
+// checks found holds for HealthTiming::keep, so that whoever asks cannot keep the service busy. Who
+// asks while they run does not wait: what they found last holds, but for a check that has been
+// running for longer than HealthTiming::slow, which then counts as failed. A check that begins to
+// fail, or holds again, is logged.
 class Operate {
   public:
-    static constexpr std::chrono::milliseconds kSlowCheck{2000};
-
     // Borrows `metrics`. Runs `alive` once.
     Operate(std::string service, const Metrics& metrics, std::vector<HealthCheck> alive,
-            std::chrono::milliseconds keep = std::chrono::seconds(2));
+            HealthTiming timing = {});
 
     // handler borrows this.
     Handler handler();
@@ -81,7 +85,7 @@ class Operate {
 
     const std::string service_;
     const Metrics& metrics_;
-    const std::chrono::milliseconds keep_;
+    const HealthTiming timing_;
     std::atomic<State> state_ = State::starting;
     Checked alive_;
     Checked ready_;

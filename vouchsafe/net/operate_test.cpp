@@ -13,6 +13,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr HealthTiming kNoKeeping{milliseconds(0), milliseconds(100)};
+
 struct Told {
     int status = 0;
     Json body;
@@ -38,7 +40,7 @@ HealthCheck check_that(std::string name, const bool& holds, int* runs = nullptr)
 TEST(Operate, IsAliveAsLongAsItsChecksHold) {
     Metrics metrics;
     bool store = true;
-    Operate operate("vault", metrics, {check_that("store", store)}, milliseconds(0));
+    Operate operate("vault", metrics, {check_that("store", store)}, kNoKeeping);
     Told told = ask(operate.handler(), "healthz");
     EXPECT_EQ(told.status, 200);
     EXPECT_EQ(told.body, Json({{"service", "vault"},
@@ -66,7 +68,7 @@ TEST(Operate, IsReadyOnlyWhileTheServiceAcceptsAndItsChecksHold) {
     Metrics metrics;
     bool key = true;
     bool policies = true;
-    Operate operate("attestation", metrics, {}, milliseconds(0));
+    Operate operate("attestation", metrics, {}, kNoKeeping);
     Told told = ask(operate.handler(), "readyz");
     EXPECT_EQ(told.status, 503);
     EXPECT_EQ(told.body["status"], "starting");
@@ -100,7 +102,8 @@ TEST(Operate, WhoeverAsksOftenGetsWhatWasFoundALittleAgo) {
     Metrics metrics;
     bool store = true;
     int runs = 0;
-    Operate operate("vault", metrics, {check_that("store", store, &runs)}, std::chrono::hours(1));
+    Operate operate("vault", metrics, {check_that("store", store, &runs)},
+                    {.keep = std::chrono::hours(1)});
     for (int i = 0; i < 50; ++i) EXPECT_EQ(ask(operate.handler(), "healthz").status, 200);
     EXPECT_EQ(runs, 1);
 }
@@ -123,7 +126,7 @@ struct SlowCheck {
 TEST(Operate, NobodyWaitsForACheckThatAnotherRuns) {
     Metrics metrics;
     SlowCheck store;
-    Operate operate("vault", metrics, {store.check()}, milliseconds(0));
+    Operate operate("vault", metrics, {store.check()}, kNoKeeping);
     operate.accept({store.check()});
     store.slow = true;
     std::thread first([&] { EXPECT_EQ(ask(operate.handler(), "readyz").status, 200); });
@@ -132,7 +135,7 @@ TEST(Operate, NobodyWaitsForACheckThatAnotherRuns) {
     for (const char* path : {"readyz", "healthz"}) {
         EXPECT_EQ(ask(operate.handler(), path).status, 200) << path;  // as found last
     }
-    std::this_thread::sleep_for(Operate::kSlowCheck + milliseconds(50));
+    std::this_thread::sleep_for(kNoKeeping.slow + milliseconds(20));
     for (const char* path : {"readyz", "healthz"}) {
         Told told = ask(operate.handler(), path);
         EXPECT_EQ(told.status, 503) << path;
@@ -147,7 +150,7 @@ TEST(Operate, NobodyWaitsForACheckThatAnotherRuns) {
 TEST(Operate, StoppingWaitsForARunningCheckAndIsSaidMeanwhile) {
     Metrics metrics;
     SlowCheck store;
-    Operate operate("vault", metrics, {}, milliseconds(0));
+    Operate operate("vault", metrics, {}, kNoKeeping);
     operate.accept({store.check()});
     store.slow = true;
     std::thread asking(
