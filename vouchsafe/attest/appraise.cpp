@@ -84,7 +84,11 @@ Result<evidence::VerifiedTdQuote> verify_quote(ByteView quote, const evidence::T
         auto platform = tdx_platform_of(quote, terms.anchors, of_search);
         if (platform) held = terms.collateral->tdx(platform->fmspc, platform->ca);
     }
-    if (held.refused) return fail(*held.refused);
+    if (held.refused) {
+        const Check* reason = held.refused->reason();
+        if (reason == nullptr) return fail(*held.refused);
+        return checks.refuse(reason->code, reason->field, reason->expected, reason->found);
+    }
     if (held.collateral == nullptr) {
         return evidence::verify_tdx(quote, {}, terms.anchors, rules, terms.now, checks);
     }

@@ -4,6 +4,7 @@
 #include "vouchsafe/attest/collateral/test_pieces.h"
 #include "vouchsafe/attest/policy/signed_document.h"
 #include "vouchsafe/attest/test_service.h"
+#include "vouchsafe/evidence/tdx/test_machine.h"
 
 namespace vouchsafe::attest {
 namespace {
@@ -112,6 +113,48 @@ TEST(AttestTdxVm, RefusesWhatDoesNotHoldWhateverThePolicy) {
                   request["quote"] = encode_base64url(quote);
               }),
               "TDX-SIGNATURE");
+}
+
+// RevokedOffice holds a root list that takes back who issued the machine's PCK, and the list of
+// that issuer as well: either both from the beginning, or the root's as a fetch brings it.
+struct RevokedOffice : Running {
+    evidence::testing::TdxMachine machine;
+    FakeVendor vendor;
+
+    explicit RevokedOffice(bool fetched) {
+        machine.revoked_by_root = {evidence::testing::TdxMachine::kIssuerSerial};
+        anchors = {};
+        anchors.intel = machine.root();
+        clock.set(march_2026());
+        CollateralPiece root{CollateralName::root_crl(), *machine.collateral().root_crl};
+        CollateralPiece pck{CollateralName::pck_crl(PckCa::platform), *machine.collateral().pck_crl,
+                            machine.issuer().pem() + machine.root().pem()};
+        PieceTerms terms{anchors, nullptr, march_2026()};
+        Path folder = dir.path() / "revoking";
+        auto keep = [&](const CollateralPiece& piece) {
+            Checks checks;
+            VerifiedPiece verified = MUST(verify_piece(piece, terms, checks));
+            MUST(CollateralPack(folder).keep({&verified, 1}, terms, Replace::anything));
+        };
+        keep(pck);
+        CollateralConfig config;
+        if (fetched) config.pcs_url = kIntelPcs;
+        fetched ? vendor.serve_piece(root, config) : keep(root);
+        collateral = MUST(CollateralStore::create(config, CollateralPack(folder), anchors, clock,
+                                                  vendor.fetch()));
+        service = MUST(create());
+    }
+};
+
+TEST(AttestTdxVm, NeverOverlooksThatTheRootTookTheIssuerBack) {
+    for (bool fetched : {false, true}) {
+        RevokedOffice office(fetched);
+        Json request = {{"quote", encode_base64url(office.machine.quote())},
+                        {"draftPolicyForAttestation", kPermitAll}};
+        EXPECT_EQ(refused_code(office, office.send("POST", "/attest/TdxVm", dump_json(request))),
+                  "TDX-REVOKED")
+            << fetched;
+    }
 }
 
 // --- revocation of SEV-SNP machines
