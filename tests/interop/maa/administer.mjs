@@ -1,11 +1,14 @@
 // Reads and changes attestation policies and their signers with Azure's own client, its validation of
 // tokens on, and verifies what the service signed with another library. The lab's names lead to this
 // computer, as a hosts file would have it. Prints what it saw as JSON.
+import { webcrypto } from "node:crypto";
 import dns from "node:dns";
 import fs from "node:fs";
 import https from "node:https";
 import { AttestationAdministrationClient, AttestationClient } from "@azure/attestation";
 import * as jose from "jose";
+
+globalThis.crypto ??= webcrypto; // the client counts on Node 20; Debian 12 has 18
 
 const [tenant, clientId, secretFile, keyFile, certFile, otherKeyFile, otherCertFile] = process.argv.slice(2);
 const site = JSON.parse(fs.readFileSync(process.env.VOUCHSAFE_SITE));

@@ -9,7 +9,7 @@ namespace vouchsafe::attest {
 
 namespace {
 
-constexpr std::string_view kSchema = "vouchsafe/collateral/1";
+constexpr std::string_view kPackSchema = "vouchsafe/collateral/1";
 constexpr size_t kMaxSource = 2048;
 
 Result<void> expect_members(const Json& object, std::initializer_list<std::string_view> known) {
@@ -69,7 +69,7 @@ Result<std::optional<crypto::Crl>> newest_root_crl(const std::vector<CollateralP
 }  // namespace
 
 std::string encode_pack_file(const std::vector<CollateralPiece>& pieces, Time made) {
-    Json json{{"schema", kSchema}, {"made", format_rfc3339(made)}, {"pieces", Json::array()}};
+    Json json{{"schema", kPackSchema}, {"made", format_rfc3339(made)}, {"pieces", Json::array()}};
     for (const CollateralPiece& piece : pieces) json["pieces"].push_back(encode_piece(piece));
     return dump_json_pretty(json) + "\n";
 }
@@ -78,8 +78,8 @@ Result<std::vector<CollateralPiece>> parse_pack_file(std::string_view text) {
     Json json = TRY(parse_json_object(text, {.max_bytes = kMaxPackFile}));
     TRY(expect_members(json, {"schema", "made", "pieces"}));
     std::string schema = TRY(json_string(json, "schema"));
-    if (schema != kSchema) {
-        return fail(Code::invalid, "the schema is {}, not {}", show_json(schema), kSchema);
+    if (schema != kPackSchema) {
+        return fail(Code::invalid, "the schema is {}, not {}", show_json(schema), kPackSchema);
     }
     TRY(parse_rfc3339(TRY(json_string(json, "made"))));
     const Json* pieces = TRY(json_array(json, "pieces"));
@@ -99,7 +99,7 @@ Result<std::vector<KeptPiece>> import_pack_file(const CollateralPack& pack, std:
                                                 const evidence::TrustAnchors& anchors,
                                                 Replace replace, Time now, Checks& checks) {
     auto parsed = parse_pack_file(text);
-    TRY(checks.require(parsed.has_value(), "COLLATERAL-FORM", "pack", std::string(kSchema),
+    TRY(checks.require(parsed.has_value(), "COLLATERAL-FORM", "pack", std::string(kPackSchema),
                        parsed ? fmt::format("{} pieces", parsed->size()) : parsed.error().message));
     std::vector<CollateralPiece> pieces = TRY(std::move(parsed));
     auto root_crl = TRY(

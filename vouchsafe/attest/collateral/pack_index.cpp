@@ -10,7 +10,7 @@ namespace vouchsafe::attest {
 
 namespace {
 
-constexpr std::string_view kSchema = "vouchsafe/collateral-folder/1";
+constexpr std::string_view kIndexSchema = "vouchsafe/collateral-folder/1";
 constexpr size_t kMaxRecords = 4096;
 constexpr std::string_view kIssuer = "issuer-", kPem = ".pem";
 constexpr size_t kIssuerDigits = 16;
@@ -44,7 +44,7 @@ Json encode_record(const PackRecord& record) {
 
 Result<PackIndex> parse_index(std::string_view text) {
     Json json = TRY(parse_json_object(text));
-    if (TRY(json_string(json, "schema")) != kSchema) return fail(Code::invalid, "another schema");
+    if (TRY(json_string(json, "schema")) != kIndexSchema) return fail(Code::invalid, "another schema");
     const Json* pieces = TRY(json_array(json, "pieces"));
     if (pieces->size() > kMaxRecords) return fail(Code::invalid, "too many pieces");
     PackIndex out;
@@ -76,7 +76,7 @@ Result<PackIndex> PackIndex::load(const Path& folder) {
 }
 
 Result<void> PackIndex::store(const Path& folder) const {
-    Json json{{"schema", kSchema}, {"pieces", Json::array()}};
+    Json json{{"schema", kIndexSchema}, {"pieces", Json::array()}};
     for (const PackRecord& record : records) json["pieces"].push_back(encode_record(record));
     return write_file(index_path(folder), as_bytes(dump_json_pretty(json) + "\n"), Overwrite::yes);
 }
