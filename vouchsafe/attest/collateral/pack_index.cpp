@@ -44,7 +44,8 @@ Json encode_record(const PackRecord& record) {
 
 Result<PackIndex> parse_index(std::string_view text) {
     Json json = TRY(parse_json_object(text));
-    if (TRY(json_string(json, "schema")) != kIndexSchema) return fail(Code::invalid, "another schema");
+    if (TRY(json_string(json, "schema")) != kIndexSchema)
+        return fail(Code::invalid, "another schema");
     const Json* pieces = TRY(json_array(json, "pieces"));
     if (pieces->size() > kMaxRecords) return fail(Code::invalid, "too many pieces");
     PackIndex out;
