@@ -144,7 +144,7 @@ Command add_command(Command group, Context& context, const char* name, const cha
     return made;
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kAdminExamples = R"(Examples:
   vouchsafe admin create-vault my-vault
   vouchsafe admin create-app alice --secret-out alice.secret
   vouchsafe admin assign-role "Key Vault Crypto Officer" alice --vault my-vault
@@ -157,7 +157,7 @@ constexpr const char* kExamples = R"(Examples:
 
 void add_admin(Command app, Context& context) {
     Command group = app.add("admin", "set up a lab's vaults, applications and roles");
-    group.examples(kExamples);
+    group.examples(kAdminExamples);
     auto command = std::make_shared<AdminCommand>();
     Command vault =
         add_command(group, context, "create-vault", "make a vault", command, create_vault);

@@ -54,7 +54,7 @@ Result<int> run_attest(const Context& context, const AttestCommand& command) {
     return 0;
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kAttestExamples = R"(Examples:
   vouchsafe attest --url https://sharedweu.weu.attest.azure.net       prints the token
   vouchsafe attest --claims                                            what it says (unverified)
   vouchsafe attest --out token.jwt
@@ -66,7 +66,7 @@ Needs the right to use the TPM (root, or the group tss).)";
 void add_attest(Command app, Context& context) {
     auto command = std::make_shared<AttestCommand>();
     Command attest = app.add("attest", "prove what this machine is, get a token for it");
-    attest.examples(kExamples);
+    attest.examples(kAttestExamples);
     attest.option("--url", command->url, "attestation service", "URL")
         .from_environment("ATTEST_URL");
     attest.option("--nonce", command->nonce, "text that comes back in the token", "TEXT");

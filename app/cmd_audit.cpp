@@ -101,7 +101,7 @@ Result<int> run_verify(const Context& context, const AuditCommand& command) {
     return 0;
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kAuditExamples = R"(Examples:
   vouchsafe audit show                                    every act of the lab's vault
   vouchsafe audit show --service attestation REQUEST-ID   why a request was refused, check by check
   vouchsafe audit verify                                  recompute the Merkle tree)";
@@ -117,7 +117,7 @@ void add_common(Command made, AuditCommand& command) {
 
 void add_audit(Command app, Context& context) {
     Command group = app.add("audit", "what a service did and refused, and why");
-    group.examples(kExamples);
+    group.examples(kAuditExamples);
     auto command = std::make_shared<AuditCommand>();
     Command show_app = group.add("show", "the log, or one request with all its checks");
     add_common(show_app, *command);

@@ -295,7 +295,7 @@ Result<int> run_fetch(const Context& context, const CollateralCommand& command) 
     return fetching.finish();
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kCollateralExamples = R"(Examples:
   vouchsafe collateral fetch --dir /var/lib/vouchsafe --quote quote.bin
   vouchsafe collateral fetch --dir /var/lib/vouchsafe --pcs-url https://pccs.example:8081 --only intel
   vouchsafe collateral show --dir /var/lib/vouchsafe
@@ -319,11 +319,11 @@ Command add_command(Command group, Context& context, const char* name, const cha
 
 void add_collateral(Command app, Context& context) {
     Command group = app.add("collateral", "revocation lists and Intel's TCB collateral");
-    group.examples(kExamples);
+    group.examples(kCollateralExamples);
     auto command = std::make_shared<CollateralCommand>();
     Command fetch = add_command(group, context, "fetch", "get it from the vendors or a cache",
                                 command, run_fetch);
-    fetch.examples(kExamples);
+    fetch.examples(kCollateralExamples);
     fetch.option("--kds-url", command->kds_url, "AMD's KDS, or what speaks like it", "URL");
     fetch.option("--pcs-url", command->pcs_url, "Intel's PCS, or a PCCS", "URL");
     fetch.option("--root-crl-url", command->root_crl_url,
@@ -337,15 +337,15 @@ void add_collateral(Command app, Context& context) {
     Command show = add_command(group, context, "show",
                                "what is there; exit code 1 if something ran out or is of no use",
                                command, run_show);
-    show.examples(kExamples);
+    show.examples(kCollateralExamples);
     Command exported = add_command(group, context, "export", "write a pack for another machine",
                                    command, run_export);
-    exported.examples(kExamples);
+    exported.examples(kCollateralExamples);
     exported.option("--out", command->file, "the pack", "FILE").required();
     exported.flag("--force", command->force, "replace the file");
     Command imported = add_command(group, context, "import",
                                    "take a pack in, if all of it verifies", command, run_import);
-    imported.examples(kExamples);
+    imported.examples(kCollateralExamples);
     imported.argument("PACK", command->file, "file written by export, or - for stdin");
     imported.flag("--force", command->force, "replace newer pieces by older ones too");
 }

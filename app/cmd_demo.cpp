@@ -102,7 +102,7 @@ Result<int> run_demo(const Context& context, const DemoCommand& command) {
     return 0;
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kDemoExamples = R"(Examples:
   vouchsafe demo
   vouchsafe demo --verbose --dir /tmp/lab      every check; keeps sealed files, machines and logs
   vouchsafe demo --json | jq .refusal.code
@@ -114,7 +114,7 @@ directory believes it.)";
 void add_demo(Command app, Context& context) {
     auto command = std::make_shared<DemoCommand>();
     Command demo = app.add("demo", "the whole first tutorial on this machine");
-    demo.examples(kExamples);
+    demo.examples(kDemoExamples);
     demo.option("--dir", command->dir,
                 "lab directory; keeps everything there (default: the user's data folder)", "DIR");
     demo.option("--data", command->data, "data set (default: data/diabetes.csv)", "FILE");

@@ -277,7 +277,7 @@ Result<int> run_inspect(const Context& context, const std::string& file) {
     return fail(Code::invalid, "{} is nothing that is known here", file);
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kInspectExamples = R"(Examples:
   vouchsafe inspect report.bin
   vouchsafe inspect token.jwt --json | jq .facts.payload
 Reads SEV-SNP and HCL reports, TD and SGX quotes, TPM quotes, public areas and register values, event logs of firmware,
@@ -288,7 +288,7 @@ trust domains and kernels (IMA), certificates, tokens and key sets, COSE stateme
 void add_inspect(Command app, Context& context) {
     auto file = std::make_shared<std::string>();
     Command inspect = app.add("inspect", "what a file of evidence is, and every field of it");
-    inspect.examples(kExamples);
+    inspect.examples(kInspectExamples);
     inspect.argument("FILE", *file, "any piece of evidence; '-' is stdin");
     inspect.run([&context, file] { return run_inspect(context, *file); });
 }

@@ -163,7 +163,7 @@ void add_files(Command command, KeyCommand& options, const char* in, const char*
     command.option("--alg", options.alg, "RSA-OAEP-256 or RSA1_5 (the tutorial's)", "NAME");
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kKeyExamples = R"(Examples:
   vouchsafe key create --key https://myvault.vault.azure.net/keys/KEK --policy release-policy.json
   vouchsafe key show --key https://myvault.vault.azure.net/keys/KeyEncryptionKey
   vouchsafe key release --key ... --attest-url https://sharedweu.weu.attest.azure.net
@@ -174,7 +174,7 @@ constexpr const char* kExamples = R"(Examples:
 
 void add_key(Command app, Context& context) {
     Command group = app.add("key", "use a vault's key: create, show, wrap, unwrap, release");
-    group.examples(kExamples);
+    group.examples(kKeyExamples);
     auto command = std::make_shared<KeyCommand>();
     Command create = add_command(group, context, "create", "make a key, or a new version of it",
                                  command, run_create);

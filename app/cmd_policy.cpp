@@ -144,7 +144,7 @@ Result<int> run_test(const Context& context, const PolicyCommand& command) {
     return show_explanation(context, rules, appraisal.claims);
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kPolicyExamples = R"(Examples:
   vouchsafe policy lint my.policy --type AzureGuest
   vouchsafe policy test my.policy --type AzureGuest --evidence evidence.json
   vouchsafe policy explain my.policy --claims token.jwt
@@ -171,7 +171,7 @@ Claims are taken at their word: nobody's signature is looked at.)";
 void add_policy(Command app, Context& context) {
     auto command = std::make_shared<PolicyCommand>();
     Command group = app.add("policy", "attestation policies: warn, try out, explain");
-    group.examples(kExamples);
+    group.examples(kPolicyExamples);
 
     Command lint = group.add("lint", "warn of what a policy hardly means");
     lint.examples(kLintExamples);

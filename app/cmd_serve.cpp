@@ -251,7 +251,7 @@ void add_tls(Command made, ServeCommand& command) {
     made.option("--tls-key", command.tls_key, "PEM private key", "FILE");
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kServeExamples = R"(Examples:
   vouchsafe serve attestation --dir /var/lib/vouchsafe --listen 0.0.0.0:443 \
       --issuer https://attest.example.org --tls-cert chain.pem --tls-key key.pem
   vouchsafe serve vault --dir ~/lab --listen 127.0.0.1:8443
@@ -262,7 +262,7 @@ believes the vendors' roots, and its vault refuses tokens about simulated machin
 
 void add_serve(Command app, Context& context) {
     Command group = app.add("serve", "run one service: attestation, vault, identity or imds");
-    group.examples(kExamples);
+    group.examples(kServeExamples);
     auto command = std::make_shared<ServeCommand>();
     Command attestation =
         add_command(group, context, "attestation", "appraise evidence and mint tokens", command,

@@ -55,7 +55,7 @@ Result<Verdict> verify_token(const Context& context, const VerifyTokenCommand& c
     return verdict_of(verified);
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kVerifyExamples = R"(Examples:
   vouchsafe verify token --token token.jwt --jwks certs.json --issuer https://sharedweu.weu.attest.azure.net
   vouchsafe verify token --token - --jwks certs.json --at 2026-07-01T00:00:00Z --json
 Exit codes: 0 valid, 1 refused, 2 usage or a file that cannot be read.)";
@@ -66,7 +66,7 @@ void add_verify(Command app, Context& context) {
     Command group = app.add("verify", "check what somebody presents, offline");
     auto command = std::make_shared<VerifyTokenCommand>();
     Command token = group.add("token", "an attestation token against its issuer's keys");
-    token.examples(kExamples);
+    token.examples(kVerifyExamples);
     token.option("--token", command->token, "the token; '-' is stdin", "FILE").required();
     token.option("--jwks", command->jwks, "the issuer's keys, as its /certs answers them", "FILE")
         .required();

@@ -51,7 +51,7 @@ Result<Verdict> verify_bundle(const Context& context, const BundleCommand& comma
         judgement.document["not_checked"].get<std::vector<std::string>>(), std::move(facts)};
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kVerifyBundleExamples = R"(Examples:
   vouchsafe verify snp --report report.bin --cert vcek.der --crl milan.crl --bundle verdict.json
   vouchsafe verify bundle verdict.json
   vouchsafe verify bundle verdict.json --at 2036-01-01T00:00:00Z    # would it hold then?
@@ -63,7 +63,7 @@ are yours is for you to say.)";
 void add_verify_bundle(Command verify, Context& context) {
     auto command = std::make_shared<BundleCommand>();
     Command made = verify.add("bundle", "a verdict in one file with all that it rests on");
-    made.examples(kExamples);
+    made.examples(kVerifyBundleExamples);
     made.argument("FILE", command->file, "what verify ... --bundle wrote; '-' is stdin");
     made.option("--at", command->options.at, "judge at this time, not at the recorded one",
                 "RFC3339");

@@ -76,7 +76,7 @@ Result<Verdict> verify_report(const Context& context, const HclCommand& command,
     return intel ? verify_intel(command, given, checks) : verify_amd(command, given, checks);
 }
 
-constexpr const char* kExamples =
+constexpr const char* kVerifyHclExamples =
     R"(Examples, in an Azure machine on AMD, and with the files of one on Intel:
   tpm2_nvread 0x01400001 -o hcl.bin
   curl -H Metadata:true http://169.254.169.254/metadata/THIM/amd/certification > thim.json
@@ -90,7 +90,7 @@ void add_verify_hcl(Command verify, Context& context) {
     auto hcl = std::make_shared<HclCommand>();
     Command made =
         verify.add("hcl", "Azure's HCL report: a hardware report and the keys bound to it");
-    made.examples(kExamples);
+    made.examples(kVerifyHclExamples);
     made.option("--report", hcl->report, "content of NV index 0x01400001", "FILE").required();
     made.option("--ak", hcl->ak, "attestation key that must be the one in the report", "FILE");
     made.option("--crl", hcl->crls, "revocation list of AMD or Intel (repeat)", "FILE");

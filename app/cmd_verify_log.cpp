@@ -67,7 +67,7 @@ Json claimed_facts(const EventLog& log, const std::optional<ImaList>& ima) {
 Result<Verdict> verify_log(const Context& context, const LogCommand& command, Checks& checks) {
     TRY(judged_at(context, command.options));  // no date decides here, but a wrong one is an error
     Unchecked unchecked =
-        TRY(read_unchecked("LOG-NOT-CHECKED", {kLogPcrs}, command.options.allow_unchecked));
+        TRY(read_unchecked("LOG-NOT-CHECKED", {kLogUnconfirmed}, command.options.allow_unchecked));
     std::vector<PcrBank> values = TRY(read_values(command.pcrs));
     Bytes bytes = TRY(read_evidence(command.log));
     TRY(check_log_present(bytes, values, checks));
@@ -78,7 +78,7 @@ Result<Verdict> verify_log(const Context& context, const LogCommand& command, Ch
     std::optional<ReplayedLog> replayed;
     if (!values.empty()) replayed = TRY(replay_log(log, values, banks, checks));
     if (!replayed || replayed->confirmed_pcrs().empty()) {
-        TRY(unchecked.leave_out(kLogPcrs, checks));
+        TRY(unchecked.leave_out(kLogUnconfirmed, checks));
         return Verdict{"event log, well formed and confirmed by nothing", unchecked.list(),
                        claimed_facts(log, ima)};
     }
@@ -89,26 +89,26 @@ Result<Verdict> verify_log(const Context& context, const LogCommand& command, Ch
     return Verdict{"event log: it gives these registers", {}, std::move(facts)};
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kVerifyLogExamples = R"(Examples:
   tpm2_pcrread > pcrs.txt; cd /sys/kernel/security
   vouchsafe verify event-log --log tpm0/binary_bios_measurements --pcrs pcrs.txt
   vouchsafe verify event-log --log tpm0/binary_bios_measurements --pcrs pcrs.txt \
       --ima ima/binary_runtime_measurements
 A log is a claim: only what the registers confirm is told. Without --pcrs nothing confirms it; with
---allow-unchecked pcrs its own replay is told, and nothing about the boot. The registers are taken at
-their word: verify tpm-quote says whether a TPM vouches for them.)";
+--allow-unchecked event-log its own replay is told, and nothing about the boot. The registers are
+taken at their word: verify tpm-quote says whether a TPM vouches for them.)";
 
 }  // namespace
 
 void add_verify_log(Command verify, Context& context) {
     auto command = std::make_shared<LogCommand>();
     Command made = verify.add("event-log", "a firmware's event log against register values");
-    made.examples(kExamples);
+    made.examples(kVerifyLogExamples);
     made.option("--log", command->log, "the log, as the kernel shows it", "FILE").required();
     made.option("--pcrs", command->pcrs, "the values: as tpm2_pcrread prints them, or bytes",
                 "FILE");
     made.option("--ima", command->ima, "the kernel's measurement list as well (PCR 10)", "FILE");
-    add_verify_options(made, command->options, "accept that this is not checked: pcrs");
+    add_verify_options(made, command->options, "accept that this is not checked: event-log");
     made.run([&context, command] {
         return run_verify(context, "event-log", command->options,
                           [&](Checks& checks) { return verify_log(context, *command, checks); });

@@ -102,7 +102,7 @@ Result<Verdict> verify_tpm_quote(const Context& context, const QuoteCommand& com
     return Verdict{"TPM quote by this key", unchecked.list(), std::move(facts)};
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kVerifyQuoteExamples = R"(Examples:
   tpm2_quote -c 0x81000003 -l sha256:0,1,2,3,4,5,6,7 -q 1234 -m quote.msg -s quote.sig
   tpm2_pcrread sha256 > pcrs.txt; tpm2_nvread 0x01C101D0 -o ak.der
   vouchsafe verify tpm-quote --attest quote.msg --signature quote.sig --ak ak.der --pcrs pcrs.txt --nonce 1234 \
@@ -118,7 +118,7 @@ TPM's own statements; whose it is, verify hcl can say.)";
 void add_verify_quote(Command verify, Context& context) {
     auto quote = std::make_shared<QuoteCommand>();
     Command made = verify.add("tpm-quote", "a TPM's quote against its key and register values");
-    made.examples(kExamples);
+    made.examples(kVerifyQuoteExamples);
     made.option("--attest", quote->attest, "what was signed (TPMS_ATTEST)", "FILE").required();
     made.option("--signature", quote->signature, "TPMT_SIGNATURE, or the bare RSA value", "FILE")
         .required();

@@ -48,7 +48,7 @@ Result<Verdict> verify_report(const Context& context, const SnpCommand& command,
                    facts_of(verified.report(), verified.product())};
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kVerifySnpExamples = R"(Examples:
   vouchsafe verify snp --report report.bin --cert vcek.der --crl milan.crl
   vouchsafe verify snp --report report.bin --cert vcek.pem --allow-unchecked revocation \
       --min-tcb bootloader=4,snp=24,microcode=219 --report-data 0102...
@@ -59,7 +59,7 @@ AMD's roots and intermediates are built in; a certificate from a file never beco
 void add_verify_snp(Command verify, Context& context) {
     auto snp = std::make_shared<SnpCommand>();
     Command made = verify.add("snp", "an AMD SEV-SNP attestation report");
-    made.examples(kExamples);
+    made.examples(kVerifySnpExamples);
     made.option("--report", snp->report, "the report, 1184 bytes", "FILE").required();
     add_snp_options(made, snp->snp);
     made.option("--crl", snp->crls, "AMD's revocation list (repeat)", "FILE");

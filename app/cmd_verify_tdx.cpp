@@ -55,7 +55,7 @@ Result<Verdict> verify_quote(const Context& context, const TdxCommand& command, 
         verified.not_checked(), std::move(facts)};
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kVerifyTdxExamples = R"(Examples:
   vouchsafe verify tdx --quote quote.bin --tcb-info tcb.json --qe-identity qe.json \
       --tcb-chain chain.pem --crl root.crl --crl pck.crl
   vouchsafe verify tdx --quote quote.bin \
@@ -69,7 +69,7 @@ TCB-Info-Issuer-Chain. Intel's root is built in.)";
 void add_verify_tdx(Command verify, Context& context) {
     auto command = std::make_shared<TdxCommand>();
     Command made = verify.add("tdx", "the quote of an Intel trust domain");
-    made.examples(kExamples);
+    made.examples(kVerifyTdxExamples);
     made.option("--quote", command->quote, "the quote, version 4 or 5", "FILE").required();
     add_tdx_options(made, command->tdx);
     made.option("--crl", command->crls, "revocation list: the root's, the PCK issuer's (repeat)",

@@ -174,7 +174,7 @@ Command add_command(Command group, Context& context, const char* name, const cha
     return made;
 }
 
-constexpr const char* kExamples = R"(Examples:
+constexpr const char* kVmExamples = R"(Examples:
   vouchsafe vm create alice
   vouchsafe vm exec alice -- vouchsafe attest --claims
   vouchsafe vm exec alice --read data.sealed -- vouchsafe train data.sealed --key ... --attest-url ...
@@ -185,7 +185,7 @@ shows the protocol; it protects nothing from the owner of this computer.)";
 
 void add_vm(Command app, Context& context) {
     Command group = app.add("vm", "local stand-ins for confidential VMs");
-    group.examples(kExamples);
+    group.examples(kVmExamples);
     auto command = std::make_shared<VmCommand>();
     Command create =
         add_command(group, context, "create", "make a machine", command, run_create, true);

@@ -2,8 +2,8 @@
 // standard base64, numbers.
 #include <cstdlib>
 
-#include "vouchsafe/attest/azure_guest_request.h"
-#include "vouchsafe/attest/snp_vm_request.h"
+#include "vouchsafe/attest/request/azure_guest_request.h"
+#include "vouchsafe/attest/request/snp_vm_request.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 

@@ -267,8 +267,8 @@ class BootLogs(unittest.TestCase):
     def test_a_log_without_registers_is_told_only_if_that_is_asked_for(self):
         log = ("event-log", "--log", self.BOOT / "eventlog.bin", *AT)
         self.refused("LOG-NOT-CHECKED", *log)
-        verdict = self.verdict(*log, "--allow-unchecked", "pcrs", code=0)
-        self.assertEqual((verdict["not_checked"], verdict["facts"]["confirmed_pcrs"]), (["pcrs"], []))
+        verdict = self.verdict(*log, "--allow-unchecked", "event-log", code=0)
+        self.assertEqual((verdict["not_checked"], verdict["facts"]["confirmed_pcrs"]), (["event-log"], []))
         registers = (self.BOOT / "pcrs.txt").read_text().lower().splitlines()
         self.assertIn(f"sha256 7 {verdict['facts']['replay']['sha256']['7']}", registers)
         self.assertNotIn("secure_boot", verdict["facts"])
@@ -297,7 +297,7 @@ class BootLogs(unittest.TestCase):
             untouched.write_bytes(bytes(24 * 32))
             self.refused("LOG-LOST", "event-log", "--log", empty, "--pcrs", boot / "pcrs.txt")
             self.refused("LOG-PRESENT", "event-log", "--log", empty, "--pcrs", untouched)
-            self.refused("LOG-PRESENT", "event-log", "--log", empty, "--allow-unchecked", "pcrs")
+            self.refused("LOG-PRESENT", "event-log", "--log", empty, "--allow-unchecked", "event-log")
 
     def test_the_kernels_list_is_confirmed_by_register_10(self):
         log = ("event-log", "--log", self.BOOT / "eventlog.bin", "--pcrs", self.BOOT / "pcrs.txt")

@@ -1,6 +1,8 @@
 #include "vouchsafe/attest/appraise.h"
 
-#include "vouchsafe/attest/claims.h"
+#include "vouchsafe/attest/claims/claims.h"
+#include "vouchsafe/attest/request/quote_request.h"
+#include "vouchsafe/attest/request/snp_vm_request.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/hash.h"
 
@@ -95,13 +97,23 @@ Result<evidence::VerifiedTdQuote> verify_quote(ByteView quote, const evidence::T
     return evidence::verify_tdx(quote, *held.collateral, rules, terms.now, checks);
 }
 
-// check_init_data: the launch fixed this data (azure-api C.2). `field` is where the hardware keeps
-// its digest: HOST_DATA (SHA-256) or MRCONFIGID (SHA-384, our decision).
-Result<void> check_init_data(const BoundData& init, ByteView field, crypto::HashAlg hash,
-                             Checks& checks) {
-    Bytes digest = crypto::hash(hash, init.data);
-    return checks.require(equal(digest, field), "ATTEST-INIT-DATA", "initTimeData",
-                          encode_hex(field), encode_hex(digest));
+// LaunchField is where the launch keeps the digest of data that came with it (azure-api C.2):
+// HOST_DATA (SHA-256) or MRCONFIGID (SHA-384, our decision).
+struct LaunchField {
+    ByteView value;
+    crypto::HashAlg hash;
+};
+
+Result<void> check_bound(const BoundMembers& bound, const std::array<uint8_t, 64>& report_data,
+                         const LaunchField& launch, Checks& checks) {
+    if (bound.runtime_data) {
+        TRY(evidence::check_runtime_binding(report_data, bound.runtime_data->data,
+                                            crypto::HashAlg::sha256, checks));
+    }
+    if (!bound.init_data) return {};
+    Bytes digest = crypto::hash(launch.hash, bound.init_data->data);
+    return checks.require(equal(digest, launch.value), "ATTEST-INIT-DATA", "initTimeData",
+                          encode_hex(launch.value), encode_hex(digest));
 }
 
 // check_paravisor: the AK in the runtime data is only as good as the paravisor that wrote it there;
@@ -148,38 +160,28 @@ Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Che
     auto endorsements = TRY(evidence::SnpEndorsements::parse(request.chain, checks));
     SnpLists lists = snp_lists(endorsements.leaf, terms);
     endorsements.crls = lists.crls;
-    evidence::SnpRules rules = snp_rules(terms, request.draft_policy);
+    evidence::SnpRules rules = snp_rules(terms, request.bound.draft_policy);
     evidence::VerifiedSnpReport report = TRY(evidence::verify_snp(
         request.report, endorsements, terms.anchors, rules, terms.now, checks));
     auto not_checked = TRY(require_all_lists(report, lists, rules, checks));
-    if (request.runtime_data) {
-        TRY(evidence::check_runtime_binding(report.report().report_data, request.runtime_data->data,
-                                            crypto::HashAlg::sha256, checks));
-    }
-    if (request.init_data) {
-        TRY(check_init_data(*request.init_data, report.report().host_data, crypto::HashAlg::sha256,
-                            checks));
-    }
-    return Appraisal{snp_vm_claims(request, report, config, std::move(not_checked)), "",
-                     std::nullopt, request.draft_policy};
+    const evidence::SnpReport& fields = report.report();
+    TRY(check_bound(request.bound, fields.report_data, {fields.host_data, crypto::HashAlg::sha256},
+                    checks));
+    return Appraisal{snp_vm_claims(request.bound, report, config, std::move(not_checked)), "",
+                     std::nullopt, request.bound.draft_policy};
 }
 
 Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Checks& checks) {
     const Config& config = terms.config;
-    TdxVmRequest request =
-        TRY(require_readable(TdxVmRequest::parse(body, config.max_body), checks));
-    auto quote =
-        TRY(verify_quote(request.quote, tdx_rules(terms, request.draft_policy), terms, checks));
+    QuoteRequest request =
+        TRY(require_readable(QuoteRequest::parse(body, config.max_body), checks));
+    auto quote = TRY(
+        verify_quote(request.quote, tdx_rules(terms, request.bound.draft_policy), terms, checks));
     const evidence::TdReport& report = quote.report();
-    if (request.runtime_data) {
-        TRY(evidence::check_runtime_binding(report.report_data, request.runtime_data->data,
-                                            crypto::HashAlg::sha256, checks));
-    }
-    if (request.init_data) {
-        TRY(check_init_data(*request.init_data, report.mrconfigid, crypto::HashAlg::sha384,
-                            checks));
-    }
-    return Appraisal{tdx_vm_claims(request, quote), "", std::nullopt, request.draft_policy};
+    TRY(check_bound(request.bound, report.report_data, {report.mrconfigid, crypto::HashAlg::sha384},
+                    checks));
+    return Appraisal{tdx_vm_claims(request.bound, quote), "", std::nullopt,
+                     request.bound.draft_policy};
 }
 
 }  // namespace vouchsafe::attest

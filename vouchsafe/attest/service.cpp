@@ -1,6 +1,6 @@
 #include "vouchsafe/attest/service.h"
 
-#include "vouchsafe/attest/claims.h"
+#include "vouchsafe/attest/claims/claims.h"
 #include "vouchsafe/attest/default_policy.h"
 #include "vouchsafe/attest/envelope.h"
 #include "vouchsafe/attest/policy/judge.h"

@@ -522,8 +522,8 @@ constexpr CheckInfo kCatalog[] = {
     {"LOG-NOT-CHECKED", Code::bad_evidence,
      "Register values are at hand to compare the log with, or the rules allow to go without.",
      "own rule: what was not checked is not taken for good",
-     "Give the registers' values (tpm2_pcrread), best those of a verified quote, or name pcrs as "
-     "allowed to be unchecked: then nothing in the log is confirmed."},
+     "Give the registers' values (tpm2_pcrread), best those of a verified quote, or name "
+     "event-log as allowed to be unchecked: then nothing in the log is confirmed."},
     {"BOOT-SECURE-BOOT", Code::bad_evidence,
      "Secure Boot was on: the first event of PCR 7 is the variable SecureBoot with value 1.",
      "PFP, PCR 7 - Secure Boot Policy; UEFI 2.10, Secure Boot",

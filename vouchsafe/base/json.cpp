@@ -171,6 +171,11 @@ const Json* find_member(const Json& object, std::string_view name) {
     return found == object.end() ? nullptr : &*found;
 }
 
+std::string text_or_empty(const Json& object, std::string_view name) {
+    const Json* value = find_member(object, name);
+    return value != nullptr && value->is_string() ? value->get<std::string>() : "";
+}
+
 const Json* find_member_ignore_case(const Json& object, std::string_view name) {
     if (const Json* exact = find_member(object, name)) return exact;
     if (!object.is_object()) return nullptr;

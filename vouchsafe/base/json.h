@@ -53,6 +53,8 @@ Result<std::optional<bool>> json_optional_bool(const Json& object, std::string_v
 
 // find_member returns the member or nullptr; nullptr too if `object` is no object.
 const Json* find_member(const Json& object, std::string_view name);
+// text_or_empty returns the member if it is there and a text, else "".
+std::string text_or_empty(const Json& object, std::string_view name);
 // find_member_ignore_case is for wire formats whose clients disagree about capitals.
 const Json* find_member_ignore_case(const Json& object, std::string_view name);
 

@@ -27,6 +27,18 @@ const CodeInfo& code_info(Code code) {
     return kTable.at(static_cast<size_t>(code));
 }
 
+Error::Error() noexcept = default;
+Error::Error(Code kind, std::string sentence, std::vector<Check> made, std::string request)
+    : code(kind),
+      message(std::move(sentence)),
+      checks(std::move(made)),
+      request_id(std::move(request)) {}
+Error::Error(const Error& other) = default;
+Error::Error(Error&& other) noexcept = default;
+Error& Error::operator=(const Error& other) = default;
+Error& Error::operator=(Error&& other) noexcept = default;
+Error::~Error() = default;
+
 namespace detail {
 void die(const char* expression, const char* file, int line, const Error& error) {
     std::fprintf(stderr, "%s:%d: this must not fail: %s: %s\n", file, line, expression,

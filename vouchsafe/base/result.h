@@ -47,11 +47,20 @@ const CodeInfo& code_info(Code code);
 // Error is a failure: a kind, one sentence for a person, and if a verifier said no the checks made
 // up to and including the failed one, which is the last. Never contains secrets.
 struct Error {
+    // Not inline: every call that can fail would otherwise carry copies of all of these.
+    Error() noexcept;
+    Error(Code kind, std::string sentence, std::vector<Check> made = {}, std::string request = {});
+    Error(const Error& other);
+    Error(Error&& other) noexcept;
+    Error& operator=(const Error& other);
+    Error& operator=(Error&& other) noexcept;
+    ~Error();
+
     Code code = Code::internal;
     std::string message;
     std::vector<Check> checks;
     // request_id names the request that another service refused: its owner finds the checks there.
-    std::string request_id = {};
+    std::string request_id;
 
     // reason returns the check that failed, or nullptr if this is not a verifier's refusal.
     const Check* reason() const {

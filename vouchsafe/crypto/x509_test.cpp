@@ -11,8 +11,8 @@
 namespace vouchsafe::crypto {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 const Path kCertificates = Path(VS_SOURCE_DIR) / "tests/vectors/certs";
 const std::string kAmd = "1.3.6.1.4.1.3704.1";  // AMD 57230, table 8

@@ -65,11 +65,6 @@ bool may_verify(const Json& jwk) {
     return ops->is_array() && std::find(ops->begin(), ops->end(), "verify") != ops->end();
 }
 
-std::string text_or_empty(const Json& jwk, std::string_view name) {
-    const Json* value = find_member(jwk, name);
-    return value != nullptr && value->is_string() ? value->get<std::string>() : "";
-}
-
 }  // namespace
 
 Result<crypto::PublicKey> parse_jwk(const Json& jwk) {

@@ -14,11 +14,6 @@ constexpr std::string_view kAttestationType = "x-ms-attestation-type";
 constexpr std::string_view kComplianceStatus = "x-ms-compliance-status";
 constexpr std::string_view kTees[] = {"sevsnpvm", "tdxvm", "sgx"};
 
-std::string text_or_empty(const Json& claims, std::string_view name) {
-    const Json* value = find_member(claims, name);
-    return value != nullptr && value->is_string() ? value->get<std::string>() : "";
-}
-
 // The service's answers about policies (azure-api C.5): PolicyResult, PolicyCertificatesResult and
 // what changes them.
 bool is_about_policy(const Json& claims) {

@@ -128,7 +128,7 @@ class ReplayedLog {
 Result<void> check_log_present(ByteView log, std::span<const PcrBank> values, Checks& checks);
 
 // The name of what is not checked without register values (unchecked.h; LOG-NOT-CHECKED).
-inline constexpr const char* kLogPcrs = "pcrs";
+inline constexpr const char* kLogUnconfirmed = "event-log";
 
 // verify_event_log compares the replay with `values` (one bank). PCRs 0 to 7 are the firmware's and
 // must equal the replay, also where the log has nothing for them; a higher register is compared if

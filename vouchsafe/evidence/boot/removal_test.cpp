@@ -40,7 +40,7 @@ RemovalTable log_rows() {
     };
     auto unconfirmed = [] {
         Checks checks;
-        return outcome(Unchecked("LOG-NOT-CHECKED", {}).leave_out(kLogPcrs, checks));
+        return outcome(Unchecked("LOG-NOT-CHECKED", {}).leave_out(kLogUnconfirmed, checks));
     };
     auto secure_boot_off = [] {
         Checks checks;

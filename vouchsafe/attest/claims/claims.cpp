@@ -1,8 +1,8 @@
-#include "vouchsafe/attest/claims.h"
+#include "vouchsafe/attest/claims/claims.h"
 
 #include <algorithm>
 
-#include "vouchsafe/attest/secure_boot_keys.h"
+#include "vouchsafe/attest/claims/secure_boot_keys.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/random.h"
@@ -92,15 +92,14 @@ void add_td_report_claims(Json& claims, const evidence::TdReport& report) {
 }
 
 // add_bound_claims adds what the evidence carries a digest of, and the nonce.
-template <typename Request>
-void add_bound_claims(Json& claims, const Request& request) {
-    if (request.runtime_data && request.runtime_data->json) {
-        claims["x-ms-runtime"] = *request.runtime_data->json;
+void add_bound_claims(Json& claims, const BoundMembers& bound) {
+    if (bound.runtime_data && bound.runtime_data->json) {
+        claims["x-ms-runtime"] = *bound.runtime_data->json;
     }
-    if (request.init_data && request.init_data->json) {
-        claims["x-ms-inittime"] = *request.init_data->json;
+    if (bound.init_data && bound.init_data->json) {
+        claims["x-ms-inittime"] = *bound.init_data->json;
     }
-    if (request.nonce) claims["nonce"] = *request.nonce;
+    if (bound.nonce) claims["nonce"] = *bound.nonce;
 }
 
 // add_not_checked: one word for rules to look at, and the list of what was left out.
@@ -161,17 +160,17 @@ Json azure_guest_claims(const AzureGuestRequest& request, const evidence::Verifi
     return claims;
 }
 
-Json snp_vm_claims(const SnpVmRequest& request, const evidence::VerifiedSnpReport& report,
+Json snp_vm_claims(const BoundMembers& bound, const evidence::VerifiedSnpReport& report,
                    const Config& config, const std::vector<std::string>& not_checked) {
     Json claims = Json::object();
     add_snp_claims(claims, report, config);
-    add_bound_claims(claims, request);
+    add_bound_claims(claims, bound);
     claims["x-vouchsafe-trust-tier"] = evidence::tier_name(report.tier());
     add_not_checked(claims, not_checked);
     return claims;
 }
 
-Json tdx_vm_claims(const TdxVmRequest& request, const evidence::VerifiedTdQuote& quote) {
+Json tdx_vm_claims(const BoundMembers& bound, const evidence::VerifiedTdQuote& quote) {
     Json claims = {{"x-ms-attestation-type", "tdxvm"},
                    {"eat_profile", "https://aka.ms/maa-eat-profile-tdxvm"},
                    {"intuse", "generic"}};
@@ -181,7 +180,7 @@ Json tdx_vm_claims(const TdxVmRequest& request, const evidence::VerifiedTdQuote&
         claims["x-vouchsafe-tdx-advisories"] = quote.tcb()->advisories;
         claims["x-vouchsafe-tdx-evaluation"] = quote.tcb()->evaluation;
     }
-    add_bound_claims(claims, request);
+    add_bound_claims(claims, bound);
     claims["x-vouchsafe-trust-tier"] = evidence::tier_name(quote.tier());
     add_not_checked(claims, quote.not_checked());
     return claims;

@@ -1,4 +1,4 @@
-#include "vouchsafe/attest/secure_boot_keys.h"
+#include "vouchsafe/attest/claims/secure_boot_keys.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "vouchsafe/attest/azure_guest_request.h"
+#include "vouchsafe/attest/request/azure_guest_request.h"
 
 #include <gtest/gtest.h>
 

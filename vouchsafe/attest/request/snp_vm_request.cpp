@@ -1,7 +1,7 @@
-#include "vouchsafe/attest/snp_vm_request.h"
+#include "vouchsafe/attest/request/snp_vm_request.h"
 
-#include "vouchsafe/attest/azure_guest_request.h"
-#include "vouchsafe/attest/json_fields.h"
+#include "vouchsafe/attest/request/azure_guest_request.h"
+#include "vouchsafe/attest/request/json_fields.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 
@@ -16,10 +16,7 @@ Result<SnpVmRequest> SnpVmRequest::parse(std::string_view body, size_t max_size)
     SnpVmRequest out;
     out.report = std::move(proof.report);
     out.chain = std::move(proof.chain);
-    out.runtime_data = TRY(parse_bound_data(request, "runtimeData"));
-    out.init_data = TRY(parse_bound_data(request, "initTimeData"));
-    out.nonce = TRY(parse_nonce(request));
-    out.draft_policy = TRY(parse_draft_policy(request));
+    out.bound = TRY(BoundMembers::parse(request));
     return out;
 }
 

@@ -1,6 +1,6 @@
-#include "vouchsafe/attest/azure_guest_request.h"
+#include "vouchsafe/attest/request/azure_guest_request.h"
 
-#include "vouchsafe/attest/json_fields.h"
+#include "vouchsafe/attest/request/json_fields.h"
 #include "vouchsafe/base/json.h"
 
 namespace vouchsafe::attest {

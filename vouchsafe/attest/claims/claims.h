@@ -13,10 +13,9 @@
 
 #include <vector>
 
-#include "vouchsafe/attest/azure_guest_request.h"
 #include "vouchsafe/attest/config.h"
-#include "vouchsafe/attest/snp_vm_request.h"
-#include "vouchsafe/attest/tdx_vm_request.h"
+#include "vouchsafe/attest/request/azure_guest_request.h"
+#include "vouchsafe/attest/request/bound_data.h"
 #include "vouchsafe/base/json_fwd.h"
 #include "vouchsafe/evidence/tdx/verify.h"
 
@@ -27,11 +26,11 @@ namespace vouchsafe::attest {
 Json azure_guest_claims(const AzureGuestRequest& request, const evidence::VerifiedAzureGuest& guest,
                         const Config& config, std::vector<std::string> not_checked);
 
-Json snp_vm_claims(const SnpVmRequest& request, const evidence::VerifiedSnpReport& report,
+Json snp_vm_claims(const BoundMembers& bound, const evidence::VerifiedSnpReport& report,
                    const Config& config, const std::vector<std::string>& not_checked);
 
 // tdx_vm_claims: azure-api C.3.3, and the status by Intel's collateral where there was any.
-Json tdx_vm_claims(const TdxVmRequest& request, const evidence::VerifiedTdQuote& quote);
+Json tdx_vm_claims(const BoundMembers& bound, const evidence::VerifiedTdQuote& quote);
 
 // is_compliant tells whether the report's ID key is in Config::compliant_id_keys.
 bool is_compliant(const evidence::SnpReport& report, const Config& config);

@@ -1,6 +1,6 @@
-#include "vouchsafe/attest/bound_data.h"
+#include "vouchsafe/attest/request/bound_data.h"
 
-#include "vouchsafe/attest/azure_guest_request.h"
+#include "vouchsafe/attest/request/azure_guest_request.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 
@@ -9,8 +9,6 @@ namespace vouchsafe::attest {
 namespace {
 
 constexpr size_t kMaxNonce = 1024;  // characters of a request's nonce
-
-}  // namespace
 
 Result<std::optional<BoundData>> parse_bound_data(const JsonFields& request,
                                                   std::string_view name) {
@@ -34,6 +32,17 @@ Result<std::optional<std::string>> parse_nonce(const JsonFields& request) {
         return std::optional<std::string>{dump_json(*nonce)};
     }
     return request.optional_string("nonce", kMaxNonce);
+}
+
+}  // namespace
+
+Result<BoundMembers> BoundMembers::parse(const JsonFields& request) {
+    BoundMembers out;
+    out.runtime_data = TRY(parse_bound_data(request, "runtimeData"));
+    out.init_data = TRY(parse_bound_data(request, "initTimeData"));
+    out.nonce = TRY(parse_nonce(request));
+    out.draft_policy = TRY(parse_draft_policy(request));
+    return out;
 }
 
 }  // namespace vouchsafe::attest

@@ -1,4 +1,4 @@
-#include "vouchsafe/attest/json_fields.h"
+#include "vouchsafe/attest/request/json_fields.h"
 
 #include <algorithm>
 #include <charconv>

@@ -2,17 +2,14 @@
 // value out. Nothing here is verified.
 #pragma once
 
-#include "vouchsafe/attest/bound_data.h"
+#include "vouchsafe/attest/request/bound_data.h"
 
 namespace vouchsafe::attest {
 
 struct SnpVmRequest {
     Bytes report;
     Bytes chain;  // PEM
-    std::optional<BoundData> runtime_data;
-    std::optional<BoundData> init_data;
-    std::optional<std::string> nonce;  // sent as string or integer (azure-api C.2)
-    std::string draft_policy;          // draftPolicyForAttestation, or ""
+    BoundMembers bound;
 
     // parse fails with Code::invalid and a sentence that names the member. Members it does not know
     // are ignored, and so is `Endorsements`: no claim is made from what is not read.
