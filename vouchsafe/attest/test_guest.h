@@ -107,6 +107,10 @@ inline Bytes recorded_log(const std::string& boot) {
 
 // Machine is what can be wrong about it; good by default.
 struct Machine {
+    PrivateKey ak = keys().ak;
+    PrivateKey ephemeral = keys().ephemeral;
+    PrivateKey vcek = keys().vcek;
+    uint8_t chip = 0xC1;  // every byte of its identity
     uint32_t guest_svn = 7;
     uint64_t policy = 0x3001F;
     uint32_t vmpl = 0;
@@ -116,6 +120,7 @@ struct Machine {
     Bytes event_log = recorded_log("sb-on-uki-ownkeys");
     std::vector<uint32_t> pcrs = {0, 1, 2, 3, 4, 5, 6, 7};
     std::string vm_id = kVmId;
+    Bytes qualifying = {};  // what the quote signs besides
 
     evidence::AzureGuestEvidence evidence() const;
     Bytes runtime_data() const;
@@ -128,10 +133,10 @@ struct Machine {
 };
 
 inline Bytes Machine::runtime_data() const {
-    Json ak = jose::encode_jwk(keys().ak.public_key());
-    ak["kid"] = "HCLAkPub";
-    ak["key_ops"] = Json::array({"sign"});
-    Json json = {{"keys", Json::array({ak})},
+    Json jwk = jose::encode_jwk(ak.public_key());
+    jwk["kid"] = "HCLAkPub";
+    jwk["key_ops"] = Json::array({"sign"});
+    Json json = {{"keys", Json::array({jwk})},
                  {"vm-configuration",
                   {{"console-enabled", true},
                    {"current-time", 1680130419},
@@ -157,8 +162,8 @@ inline Certificate Machine::vcek_certificate() const {
     add(kOidSnpSpl, number(tcb.snp));
     for (auto oid : {kOidSpl4, kOidSpl5, kOidSpl6, kOidSpl7}) add(oid, number(0));
     add(kOidMicrocodeSpl, number(tcb.microcode));
-    add(kOidHwid, Bytes(64, 0xC1));
-    return MUST(crypto::issue_certificate(spec, keys().vcek.public_key(), &keys().ask.certificate,
+    add(kOidHwid, Bytes(64, chip));
+    return MUST(crypto::issue_certificate(spec, vcek.public_key(), &keys().ask.certificate,
                                           keys().ask.key, CertSignature::rsa_pss_sha384));
 }
 
@@ -175,10 +180,10 @@ inline Bytes Machine::report(ByteView report_data) const {
     out.u32_le(vmpl).u32_le(1).bytes(raw_tcb).u64_le(0x25).u64_le(0);
     out.bytes(data).bytes(Bytes(48, 0x4D)).bytes(host_data).bytes(MUST(decode_hex(id_key)));
     out.zeros(48).bytes(Bytes(32, 0x1D)).bytes(Bytes(32, 0xFF)).bytes(raw_tcb);
-    out.zeros(24).bytes(Bytes(64, 0xC1)).bytes(raw_tcb);
+    out.zeros(24).bytes(Bytes(64, chip)).bytes(raw_tcb);
     out.u8(28).u8(55).u8(1).u8(0).u8(28).u8(55).u8(1).u8(0).bytes(raw_tcb);
     out.zeros(evidence::kSnpSignedSize - out.view().size());
-    Bytes signature = MUST(keys().vcek.sign(crypto::SigAlg::es384, out.view()));
+    Bytes signature = MUST(vcek.sign(crypto::SigAlg::es384, out.view()));
     for (size_t half : {0, 48}) {  // r, s: little-endian in 72 bytes each
         out.bytes(Bytes(signature.rend() - static_cast<ptrdiff_t>(half) - 48,
                         signature.rend() - static_cast<ptrdiff_t>(half)));
@@ -205,10 +210,11 @@ inline Bytes tpm_public(const crypto::PublicKey& key, uint32_t attributes, ByteV
 }
 
 // The part of a TPMS_ATTEST before its type-specific end.
-inline Writer attest_head(uint16_t type, const Bytes& signer) {
+inline Writer attest_head(uint16_t type, const Bytes& signer, const Bytes& qualifying = {}) {
     Writer out;
     out.u32_be(evidence::kTpmGenerated).u16_be(type);
-    out.u16_be(static_cast<uint16_t>(signer.size())).bytes(signer).u16_be(0);
+    out.u16_be(static_cast<uint16_t>(signer.size())).bytes(signer);
+    out.u16_be(static_cast<uint16_t>(qualifying.size())).bytes(qualifying);
     out.u64_be(1000).u32_be(1).u32_be(0).u8(1).u64_be(0x2020031200120000);
     return out;
 }
@@ -238,26 +244,26 @@ inline evidence::AzureGuestEvidence Machine::evidence() const {
     Bytes digest = MUST(pcr_digest(HashAlg::sha256, selection, banks));
     Bytes policy_digest = MUST(pcr_policy_digest(HashAlg::sha256, selection, banks));
 
-    out.ak_public = tpm_public(keys().ak.public_key(), 0x00050472, {}, true);
+    out.ak_public = tpm_public(ak.public_key(), 0x00050472, {}, true);
     out.encryption_key =
-        tpm_public(keys().ephemeral.public_key(), kEphemeralKeyAttributes, policy_digest, false);
+        tpm_public(ephemeral.public_key(), kEphemeralKeyAttributes, policy_digest, false);
     crypto::CertificateSpec ak_spec = certificate_spec("AK of " + kVmId, false);
     out.ak_certificate =
-        MUST(crypto::issue_certificate(ak_spec, keys().ak.public_key(), &keys().ark.certificate,
+        MUST(crypto::issue_certificate(ak_spec, ak.public_key(), &keys().ark.certificate,
                                        keys().ark.key, CertSignature::rsa_pss_sha384))
             .der();
 
     Bytes ak_name = MUST(TpmPublic::parse(out.ak_public)).name();
-    Writer quote = attest_head(kTpmStAttestQuote, ak_name);
+    Writer quote = attest_head(kTpmStAttestQuote, ak_name, qualifying);
     quote.bytes(encode_pcr_selection(selection)).u16_be(32).bytes(digest);
     out.quote = quote.take();
-    out.quote_signature = MUST(keys().ak.sign(crypto::SigAlg::rs256, out.quote));
+    out.quote_signature = MUST(ak.sign(crypto::SigAlg::rs256, out.quote));
 
     Bytes key_name = MUST(TpmPublic::parse(out.encryption_key)).name();
     Writer certify = attest_head(kTpmStAttestCertify, ak_name);
     certify.u16_be(34).bytes(key_name).u16_be(34).bytes(key_name);
     out.certify_info = certify.take();
-    out.certify_signature = MUST(keys().ak.sign(crypto::SigAlg::rs256, out.certify_info));
+    out.certify_signature = MUST(ak.sign(crypto::SigAlg::rs256, out.certify_info));
     return out;
 }
 
