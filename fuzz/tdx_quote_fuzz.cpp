@@ -41,10 +41,10 @@ void check_parts(ByteView bytes, const TdxQuote& quote) {
 
 void check_collateral(ByteView bytes, const TrustAnchors& anchors) {
     std::string text = to_text(bytes);
-    (void)parse_tcb_info(text).has_value();
-    (void)parse_qe_identity(text).has_value();
+    (void)parse_tcb_info(text, IntelTee::tdx).has_value();
+    (void)parse_qe_identity(text, IntelTee::tdx).has_value();
     Checks checks;
-    CollateralVerifier verifier(*anchors.intel, nullptr, Time{}, checks);
+    CollateralVerifier verifier(*anchors.intel, nullptr, Time{}, checks, IntelTee::tdx);
     auto info = verifier.verify_tcb_info({text, text});
     require(!info && info.error().reason() != nullptr);
     auto identity = verifier.verify_qe_identity({text, text});

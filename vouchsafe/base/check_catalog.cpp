@@ -328,6 +328,39 @@ constexpr CheckInfo kCatalog[] = {
     {"TDX-REPORT-DATA", Code::bad_evidence, "The quote's report data is what was expected.",
      "DCAP, A.3.2, REPORTDATA",
      "Collect a fresh quote for this request; this one was made for something else."},
+    // --- quote of an SGX enclave (evidence/sgx): what is not the same as for TDX. SGXQ = Intel SGX
+    // ECDSA QuoteGenReference, Quote Format; SDM = Intel Software Developer's Manual, volume 3D.
+    {"SGX-TEE", Code::bad_evidence, "The quote is of an SGX enclave (TEE type 0).",
+     "SGXQ, A.4, Quote Header; DCAP, A.3.1, TEE Type",
+     "This is a quote of a trust domain. Collect the quote of an enclave, or send this one as a TD "
+     "quote."},
+    {"SGX-VERSION", Code::bad_evidence, "The quote's version is 3.",
+     "SGXQ, A.4, Quote Header, Version",
+     "Have the enclave's quote made by Intel's quoting enclave as an ECDSA quote of version 3."},
+    {"SGX-CERTIFICATION-TYPE", Code::bad_evidence,
+     "The certification data is the PCK certificate chain (type 5).",
+     "SGXQ, A.4, QE Certification Data",
+     "Have the host provide the PCK certificate chain to its quoting enclave (PCCS), so that it is "
+     "part of the quotes."},
+    {"SGX-COLLATERAL-FORM", Code::bad_evidence,
+     "TCB info (version 3, SGX) and QE identity (version 2, QE) are well formed.",
+     "PCS, Get SGX TCB Info; Get SGX QE Identity",
+     "Fetch them again, those for SGX, and keep them byte for byte as served."},
+    {"SGX-TCB-LEVEL", Code::bad_evidence,
+     "The platform's security versions reach a level that Intel lists.", "PCS, TCB info: tcbLevels",
+     "Have the host's firmware and microcode updated: this state is older than all that Intel "
+     "knows as good or bad."},
+    {"SGX-TCB-STATUS", Code::bad_evidence,
+     "Intel's judgement of platform and quoting enclave is one that is accepted.",
+     "PCS, tcbStatus; Intel DCAP, converging of TCB status",
+     "Have the host updated as the advisories say, or accept the status in the rules. \"Revoked\" "
+     "is never accepted."},
+    {"SGX-DEBUG", Code::bad_evidence, "The enclave cannot be debugged from outside.",
+     "SDM, Enclave Data Structures, ATTRIBUTES.DEBUG",
+     "Build and sign the enclave for production; its memory is open to the host."},
+    {"SGX-ATTRIBUTES", Code::bad_evidence,
+     "The enclave is initialized and has no attributes that are unknown here.",
+     "SDM, Enclave Data Structures, ATTRIBUTES", "Build the enclave without these attributes."},
     // --- the paravisor's report and runtime claims (evidence/hcl, evidence/azure_guest)
     {"HCL-ISOLATION", Code::bad_evidence,
      "The evidence is of a confidential VM, not of Trusted Launch.", "GP 4.2, IsolationInfo",
@@ -681,6 +714,12 @@ constexpr CheckInfo kCatalog[] = {
      "The report's HOST_DATA is the SHA-256 of the init-time data.",
      "Microsoft Azure Attestation REST API, initTimeData; AMD 56860, HOST_DATA",
      "Send the init-time data that the machine was launched with, byte for byte."},
+    {"ATTEST-CHALLENGE", Code::bad_evidence,
+     "A challenge that comes with evidence is one of this service's, in force, and answered for the "
+     "first time.",
+     "own rule: freshness (docs/decisions/0019-attestation-results.md)",
+     "Ask POST /challenge for a new one, have the TPM sign its SHA-256 with the quote, and send both "
+     "at once; after a restart of the service all earlier ones are void."},
     // --- collateral (attest/collateral)
     {"COLLATERAL-FORM", Code::invalid,
      "A pack is a document of its format, and a revocation list in it can be read.",

@@ -48,6 +48,7 @@ struct RemovalOwner {
 inline constexpr RemovalOwner kRemovalOwners[] = {
     {"SNP-", "evidence/snp"},
     {"TDX-", "evidence/tdx"},
+    {"SGX-", "evidence/sgx"},
     {"HCL-", "evidence/azure"},
     {"AK-FORM", "evidence/azure"},
     {"AK-CERT-PRESENT", "evidence/azure"},

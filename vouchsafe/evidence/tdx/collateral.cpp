@@ -108,6 +108,18 @@ Result<void> CollateralValidity::check(Time now, Checks& checks) const {
         format_rfc3339(now));
 }
 
+std::string_view tdx_check_name(TdxCheck check) {
+    switch (check) {
+        case TdxCheck::revocation:
+            return "revocation";
+        case TdxCheck::qe_identity:
+            return "qe-identity";
+        case TdxCheck::tcb_info:
+            break;
+    }
+    return "tcb-info";
+}
+
 Result<std::vector<Certificate>> parse_chain_to_root(std::string_view pem,
                                                      const Certificate& root) {
     std::string root_pem = root.pem();
@@ -151,7 +163,7 @@ Result<Certificate> CollateralVerifier::verify_signer(const std::string& chain,
 Result<std::string> CollateralVerifier::verify_signature(const SignedJson& document,
                                                          std::string_view member) {
     auto found = split(document.json, member);
-    TRY(checks_.require(found.has_value(), "TDX-COLLATERAL-FORM", member,
+    TRY(checks_.require(found.has_value(), tee_terms(tee_).collateral_form, member,
                         "an object and its signature",
                         found ? "well formed" : found.error().message));
     Parts parts = TRY(std::move(found));
@@ -173,8 +185,10 @@ Result<void> CollateralVerifier::check_validity(std::string_view code, std::stri
 
 Result<TcbInfo> CollateralVerifier::verify_tcb_info(const SignedJson& document) {
     std::string inner = TRY(verify_signature(document, "tcbInfo"));
-    auto parsed = parse_tcb_info(inner);
-    TRY(checks_.require(parsed.has_value(), "TDX-COLLATERAL-FORM", "tcbInfo", "TDX, version 3",
+    auto parsed = parse_tcb_info(inner, tee_);
+    const TeeTerms& terms = tee_terms(tee_);
+    TRY(checks_.require(parsed.has_value(), terms.collateral_form, "tcbInfo",
+                        fmt::format("{}, version 3", terms.tcb_info_id),
                         parsed ? "well formed" : parsed.error().message));
     TcbInfo info = TRY(std::move(parsed));
     TRY(check_validity("TDX-COLLATERAL-DATES", "tcbInfo", info.issued, info.next_update));
@@ -183,9 +197,11 @@ Result<TcbInfo> CollateralVerifier::verify_tcb_info(const SignedJson& document) 
 
 Result<QeIdentity> CollateralVerifier::verify_qe_identity(const SignedJson& document) {
     std::string inner = TRY(verify_signature(document, "enclaveIdentity"));
-    auto parsed = parse_qe_identity(inner);
-    TRY(checks_.require(parsed.has_value(), "TDX-COLLATERAL-FORM", "enclaveIdentity",
-                        "TD_QE, version 2", parsed ? "well formed" : parsed.error().message));
+    auto parsed = parse_qe_identity(inner, tee_);
+    const TeeTerms& terms = tee_terms(tee_);
+    TRY(checks_.require(parsed.has_value(), terms.collateral_form, "enclaveIdentity",
+                        fmt::format("{}, version 2", terms.qe_identity_id),
+                        parsed ? "well formed" : parsed.error().message));
     QeIdentity identity = TRY(std::move(parsed));
     TRY(check_validity("TDX-COLLATERAL-DATES", "enclaveIdentity", identity.issued,
                        identity.next_update));

@@ -1,6 +1,7 @@
-// Intel's collateral for TD quotes, as Intel PCS (API version 4) or a PCCS serves it: TCB info
-// version 3 and the identity of the TD quoting enclave version 2, both signed JSON, and revocation
-// lists. Pure: whoever verifies brings it along.
+// Intel's collateral for TD quotes and for quotes of SGX enclaves, as Intel PCS (API version 4) or
+// a PCCS serves it: TCB info version 3 and the identity of the quoting enclave version 2, both
+// signed JSON and different for the two, and revocation lists, the same for both. Pure: whoever
+// verifies brings it along.
 #pragma once
 
 #include <optional>
@@ -10,8 +11,17 @@
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/crypto/crl.h"
 #include "vouchsafe/crypto/x509.h"
+#include "vouchsafe/evidence/tdx/tee.h"
 
 namespace vouchsafe::evidence {
+
+// TdxCheck is a part of a quote's verification that needs Intel's collateral.
+enum class TdxCheck {
+    revocation,   // root CRL and PCK CRL
+    qe_identity,  // the quoting enclave is Intel's and current
+    tcb_info,     // platform and TDX module are current
+};
+std::string_view tdx_check_name(TdxCheck check);  // "revocation", "qe-identity", "tcb-info"
 
 // TcbStatus is Intel's judgement of a security level (PCS, tcbStatus).
 enum class TcbStatus {
@@ -39,8 +49,17 @@ struct TcbJudgement {
 struct TcbLevel {
     std::array<uint8_t, 16> sgx_components{};
     uint16_t pcesvn = 0;
-    std::array<uint8_t, 16> tdx_components{};
+    std::array<uint8_t, 16> tdx_components{};  // TDX alone
     TcbJudgement judgement;
+};
+
+// TdTcb is Intel's judgement: the platform's level, and the status of platform, TDX module (if
+// there is one) and quoting enclave together.
+struct TdTcb {
+    TcbStatus status = TcbStatus::revoked;
+    Time date;                            // of the platform's level
+    std::vector<std::string> advisories;  // of all three, sorted, each once
+    uint64_t evaluation = 0;              // of TCB info
 };
 
 // SvnLevel is a level of a module or an enclave: reached by the same or a higher version.
@@ -64,8 +83,8 @@ struct TcbInfo {
     uint64_t evaluation = 0;  // tcbEvaluationDataNumber
     std::array<uint8_t, 6> fmspc{};
     std::array<uint8_t, 2> pceid{};
-    TdxModule module;                // of major version 0
-    std::vector<TdxModule> modules;  // of the others
+    TdxModule module;                // of major version 0; TDX alone
+    std::vector<TdxModule> modules;  // of the others; TDX alone
     std::vector<TcbLevel> levels;    // best first
 
     // find_module returns the module of a major version, tee_tcb_svn[1]; Code::not_found if Intel
@@ -106,6 +125,8 @@ struct TdxCollateral {
     // brings them (TdxQuote::pck_issuer_chain). Not needed: it saves work where many quotes are
     // verified with one VerifiedTdxCollateral.
     std::optional<std::string> pck_issuer_chain = {};
+    // Whose quotes tcb_info and qe_identity are for.
+    IntelTee tee = IntelTee::tdx;
 };
 
 // parse_chain_to_root reads certificates as PEM, of which the last one usually is the pinned root:
@@ -130,11 +151,12 @@ class CollateralVerifier {
   public:
     // root_crl may be nullptr: then the signers are not looked up in it.
     CollateralVerifier(const crypto::Certificate& root, const crypto::Crl* root_crl, Time now,
-                       Checks& checks)
-        : root_(root), root_crl_(root_crl), now_(now), checks_(checks) {}
+                       Checks& checks, IntelTee tee)
+        : root_(root), root_crl_(root_crl), now_(now), checks_(checks), tee_(tee) {}
 
     // The signature is verified over the bytes of the inner object as they were served, and these
-    // very bytes are then parsed. Fail with the checks TDX-COLLATERAL-* and TDX-REVOKED.
+    // very bytes are then parsed. Fail with the checks TDX-COLLATERAL-* (form: of the TEE) and
+    // TDX-REVOKED.
     Result<TcbInfo> verify_tcb_info(const SignedJson& document);
     Result<QeIdentity> verify_qe_identity(const SignedJson& document);
 
@@ -154,6 +176,7 @@ class CollateralVerifier {
     const crypto::Crl* root_crl_;
     Time now_;
     Checks& checks_;
+    IntelTee tee_;
     std::optional<Signer> verified_;
     std::vector<CollateralValidity> validities_;
 };

@@ -13,7 +13,8 @@ std::string refused_for(const std::string& json) {
     Checks checks;
     SignedJson document = recorded_json("tcbinfo-90c06f000000-2026b");
     document.json = json;
-    CollateralVerifier verifier(*vendor_anchors().intel, nullptr, march_2026(), checks);
+    CollateralVerifier verifier(*vendor_anchors().intel, nullptr, march_2026(), checks,
+                                IntelTee::tdx);
     return refusal(verifier.verify_tcb_info(document));
 }
 
@@ -61,7 +62,7 @@ TEST(TdxCollateral, FindsTheSignedObjectBehindTheSignatureAndBesideMisleadingTex
     document.json = fmt::format("{{\"signature\":{},\"tcbInfo\":{}}}",
                                 dump_json(parts["signature"]), dump_json(machine.tcb_info));
     Checks checks;
-    CollateralVerifier verifier(machine.root(), nullptr, march_2026(), checks);
+    CollateralVerifier verifier(machine.root(), nullptr, march_2026(), checks, IntelTee::tdx);
     auto info = verifier.verify_tcb_info(document);
     EXPECT_TRUE(info) << message(info);
     EXPECT_EQ(refusal(verifier.verify_qe_identity(document)), "TDX-COLLATERAL-FORM");
@@ -71,13 +72,15 @@ TEST(TdxCollateral, VerifiesEveryRecordedSignature) {
     for (const char* name : {"50806f000000-2023", "50806f000000-2026", "90c06f000000-2026",
                              "90c06f000000-2026b", "00a06d080000-2025"}) {
         Checks checks;
-        CollateralVerifier verifier(*vendor_anchors().intel, nullptr, march_2026(), checks);
+        CollateralVerifier verifier(*vendor_anchors().intel, nullptr, march_2026(), checks,
+                                    IntelTee::tdx);
         (void)verifier.verify_tcb_info(recorded_json(std::string("tcbinfo-") + name)).has_value();
         EXPECT_TRUE(passed(checks, "TDX-COLLATERAL-SIGNATURE")) << name;
     }
     for (const char* year : {"2023", "2025", "2026"}) {
         Checks checks;
-        CollateralVerifier verifier(*vendor_anchors().intel, nullptr, march_2026(), checks);
+        CollateralVerifier verifier(*vendor_anchors().intel, nullptr, march_2026(), checks,
+                                    IntelTee::tdx);
         (void)verifier.verify_qe_identity(recorded_json(std::string("qeidentity-td-") + year))
             .has_value();
         EXPECT_TRUE(passed(checks, "TDX-COLLATERAL-SIGNATURE")) << year;
@@ -89,7 +92,7 @@ TEST(TdxCollateral, ReadsTcbInfoOfAnyCaseAndRefusesOtherKinds) {
     auto parse = [&](auto change) {
         Json document = good;
         change(document);
-        return parse_tcb_info(dump_json(document)).has_value();
+        return parse_tcb_info(dump_json(document), IntelTee::tdx).has_value();
     };
     EXPECT_TRUE(parse([](Json& info) { info["fmspc"] = "90C06F000000"; }));
     EXPECT_TRUE(parse([](Json& info) { info.erase("tdxModuleIdentities"); }));
@@ -113,11 +116,11 @@ TEST(TdxCollateral, ReadsTcbInfoOfAnyCaseAndRefusesOtherKinds) {
 
 TEST(TdxCollateral, ReadsQeIdentityAndRefusesOtherKinds) {
     Json good = TdxMachine{}.qe_identity;
-    QeIdentity identity = MUST(parse_qe_identity(dump_json(good)));
+    QeIdentity identity = MUST(parse_qe_identity(dump_json(good), IntelTee::tdx));
     EXPECT_EQ(identity.isvprodid, 2);
     EXPECT_EQ(identity.miscselect_mask, 0xffffffffu);
     good["id"] = "QE";
-    EXPECT_FALSE(parse_qe_identity(dump_json(good)).has_value());
+    EXPECT_FALSE(parse_qe_identity(dump_json(good), IntelTee::tdx).has_value());
 }
 
 TEST(TcbStatus, ConvergesAsIntelDoes) {

@@ -91,7 +91,7 @@ TEST(TdxMutation, OfIntelsSignedCollateralOnlyTheCaseOfTheSignatureIsFree) {
         bool tcb = std::string_view(name).starts_with("tcb");
         auto refused = [&](const Bytes& json) {
             Checks checks;
-            CollateralVerifier verifier(root, nullptr, march_2026(), checks);
+            CollateralVerifier verifier(root, nullptr, march_2026(), checks, IntelTee::tdx);
             SignedJson changed{to_text(json), good.issuer_chain};
             return tcb ? !verifier.verify_tcb_info(changed) : !verifier.verify_qe_identity(changed);
         };

@@ -1,6 +1,7 @@
 #include "vouchsafe/evidence/tdx/platform.h"
 
 #include <algorithm>
+#include <set>
 
 #include "vouchsafe/base/encoding.h"
 
@@ -8,6 +9,9 @@ namespace vouchsafe::evidence {
 
 namespace {
 
+constexpr std::array<uint8_t, 32> kSgxQeSigner{
+    0x8c, 0x4f, 0x57, 0x75, 0xd7, 0x96, 0x50, 0x3e, 0x96, 0x13, 0x7f, 0x77, 0xc6, 0x8a, 0x82, 0x9a,
+    0x00, 0x56, 0xac, 0x8d, 0xed, 0x70, 0x14, 0x0b, 0x08, 0x1b, 0x09, 0x44, 0x90, 0xc5, 0x7b, 0xff};
 constexpr std::array<uint8_t, 32> kTdQeSigner{
     0xdc, 0x9e, 0x2a, 0x7c, 0x6f, 0x94, 0x8f, 0x17, 0x47, 0x4e, 0x34, 0xa7, 0xfc, 0x43, 0xed, 0x03,
     0x0f, 0x7c, 0x15, 0x63, 0xf1, 0xba, 0xbd, 0xdf, 0x63, 0x40, 0xc8, 0x2e, 0x0e, 0x54, 0xa8, 0xc5};
@@ -33,7 +37,8 @@ bool reaches(const std::array<uint8_t, 16>& svns, const std::array<uint8_t, 16>&
 
 }  // namespace
 
-Result<void> PlatformChecker::check_enclave(const QeIdentity& identity, const QeReport& report) {
+Result<void> PlatformChecker::check_enclave(const QeIdentity& identity,
+                                            const EnclaveReport& report) {
     auto same = [&](bool ok, std::string_view field, std::string expected, std::string found) {
         return checks_.require(ok, "TDX-QE-IDENTITY", field, std::move(expected), std::move(found));
     };
@@ -51,19 +56,20 @@ Result<void> PlatformChecker::check_enclave(const QeIdentity& identity, const Qe
                 encode_hex(report.attributes));
 }
 
-// The values are those of Intel's QE identity "TD_QE", the same in all recorded issues since 2023.
-Result<void> PlatformChecker::check_enclave_unlisted(const QeReport& report) {
+// The values are those of Intel's QE identities: "TD_QE", the same in all recorded issues since
+// 2023, and "QE", the same in the two of 2022 and 2025.
+Result<void> PlatformChecker::check_enclave_unlisted(const EnclaveReport& report) {
     QeIdentity intel;
     intel.miscselect_mask = 0xffffffff;
     intel.attributes[0] = 0x11;  // initialized, provisioning key; not debug
     intel.attributes_mask = {0xfb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-    intel.mrsigner = kTdQeSigner;
-    intel.isvprodid = 2;
+    intel.mrsigner = tee_ == IntelTee::tdx ? kTdQeSigner : kSgxQeSigner;
+    intel.isvprodid = tee_ == IntelTee::tdx ? 2 : 1;
     return check_enclave(intel, report);
 }
 
 Result<TcbJudgement> PlatformChecker::judge_enclave(const QeIdentity& identity,
-                                                    const QeReport& report) {
+                                                    const EnclaveReport& report) {
     TRY(check_enclave(identity, report));
     auto level = find_level(identity.levels, report.isvsvn);
     TRY(checks_.require(level.has_value(), "TDX-QE-LEVEL", "isvsvn",
@@ -108,32 +114,35 @@ Result<std::optional<TcbJudgement>> PlatformChecker::judge_module(const TcbInfo&
 }
 
 // PCS, Get TDX TCB Info, "How to determine the TCB status": the first level whose SGX components,
-// PCESVN and TDX components are all reached. With a module that is listed by itself (major version
-// above 0) the first two TDX components, the module's version, are not compared here.
-Result<TcbJudgement> PlatformChecker::judge_platform(const TcbInfo& info, const TdReport& report,
+// PCESVN and TDX components are all reached (SGX TCB info: the first two). With a module that is
+// listed by itself (major version above 0) the first two TDX components, the module's version, are
+// not compared here.
+Result<TcbJudgement> PlatformChecker::judge_platform(const TcbInfo& info, const TdReport* report,
                                                      const PckInfo& pck) {
-    size_t first = report.tee_tcb_svn[kModuleMajor] > 0 ? 2 : 0;
+    size_t first = report != nullptr && report->tee_tcb_svn[kModuleMajor] > 0 ? 2 : 0;
     auto reached = [&](const TcbLevel& one) {
         return reaches(pck.tcb_components, one.sgx_components) && pck.pcesvn >= one.pcesvn &&
-               reaches(report.tee_tcb_svn, one.tdx_components, first);
+               (report == nullptr || reaches(report->tee_tcb_svn, one.tdx_components, first));
     };
+    std::string found = fmt::format("SGX {} PCESVN {}", encode_hex(pck.tcb_components), pck.pcesvn);
+    if (report != nullptr) found += " TDX " + encode_hex(report->tee_tcb_svn);
     auto level = std::find_if(info.levels.begin(), info.levels.end(), reached);
     std::optional<TcbJudgement> judgement;
     if (level != info.levels.end()) judgement = level->judgement;
-    TRY(checks_.require(judgement.has_value(), "TDX-TCB-LEVEL", "TCB", "a level that Intel lists",
-                        fmt::format("SGX {} PCESVN {} TDX {}", encode_hex(pck.tcb_components),
-                                    pck.pcesvn, encode_hex(report.tee_tcb_svn))));
+    TRY(checks_.require(judgement.has_value(), tee_terms(tee_).tcb_level, "TCB",
+                        "a level that Intel lists", found));
     return judgement.value_or(TcbJudgement{});  // revoked, if nothing better is known
 }
 
-Result<TdTcb> PlatformChecker::judge(const TcbInfo& info, const TdReport& report,
+Result<TdTcb> PlatformChecker::judge(const TcbInfo& info, const TdReport* report,
                                      const PckInfo& pck,
                                      const std::optional<TcbJudgement>& enclave) {
     TRY(checks_.require(info.fmspc == pck.fmspc, "TDX-TCB-PLATFORM", "fmspc", encode_hex(pck.fmspc),
                         encode_hex(info.fmspc)));
     TRY(checks_.require(info.pceid == pck.pceid, "TDX-TCB-PLATFORM", "pceId", encode_hex(pck.pceid),
                         encode_hex(info.pceid)));
-    std::optional<TcbJudgement> module = TRY(judge_module(info, report));
+    std::optional<TcbJudgement> module;
+    if (report != nullptr) module = TRY(judge_module(info, *report));
     TcbJudgement platform = TRY(judge_platform(info, report, pck));
     TdTcb out{platform.status, platform.date, {}, info.evaluation};
     std::set<std::string> advisories(platform.advisories.begin(), platform.advisories.end());

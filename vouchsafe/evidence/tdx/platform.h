@@ -1,28 +1,31 @@
 // What Intel's lists say about a quote's quoting enclave, TDX module and platform. For
-// verify.cpp alone, which verified the lists and the quote before.
+// quote_verifier.cpp alone, which verified the lists and the quote before.
 #pragma once
 
-#include "vouchsafe/evidence/tdx/verify.h"
+#include "vouchsafe/evidence/tdx/collateral.h"
+#include "vouchsafe/evidence/tdx/pck.h"
+#include "vouchsafe/evidence/tdx/quote.h"
 
 namespace vouchsafe::evidence {
 
 // PlatformChecker records checks in `checks`, which it borrows.
 class PlatformChecker {
   public:
-    explicit PlatformChecker(Checks& checks) : checks_(checks) {}
+    PlatformChecker(IntelTee tee, Checks& checks) : tee_(tee), checks_(checks) {}
 
     // judge_enclave fails with TDX-QE-IDENTITY if the enclave is another than Intel's, TDX-QE-LEVEL
     // if it is older than all listed ones (PCS, QE identity; DCAP, verification of the QE).
-    Result<TcbJudgement> judge_enclave(const QeIdentity& identity, const QeReport& report);
+    Result<TcbJudgement> judge_enclave(const QeIdentity& identity, const EnclaveReport& report);
 
     // check_enclave_unlisted is what can be said without QE identity: the enclave is signed by
-    // Intel's key for TD quoting enclaves, is that product, and is in production. Anybody can have
-    // another enclave's report signed by a genuine PCK. Fails with TDX-QE-IDENTITY.
-    Result<void> check_enclave_unlisted(const QeReport& report);
+    // Intel's key for quoting enclaves of this TEE, is that product, and is in production. Anybody
+    // can have another enclave's report signed by a genuine PCK. Fails with TDX-QE-IDENTITY.
+    Result<void> check_enclave_unlisted(const EnclaveReport& report);
 
-    // judge finds the platform's level and the module's, and converges both with the enclave's.
-    // Fails with TDX-TCB-PLATFORM, TDX-MODULE-*, TDX-TCB-LEVEL.
-    Result<TdTcb> judge(const TcbInfo& info, const TdReport& report, const PckInfo& pck,
+    // judge finds the platform's level and the module's, and converges both with the quoting
+    // enclave's. SGX has no module: `report` is nullptr. Fails with TDX-TCB-PLATFORM,
+    // TDX-MODULE-*, TDX-TCB-LEVEL, SGX-TCB-LEVEL.
+    Result<TdTcb> judge(const TcbInfo& info, const TdReport* report, const PckInfo& pck,
                         const std::optional<TcbJudgement>& enclave);
 
     // check_module_unlisted is what can be said without TCB info: the module is signed by Intel
@@ -30,12 +33,13 @@ class PlatformChecker {
     Result<void> check_module_unlisted(const TdReport& report);
 
   private:
-    Result<void> check_enclave(const QeIdentity& identity, const QeReport& report);
+    Result<void> check_enclave(const QeIdentity& identity, const EnclaveReport& report);
     Result<void> check_module_signer(const TdxModule& module, const TdReport& report);
     Result<std::optional<TcbJudgement>> judge_module(const TcbInfo& info, const TdReport& report);
-    Result<TcbJudgement> judge_platform(const TcbInfo& info, const TdReport& report,
+    Result<TcbJudgement> judge_platform(const TcbInfo& info, const TdReport* report,
                                         const PckInfo& pck);
 
+    IntelTee tee_;
     Checks& checks_;
 };
 

@@ -4,9 +4,8 @@
 #pragma once
 
 #include <optional>
-#include <string>
 
-#include "vouchsafe/base/bytes.h"
+#include "vouchsafe/evidence/tdx/quote_parts.h"
 
 namespace vouchsafe::evidence {
 
@@ -47,17 +46,6 @@ struct TdReport {
     std::optional<std::array<uint8_t, 48>> mrservicetd;   // TDX 1.5 in version 5
 };
 
-// QeReport is what the quoting enclave says about itself: an SGX report body (DCAP, A.3.10).
-struct QeReport {
-    uint32_t miscselect = 0;
-    std::array<uint8_t, 16> attributes{};
-    std::array<uint8_t, 32> mrenclave{};
-    std::array<uint8_t, 32> mrsigner{};
-    uint16_t isvprodid = 0;
-    uint16_t isvsvn = 0;
-    std::array<uint8_t, 64> report_data{};
-};
-
 // TdxQuote has what its verification needs. Version 4 has one body, TDX 1.0; version 5 names its
 // type: TDX 1.0 (2) or TDX 1.5 (3). Quotes of SGX enclaves (version 3, TEE type 0, body type 1) are
 // recognised, so that they are refused by name.
@@ -65,23 +53,8 @@ struct QeReport {
 // Lengths: every part fills the one around it exactly. Behind the quote zeros may follow, because
 // Linux interfaces pad it; anything else there is refused (a recorded quote has 39 such bytes):
 // what nobody vouches for must not travel under a verified name.
-struct TdxQuote {
-    uint16_t version = 0;
-    std::array<uint8_t, 20> user_data{};  // the host's: not the trust domain's
+struct TdxQuote : QuoteParts {
     TdReport body;
-    size_t signed_size = 0;                     // the signature covers [0, signed_size)
-    std::array<uint8_t, 64> signature{};        // r || s, big-endian
-    std::array<uint8_t, 64> attestation_key{};  // x || y, big-endian
-    std::array<uint8_t, 384> qe_report_bytes{};
-    QeReport qe_report;
-    std::array<uint8_t, 64> qe_report_signature{};
-    Bytes qe_authentication_data;
-    std::string pck_chain;  // PEM, without the zeros that may end it
-    size_t size = 0;        // without the padding behind it
-
-    // pck_issuer_chain is what follows the first certificate of the PCK chain: the issuer's and the
-    // root's, the same in all quotes of machines with this issuer; "" if there is no first one.
-    std::string pck_issuer_chain() const;
 
     // parse wants at most 64 KiB and fails with the checks TDX-FORM, TDX-VERSION, TDX-TEE,
     // TDX-KEY-TYPE, TDX-BODY-TYPE, TDX-CERTIFICATION-TYPE, TDX-TRAILING.

@@ -75,12 +75,14 @@ Result<std::array<uint8_t, 16>> parse_components(const Json& tcb, std::string_vi
     return out;
 }
 
-Result<TcbLevel> parse_level(const Json& level) {
+Result<TcbLevel> parse_level(const Json& level, IntelTee tee) {
     const Json* tcb = TRY(json_object(level, "tcb"));
     TcbLevel out;
     out.sgx_components = TRY(parse_components(*tcb, "sgxtcbcomponents"));
     out.pcesvn = TRY(u16_member(*tcb, "pcesvn"));
-    out.tdx_components = TRY(parse_components(*tcb, "tdxtcbcomponents"));
+    if (tee == IntelTee::tdx) {
+        out.tdx_components = TRY(parse_components(*tcb, "tdxtcbcomponents"));
+    }
     out.judgement = TRY(parse_judgement(level));
     return out;
 }
@@ -118,7 +120,16 @@ Result<TdxModule> parse_module_identity(const Json& object) {
     return out;
 }
 
-// expect_kind refuses another document with the same signer: SGX has some of the same form.
+Result<void> parse_modules(const Json& document, TcbInfo& out) {
+    out.module = TRY(parse_module(*TRY(json_object(document, "tdxModule"))));
+    if (find_member(document, "tdxModuleIdentities") == nullptr) return {};
+    for (const Json& identity : *TRY(json_array(document, "tdxModuleIdentities"))) {
+        out.modules.push_back(TRY(parse_module_identity(identity)));
+    }
+    return {};
+}
+
+// expect_kind refuses another document with the same signer.
 Result<void> expect_kind(const Json& document, std::string_view id, int64_t version) {
     std::string found = TRY(json_string(document, "id"));
     int64_t found_version = TRY(json_integer(document, "version"));
@@ -166,9 +177,9 @@ Result<const TdxModule*> TcbInfo::find_module(uint8_t major) const {
     return fail(Code::not_found, "no module {} is listed", id);
 }
 
-Result<TcbInfo> parse_tcb_info(std::string_view json) {
+Result<TcbInfo> parse_tcb_info(std::string_view json, IntelTee tee) {
     Json document = TRY(parse_json_object(json));
-    TRY(expect_kind(document, "TDX", 3));
+    TRY(expect_kind(document, tee_terms(tee).tcb_info_id, 3));
     if (TRY(json_integer(document, "tcbType")) != 0) {
         return fail(Code::invalid, "a tcbType other than 0");
     }
@@ -178,22 +189,17 @@ Result<TcbInfo> parse_tcb_info(std::string_view json) {
     out.evaluation = TRY(number_member(document, "tcbEvaluationDataNumber", UINT32_MAX));
     out.fmspc = TRY(hex_member<6>(document, "fmspc"));
     out.pceid = TRY(hex_member<2>(document, "pceId"));
-    out.module = TRY(parse_module(*TRY(json_object(document, "tdxModule"))));
-    if (find_member(document, "tdxModuleIdentities") != nullptr) {
-        for (const Json& identity : *TRY(json_array(document, "tdxModuleIdentities"))) {
-            out.modules.push_back(TRY(parse_module_identity(identity)));
-        }
-    }
+    if (tee == IntelTee::tdx) TRY(parse_modules(document, out));
     for (const Json& level : *TRY(json_array(document, "tcbLevels"))) {
-        out.levels.push_back(TRY(parse_level(level)));
+        out.levels.push_back(TRY(parse_level(level, tee)));
     }
     if (out.levels.empty()) return fail(Code::invalid, "no tcbLevels");
     return out;
 }
 
-Result<QeIdentity> parse_qe_identity(std::string_view json) {
+Result<QeIdentity> parse_qe_identity(std::string_view json, IntelTee tee) {
     Json document = TRY(parse_json_object(json));
-    TRY(expect_kind(document, "TD_QE", 2));
+    TRY(expect_kind(document, tee_terms(tee).qe_identity_id, 2));
     QeIdentity out;
     out.issued = TRY(time_member(document, "issueDate"));
     out.next_update = TRY(time_member(document, "nextUpdate"));

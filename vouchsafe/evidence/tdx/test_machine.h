@@ -49,8 +49,10 @@ inline Bytes der_number(ByteView digits) {
 }
 
 struct TdxMachine {
+    IntelTee tee = IntelTee::tdx;
     Bytes signed_part;  // header, descriptor and body
     Bytes qe_report;
+    Bytes pck_extension;
     Bytes authentication_data = Bytes(32, 0x5a);
     Json tcb_info;
     Json qe_identity;
@@ -63,6 +65,7 @@ struct TdxMachine {
     std::string pck_crl_key = "issuer";
 
     static constexpr uint8_t kIssuerSerial = 2, kLeafSerial = 3, kSignerSerial = 4;
+    static constexpr auto kExtensionOid = "1.2.840.113741.1.13.1";
     static constexpr size_t kBody = 54;  // where it begins in signed_part
     static constexpr size_t kMrSignerSeam = kBody + 64, kSeamAttributes = kBody + 112;
     static constexpr size_t kTdAttributes = kBody + 120;
@@ -72,25 +75,27 @@ struct TdxMachine {
         signed_part = recorded_quote("v5-bodytype3");
         signed_part.resize(genuine.signed_size);
         qe_report = to_bytes(ByteView(genuine.qe_report_bytes));
+        pck_extension = extension_of(genuine);
         tcb_info = MUST(parse_json(recorded_json("tcbinfo-90c06f000000-2026b").json))["tcbInfo"];
         qe_identity = MUST(parse_json(recorded_json("qeidentity-td-2026").json))["enclaveIdentity"];
+    }
+
+    // extension_of the PCK certificate that a quote brings.
+    static Bytes extension_of(const QuoteParts& quote) {
+        auto chain = MUST(crypto::Certificate::parse_pem_bundle(quote.pck_chain));
+        return *MUST(chain[0].extension(kExtensionOid));
     }
 
     crypto::Certificate issue(const std::string& key, const std::string& name, uint8_t serial,
                               bool ca, const crypto::Certificate* issuer,
                               const std::string& issuer_key, bool with_extension = false) const {
-        constexpr auto kOid = "1.2.840.113741.1.13.1";
         crypto::CertificateSpec spec;
         spec.subject = {{"CN", name}, {"O", "Test"}};
         spec.not_before = at("2026-01-01T00:00:00Z");
         spec.not_after = at("2027-01-01T00:00:00Z");
         spec.serial = serial;
         spec.ca = ca;
-        if (with_extension) {
-            TdxQuote genuine = MUST(TdxQuote::parse(recorded_quote("v5-bodytype3")));
-            auto chain = MUST(crypto::Certificate::parse_pem_bundle(genuine.pck_chain));
-            spec.extensions.push_back({kOid, *MUST(chain[0].extension(kOid))});
-        }
+        if (with_extension) spec.extensions.push_back({kExtensionOid, pck_extension});
         return MUST(crypto::issue_certificate(spec, tdx_key(key).public_key(), issuer,
                                               tdx_key(issuer_key),
                                               crypto::CertSignature::ecdsa_sha256));
@@ -122,7 +127,10 @@ struct TdxMachine {
         inner.u16_le(5).u32_le(static_cast<uint32_t>(chain.size())).bytes(as_bytes(chain));
         Writer outer;
         outer.bytes(sign_es256("attestation", signed_part)).bytes(point);
-        outer.u16_le(6).u32_le(static_cast<uint32_t>(inner.view().size())).bytes(inner.view());
+        if (tee == IntelTee::tdx) {
+            outer.u16_le(6).u32_le(static_cast<uint32_t>(inner.view().size()));
+        }
+        outer.bytes(inner.view());
         Writer out;
         out.bytes(signed_part).u32_le(static_cast<uint32_t>(outer.view().size()));
         return out.bytes(outer.view()).take();
@@ -157,10 +165,12 @@ struct TdxMachine {
     }
 
     TdxCollateral collateral() const {
-        return {sign_json("tcbInfo", dump_json(tcb_info)),
-                sign_json("enclaveIdentity", dump_json(qe_identity)),
-                make_crl(root(), "root", revoked_by_root),
-                make_crl(issuer(), pck_crl_key, revoked_by_issuer)};
+        TdxCollateral out{sign_json("tcbInfo", dump_json(tcb_info)),
+                          sign_json("enclaveIdentity", dump_json(qe_identity)),
+                          make_crl(root(), "root", revoked_by_root),
+                          make_crl(issuer(), pck_crl_key, revoked_by_issuer)};
+        out.tee = tee;
+        return out;
     }
 
     TdCase to_case() const {

@@ -10,7 +10,7 @@ Result<VerifiedTdxCollateral> TdxCollateralVerifier::verify(std::optional<PckIss
     if (!anchors_.intel) {
         return checks_.refuse("TDX-CHAIN-ROOT", "root", "a root", "none is pinned");
     }
-    VerifiedTdxCollateral out(anchors_.tier, *anchors_.intel);
+    VerifiedTdxCollateral out(collateral_.tee, anchors_.tier, *anchors_.intel);
     out.issuer_ = std::move(issuer);
     TRY(verify_lists(out));
     TRY(verify_documents(out));
@@ -56,8 +56,8 @@ Result<void> TdxCollateralVerifier::verify_pck_list(VerifiedTdxCollateral& out) 
 }
 
 Result<void> TdxCollateralVerifier::verify_documents(VerifiedTdxCollateral& out) {
-    CollateralVerifier verifier(out.root_, out.root_crl_ ? &*out.root_crl_ : nullptr, now_,
-                                checks_);
+    CollateralVerifier verifier(out.root_, out.root_crl_ ? &*out.root_crl_ : nullptr, now_, checks_,
+                                out.tee_);
     if (collateral_.qe_identity) {
         out.qe_identity_ = TRY(verifier.verify_qe_identity(*collateral_.qe_identity));
     }

@@ -12,6 +12,7 @@ namespace vouchsafe::evidence {
 // one. It does not renew itself; whoever keeps it verifies fresh collateral before valid_to().
 class VerifiedTdxCollateral {
   public:
+    IntelTee tee() const { return tee_; }
     Tier tier() const { return tier_; }
     const std::optional<TcbInfo>& tcb_info() const { return tcb_info_; }
     const std::optional<QeIdentity>& qe_identity() const { return qe_identity_; }
@@ -20,10 +21,11 @@ class VerifiedTdxCollateral {
 
   private:
     friend class TdxCollateralVerifier;  // verified_collateral.cpp alone
-    friend class TdxVerifier;            // verify.cpp alone
-    VerifiedTdxCollateral(Tier tier, crypto::Certificate root)
-        : tier_(tier), root_(std::move(root)) {}
+    friend class QuoteVerifier;          // quote_verifier.cpp alone
+    VerifiedTdxCollateral(IntelTee tee, Tier tier, crypto::Certificate root)
+        : tee_(tee), tier_(tier), root_(std::move(root)) {}
 
+    IntelTee tee_;
     Tier tier_;
     crypto::Certificate root_;  // the pinned one
     // Verified under root_, and not revoked by root_crl_ if that is there.
@@ -39,17 +41,18 @@ class VerifiedTdxCollateral {
 };
 
 // verify_tdx_collateral verifies what there is in `collateral` under the pinned root, or fails with
-// the check that failed (codes TDX-CHAIN-*, TDX-CRL-*, TDX-COLLATERAL-*, TDX-REVOKED; without a
-// pinned root TDX-CHAIN-ROOT). Order: root CRL, PCK issuer, PCK CRL, QE identity, TCB info. Whether
-// something may be missing is a question for the rules of verify_tdx.
+// the check that failed (codes TDX-CHAIN-*, TDX-CRL-*, TDX-COLLATERAL-*, SGX-COLLATERAL-FORM,
+// TDX-REVOKED; without a pinned root TDX-CHAIN-ROOT). Order: root CRL, PCK issuer, PCK CRL, QE
+// identity, TCB info. Whether something may be missing is a question for the rules of verify_tdx
+// and verify_sgx.
 Result<VerifiedTdxCollateral> verify_tdx_collateral(const TdxCollateral& collateral,
                                                     const TrustAnchors& anchors, Time now,
                                                     Checks& checks);
 
-// TdxCollateralVerifier is that function, and the same for verify.cpp, which knows an issuer that
-// it verified under the pinned root. Borrows what it is given.
+// TdxCollateralVerifier is that function, and the same for quote_verifier.cpp, which knows an
+// issuer that it verified under the pinned root. Borrows what it is given.
 class TdxCollateralVerifier {
-    friend class TdxVerifier;  // verify.cpp alone
+    friend class QuoteVerifier;  // quote_verifier.cpp alone
     friend Result<VerifiedTdxCollateral> verify_tdx_collateral(const TdxCollateral& collateral,
                                                                const TrustAnchors& anchors,
                                                                Time now, Checks& checks);

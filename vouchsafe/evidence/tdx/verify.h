@@ -7,20 +7,11 @@
 #include <set>
 
 #include "vouchsafe/evidence/anchors/anchors.h"
-#include "vouchsafe/evidence/tdx/collateral.h"
-#include "vouchsafe/evidence/tdx/pck.h"
 #include "vouchsafe/evidence/tdx/quote.h"
+#include "vouchsafe/evidence/tdx/quote_verdict.h"
 #include "vouchsafe/evidence/tdx/verified_collateral.h"
 
 namespace vouchsafe::evidence {
-
-// TdxCheck is a part of the verification that needs Intel's collateral.
-enum class TdxCheck {
-    revocation,   // root CRL and PCK CRL
-    qe_identity,  // the quoting enclave is Intel's and current
-    tcb_info,     // platform and TDX module are current
-};
-std::string_view tdx_check_name(TdxCheck check);  // "revocation", "qe-identity", "tcb-info"
 
 // TdxRules is what a relying party demands of a quote beyond being genuine. That the domain cannot
 // be profiled by the host or migrated, and has no unknown attributes, is demanded always.
@@ -38,46 +29,27 @@ struct TdxRules {
     std::optional<std::array<uint8_t, 64>> report_data;  // expected exactly
 };
 
-// TdTcb is Intel's judgement: the platform's level, and the status of platform, TDX module and
-// quoting enclave together.
-struct TdTcb {
-    TcbStatus status = TcbStatus::revoked;
-    Time date;                            // of the platform's level
-    std::vector<std::string> advisories;  // of all three, sorted, each once
-    uint64_t evaluation = 0;              // of TCB info
-};
-
 // VerifiedTdQuote exists only if verify_tdx said yes. Immutable.
 class VerifiedTdQuote {
   public:
     const TdxQuote& quote() const { return quote_; }
     const TdReport& report() const { return quote_.body; }
-    Tier tier() const { return tier_; }
-    const PckInfo& pck() const { return pck_; }
-    const crypto::Certificate& signer() const { return signer_; }  // the PCK certificate
+    Tier tier() const { return verdict_.tier; }
+    const PckInfo& pck() const { return verdict_.pck; }
+    const crypto::Certificate& signer() const { return verdict_.signer; }  // the PCK certificate
     // tcb is nullopt if the TCB was not checked.
-    const std::optional<TdTcb>& tcb() const { return tcb_; }
+    const std::optional<TdTcb>& tcb() const { return verdict_.tcb; }
     // not_checked names what could not be checked and was allowed to be left out; empty is best.
     // Whoever speaks about this quote has to say so.
-    const std::vector<std::string>& not_checked() const { return not_checked_; }
+    const std::vector<std::string>& not_checked() const { return verdict_.not_checked; }
 
   private:
     friend class TdxVerifier;  // verify.cpp alone
-    VerifiedTdQuote(TdxQuote quote, Tier tier, PckInfo pck, crypto::Certificate signer,
-                    std::optional<TdTcb> tcb, std::vector<std::string> not_checked)
-        : quote_(std::move(quote)),
-          tier_(tier),
-          pck_(std::move(pck)),
-          signer_(std::move(signer)),
-          tcb_(std::move(tcb)),
-          not_checked_(std::move(not_checked)) {}
+    VerifiedTdQuote(TdxQuote quote, QuoteVerdict verdict)
+        : quote_(std::move(quote)), verdict_(std::move(verdict)) {}
 
     TdxQuote quote_;
-    Tier tier_;
-    PckInfo pck_;
-    crypto::Certificate signer_;
-    std::optional<TdTcb> tcb_;
-    std::vector<std::string> not_checked_;
+    QuoteVerdict verdict_;
 };
 
 // verify_tdx verifies `quote` and returns it, or fails with the check that failed (codes TDX-*).

@@ -105,8 +105,8 @@ Result<TdTcb> judge(const std::string& quote_name, const std::string& tcb_info) 
     auto chain = MUST(crypto::Certificate::parse_pem_bundle(quote.pck_chain));
     PckInfo pck = MUST(PckInfo::parse(chain[0]));
     Json document = MUST(parse_json(vector_text(tcb_info)));
-    TcbInfo info = MUST(parse_tcb_info(dump_json(document["tcbInfo"])));
-    return PlatformChecker(checks).judge(info, quote.body, pck, std::nullopt);
+    TcbInfo info = MUST(parse_tcb_info(dump_json(document["tcbInfo"]), IntelTee::tdx));
+    return PlatformChecker(IntelTee::tdx, checks).judge(info, &quote.body, pck, std::nullopt);
 }
 
 void expect_pair(const Json& pair) {
