@@ -16,6 +16,7 @@ struct AttestCommand {
     bool claims = false;
     bool evidence = false;
     bool force = false;
+    bool no_challenge = false;
 };
 
 // show_evidence prints what would be sent, and sends nothing to the attestation service.
@@ -34,8 +35,8 @@ Result<int> run_attest(const Context& context, const AttestCommand& command) {
     net::Client client(site.client);
     Stopwatch watch;
     device::Tpm tpm = TRY(device::Tpm::open(site.machine.tcti));
-    SecretBytes token =
-        TRY(guest::attest(tpm, site.machine, metadata, client, command.url, command.nonce));
+    guest::AttestOptions how{command.url, command.nonce, !command.no_challenge};
+    SecretBytes token = TRY(guest::attest(tpm, site.machine, metadata, client, how));
     if (context.verbose) write_err(fmt::format("attested in {}\n", human_time(watch.seconds())));
     if (!command.out.empty()) {
         TRY(write_file(command.out, token.expose(), command.force ? Overwrite::yes : Overwrite::no,
@@ -70,6 +71,9 @@ void add_attest(Command app, Context& context) {
     attest.option("--url", command->url, "attestation service", "URL")
         .from_environment("ATTEST_URL");
     attest.option("--nonce", command->nonce, "text that comes back in the token", "TEXT");
+    attest.flag("--no-challenge", command->no_challenge,
+                "do as Azure's clients: nothing proves that the evidence is of now, and the token "
+                "lives for hours");
     attest.option("--out", command->out, "write the token here (mode 0600)", "FILE");
     attest.flag("--force", command->force, "replace that file if it exists");
     attest.flag("--claims", command->claims, "print the token's claims instead of the token");

@@ -126,6 +126,16 @@ Result<void> check_paravisor(const evidence::SnpReport& report, const Config& co
         encode_hex(report.id_key_digest));
 }
 
+// expected_nonce is what the quote must have signed if the request answers a challenge.
+Result<std::optional<Bytes>> expected_nonce(const AzureGuestRequest& request, const Terms& terms,
+                                            Checks& checks) {
+    if (!request.challenge) return std::optional<Bytes>{};
+    TRY(checks.require(terms.challenges != nullptr, "ATTEST-CHALLENGE", "challenge",
+                       "none: this service issues none", "one"));
+    TRY(terms.challenges->check(*request.challenge, terms.now, checks));
+    return std::optional<Bytes>{challenge_digest(*request.challenge)};
+}
+
 std::string subject_of(const evidence::RuntimeClaims& runtime) {
     return runtime.vm.vm_unique_id.value_or("").substr(0, kMaxFound);
 }
@@ -139,6 +149,7 @@ Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms
     evidence::AzureGuestRules rules;
     rules.snp = snp_rules(terms, request.draft_policy);
     rules.require_secure_boot = terms.built_in_policy && request.draft_policy.empty();
+    rules.nonce = TRY(expected_nonce(request, terms, checks));
     Checks of_search;  // the verifier reads the chain again
     auto endorsements = evidence::SnpEndorsements::parse(request.evidence.vcek_chain, of_search);
     SnpLists lists;
@@ -148,9 +159,13 @@ Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms
         evidence::verify_azure_guest(request.evidence, terms.anchors, rules, terms.now, checks));
     TRY(check_paravisor(guest.snp().report(), config, checks));
     auto not_checked = TRY(require_all_lists(guest.snp(), lists, rules.snp, checks));
+    TrustVector trust = trust_vector(guest, config, not_checked);
     return Appraisal{azure_guest_claims(request, guest, config, std::move(not_checked)),
-                     subject_of(guest.runtime()), guest.encryption_public_key(),
-                     request.draft_policy};
+                     trust,
+                     subject_of(guest.runtime()),
+                     guest.encryption_public_key(),
+                     request.draft_policy,
+                     request.challenge};
 }
 
 Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Checks& checks) {
@@ -167,8 +182,9 @@ Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Che
     const evidence::SnpReport& fields = report.report();
     TRY(check_bound(request.bound, fields.report_data, {fields.host_data, crypto::HashAlg::sha256},
                     checks));
-    return Appraisal{snp_vm_claims(request.bound, report, config, std::move(not_checked)), "",
-                     std::nullopt, request.bound.draft_policy};
+    return Appraisal{snp_vm_claims(request.bound, report, config, not_checked),
+                     trust_vector(report, config, not_checked), "", std::nullopt,
+                     request.bound.draft_policy};
 }
 
 Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Checks& checks) {
@@ -180,7 +196,7 @@ Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Che
     const evidence::TdReport& report = quote.report();
     TRY(check_bound(request.bound, report.report_data, {report.mrconfigid, crypto::HashAlg::sha384},
                     checks));
-    return Appraisal{tdx_vm_claims(request.bound, quote), "", std::nullopt,
+    return Appraisal{tdx_vm_claims(request.bound, quote), trust_vector(quote), "", std::nullopt,
                      request.bound.draft_policy};
 }
 

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "vouchsafe/attest/challenges.h"
+#include "vouchsafe/attest/claims/trust_vector.h"
 #include "vouchsafe/attest/collateral/collateral_store.h"
 #include "vouchsafe/attest/config.h"
 #include "vouchsafe/base/json.h"
@@ -25,15 +27,20 @@ struct Terms {
     bool built_in_policy = true;
     // Revocation lists and Intel's documents; nullptr: there are none. Thread-safe, may fetch.
     CollateralStore* collateral = nullptr;
+    // Whose answers may come with evidence; nullptr: nobody's. Thread-safe.
+    Challenges* challenges = nullptr;
 };
 
 struct Appraisal {
     Json claims;          // without what add_token_claims adds
+    TrustVector trust;    // the same appraisal, for results in the form of an EAR
     std::string subject;  // the machine's id as the paravisor gave it, or "": for the audit log
     // The key the token is sealed to; absent: the token is handed out as it is.
     std::optional<crypto::PublicKey> seal_to;
     // draftPolicyForAttestation: text or JWS of the policy to apply instead; "" if none was sent.
     std::string draft_policy;
+    // The challenge that the quote answers, not yet spent; absent: none was sent.
+    std::optional<std::string> challenge = std::nullopt;
 };
 
 // All fail with a check: ATTEST-REQUEST if the body cannot be read, ATTEST-INIT-DATA, or one of

@@ -26,6 +26,11 @@ struct Config {
     // exp - iat. 8 hours is what every published token of the real service has (azure-api C.3).
     Seconds token_lifetime{28800};
 
+    // The same for evidence that answers a challenge: who can ask for one can come back.
+    Seconds fresh_token_lifetime{300};
+    // How long a challenge can be answered: a quote and two requests, with room for slow TPMs.
+    Seconds challenge_lifetime{60};
+
     // Lifetime of the self-signed signing certificate. Long: clients match its key, not its dates,
     // and one that ends before its key does only breaks them.
     Seconds certificate_lifetime{std::chrono::hours{24 * 365 * 10}};

@@ -56,7 +56,14 @@ RemovalTable rows() {
         std::string code = response.headers.get("x-vouchsafe-check");
         return code.empty() ? std::string(kUnreadable) : code;
     };
+    auto foreign_challenge = [] {
+        std::string text = Challenges(Seconds{60}).issue(test_time()).text;
+        Challenges ours(Seconds{60});
+        Checks checks;
+        return outcome(ours.spend(text, test_time(), checks));
+    };
     return {
+        {"ATTEST-CHALLENGE", {foreign_challenge}},
         {"ATTEST-REQUEST", {snp_vm([](Json& request) { request["nonce"] = true; }), kUnreadable}},
         {"ATTEST-POLICY", {policy_denies}},
         {"ATTEST-POLICY-FORM", {malformed_draft, kUnreadable}},

@@ -74,6 +74,9 @@ void add_routes(Service::Impl& impl) {
     router.add("GET", "/.well-known/openid-configuration",
                [service](const net::Request&) { return service->openid_configuration(); });
 
+    router.add("POST", "/challenge",
+               [service](const net::Request&) { return service->issue_challenge(); });
+
     for (std::string_view path : {"/attest/SgxEnclave", "/attest/OpenEnclave", "/attest/Tpm"}) {
         router.add("POST", path, not_built);
     }

@@ -24,6 +24,8 @@ struct Service::Impl {
     net::Response attest(policy::AttestationTarget target, const net::Request& request,
                          Appraise appraise);
     net::Response openid_configuration() const;
+    // issue_challenge answers POST /challenge: {"challenge": text, "expires": seconds since 1970}.
+    net::Response issue_challenge() const;
     Json jwks() const;
 
     // begin_entry is what every audit entry about a request has.
@@ -39,6 +41,7 @@ struct Service::Impl {
     const jose::SigningKey key;
     const std::string kid;
     const std::unique_ptr<PolicyBook> policies;
+    Challenges challenges;
     access::KeySets key_sets;
     net::Router router;
 
@@ -49,13 +52,16 @@ struct Service::Impl {
         Appraisal appraisal;
         SharedPolicy policy;
         bool draft = false;
+        bool ear = false;  // the answer is an EAR
     };
     Result<Grant> judge_request(policy::AttestationTarget target, const net::Request& request,
                                 Appraise appraise, Checks& checks, Json& details);
     // tell_verdict: `error` is nullptr if a token was granted.
     void tell_verdict(policy::AttestationTarget target, const Error* error, double seconds) const;
     net::Response answer_without_check(const Error& error, const std::string& request_id) const;
-    Result<std::string> mint(const Grant& grant, const std::vector<Check>& checks,
+    net::Response answer(const Grant& grant, std::string token, const net::Request& request) const;
+    // mint takes the claims out of `grant`.
+    Result<std::string> mint(Grant& grant, const std::vector<Check>& checks,
                              audit::Entry& entry) const;
 };
 

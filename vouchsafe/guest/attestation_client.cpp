@@ -3,6 +3,7 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/aead.h"
+#include "vouchsafe/crypto/hash.h"
 #include "vouchsafe/guest/remote_error.h"
 
 namespace vouchsafe::guest {
@@ -10,6 +11,7 @@ namespace vouchsafe::guest {
 namespace {
 
 constexpr std::string_view kAad = "Transport Key";  // guest-protocol 4.3
+constexpr size_t kMaxChallenge = 128;               // characters
 
 Result<void> require_text(const Json& params, std::string_view name, std::string_view expected) {
     std::string found = TRY(json_string(params, name));
@@ -34,6 +36,24 @@ Result<SecretBytes> open_token(const Json& envelope, const SecretBytes& key) {
     return token;
 }
 
+// fetch_challenge returns nullopt if the service has none: Azure's answers that it knows no such
+// path.
+Result<std::optional<std::string>> fetch_challenge(net::Client& client, const std::string& origin) {
+    net::ClientRequest request;
+    request.method = "POST";
+    request.url = origin + "/challenge";
+    auto response = TRY(with_context(client.send(request), "attestation service"));
+    if (response.status >= 500) return fail(remote_error("the attestation service", response));
+    if (response.status != 200) return std::optional<std::string>{};
+    Json body = TRY(with_context(parse_json_object(response.body), "challenge"));
+    std::string text = TRY(with_context(json_string(body, "challenge"), "challenge"));
+    if (text.empty() || text.size() > kMaxChallenge) {
+        return fail(Code::invalid, "the attestation service's challenge has {} characters",
+                    text.size());
+    }
+    return std::optional<std::string>{std::move(text)};
+}
+
 }  // namespace
 
 Result<SecretBytes> open_envelope(std::string_view sealed, const InnerKeyOpener& decrypt) {
@@ -47,16 +67,23 @@ Result<SecretBytes> open_envelope(std::string_view sealed, const InnerKeyOpener&
 }
 
 Result<SecretBytes> attest(device::Tpm& tpm, const Machine& machine, MetadataClient& metadata,
-                           net::Client& client, std::string_view url, std::string_view nonce) {
-    net::Url service = TRY(net::Url::parse(url));
-    CollectedEvidence collected = TRY(collect_azure_guest(tpm, machine, metadata, nonce));
+                           net::Client& client, const AttestOptions& options) {
+    net::Url service = TRY(net::Url::parse(options.url));
+    std::optional<std::string> challenge;
+    if (options.challenge) challenge = TRY(fetch_challenge(client, service.origin()));
+    Bytes qualifying;
+    if (challenge) qualifying = crypto::hash(crypto::HashAlg::sha256, as_bytes(*challenge));
+    CollectedEvidence collected =
+        TRY(collect_azure_guest(tpm, machine, metadata, options.nonce, qualifying));
 
     net::ClientRequest request;
     request.method = "POST";
     request.url = service.origin() + "/attest/AzureGuest?api-version=2020-10-01";
     request.headers.set("Content-Type", "application/json");
     std::string inner = dump_json(collected.attestation_info);
-    request.body = dump_json(Json{{"AttestationInfo", encode_base64url(as_bytes(inner))}});
+    Json outer{{"AttestationInfo", encode_base64url(as_bytes(inner))}};
+    if (challenge) outer["challenge"] = *challenge;
+    request.body = dump_json(outer);
 
     auto response = TRY(with_context(client.send(request), "attestation service"));
     if (response.status != 200) return fail(remote_error("the attestation service", response));

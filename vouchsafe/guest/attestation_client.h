@@ -10,11 +10,20 @@
 
 namespace vouchsafe::guest {
 
-// attest collects evidence, posts it to `url`/attest/AzureGuest and opens the sealed token with the
-// TPM. The token is not verified here: whoever relies on it does that. `url` may have a port; its
-// path is ignored, as Azure's client does. Borrows `tpm`, opened with the machine's TCTI.
+struct AttestOptions {
+    // The attestation service. May have a port; its path is ignored, as Azure's client does.
+    std::string url;
+    std::string nonce;  // text that comes back in the token, in the client payload
+    // Ask for a challenge first and have the TPM sign it: proof that the evidence is of now, and a
+    // token that lives for minutes. A service that has none, as Azure's, is asked without.
+    bool challenge = true;
+};
+
+// attest collects evidence, posts it to /attest/AzureGuest and opens the sealed token with the TPM.
+// The token is not verified here: whoever relies on it does that. Borrows `tpm`, opened with the
+// machine's TCTI.
 Result<SecretBytes> attest(device::Tpm& tpm, const Machine& machine, MetadataClient& metadata,
-                           net::Client& client, std::string_view url, std::string_view nonce);
+                           net::Client& client, const AttestOptions& options);
 
 // open_envelope is the second half: `sealed` is the `token` member of the answer (guest-protocol
 // 4.3). `decrypt` opens the inner key with the ephemeral TPM key.

@@ -18,7 +18,8 @@ struct TpmEvidence {
     device::CertifiedKey key;
 };
 
-Result<TpmEvidence> collect_from_tpm(device::Tpm& tpm, const Machine& machine) {
+Result<TpmEvidence> collect_from_tpm(device::Tpm& tpm, const Machine& machine,
+                                     ByteView qualifying) {
     TpmEvidence out;
     auto report = tpm.nv_read(device::kNvHclReport);
     if (!report && report.error().code == Code::not_found) {
@@ -32,7 +33,7 @@ Result<TpmEvidence> collect_from_tpm(device::Tpm& tpm, const Machine& machine) {
     out.ak_certificate =
         TRY(with_context(tpm.nv_read(device::kNvAkCertificate), "attestation key certificate"));
     out.ak_public = TRY(with_context(tpm.read_public(device::kAkHandle), "attestation key"));
-    out.quote = TRY(tpm.quote(device::kAkHandle, machine.pcrs));
+    out.quote = TRY(tpm.quote(device::kAkHandle, machine.pcrs, qualifying));
     out.key = TRY(tpm.certify_ephemeral_key(machine.pcrs));
     return out;
 }
@@ -112,8 +113,9 @@ Json isolation_info(const TpmEvidence& tpm, const std::string& vcek_chain) {
 }  // namespace
 
 Result<CollectedEvidence> collect_azure_guest(device::Tpm& device, const Machine& machine,
-                                              MetadataClient& metadata, std::string_view nonce) {
-    TpmEvidence tpm = TRY(collect_from_tpm(device, machine));
+                                              MetadataClient& metadata, std::string_view nonce,
+                                              ByteView qualifying) {
+    TpmEvidence tpm = TRY(collect_from_tpm(device, machine, qualifying));
     if (tpm.hcl.type != evidence::HclReportType::snp) {
         return fail(Code::unsupported,
                     "this machine's hardware report is {}: only SEV-SNP is built",

@@ -30,8 +30,10 @@ struct CollectedEvidence {
 // collect_azure_guest fails with Code::not_found if the machine has no HCL report (it is no
 // confidential VM), Code::unavailable if TPM or metadata service do not answer: the two are never
 // confused (guest-protocol 7, no. 2). `nonce` travels in the client payload; "" sends an empty one.
+// `qualifying` (at most 64 bytes) is what the quote signs besides; Azure's clients sign nothing.
 // Borrows `tpm`, which was opened with the machine's TCTI.
 Result<CollectedEvidence> collect_azure_guest(device::Tpm& tpm, const Machine& machine,
-                                              MetadataClient& metadata, std::string_view nonce);
+                                              MetadataClient& metadata, std::string_view nonce,
+                                              ByteView qualifying = {});
 
 }  // namespace vouchsafe::guest

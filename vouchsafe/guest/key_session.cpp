@@ -26,8 +26,8 @@ Result<void> KeySession::attest_once() {
                     "to have the key released give --attest-url URL (or --token FILE)");
     }
     Stopwatch watch;
-    options_.token = TRY(attest(*TRY(tpm()), site_.machine, metadata_, client_, options_.attest_url,
-                                options_.nonce));
+    AttestOptions how{options_.attest_url, options_.nonce};
+    options_.token = TRY(attest(*TRY(tpm()), site_.machine, metadata_, client_, how));
     observer_({"attest", watch.seconds(), {}});
     return {};
 }

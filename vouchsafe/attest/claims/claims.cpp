@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "vouchsafe/attest/claims/boot_claims.h"
 #include "vouchsafe/attest/claims/secure_boot_keys.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
@@ -150,6 +151,7 @@ Json azure_guest_claims(const AzureGuestRequest& request, const evidence::Verifi
     claims["x-ms-azurevm-dbvalidated"] = keys.db_well_formed;
     claims["x-ms-azurevm-dbxvalidated"] = keys.dbx_well_formed;
     claims["x-ms-azurevm-default-securebootkeysvalidated"] = keys.only_default_keys;
+    if (guest.boot()) add_boot_claims(claims, *guest.boot());
     if (const auto& vm_id = guest.runtime().vm.vm_unique_id) {
         claims["x-ms-azurevm-vmid"] = *vm_id;
     }
@@ -186,11 +188,17 @@ Json tdx_vm_claims(const BoundMembers& bound, const evidence::VerifiedTdQuote& q
     return claims;
 }
 
-void add_token_claims(Json& claims, const Config& config, Time now) {
+void add_freshness_claims(Json& claims, const std::string& challenge,
+                          const crypto::PublicKey& key) {
+    claims["x-vouchsafe-challenge"] = challenge;
+    claims["cnf"] = {{"jkt", encode_base64url(jose::thumbprint(key))}};
+}
+
+void add_token_claims(Json& claims, const Config& config, Seconds lifetime, Time now) {
     claims["iss"] = config.issuer;
     claims["iat"] = to_unix(now);
     claims["nbf"] = to_unix(now);
-    claims["exp"] = to_unix(now + config.token_lifetime);
+    claims["exp"] = to_unix(now + lifetime);
     claims["jti"] = crypto::random_hex(kJtiBytes);
     claims["x-ms-ver"] = "1.0";
 }

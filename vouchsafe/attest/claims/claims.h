@@ -36,7 +36,12 @@ Json tdx_vm_claims(const BoundMembers& bound, const evidence::VerifiedTdQuote& q
 bool is_compliant(const evidence::SnpReport& report, const Config& config);
 
 // add_token_claims adds iss, iat, nbf, exp, jti (64 random hex digits) and x-ms-ver.
-void add_token_claims(Json& claims, const Config& config, Time now);
+void add_token_claims(Json& claims, const Config& config, Seconds lifetime, Time now);
+
+// add_freshness_claims says that the evidence answers `challenge` (x-vouchsafe-challenge) and binds
+// the token to the guest's key: cnf.jkt is its thumbprint (RFC 7800, 3; RFC 9449, 6.1).
+void add_freshness_claims(Json& claims, const std::string& challenge,
+                          const crypto::PublicKey& key);
 
 // add_check_claims adds x-vouchsafe-checks: the codes of all checks made, each once, in order.
 void add_check_claims(Json& claims, const std::vector<Check>& checks);

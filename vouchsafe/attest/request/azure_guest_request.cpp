@@ -1,5 +1,6 @@
 #include "vouchsafe/attest/request/azure_guest_request.h"
 
+#include "vouchsafe/attest/challenges.h"
 #include "vouchsafe/attest/request/json_fields.h"
 #include "vouchsafe/base/json.h"
 
@@ -133,6 +134,7 @@ Result<AzureGuestRequest> AzureGuestRequest::parse(std::string_view body, size_t
     out.os = TRY(parse_os(info));
     out.evidence.event_log = TRY(info.bytes("TcgLogs", kMaxEventLog));
     out.draft_policy = TRY(parse_draft_policy(request));
+    out.challenge = TRY(request.optional_string("challenge", kMaxChallenge));
     out.client_payload = TRY(parse_client_payload(info));
     TRY(parse_tpm(info, out.evidence));
     TRY(parse_isolation(info, out.evidence));

@@ -28,6 +28,8 @@ struct AzureGuestRequest {
     // Any JSON, as sent; nullptr if the client sent none. Echoed as x-ms-runtime.client-payload.
     std::shared_ptr<const Json> client_payload;
     std::string draft_policy;  // draftPolicyForAttestation, or ""
+    // Our own clients' answer to POST /challenge: member `challenge` beside AttestationInfo.
+    std::optional<std::string> challenge;
     evidence::AzureGuestEvidence evidence;
 
     // parse fails with Code::invalid and a sentence that names the member.

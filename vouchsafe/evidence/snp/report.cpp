@@ -164,6 +164,11 @@ bool tcb_reserved_zero(const RawTcb& raw, SnpProduct product) {
     return all_zero(ByteView(raw).subspan(first, end - first));
 }
 
+bool reaches(const SnpTcb& tcb, const SnpTcb& floor) {
+    return tcb.fmc.value_or(0) >= floor.fmc.value_or(0) && tcb.bootloader >= floor.bootloader &&
+           tcb.tee >= floor.tee && tcb.snp >= floor.snp && tcb.microcode >= floor.microcode;
+}
+
 std::string describe(const SnpTcb& tcb) {
     std::string fmc = tcb.fmc ? fmt::format("fmc {}, ", *tcb.fmc) : "";
     return fmt::format("{}bootloader {}, tee {}, snp {}, microcode {}", fmc, tcb.bootloader,

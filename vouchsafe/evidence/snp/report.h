@@ -32,6 +32,8 @@ using RawTcb = std::array<uint8_t, 8>;
 // decode_tcb reads the bytes in the layout of `product`; its reserved bytes are not looked at.
 SnpTcb decode_tcb(const RawTcb& raw, SnpProduct product);
 bool tcb_reserved_zero(const RawTcb& raw, SnpProduct product);
+// reaches tells whether no component is below that of `floor`.
+bool reaches(const SnpTcb& tcb, const SnpTcb& floor);
 std::string describe(const SnpTcb& tcb);  // "bootloader 4, tee 0, snp 24, microcode 219"
 
 // SnpPolicy is the guest policy (AMD 56860, table "Guest Policy").

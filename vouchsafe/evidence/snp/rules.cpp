@@ -37,11 +37,6 @@ Result<void> check_smt(const SnpReport& report, Checks& checks) {
                           on ? "1 (on)" : "0 (off)");
 }
 
-bool reaches(const SnpTcb& tcb, const SnpTcb& floor) {
-    return tcb.fmc.value_or(0) >= floor.fmc.value_or(0) && tcb.bootloader >= floor.bootloader &&
-           tcb.tee >= floor.tee && tcb.snp >= floor.snp && tcb.microcode >= floor.microcode;
-}
-
 Result<void> check_floor(std::string_view code, std::string_view field, const RawTcb& raw,
                          SnpProduct product, const SnpTcbFloor& floors, Checks& checks) {
     auto floor = floors.find(product);

@@ -1,0 +1,122 @@
+#include "vouchsafe/attest/claims/trust_vector.h"
+
+#include <algorithm>
+#include <array>
+
+#include "vouchsafe/base/json.h"
+
+namespace vouchsafe::attest {
+
+namespace {
+
+struct NamedClaim {
+    const char* name;
+    std::optional<TrustClaim> claim;
+};
+
+std::array<NamedClaim, 4> named(const TrustVector& vector) {
+    return {{{"instance-identity", vector.instance_identity},
+             {"configuration", vector.configuration},
+             {"hardware", vector.hardware},
+             {"runtime-opaque", vector.runtime_opaque}}};
+}
+
+// worse of two claims: all values in use grow with mistrust, and 2 and 3 both affirm.
+TrustClaim worse(TrustClaim a, TrustClaim b) {
+    return std::max(a, b);
+}
+
+std::optional<TrustClaim> instance_of(bool revocation_checked) {
+    if (!revocation_checked) return std::nullopt;
+    return TrustClaim::genuine;
+}
+
+// The host sees the memory of a guest that it may debug, and of one without hardware.
+TrustClaim runtime_of(evidence::Tier tier, bool debug) {
+    bool opaque = tier == evidence::Tier::hardware && !debug;
+    return opaque ? TrustClaim::genuine : TrustClaim::contraindicated;
+}
+
+TrustClaim launch_configuration(bool debug, bool migratable) {
+    if (debug) return TrustClaim::contraindicated;
+    return migratable ? TrustClaim::known_weakness : TrustClaim::no_known_weakness;
+}
+
+bool reaches_floor(const evidence::VerifiedSnpReport& report, const Config& config) {
+    auto floor = config.minimum_tcb.find(report.product());
+    if (floor == config.minimum_tcb.end()) return false;
+    return evidence::reaches(report.reported_tcb(), floor->second);
+}
+
+bool is_checked(const std::vector<std::string>& not_checked) {
+    return std::find(not_checked.begin(), not_checked.end(), evidence::kSnpRevocation) ==
+           not_checked.end();
+}
+
+}  // namespace
+
+Json TrustVector::to_json() const {
+    Json out = Json::object();
+    for (const NamedClaim& one : named(*this)) {
+        if (one.claim) out[one.name] = static_cast<int>(*one.claim);
+    }
+    return out;
+}
+
+std::string_view TrustVector::status() const {
+    int worst = 0;
+    for (const NamedClaim& one : named(*this)) {
+        if (one.claim) worst = std::max(worst, static_cast<int>(*one.claim));
+    }
+    if (worst == 0) return "none";
+    if (worst < 32) return "affirming";
+    return worst < 96 ? "warning" : "contraindicated";
+}
+
+TrustVector trust_vector(const evidence::VerifiedSnpReport& report, const Config& config,
+                         const std::vector<std::string>& not_checked) {
+    const evidence::SnpPolicy& policy = report.report().policy;
+    TrustVector out;
+    out.instance_identity = instance_of(is_checked(not_checked));
+    out.configuration = launch_configuration(policy.debug_allowed(), policy.migration_allowed());
+    out.hardware = TrustClaim::unrecognized;
+    if (report.tier() == evidence::Tier::hardware) {
+        bool current = reaches_floor(report, config);
+        out.hardware = current ? TrustClaim::genuine : TrustClaim::known_weakness;
+    }
+    out.runtime_opaque = runtime_of(report.tier(), policy.debug_allowed());
+    return out;
+}
+
+TrustVector trust_vector(const evidence::VerifiedAzureGuest& guest, const Config& config,
+                         const std::vector<std::string>& not_checked) {
+    TrustVector out = trust_vector(guest.snp(), config, not_checked);
+    switch (guest.secure_boot()) {
+        case evidence::SecureBoot::on:
+            break;
+        case evidence::SecureBoot::off:
+            out.configuration = worse(*out.configuration, TrustClaim::known_weakness);
+            break;
+        case evidence::SecureBoot::not_measured:
+            out.configuration = worse(*out.configuration, TrustClaim::part_unavailable);
+            break;
+    }
+    return out;
+}
+
+TrustVector trust_vector(const evidence::VerifiedTdQuote& quote) {
+    const evidence::TdAttributes& attributes = quote.report().td_attributes;
+    TrustVector out;
+    out.instance_identity = instance_of(is_checked(quote.not_checked()));
+    out.configuration = launch_configuration(attributes.debug(), attributes.migratable());
+    if (quote.tier() != evidence::Tier::hardware) {
+        out.hardware = TrustClaim::unrecognized;
+    } else if (quote.tcb()) {
+        bool current = quote.tcb()->status == evidence::TcbStatus::up_to_date;
+        out.hardware = current ? TrustClaim::genuine : TrustClaim::known_weakness;
+    }
+    out.runtime_opaque = runtime_of(quote.tier(), attributes.debug());
+    return out;
+}
+
+}  // namespace vouchsafe::attest
