@@ -193,7 +193,6 @@ TEST(EvidenceMutation, OfTwoTrustDomainsIsNeverMixed) {
     Mixes mixes = mix(mine, other, {{"quote"}, {"runtimeData"}, {"initTimeData"}}, 7, ask);
     EXPECT_EQ(mixes.granted, (std::set<unsigned>{0, 7}));
     Bytes spliced = office.machine.quote();
-    ASSERT_EQ(spliced.size(), my_quote.size());
     std::copy_n(my_quote.begin(), office.machine.signed_part.size(), spliced.begin());
     Changes changes{{"quote", put('"' + encode_base64url(spliced) + '"')}};
     EXPECT_EQ(answer_code(office.ask(write_request(mine, changes))), "TDX-SIGNATURE");

@@ -174,7 +174,7 @@ inline std::vector<NamedChange> hostile_changes(const Part& part, size_t limit) 
 struct HostileWalk {
     Part request;
     std::map<std::string, size_t> limits = {};  // bytes that a part may have, by path
-    size_t stride = 17;  // prime to the numbers of changes, so that each has its turn
+    size_t stride = 29;  // prime to the numbers of changes, so that each has its turn
 };
 
 inline constexpr size_t kHostileLimit = 4 << 10;  // at least that of a part not in `limits`
