@@ -22,7 +22,8 @@ Result<void> check_rules(const EnclaveReport& report, const SgxRules& rules, Che
 
 }  // namespace
 
-// SgxVerifier is the only maker of VerifiedSgxQuote. `verify` gives the verdict of a QuoteVerifier.
+// SgxVerifier is the only maker of VerifiedSgxQuote. `verify` gives the verdict of a
+// IntelQuoteVerifier.
 class SgxVerifier {
   public:
     template <typename Verify>
@@ -31,7 +32,7 @@ class SgxVerifier {
         SgxQuote quote = TRY(SgxQuote::parse(bytes, checks));
         CollateralRules collateral_rules{rules.may_be_unchecked, rules.accepted_status,
                                          rules.minimum_evaluation};
-        QuoteVerifier verifier(quote, bytes, nullptr, collateral_rules, now, checks);
+        IntelQuoteVerifier verifier(quote, bytes, nullptr, collateral_rules, now, checks);
         QuoteVerdict verdict = TRY(verify(verifier));
         TRY(check_rules(quote.body, rules, checks));
         return VerifiedSgxQuote(std::move(quote), std::move(verdict));
@@ -41,15 +42,16 @@ class SgxVerifier {
 Result<VerifiedSgxQuote> verify_sgx(ByteView quote, const TdxCollateral& collateral,
                                     const TrustAnchors& anchors, const SgxRules& rules, Time now,
                                     Checks& checks) {
-    return SgxVerifier::run(quote, rules, now, checks, [&](QuoteVerifier& verifier) {
+    return SgxVerifier::run(quote, rules, now, checks, [&](IntelQuoteVerifier& verifier) {
         return verifier.verify(collateral, anchors);
     });
 }
 
 Result<VerifiedSgxQuote> verify_sgx(ByteView quote, const VerifiedTdxCollateral& collateral,
                                     const SgxRules& rules, Time now, Checks& checks) {
-    return SgxVerifier::run(quote, rules, now, checks,
-                            [&](QuoteVerifier& verifier) { return verifier.verify(collateral); });
+    return SgxVerifier::run(quote, rules, now, checks, [&](IntelQuoteVerifier& verifier) {
+        return verifier.verify(collateral);
+    });
 }
 
 }  // namespace vouchsafe::evidence

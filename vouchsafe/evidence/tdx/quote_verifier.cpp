@@ -18,8 +18,8 @@ Result<void> verify_es256(ByteView key, ByteView message, ByteView signature) {
 
 }  // namespace
 
-Result<QuoteVerdict> QuoteVerifier::verify(const TdxCollateral& collateral,
-                                           const TrustAnchors& anchors) {
+Result<QuoteVerdict> IntelQuoteVerifier::verify(const TdxCollateral& collateral,
+                                                const TrustAnchors& anchors) {
     const Certificate* root = anchors.intel ? &*anchors.intel : nullptr;
     Signed one = TRY(authenticate(PckChainVerifier(root, nullptr, now_, checks_)));
     TRY(check_kind(collateral.tee));
@@ -28,7 +28,7 @@ Result<QuoteVerdict> QuoteVerifier::verify(const TdxCollateral& collateral,
     return judge(std::move(one), verified);
 }
 
-Result<QuoteVerdict> QuoteVerifier::verify(const VerifiedTdxCollateral& collateral) {
+Result<QuoteVerdict> IntelQuoteVerifier::verify(const VerifiedTdxCollateral& collateral) {
     const PckIssuer* known = collateral.issuer_ ? &*collateral.issuer_ : nullptr;
     Signed one = TRY(authenticate(PckChainVerifier(&collateral.root_, known, now_, checks_)));
     TRY(check_kind(collateral.tee_));
@@ -38,7 +38,7 @@ Result<QuoteVerdict> QuoteVerifier::verify(const VerifiedTdxCollateral& collater
     return judge(std::move(one), collateral);
 }
 
-Result<void> QuoteVerifier::check_kind(IntelTee of_collateral) {
+Result<void> IntelQuoteVerifier::check_kind(IntelTee of_collateral) {
     if (of_collateral == tee_) return {};
     return checks_.refuse(tee_terms(tee_).collateral_form, "collateral",
                           fmt::format("for {}", tee_terms(tee_).quotes),
@@ -46,7 +46,7 @@ Result<void> QuoteVerifier::check_kind(IntelTee of_collateral) {
 }
 
 // authenticate makes all checks that need no collateral but the pinned root.
-Result<QuoteVerifier::Signed> QuoteVerifier::authenticate(PckChainVerifier verifier) {
+Result<IntelQuoteVerifier::Signed> IntelQuoteVerifier::authenticate(PckChainVerifier verifier) {
     TRY(check_signature());
     TRY(check_binding());
     PckChain chain = TRY(verifier.read(quote_.pck_chain));
@@ -57,14 +57,15 @@ Result<QuoteVerifier::Signed> QuoteVerifier::authenticate(PckChainVerifier verif
 }
 
 // judge makes the others, but those of the body.
-Result<QuoteVerdict> QuoteVerifier::judge(Signed one, const VerifiedTdxCollateral& collateral) {
+Result<QuoteVerdict> IntelQuoteVerifier::judge(Signed one,
+                                               const VerifiedTdxCollateral& collateral) {
     TRY(check_revocation(one.chain, collateral));
     std::optional<TdTcb> tcb = TRY(check_tcb(one.pck, collateral));
     return QuoteVerdict{collateral.tier(), std::move(one.pck), one.chain.leaf, std::move(tcb),
                         std::move(not_checked_)};
 }
 
-Result<void> QuoteVerifier::check_signature() {
+Result<void> IntelQuoteVerifier::check_signature() {
     auto verified =
         verify_es256(quote_.attestation_key, bytes_.first(quote_.signed_size), quote_.signature);
     return checks_.require(verified.has_value(), "TDX-SIGNATURE", "signature",
@@ -72,7 +73,7 @@ Result<void> QuoteVerifier::check_signature() {
                            verified ? "holds" : verified.error().message);
 }
 
-Result<void> QuoteVerifier::check_binding() {
+Result<void> IntelQuoteVerifier::check_binding() {
     Bytes bound = to_bytes(quote_.attestation_key);
     append(bound, quote_.qe_authentication_data);
     Bytes expected = crypto::hash(crypto::HashAlg::sha256, bound);
@@ -82,7 +83,7 @@ Result<void> QuoteVerifier::check_binding() {
                            encode_hex(quote_.qe_report.report_data));
 }
 
-Result<PckInfo> QuoteVerifier::read_pck(const Certificate& leaf) {
+Result<PckInfo> IntelQuoteVerifier::read_pck(const Certificate& leaf) {
     auto pck = PckInfo::parse(leaf);
     TRY(checks_.require(pck.has_value(), "TDX-PCK-FORM", leaf.subject_common_name(),
                         "Intel's SGX extension and a P-256 key",
@@ -90,7 +91,7 @@ Result<PckInfo> QuoteVerifier::read_pck(const Certificate& leaf) {
     return pck;
 }
 
-Result<void> QuoteVerifier::check_qe_signature(const PckInfo& pck) {
+Result<void> IntelQuoteVerifier::check_qe_signature(const PckInfo& pck) {
     auto verified =
         pck.key.verify(crypto::SigAlg::es256, quote_.qe_report_bytes, quote_.qe_report_signature);
     return checks_.require(verified.has_value(), "TDX-QE-SIGNATURE", "QE report signature",
@@ -98,7 +99,7 @@ Result<void> QuoteVerifier::check_qe_signature(const PckInfo& pck) {
 }
 
 // leave_out notes what cannot be checked, if the rules allow that.
-Result<void> QuoteVerifier::leave_out(TdxCheck check) {
+Result<void> IntelQuoteVerifier::leave_out(TdxCheck check) {
     std::string name(tdx_check_name(check));
     TRY(checks_.require(rules_.may_be_unchecked.contains(check), "TDX-NOT-CHECKED", name,
                         "checked, or allowed to be left out", "no collateral at hand"));
@@ -109,8 +110,8 @@ Result<void> QuoteVerifier::leave_out(TdxCheck check) {
 // check_revocation uses what lists there are; with one of two, revocation was not checked. The
 // collateral answers for its own issuer; any other is looked up here, and has to have signed the
 // list.
-Result<void> QuoteVerifier::check_revocation(const PckChain& chain,
-                                             const VerifiedTdxCollateral& collateral) {
+Result<void> IntelQuoteVerifier::check_revocation(const PckChain& chain,
+                                                  const VerifiedTdxCollateral& collateral) {
     bool known =
         collateral.issuer_ && equal(chain.issuer.der(), collateral.issuer_->certificate.der());
     if (collateral.root_crl_ && !known) {
@@ -126,8 +127,8 @@ Result<void> QuoteVerifier::check_revocation(const PckChain& chain,
     return leave_out(TdxCheck::revocation);
 }
 
-Result<std::optional<TdTcb>> QuoteVerifier::check_tcb(const PckInfo& pck,
-                                                      const VerifiedTdxCollateral& collateral) {
+Result<std::optional<TdTcb>> IntelQuoteVerifier::check_tcb(
+    const PckInfo& pck, const VerifiedTdxCollateral& collateral) {
     PlatformChecker platform(tee_, checks_);
     std::optional<TcbJudgement> enclave;
     if (const auto& identity = collateral.qe_identity()) {
@@ -150,13 +151,13 @@ Result<std::optional<TdTcb>> QuoteVerifier::check_tcb(const PckInfo& pck,
     return std::optional<TdTcb>(std::move(tcb));
 }
 
-Result<void> QuoteVerifier::check_evaluation(uint64_t evaluation, std::string_view field) {
+Result<void> IntelQuoteVerifier::check_evaluation(uint64_t evaluation, std::string_view field) {
     return checks_.require(evaluation >= rules_.minimum_evaluation, "TDX-EVALUATION", field,
                            fmt::format("at least {}", rules_.minimum_evaluation),
                            fmt::format("{}", evaluation));
 }
 
-Result<void> QuoteVerifier::check_status(TcbStatus status) {
+Result<void> IntelQuoteVerifier::check_status(TcbStatus status) {
     std::string accepted;
     for (TcbStatus one : rules_.accepted_status) {
         if (one == TcbStatus::revoked) continue;

@@ -16,13 +16,13 @@ struct CollateralRules {
     uint64_t minimum_evaluation = 0;
 };
 
-// QuoteVerifier verifies one quote. Borrows what it is given. Fails as verify_tdx and verify_sgx
-// say, in that order.
-class QuoteVerifier {
+// IntelQuoteVerifier verifies one quote. Borrows what it is given. Fails as verify_tdx and
+// verify_sgx say, in that order.
+class IntelQuoteVerifier {
   public:
     // `bytes` are those of `quote`; `domain` is its body, nullptr if the quote is an SGX enclave's.
-    QuoteVerifier(const QuoteParts& quote, ByteView bytes, const TdReport* domain,
-                  const CollateralRules& rules, Time now, Checks& checks)
+    IntelQuoteVerifier(const QuoteParts& quote, ByteView bytes, const TdReport* domain,
+                       const CollateralRules& rules, Time now, Checks& checks)
         : quote_(quote),
           bytes_(bytes),
           domain_(domain),

@@ -21,7 +21,7 @@ class VerifiedTdxCollateral {
 
   private:
     friend class TdxCollateralVerifier;  // verified_collateral.cpp alone
-    friend class QuoteVerifier;          // quote_verifier.cpp alone
+    friend class IntelQuoteVerifier;     // quote_verifier.cpp alone
     VerifiedTdxCollateral(IntelTee tee, Tier tier, crypto::Certificate root)
         : tee_(tee), tier_(tier), root_(std::move(root)) {}
 
@@ -52,7 +52,7 @@ Result<VerifiedTdxCollateral> verify_tdx_collateral(const TdxCollateral& collate
 // TdxCollateralVerifier is that function, and the same for quote_verifier.cpp, which knows an
 // issuer that it verified under the pinned root. Borrows what it is given.
 class TdxCollateralVerifier {
-    friend class QuoteVerifier;  // quote_verifier.cpp alone
+    friend class IntelQuoteVerifier;  // quote_verifier.cpp alone
     friend Result<VerifiedTdxCollateral> verify_tdx_collateral(const TdxCollateral& collateral,
                                                                const TrustAnchors& anchors,
                                                                Time now, Checks& checks);

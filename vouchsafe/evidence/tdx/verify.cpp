@@ -28,7 +28,8 @@ Result<void> check_rules(const TdReport& report, const TdxRules& rules, Checks& 
 
 }  // namespace
 
-// TdxVerifier is the only maker of VerifiedTdQuote. `verify` gives the verdict of a QuoteVerifier.
+// TdxVerifier is the only maker of VerifiedTdQuote. `verify` gives the verdict of a
+// IntelQuoteVerifier.
 class TdxVerifier {
   public:
     template <typename Verify>
@@ -37,7 +38,7 @@ class TdxVerifier {
         TdxQuote quote = TRY(TdxQuote::parse(bytes, checks));
         CollateralRules collateral_rules{rules.may_be_unchecked, rules.accepted_status,
                                          rules.minimum_evaluation};
-        QuoteVerifier verifier(quote, bytes, &quote.body, collateral_rules, now, checks);
+        IntelQuoteVerifier verifier(quote, bytes, &quote.body, collateral_rules, now, checks);
         QuoteVerdict verdict = TRY(verify(verifier));
         TRY(check_rules(quote.body, rules, checks));
         return VerifiedTdQuote(std::move(quote), std::move(verdict));
@@ -47,15 +48,16 @@ class TdxVerifier {
 Result<VerifiedTdQuote> verify_tdx(ByteView quote, const TdxCollateral& collateral,
                                    const TrustAnchors& anchors, const TdxRules& rules, Time now,
                                    Checks& checks) {
-    return TdxVerifier::run(quote, rules, now, checks, [&](QuoteVerifier& verifier) {
+    return TdxVerifier::run(quote, rules, now, checks, [&](IntelQuoteVerifier& verifier) {
         return verifier.verify(collateral, anchors);
     });
 }
 
 Result<VerifiedTdQuote> verify_tdx(ByteView quote, const VerifiedTdxCollateral& collateral,
                                    const TdxRules& rules, Time now, Checks& checks) {
-    return TdxVerifier::run(quote, rules, now, checks,
-                            [&](QuoteVerifier& verifier) { return verifier.verify(collateral); });
+    return TdxVerifier::run(quote, rules, now, checks, [&](IntelQuoteVerifier& verifier) {
+        return verifier.verify(collateral);
+    });
 }
 
 }  // namespace vouchsafe::evidence
