@@ -32,6 +32,10 @@ std::string root_crl_url(const CollateralConfig& config) {
     return pcs == kIntelPcs ? kIntelRootCrl : pcs + "/sgx/certification/v4/rootcacrl";
 }
 
+std::string_view tee_path(evidence::IntelTee tee) {
+    return tee == evidence::IntelTee::sgx ? "sgx" : "tdx";
+}
+
 // What follows the base URL.
 std::string path_of(const CollateralName& name) {
     switch (name.kind) {
@@ -43,12 +47,13 @@ std::string path_of(const CollateralName& name) {
             return fmt::format("/sgx/certification/v4/pckcrl?ca={}&encoding=der",
                                pck_ca_name(name.ca));
         case Kind::tcb_info:
-            return fmt::format("/tdx/certification/v4/tcb?fmspc={}", encode_hex(name.fmspc));
+            return fmt::format("/{}/certification/v4/tcb?fmspc={}", tee_path(name.tee),
+                               encode_hex(name.fmspc));
         case Kind::qe_identity:
         case Kind::root_crl:  // has a URL of its own
             break;
     }
-    return "/tdx/certification/v4/qe/identity";
+    return fmt::format("/{}/certification/v4/qe/identity", tee_path(name.tee));
 }
 
 // The header with the signer's certificates (Intel PCS, API version 4).

@@ -36,6 +36,9 @@ TEST(CollateralUrls, AreTheVendors) {
     EXPECT_EQ(url("intel/tcb-90c06f000000.json"),
               pcs + "/tdx/certification/v4/tcb?fmspc=90c06f000000");
     EXPECT_EQ(url("intel/qe-identity-td.json"), pcs + "/tdx/certification/v4/qe/identity");
+    EXPECT_EQ(url("intel/sgx-tcb-00606a000000.json"),
+              pcs + "/sgx/certification/v4/tcb?fmspc=00606a000000");
+    EXPECT_EQ(url("intel/qe-identity-sgx.json"), pcs + "/sgx/certification/v4/qe/identity");
     config.pcs_url = "https://pccs.example:8081/";
     EXPECT_EQ(url("intel/root.crl"), "https://pccs.example:8081/sgx/certification/v4/rootcacrl");
     config.root_crl_url = "https://mirror.example/root.crl";

@@ -5,12 +5,15 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/evidence/revocation.h"
-#include "vouchsafe/evidence/tdx/verify.h"
+#include "vouchsafe/evidence/sgx/quote.h"
+#include "vouchsafe/evidence/tdx/pck.h"
+#include "vouchsafe/evidence/tdx/quote.h"
 
 namespace vouchsafe::attest {
 
 using crypto::Certificate;
 using crypto::Crl;
+using evidence::IntelTee;
 using evidence::SnpProduct;
 using Kind = CollateralName::Kind;
 
@@ -23,6 +26,10 @@ CollateralName of_kind(Kind kind) {
     CollateralName out;
     out.kind = kind;
     return out;
+}
+
+std::string_view tcb_prefix(IntelTee tee) {
+    return tee == IntelTee::sgx ? "intel/sgx-tcb-" : "intel/tcb-";
 }
 
 // common_name_of a PCK CA's certificate (Intel SGX PCK Certificate and CRL Profile, 1.2).
@@ -65,13 +72,16 @@ CollateralName CollateralName::pck_crl(PckCa ca) {
     out.ca = ca;
     return out;
 }
-CollateralName CollateralName::tcb_info(const Fmspc& fmspc) {
+CollateralName CollateralName::tcb_info(const Fmspc& fmspc, IntelTee tee) {
     CollateralName out = of_kind(Kind::tcb_info);
     out.fmspc = fmspc;
+    out.tee = tee;
     return out;
 }
-CollateralName CollateralName::qe_identity() {
-    return of_kind(Kind::qe_identity);
+CollateralName CollateralName::qe_identity(IntelTee tee) {
+    CollateralName out = of_kind(Kind::qe_identity);
+    out.tee = tee;
+    return out;
 }
 
 std::string CollateralName::text() const {
@@ -85,27 +95,29 @@ std::string CollateralName::text() const {
         case Kind::pck_crl:
             return fmt::format("intel/pck-{}.crl", pck_ca_name(ca));
         case Kind::tcb_info:
-            return fmt::format("intel/tcb-{}.json", encode_hex(fmspc));
+            return fmt::format("{}{}.json", tcb_prefix(tee), encode_hex(fmspc));
         case Kind::qe_identity:
             break;
     }
-    return "intel/qe-identity-td.json";
+    return fmt::format("intel/qe-identity-{}.json", tee == IntelTee::sgx ? "sgx" : "td");
 }
 
 Result<CollateralName> CollateralName::parse(std::string_view text) {
     std::vector<CollateralName> known = {root_crl(), pck_crl(PckCa::platform),
-                                         pck_crl(PckCa::processor), qe_identity()};
+                                         pck_crl(PckCa::processor), qe_identity(),
+                                         qe_identity(IntelTee::sgx)};
     for (SnpProduct product : kProducts) {
         known.push_back(amd_vcek_crl(product));
         known.push_back(amd_vlek_crl(product));
     }
-    constexpr size_t kPrefix = std::string_view("intel/tcb-").size();
-    if (text.starts_with("intel/tcb-") && text.size() > kPrefix) {
-        auto bytes = decode_hex(text.substr(kPrefix, 2 * Fmspc().size()));
+    for (IntelTee tee : {IntelTee::tdx, IntelTee::sgx}) {
+        const std::string_view prefix = tcb_prefix(tee);
+        if (!text.starts_with(prefix)) continue;
+        auto bytes = decode_hex(text.substr(prefix.size(), 2 * Fmspc().size()));
         Fmspc fmspc{};
         if (bytes && bytes->size() == fmspc.size()) {
             std::copy(bytes->begin(), bytes->end(), fmspc.begin());
-            known.push_back(tcb_info(fmspc));
+            known.push_back(tcb_info(fmspc, tee));
         }
     }
     for (const CollateralName& name : known) {
@@ -196,6 +208,7 @@ class PieceVerifier {
     Result<void> verify_intel(VerifiedPiece& out) {
         evidence::TdxCollateral collateral;
         CollateralPiece& piece = out.piece_;
+        collateral.tee = piece.name.tee;
         Time when = now_;
         if (piece.name.kind == Kind::root_crl || piece.name.kind == Kind::pck_crl) {
             out.crl_ = TRY(read_list(out));
@@ -285,11 +298,12 @@ Result<void> check_not_older(const VerifiedPiece& piece, const VerifiedPiece& he
                           fmt::format("{} or newer", describe(held)), describe(piece));
 }
 
-Result<TdxPlatform> tdx_platform_of(ByteView quote, const evidence::TrustAnchors& anchors,
-                                    Checks& checks) {
-    auto parsed = TRY(evidence::TdxQuote::parse(quote, checks));
+namespace {
+
+Result<TdxPlatform> platform_of(const evidence::QuoteParts& quote,
+                                const evidence::TrustAnchors& anchors) {
     if (!anchors.intel) return fail(Code::bad_evidence, "no root of Intel's is pinned");
-    auto chain = TRY(evidence::parse_chain_to_root(parsed.pck_chain, *anchors.intel));
+    auto chain = TRY(evidence::parse_chain_to_root(quote.pck_chain, *anchors.intel));
     if (chain.size() != 3) return fail(Code::bad_evidence, "the PCK chain has not three members");
     TRY(chain[0].verify_signed_by(chain[1]));
     TRY(chain[1].verify_signed_by(*anchors.intel));
@@ -301,6 +315,18 @@ Result<TdxPlatform> tdx_platform_of(ByteView quote, const evidence::TrustAnchors
     }
     out.ca = issuer == common_name_of(PckCa::platform) ? PckCa::platform : PckCa::processor;
     return out;
+}
+
+}  // namespace
+
+Result<TdxPlatform> tdx_platform_of(ByteView quote, const evidence::TrustAnchors& anchors,
+                                    Checks& checks) {
+    return platform_of(TRY(evidence::TdxQuote::parse(quote, checks)), anchors);
+}
+
+Result<TdxPlatform> sgx_platform_of(ByteView quote, const evidence::TrustAnchors& anchors,
+                                    Checks& checks) {
+    return platform_of(TRY(evidence::SgxQuote::parse(quote, checks)), anchors);
 }
 
 }  // namespace vouchsafe::attest

@@ -1,7 +1,8 @@
 // Collateral: what vendors publish about their processors and a verifier needs beside the evidence.
-// AMD's revocation lists; Intel's TCB info, identity of the TD quoting enclave and revocation
-// lists. (VCEKs and VLEKs come with the evidence.) Here is one piece of it: its name, its bytes,
-// and its verification under the pinned roots. Nothing here does I/O.
+// AMD's revocation lists; Intel's TCB info and identity of the quoting enclave, each for trust
+// domains and for SGX enclaves, and revocation lists. (VCEKs and VLEKs come with the evidence.)
+// Here is one piece of it: its name, its bytes, and its verification under the pinned roots.
+// Nothing here does I/O.
 #pragma once
 
 #include <optional>
@@ -23,16 +24,19 @@ struct CollateralName {
     evidence::SnpProduct product = evidence::SnpProduct::milan;  // of amd_*
     PckCa ca = PckCa::platform;                                  // of pck_crl
     Fmspc fmspc{};                                               // of tcb_info
+    evidence::IntelTee tee = evidence::IntelTee::tdx;            // of tcb_info, qe_identity
 
     static CollateralName amd_vcek_crl(evidence::SnpProduct product);
     static CollateralName amd_vlek_crl(evidence::SnpProduct product);
     static CollateralName root_crl();
     static CollateralName pck_crl(PckCa ca);
-    static CollateralName tcb_info(const Fmspc& fmspc);
-    static CollateralName qe_identity();
+    static CollateralName tcb_info(const Fmspc& fmspc,
+                                   evidence::IntelTee tee = evidence::IntelTee::tdx);
+    static CollateralName qe_identity(evidence::IntelTee tee = evidence::IntelTee::tdx);
 
     // "amd/milan.crl", "amd/milan-vlek.crl", "intel/root.crl", "intel/pck-platform.crl",
-    // "intel/tcb-90c06f000000.json", "intel/qe-identity-td.json".
+    // "intel/tcb-90c06f000000.json", "intel/qe-identity-td.json"; those for SGX:
+    // "intel/sgx-tcb-00606a000000.json", "intel/qe-identity-sgx.json".
     std::string text() const;
     // parse reads exactly what text() writes; anything else is Code::invalid.
     static Result<CollateralName> parse(std::string_view text);
@@ -99,8 +103,8 @@ struct PieceTerms {
 
 // verify_piece verifies signature, signer and name of a piece, and that it has begun to be valid;
 // its end may be past. Fails with COLLATERAL-FORM, -PLACE, -DATES, and as the verifiers of evidence
-// do (SNP-CRL-*, TDX-CRL-*, TDX-CHAIN-*, TDX-COLLATERAL-*, TDX-REVOKED). An issuer chain is kept as
-// its certificates alone, whatever text stood around them.
+// do (SNP-CRL-*, TDX-CRL-*, TDX-CHAIN-*, TDX-COLLATERAL-*, SGX-COLLATERAL-FORM, TDX-REVOKED). An
+// issuer chain is kept as its certificates alone, whatever text stood around them.
 Result<VerifiedPiece> verify_piece(CollateralPiece piece, const PieceTerms& terms, Checks& checks);
 
 // check_in_force fails with COLLATERAL-DATES unless the piece is valid at `now`.
@@ -109,7 +113,7 @@ Result<void> check_in_force(const VerifiedPiece& piece, Time now, Checks& checks
 // check_not_older fails with COLLATERAL-OLDER if `held`, of the same name, is newer.
 Result<void> check_not_older(const VerifiedPiece& piece, const VerifiedPiece& held, Checks& checks);
 
-// TdxPlatform says which collateral a TD quote needs.
+// TdxPlatform says which collateral a quote needs.
 struct TdxPlatform {
     Fmspc fmspc{};
     PckCa ca = PckCa::platform;
@@ -119,6 +123,10 @@ struct TdxPlatform {
 // pinned root by signatures: so nobody makes up platforms that are then asked for. Nothing else of
 // the quote is verified. Fails as TdxQuote::parse does, with Code::bad_evidence, or Code::invalid.
 Result<TdxPlatform> tdx_platform_of(ByteView quote, const evidence::TrustAnchors& anchors,
+                                    Checks& checks);
+// sgx_platform_of is the same for the quote of an SGX enclave. Fails as SgxQuote::parse does,
+// with Code::bad_evidence, or Code::invalid.
+Result<TdxPlatform> sgx_platform_of(ByteView quote, const evidence::TrustAnchors& anchors,
                                     Checks& checks);
 
 }  // namespace vouchsafe::attest

@@ -17,15 +17,18 @@ std::string piece_refusal(const CollateralPiece& piece, Time now = march_2026())
 TEST(CollateralNames, AreTheNamesOfFilesAndNothingElseIs) {
     for (const char* text :
          {"amd/milan.crl", "amd/turin-vlek.crl", "intel/root.crl", "intel/pck-platform.crl",
-          "intel/pck-processor.crl", "intel/tcb-90c06f000000.json", "intel/qe-identity-td.json"}) {
+          "intel/pck-processor.crl", "intel/tcb-90c06f000000.json", "intel/qe-identity-td.json",
+          "intel/sgx-tcb-00606a000000.json", "intel/qe-identity-sgx.json"}) {
         auto name = CollateralName::parse(text);
         ASSERT_TRUE(name) << text;
         EXPECT_EQ(name->text(), text);
     }
-    for (const char* text : {"", "amd/rome.crl", "amd/Milan.crl", "../root.crl", "intel/tcb-.json",
-                             "intel/tcb-90C06F000000.json", "intel/tcb-90c06f00000.json",
-                             "intel/tcb-90c06f000000.json.x", "intel/tcb-90c06f0000000.json",
-                             "intel/root.crl/", "intel/issuer-0123456789abcdef.pem"}) {
+    for (const char* text :
+         {"", "amd/rome.crl", "amd/Milan.crl", "../root.crl", "intel/tcb-.json",
+          "intel/tcb-90C06F000000.json", "intel/tcb-90c06f00000.json",
+          "intel/tcb-90c06f000000.json.x", "intel/tcb-90c06f0000000.json", "intel/sgx-tcb-.json",
+          "intel/sgx-tcb-00606A000000.json", "intel/qe-identity-.json", "intel/root.crl/",
+          "intel/issuer-0123456789abcdef.pem"}) {
         EXPECT_FALSE(CollateralName::parse(text)) << text;
     }
 }
@@ -41,6 +44,23 @@ TEST(CollateralPieces, OfTheVendorsAreVerifiedWithTheirDates) {
     EXPECT_EQ(tcb.issued(), at("2026-03-16T22:06:09Z"));
     EXPECT_EQ(tcb.valid_to(), at("2026-04-15T22:06:09Z"));
     EXPECT_EQ(verified(root_list()).crl()->this_update(), at("2026-02-26T13:04:00Z"));
+}
+
+TEST(CollateralPieces, ForEnclavesAreOthersThanForTrustDomains) {
+    for (const CollateralPiece& piece : sgx_pieces()) {
+        auto one = judge_piece(piece, at("2025-07-01T00:00:00Z"));
+        ASSERT_TRUE(one) << piece.name.text() << ": " << one.error().message;
+        EXPECT_EQ(one->evaluation(), 17u);
+        CollateralPiece other = piece;
+        other.name.tee = evidence::IntelTee::tdx;
+        EXPECT_EQ(piece_refusal(other), "TDX-COLLATERAL-FORM");
+    }
+    CollateralPiece domains = qe_piece();
+    domains.name.tee = evidence::IntelTee::sgx;
+    EXPECT_EQ(piece_refusal(domains), "SGX-COLLATERAL-FORM");
+    CollateralPiece tcb = sgx_pieces().front();
+    tcb.name.fmspc = emerald();
+    EXPECT_EQ(piece_refusal(tcb), "COLLATERAL-PLACE");
 }
 
 TEST(CollateralPieces, ThatRanOutStayGenuineAndSayWhen) {
@@ -163,6 +183,18 @@ TEST(CollateralPieces, AreNewerByEvaluationThenByDate) {
     EXPECT_EQ(refusal(check_not_older(old_one, new_one, checks)), "COLLATERAL-OLDER");
     EXPECT_EQ(refusal(check_not_older(verified(root_list("2023")), verified(root_list()), checks)),
               "COLLATERAL-OLDER");
+}
+
+TEST(SgxPlatforms, AreReadFromQuotesOfEnclavesAlone) {
+    Checks checks;
+    Bytes quote = evidence::testing::recorded_quote("v3-sgx-occlum");
+    auto platform = sgx_platform_of(quote, evidence::vendor_anchors(), checks);
+    ASSERT_TRUE(platform) << platform.error().message;
+    EXPECT_EQ(encode_hex(platform->fmspc), "00606a000000");
+    EXPECT_EQ(platform->ca, PckCa::platform);
+    EXPECT_FALSE(tdx_platform_of(quote, evidence::vendor_anchors(), checks));
+    EXPECT_FALSE(sgx_platform_of(evidence::testing::recorded_quote("v4-debug"),
+                                 evidence::vendor_anchors(), checks));
 }
 
 TEST(TdxPlatforms, AreReadFromQuotesOfIntelsPcksAlone) {

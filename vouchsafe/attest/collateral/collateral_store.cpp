@@ -14,8 +14,6 @@ namespace vouchsafe::attest {
 
 namespace {
 
-using PiecePtr = std::shared_ptr<const VerifiedPiece>;
-
 // within is false also for a time in the future: a clock that was set back makes everything look
 // old rather than young for ever.
 bool within(Time since, Time now, Seconds span) {
@@ -28,27 +26,12 @@ struct Needed {
     std::string why;
 };
 
-// TdxParts is what one VerifiedTdxCollateral was made of.
-struct TdxParts {
-    PiecePtr root_crl, pck_crl, tcb_info, qe_identity;
-    bool operator==(const TdxParts&) const = default;
+// Joined is what was verified together.
+struct Joined {
+    TdxParts parts;
+    std::shared_ptr<const evidence::VerifiedTdxCollateral> collateral;
+    UsedDocuments used;
 };
-
-evidence::TdxCollateral join(const TdxParts& parts) {
-    evidence::TdxCollateral out;
-    auto document = [](const PiecePtr& part) -> std::optional<evidence::SignedJson> {
-        if (!part) return std::nullopt;
-        return evidence::SignedJson{to_text(part->piece().bytes), part->piece().issuer_chain};
-    };
-    out.tcb_info = document(parts.tcb_info);
-    out.qe_identity = document(parts.qe_identity);
-    if (parts.root_crl) out.root_crl = parts.root_crl->piece().bytes;
-    if (parts.pck_crl) {
-        out.pck_crl = parts.pck_crl->piece().bytes;
-        out.pck_issuer_chain = parts.pck_crl->piece().issuer_chain;
-    }
-    return out;
-}
 
 }  // namespace
 
@@ -65,7 +48,7 @@ struct CollateralStore::Impl {
     Needed need(const CollateralName& name);
     // held_in_force asks nobody; nullptr if it is not at hand.
     PiecePtr held_in_force(const CollateralName& name);
-    HeldTdx tdx(const Fmspc& fmspc, PckCa ca);
+    HeldTdx intel(evidence::IntelTee tee, const Fmspc& fmspc, PckCa ca);
     Json freshness();
     void start_renewing() {
         renewer = std::thread([this] { renew(); });
@@ -104,9 +87,7 @@ struct CollateralStore::Impl {
     FetchBackoff backoff{config};
     std::set<CollateralName> asked;  // under way
     std::set<CollateralName> old;    // to be renewed
-    std::map<std::pair<Fmspc, PckCa>,
-             std::pair<TdxParts, std::shared_ptr<const evidence::VerifiedTdxCollateral>>>
-        joined;
+    std::map<std::tuple<evidence::IntelTee, Fmspc, PckCa>, Joined> joined;
     bool stop = false;
     std::thread renewer;
 };
@@ -296,7 +277,7 @@ PiecePtr CollateralStore::Impl::held_in_force(const CollateralName& name) {
     return piece && piece->in_force(now) ? piece : nullptr;
 }
 
-HeldTdx CollateralStore::Impl::tdx(const Fmspc& fmspc, PckCa ca) {
+HeldTdx CollateralStore::Impl::intel(evidence::IntelTee tee, const Fmspc& fmspc, PckCa ca) {
     HeldTdx out;
     if (!anchors.intel) {
         out.missing.push_back({"intel", "no root of Intel's is pinned"});
@@ -307,16 +288,19 @@ HeldTdx CollateralStore::Impl::tdx(const Fmspc& fmspc, PckCa ca) {
         if (!needed.piece) out.missing.push_back({name.text(), needed.why});
         return needed.piece;
     };
-    TdxParts parts{get(CollateralName::root_crl()), get(CollateralName::pck_crl(ca)),
-                   get(CollateralName::tcb_info(fmspc)), get(CollateralName::qe_identity())};
+    TdxParts parts{tee, get(CollateralName::root_crl()), get(CollateralName::pck_crl(ca)),
+                   get(CollateralName::tcb_info(fmspc, tee)),
+                   get(CollateralName::qe_identity(tee))};
     const Time now = clock.now();
-    const std::pair key(fmspc, ca);
+    const std::tuple key(tee, fmspc, ca);
     {
         Lock lock(mutex);
         auto known = joined.find(key);
-        if (known != joined.end() && known->second.first == parts &&
-            known->second.second->valid_from() <= now && now <= known->second.second->valid_to()) {
-            out.collateral = known->second.second;
+        if (known != joined.end() && known->second.parts == parts &&
+            known->second.collateral->valid_from() <= now &&
+            now <= known->second.collateral->valid_to()) {
+            out.collateral = known->second.collateral;
+            out.used = known->second.used;
             return out;
         }
     }
@@ -327,9 +311,10 @@ HeldTdx CollateralStore::Impl::tdx(const Fmspc& fmspc, PckCa ca) {
         return out;
     }
     out.collateral = std::make_shared<const evidence::VerifiedTdxCollateral>(std::move(*verified));
+    out.used = used_documents(parts);
     if (!parts.tcb_info) return out;  // of a platform that may be made up: not kept
     Lock lock(mutex);
-    joined[key] = {parts, out.collateral};
+    joined[key] = {parts, out.collateral, out.used};
     return out;
 }
 
@@ -388,7 +373,11 @@ HeldSnp CollateralStore::snp_crls(evidence::SnpProduct product, evidence::SnpSig
 }
 
 HeldTdx CollateralStore::tdx(const Fmspc& fmspc, PckCa ca) {
-    return impl_->tdx(fmspc, ca);
+    return impl_->intel(evidence::IntelTee::tdx, fmspc, ca);
+}
+
+HeldTdx CollateralStore::sgx(const Fmspc& fmspc, PckCa ca) {
+    return impl_->intel(evidence::IntelTee::sgx, fmspc, ca);
 }
 
 Json CollateralStore::freshness() {

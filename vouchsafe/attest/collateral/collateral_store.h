@@ -11,6 +11,7 @@
 
 #include "vouchsafe/attest/collateral/collateral_fetch.h"
 #include "vouchsafe/attest/collateral/collateral_pack.h"
+#include "vouchsafe/attest/collateral/joined_collateral.h"
 #include "vouchsafe/base/json_fwd.h"
 
 namespace vouchsafe::attest {
@@ -22,12 +23,13 @@ struct HeldSnp {
 };
 
 // HeldTdx has Intel's collateral that is in force, verified together. What is missing is named;
-// whether it may be is a question for the rules of verify_tdx. If the parts do not hold together (a
-// newer list revokes what signed another part) there is none, and no quote may be accepted as if
-// nothing had been at hand: `refused` says by which check.
+// whether it may be is a question for the rules of verify_tdx and verify_sgx. If the parts do not
+// hold together (a newer list revokes what signed another part) there is none, and no quote may be
+// accepted as if nothing had been at hand: `refused` says by which check.
 struct HeldTdx {
     std::shared_ptr<const evidence::VerifiedTdxCollateral> collateral;
-    std::vector<CollateralProblem> missing;
+    UsedDocuments used = {};
+    std::vector<CollateralProblem> missing = {};
     std::optional<Error> refused = {};
 };
 
@@ -49,6 +51,8 @@ class CollateralStore {
     // tdx takes what tdx_platform_of says. Of platforms that the vendor does not know only so many
     // are asked for in a time; more are missing at once.
     HeldTdx tdx(const Fmspc& fmspc, PckCa ca);
+    // sgx takes what sgx_platform_of says; the collateral is for verify_sgx.
+    HeldTdx sgx(const Fmspc& fmspc, PckCa ca);
 
     // freshness tells of each piece: name, valid_from, valid_to, in_force, fetched, from (null if
     // nobody knows), and evaluation of Intel's documents; and of each problem: name and why.

@@ -84,6 +84,15 @@ inline CollateralPiece qe_piece(const std::string& year = "2026") {
     return {CollateralName::qe_identity(), collateral_file("qeidentity-td-" + year + ".json"),
             recorded_chain()};
 }
+// Intel's documents for SGX, of July 2025.
+inline std::vector<CollateralPiece> sgx_pieces() {
+    using evidence::testing::vector_bytes;
+    constexpr auto kSgx = evidence::IntelTee::sgx;
+    return {{CollateralName::tcb_info(fmspc_of("00a067110000"), kSgx),
+             vector_bytes("sgx/tcbinfo-00a067110000-2025.json"), recorded_chain()},
+            {CollateralName::qe_identity(kSgx), vector_bytes("sgx/qeidentity-2025.json"),
+             recorded_chain()}};
+}
 inline std::vector<CollateralPiece> all_pieces() {
     return {milan_list(), root_list(), pck_list(), emerald_tcb(), qe_piece()};
 }
