@@ -1,5 +1,6 @@
 #include "vouchsafe/attest/appraise.h"
 
+#include "vouchsafe/attest/appraise_parts.h"
 #include "vouchsafe/attest/claims/claims.h"
 #include "vouchsafe/attest/request/quote_request.h"
 #include "vouchsafe/attest/request/snp_vm_request.h"
@@ -9,16 +10,6 @@
 namespace vouchsafe::attest {
 
 namespace {
-
-constexpr size_t kMaxFound = 200;  // of hostile text repeated in a check
-
-// require_readable turns a parser's refusal into a coded check.
-template <typename T>
-Result<T> require_readable(Result<T> parsed, Checks& checks) {
-    std::string found = parsed ? "well formed" : parsed.error().message.substr(0, kMaxFound);
-    TRY(checks.require(parsed.has_value(), "ATTEST-REQUEST", "body", "well formed", found));
-    return parsed;
-}
 
 evidence::SnpRules snp_rules(const Terms& terms, const std::string& draft_policy) {
     evidence::SnpRules rules;
@@ -64,56 +55,13 @@ Result<std::vector<std::string>> require_all_lists(const evidence::VerifiedSnpRe
     return out;
 }
 
-evidence::TdxRules tdx_rules(const Terms& terms, const std::string& draft_policy) {
-    using evidence::TcbStatus;
-    evidence::TdxRules rules;
-    if (terms.built_in_policy && draft_policy.empty()) return rules;
-    rules.allow_debug = true;
-    rules.may_be_unchecked = {evidence::TdxCheck::revocation, evidence::TdxCheck::qe_identity,
-                              evidence::TdxCheck::tcb_info};
-    rules.accepted_status = {
-        TcbStatus::up_to_date,           TcbStatus::sw_hardening_needed,
-        TcbStatus::configuration_needed, TcbStatus::configuration_and_sw_hardening_needed,
-        TcbStatus::out_of_date,          TcbStatus::out_of_date_configuration_needed};
-    return rules;
-}
-
 Result<evidence::VerifiedTdQuote> verify_quote(ByteView quote, const evidence::TdxRules& rules,
                                                const Terms& terms, Checks& checks) {
-    HeldTdx held;
-    if (terms.collateral != nullptr) {
-        Checks of_search;  // the verifier makes these checks again, all of them
-        auto platform = tdx_platform_of(quote, terms.anchors, of_search);
-        if (platform) held = terms.collateral->tdx(platform->fmspc, platform->ca);
-    }
-    if (held.refused) {
-        const Check* reason = held.refused->reason();
-        if (reason == nullptr) return fail(*held.refused);
-        return checks.refuse(reason->code, reason->field, reason->expected, reason->found);
-    }
+    HeldTdx held = TRY(held_for(evidence::IntelTee::tdx, quote, terms, checks));
     if (held.collateral == nullptr) {
         return evidence::verify_tdx(quote, {}, terms.anchors, rules, terms.now, checks);
     }
     return evidence::verify_tdx(quote, *held.collateral, rules, terms.now, checks);
-}
-
-// LaunchField is where the launch keeps the digest of data that came with it (azure-api C.2):
-// HOST_DATA (SHA-256) or MRCONFIGID (SHA-384, our decision).
-struct LaunchField {
-    ByteView value;
-    crypto::HashAlg hash;
-};
-
-Result<void> check_bound(const BoundMembers& bound, const std::array<uint8_t, 64>& report_data,
-                         const LaunchField& launch, Checks& checks) {
-    if (bound.runtime_data) {
-        TRY(evidence::check_runtime_binding(report_data, bound.runtime_data->data,
-                                            crypto::HashAlg::sha256, checks));
-    }
-    if (!bound.init_data) return {};
-    Bytes digest = crypto::hash(launch.hash, bound.init_data->data);
-    return checks.require(equal(digest, launch.value), "ATTEST-INIT-DATA", "initTimeData",
-                          encode_hex(launch.value), encode_hex(digest));
 }
 
 // check_paravisor: the AK in the runtime data is only as good as the paravisor that wrote it there;
@@ -136,8 +84,10 @@ Result<std::optional<Bytes>> expected_nonce(const AzureGuestRequest& request, co
     return std::optional<Bytes>{challenge_digest(*request.challenge)};
 }
 
+constexpr size_t kMaxSubject = 200;  // characters of what the paravisor calls a machine
+
 std::string subject_of(const evidence::RuntimeClaims& runtime) {
-    return runtime.vm.vm_unique_id.value_or("").substr(0, kMaxFound);
+    return runtime.vm.vm_unique_id.value_or("").substr(0, kMaxSubject);
 }
 
 }  // namespace
@@ -191,8 +141,9 @@ Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Che
     const Config& config = terms.config;
     QuoteRequest request =
         TRY(require_readable(QuoteRequest::parse(body, config.max_body), checks));
-    auto quote = TRY(
-        verify_quote(request.quote, tdx_rules(terms, request.bound.draft_policy), terms, checks));
+    auto quote = TRY(verify_quote(
+        request.quote, quote_rules<evidence::TdxRules>(terms, request.bound.draft_policy), terms,
+        checks));
     const evidence::TdReport& report = quote.report();
     TRY(check_bound(request.bound, report.report_data, {report.mrconfigid, crypto::HashAlg::sha384},
                     checks));

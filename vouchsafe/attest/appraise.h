@@ -48,5 +48,8 @@ struct Appraisal {
 Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms, Checks& checks);
 Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Checks& checks);
 Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Checks& checks);
+Result<Appraisal> appraise_sgx_enclave(std::string_view body, const Terms& terms, Checks& checks);
+// appraise_open_enclave is the same for a quote in Open Enclave's envelope.
+Result<Appraisal> appraise_open_enclave(std::string_view body, const Terms& terms, Checks& checks);
 
 }  // namespace vouchsafe::attest

@@ -42,6 +42,24 @@ std::string policy(const Config& config, std::string_view more_rules) {
                        rules);
 }
 
+// quote_policy is for quotes of Intel's, by the claims that say whether the host may debug and what
+// Intel says of the platform.
+std::string quote_policy(std::string_view debug_claim, std::string_view status_claim) {
+    return fmt::format(
+        "version=1.0;\n"
+        "authorizationrules\n"
+        "{{\n"
+        "    [type==\"{}\", value==false] &&\n"
+        "    [type==\"{}\", value==\"UpToDate\"] &&\n"
+        "    [type==\"x-vouchsafe-revocation\", value==\"checked\"]\n"
+        "    => permit();\n"
+        "}};\n"
+        "issuancerules\n"
+        "{{\n"
+        "}};\n",
+        debug_claim, status_claim);
+}
+
 }  // namespace
 
 std::string default_azure_guest_policy(const Config& config) {
@@ -55,17 +73,11 @@ std::string default_snp_vm_policy(const Config& config) {
 }
 
 std::string default_tdx_vm_policy() {
-    return "version=1.0;\n"
-           "authorizationrules\n"
-           "{\n"
-           "    [type==\"tdx_td_attributes_debug\", value==false] &&\n"
-           "    [type==\"attester_tcb_status\", value==\"UpToDate\"] &&\n"
-           "    [type==\"x-vouchsafe-revocation\", value==\"checked\"]\n"
-           "    => permit();\n"
-           "};\n"
-           "issuancerules\n"
-           "{\n"
-           "};\n";
+    return quote_policy("tdx_td_attributes_debug", "attester_tcb_status");
+}
+
+std::string default_sgx_policy() {
+    return quote_policy("x-ms-sgx-is-debuggable", "x-vouchsafe-sgx-tcb-status");
 }
 
 std::string policy_hash(std::string_view policy_text) {

@@ -4,6 +4,8 @@
 //   - the guest policy allows neither debugging nor migration, and the report comes from VMPL 0;
 //   - every component of the TCB is at its floor or above (Config::minimum_tcb), per product line;
 //   - nothing in the certificates' chain is on a revocation list, and the lists were at hand;
+//   - SgxEnclave, OpenEnclave: Intel's collateral calls the platform up to date, and the enclave
+//     cannot be debugged. Which enclave it is nobody judges: whoever relies on the token has to;
 //   - TdxVm: Intel's collateral calls the platform up to date, and the domain cannot be debugged;
 //   - AzureGuest only: Secure Boot was on, and the paravisor is a known one
 //     (Config::compliant_id_keys; the claim x-ms-compliance-status stands for it).
@@ -20,6 +22,7 @@ namespace vouchsafe::attest {
 std::string default_azure_guest_policy(const Config& config);
 std::string default_snp_vm_policy(const Config& config);
 std::string default_tdx_vm_policy();
+std::string default_sgx_policy();  // of SgxEnclave and OpenEnclave
 
 // policy_hash is the claim x-ms-policy-hash: base64url(SHA-256(base64url(text))) (azure-api C.3).
 std::string policy_hash(std::string_view policy_text);

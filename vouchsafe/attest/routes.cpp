@@ -56,6 +56,8 @@ void add_routes(Service::Impl& impl) {
     attests(AttestationTarget::azure_guest, appraise_azure_guest);
     attests(AttestationTarget::sev_snp_vm, appraise_snp_vm);
     attests(AttestationTarget::tdx_vm, appraise_tdx_vm);
+    attests(AttestationTarget::sgx_enclave, appraise_sgx_enclave);
+    attests(AttestationTarget::open_enclave, appraise_open_enclave);
 
     auto administers = [&](std::string_view method, std::string_view path, auto act) {
         router.add(method, path, versioned([service, act](const net::Request& request) {
@@ -77,9 +79,7 @@ void add_routes(Service::Impl& impl) {
     router.add("POST", "/challenge",
                [service](const net::Request&) { return service->issue_challenge(); });
 
-    for (std::string_view path : {"/attest/SgxEnclave", "/attest/OpenEnclave", "/attest/Tpm"}) {
-        router.add("POST", path, not_built);
-    }
+    router.add("POST", "/attest/Tpm", not_built);
     router.add("GET", "/tcbbaselines/{type}", not_built);
 }
 

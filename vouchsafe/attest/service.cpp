@@ -74,7 +74,9 @@ Result<std::unique_ptr<PolicyBook>> load_policies(const Config& config, const De
         PolicyBook::create(deps.store, config.issuer,
                            {{AttestationTarget::azure_guest, default_azure_guest_policy(config)},
                             {AttestationTarget::sev_snp_vm, default_snp_vm_policy(config)},
-                            {AttestationTarget::tdx_vm, default_tdx_vm_policy()}}));
+                            {AttestationTarget::tdx_vm, default_tdx_vm_policy()},
+                            {AttestationTarget::sgx_enclave, default_sgx_policy()},
+                            {AttestationTarget::open_enclave, default_sgx_policy()}}));
     TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
         auto known = TRY(out->signers(tx));
         if (!known.empty()) return check_signers_of_operator(config, known);

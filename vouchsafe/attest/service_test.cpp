@@ -99,8 +99,7 @@ TEST(AttestRefusals, OfAFloodAreCountedRatherThanRecorded) {
 
 TEST(AttestRoutes, SayWhatIsNotBuiltAndWhatIsNotThere) {
     for (auto [method, path] :
-         {std::pair{"POST", "/attest/SgxEnclave"}, std::pair{"POST", "/attest/OpenEnclave"},
-          std::pair{"POST", "/attest/Tpm"}, std::pair{"GET", "/tcbbaselines/TdxVm"}}) {
+         {std::pair{"POST", "/attest/Tpm"}, std::pair{"GET", "/tcbbaselines/TdxVm"}}) {
         net::Response response = share().send(method, path);
         EXPECT_EQ(response.status, 501) << path;
         EXPECT_EQ(error_of(response)["code"], "NotImplemented");

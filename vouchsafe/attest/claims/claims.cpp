@@ -92,24 +92,6 @@ void add_td_report_claims(Json& claims, const evidence::TdReport& report) {
     claims["tdx_td_attributes_septve_disable"] = attributes.sept_ve_disable();
 }
 
-// add_bound_claims adds what the evidence carries a digest of, and the nonce.
-void add_bound_claims(Json& claims, const BoundMembers& bound) {
-    if (bound.runtime_data && bound.runtime_data->json) {
-        claims["x-ms-runtime"] = *bound.runtime_data->json;
-    }
-    if (bound.init_data && bound.init_data->json) {
-        claims["x-ms-inittime"] = *bound.init_data->json;
-    }
-    if (bound.nonce) claims["nonce"] = *bound.nonce;
-}
-
-// add_not_checked: one word for rules to look at, and the list of what was left out.
-void add_not_checked(Json& claims, const std::vector<std::string>& names) {
-    bool left_out = std::find(names.begin(), names.end(), "revocation") != names.end();
-    claims["x-vouchsafe-revocation"] = left_out ? "not-checked" : "checked";
-    claims["x-vouchsafe-not-checked"] = names;
-}
-
 Json ephemeral_key_claim(const crypto::PublicKey& key) {
     Json jwk = jose::encode_jwk(key);
     jwk["kid"] = "TpmEphemeralEncryptionKey";
@@ -124,6 +106,22 @@ Json attested_pcrs(const evidence::VerifiedAzureGuest& guest) {
 }
 
 }  // namespace
+
+void add_bound_claims(Json& claims, const BoundMembers& bound) {
+    if (bound.runtime_data && bound.runtime_data->json) {
+        claims["x-ms-runtime"] = *bound.runtime_data->json;
+    }
+    if (bound.init_data && bound.init_data->json) {
+        claims["x-ms-inittime"] = *bound.init_data->json;
+    }
+    if (bound.nonce) claims["nonce"] = *bound.nonce;
+}
+
+void add_not_checked(Json& claims, const std::vector<std::string>& names) {
+    bool left_out = std::find(names.begin(), names.end(), "revocation") != names.end();
+    claims["x-vouchsafe-revocation"] = left_out ? "not-checked" : "checked";
+    claims["x-vouchsafe-not-checked"] = names;
+}
 
 bool is_compliant(const evidence::SnpReport& report, const Config& config) {
     std::string digest = encode_hex(report.id_key_digest);

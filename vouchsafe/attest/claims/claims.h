@@ -32,6 +32,12 @@ Json snp_vm_claims(const BoundMembers& bound, const evidence::VerifiedSnpReport&
 // tdx_vm_claims: azure-api C.3.3, and the status by Intel's collateral where there was any.
 Json tdx_vm_claims(const BoundMembers& bound, const evidence::VerifiedTdQuote& quote);
 
+// add_bound_claims adds what the evidence carries a digest of, and the nonce.
+void add_bound_claims(Json& claims, const BoundMembers& bound);
+
+// add_not_checked: one word for rules to look at, and the list of what was left out.
+void add_not_checked(Json& claims, const std::vector<std::string>& names);
+
 // is_compliant tells whether the report's ID key is in Config::compliant_id_keys.
 bool is_compliant(const evidence::SnpReport& report, const Config& config);
 
@@ -40,8 +46,7 @@ void add_token_claims(Json& claims, const Config& config, Seconds lifetime, Time
 
 // add_freshness_claims says that the evidence answers `challenge` (x-vouchsafe-challenge) and binds
 // the token to the guest's key: cnf.jkt is its thumbprint (RFC 7800, 3; RFC 9449, 6.1).
-void add_freshness_claims(Json& claims, const std::string& challenge,
-                          const crypto::PublicKey& key);
+void add_freshness_claims(Json& claims, const std::string& challenge, const crypto::PublicKey& key);
 
 // add_check_claims adds x-vouchsafe-checks: the codes of all checks made, each once, in order.
 void add_check_claims(Json& claims, const std::vector<Check>& checks);

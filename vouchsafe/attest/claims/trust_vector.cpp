@@ -53,6 +53,22 @@ bool is_checked(const std::vector<std::string>& not_checked) {
            not_checked.end();
 }
 
+// trust_vector_of a quote of Intel's.
+template <typename Quote>
+TrustVector trust_vector_of(const Quote& quote, bool debug, bool migratable) {
+    TrustVector out;
+    out.instance_identity = instance_of(is_checked(quote.not_checked()));
+    out.configuration = launch_configuration(debug, migratable);
+    if (quote.tier() != evidence::Tier::hardware) {
+        out.hardware = TrustClaim::unrecognized;
+    } else if (quote.tcb()) {
+        bool current = quote.tcb()->status == evidence::TcbStatus::up_to_date;
+        out.hardware = current ? TrustClaim::genuine : TrustClaim::known_weakness;
+    }
+    out.runtime_opaque = runtime_of(quote.tier(), debug);
+    return out;
+}
+
 }  // namespace
 
 Json TrustVector::to_json() const {
@@ -106,17 +122,11 @@ TrustVector trust_vector(const evidence::VerifiedAzureGuest& guest, const Config
 
 TrustVector trust_vector(const evidence::VerifiedTdQuote& quote) {
     const evidence::TdAttributes& attributes = quote.report().td_attributes;
-    TrustVector out;
-    out.instance_identity = instance_of(is_checked(quote.not_checked()));
-    out.configuration = launch_configuration(attributes.debug(), attributes.migratable());
-    if (quote.tier() != evidence::Tier::hardware) {
-        out.hardware = TrustClaim::unrecognized;
-    } else if (quote.tcb()) {
-        bool current = quote.tcb()->status == evidence::TcbStatus::up_to_date;
-        out.hardware = current ? TrustClaim::genuine : TrustClaim::known_weakness;
-    }
-    out.runtime_opaque = runtime_of(quote.tier(), attributes.debug());
-    return out;
+    return trust_vector_of(quote, attributes.debug(), attributes.migratable());
+}
+
+TrustVector trust_vector(const evidence::VerifiedSgxQuote& quote) {
+    return trust_vector_of(quote, quote.report().debug(), false);
 }
 
 }  // namespace vouchsafe::attest

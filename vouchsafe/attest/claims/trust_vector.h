@@ -13,6 +13,7 @@
 #include "vouchsafe/attest/config.h"
 #include "vouchsafe/base/json_fwd.h"
 #include "vouchsafe/evidence/azure/guest.h"
+#include "vouchsafe/evidence/sgx/verify.h"
 #include "vouchsafe/evidence/tdx/verify.h"
 
 namespace vouchsafe::attest {
@@ -49,5 +50,6 @@ TrustVector trust_vector(const evidence::VerifiedSnpReport& report, const Config
 TrustVector trust_vector(const evidence::VerifiedAzureGuest& guest, const Config& config,
                          const std::vector<std::string>& not_checked);
 TrustVector trust_vector(const evidence::VerifiedTdQuote& quote);
+TrustVector trust_vector(const evidence::VerifiedSgxQuote& quote);
 
 }  // namespace vouchsafe::attest

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "vouchsafe/attest/claims/sgx_claims.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/policy/maa/explain.h"
 
@@ -31,7 +32,7 @@ bool is_services(std::string_view given, const Json& claims) {
 // is_guests_word tells whether a claim is what the client said of itself.
 bool is_guests_word(const policy::Claim& claim, const Json& claims) {
     std::string_view name = claim.type;
-    if (name == "nonce") return true;
+    if (name == "nonce" || name == "rp_data") return true;
     // Of a guest with a vTPM: with it goes what its caller wants to have echoed.
     if (name == "x-ms-runtime") return claims.contains(kIsolation);
     constexpr std::string_view kMeasured[] = {
@@ -59,6 +60,9 @@ Result<std::vector<policy::Claim>> policy_claims(const Json& claims) {
     auto out = TRY(policy::claims_from_json(claims, ClaimIssuer::attestation_service));
     for (policy::Claim& claim : out) {
         if (is_guests_word(claim, claims)) claim.issuer = ClaimIssuer::custom_claim;
+        // Old names of claims about enclaves stand for rules behind a dollar.
+        std::string old_name = "$" + claim.type;
+        if (policy::find_known_claim(old_name) != nullptr) claim.type = std::move(old_name);
     }
     const Json* isolation = find_member(claims, kIsolation);
     if (isolation == nullptr || !isolation->is_object()) return out;
@@ -91,6 +95,7 @@ void add_policy_claims(Json& claims, const ActivePolicy& policy, const Json& iss
     if (!issued.empty()) claims["x-ms-policy"] = issued;
     claims["x-ms-policy-hash"] = policy.hash;
     if (!policy.signer.is_null()) claims["x-ms-policy-signer"] = policy.signer;
+    add_old_policy_claims(claims);
 }
 
 }  // namespace vouchsafe::attest

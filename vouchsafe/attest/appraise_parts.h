@@ -1,0 +1,53 @@
+// What appraisals of several kinds of evidence share. For appraise*.cpp alone.
+#pragma once
+
+#include "vouchsafe/attest/appraise.h"
+#include "vouchsafe/attest/request/bound_data.h"
+#include "vouchsafe/crypto/hash.h"
+
+namespace vouchsafe::attest {
+
+// require_readable turns a parser's refusal into the check ATTEST-REQUEST.
+template <typename T>
+Result<T> require_readable(Result<T> parsed, Checks& checks) {
+    constexpr size_t kMaxFound = 200;  // of hostile text repeated in a check
+    std::string found = parsed ? "well formed" : parsed.error().message.substr(0, kMaxFound);
+    TRY(checks.require(parsed.has_value(), "ATTEST-REQUEST", "body", "well formed", found));
+    return parsed;
+}
+
+// quote_rules gives SgxRules or TdxRules: the strict ones, unless another policy than the built-in
+// one judges what these would.
+template <typename Rules>
+Rules quote_rules(const Terms& terms, const std::string& draft_policy) {
+    using evidence::TcbStatus;
+    using evidence::TdxCheck;
+    Rules rules;
+    if (terms.built_in_policy && draft_policy.empty()) return rules;
+    rules.allow_debug = true;
+    rules.may_be_unchecked = {TdxCheck::revocation, TdxCheck::qe_identity, TdxCheck::tcb_info};
+    rules.accepted_status = {
+        TcbStatus::up_to_date,           TcbStatus::sw_hardening_needed,
+        TcbStatus::configuration_needed, TcbStatus::configuration_and_sw_hardening_needed,
+        TcbStatus::out_of_date,          TcbStatus::out_of_date_configuration_needed};
+    return rules;
+}
+
+// held_for returns Intel's collateral for a quote, as far as it is at hand. Fails with the check by
+// which its parts do not hold together.
+Result<HeldTdx> held_for(evidence::IntelTee tee, ByteView quote, const Terms& terms,
+                         Checks& checks);
+
+// LaunchField is where the launch keeps the digest of data that came with it (azure-api C.2):
+// HOST_DATA or CONFIGID's first half (SHA-256), or MRCONFIGID (SHA-384, our decision).
+struct LaunchField {
+    ByteView value;
+    crypto::HashAlg hash;
+};
+
+// check_bound holds data that came with evidence against the digests in it. Fails with HCL-BINDING
+// or ATTEST-INIT-DATA.
+Result<void> check_bound(const BoundMembers& bound, const std::array<uint8_t, 64>& report_data,
+                         const LaunchField& launch, Checks& checks);
+
+}  // namespace vouchsafe::attest
