@@ -4,6 +4,7 @@
 
 #include "app/interrupt.h"
 #include "app/serve_operate.h"
+#include "app/serve_settings.h"
 #include "app/show.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/x509.h"
@@ -26,6 +27,8 @@ struct ServeCommand {
     std::string machine;
     std::string kds_url;
     std::string pcs_url;
+    std::string config;
+    AttestSettings attest;
 };
 
 // open_directory opens the data directory, or makes a production one.
@@ -137,6 +140,7 @@ Result<int> serve_attestation(const Context& context, const ServeCommand& comman
     if (directory.kind() == lab::DirectoryKind::lab) {
         config.compliant_id_keys = {encode_hex(lab::simulated_id_key_digest())};
     }
+    TRY(apply(command.attest, config));
     config.callers.login_authority = command.login;
     config.callers.tenant = directory.tenant_id();
     config.resource_id = directory.resource_id(lab::kAttestationProviders, "attestation");
@@ -233,6 +237,7 @@ Command add_command(Command group, Context& context, const char* name, const cha
                 "DIR")
         .required();
     made.option("--listen", command->listen, "port 0: any free one", "ADDR:PORT");
+    made.settings_file(command->config);
     made.run([&context, command, action] { return action(context, *command); });
     return made;
 }
@@ -254,7 +259,15 @@ void add_tls(Command made, ServeCommand& command) {
 constexpr const char* kServeExamples = R"(Examples:
   vouchsafe serve attestation --dir /var/lib/vouchsafe --listen 0.0.0.0:443 \
       --issuer https://attest.example.org --tls-cert chain.pem --tls-key key.pem
+  vouchsafe serve attestation --config /etc/vouchsafe/attestation.toml
   vouchsafe serve vault --dir ~/lab --listen 127.0.0.1:8443
+In a settings file the first example reads
+  dir = "/var/lib/vouchsafe"
+  listen = "0.0.0.0:443"
+  issuer = "https://attest.example.org"
+  tls-cert = "chain.pem"
+  tls-key = "key.pem"
+and what is given here as well goes before it.
 A lab directory (made by demo or vm create) believes its own simulated root; a production directory
 believes the vendors' roots, and its vault refuses tokens about simulated machines.)";
 
@@ -276,6 +289,7 @@ void add_serve(Command app, Context& context) {
                        "fetch AMD's revocation lists here, e.g. https://kdsintf.amd.com", "URL");
     attestation.option("--pcs-url", command->pcs_url,
                        "fetch Intel's collateral here: PCS or a PCCS", "URL");
+    add_attest_settings(attestation, command->attest);
     Command vault = add_command(group, context, "vault", "keep keys, release them by policy",
                                 command, serve_vault);
     add_tls(vault, *command);

@@ -66,6 +66,47 @@ std::optional<std::string> find_empty_value(const std::vector<std::string>& word
     return std::nullopt;
 }
 
+constexpr const char* kConfigOption = "--config";
+
+// value_behind returns what stands behind an option, in this word or the next; nullopt if it is not
+// given. What follows "--" is no option.
+std::optional<std::string> value_behind(const std::vector<std::string>& words,
+                                        const std::string& option) {
+    for (size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
+        if (words[i].starts_with(option + "=")) return words[i].substr(option.size() + 1);
+        if (words[i] != option) continue;
+        return i + 1 < words.size() ? words[i + 1] : std::string();
+    }
+    return std::nullopt;
+}
+
+std::vector<std::string> words_of(const CLI::ConfigItem& item) {
+    if (!item.parents.empty()) {
+        throw CLI::ConfigError(
+            fmt::format("the settings have a section [{}]; they have none", item.parents.front()));
+    }
+    std::string option = "--" + item.name;
+    if (item.inputs == std::vector<std::string>{"true"}) return {option};
+    if (item.inputs == std::vector<std::string>{"false"}) return {};
+    std::vector<std::string> out;
+    for (const std::string& value : item.inputs) out.push_back(option + "=" + value);
+    return out;
+}
+
+// with_settings adds the options of the file behind --config that the words do not give.
+std::vector<std::string> with_settings(std::vector<std::string> words) {
+    std::optional<std::string> file = value_behind(words, kConfigOption);
+    if (!file || file->empty()) return words;
+    std::vector<std::string> added;
+    for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_file(*file)) {
+        if (value_behind(words, "--" + item.name)) continue;
+        for (std::string& word : words_of(item)) added.push_back(std::move(word));
+    }
+    auto end = std::ranges::find(words, "--");
+    words.insert(end, added.begin(), added.end());
+    return words;
+}
+
 }  // namespace
 
 Option& Option::required() {
@@ -165,6 +206,11 @@ Option Command::argument(const char* name, std::vector<std::string>& values, con
     return Option(*app_->add_option(name, values, text)->required()->type_name(""));
 }
 
+void Command::settings_file(std::string& file) {
+    add_option(*app_, kConfigOption, file, "take settings from this file: lines name = value (TOML)",
+               "FILE");
+}
+
 void Command::run(Runner runner) {
     app_->callback([chosen = chosen_, runner = std::move(runner)] { *chosen = runner; });
 }
@@ -192,7 +238,9 @@ std::variant<Runner, int> CommandLine::parse(int argc, char** argv) {
         return 2;
     }
     try {
-        app_->parse(argc, argv);
+        std::vector<std::string> words = with_settings({argv + 1, argv + argc});
+        std::ranges::reverse(words);  // CLI11 takes them from the end
+        app_->parse(std::move(words));
     } catch (const CLI::ParseError& error) {
         return app_->exit(error) == 0 ? 0 : 2;
     }

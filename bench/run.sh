@@ -33,6 +33,9 @@ echo "== SEV-SNP report"
 echo "== TD quote"
 "$build/tdx_bench"
 
+echo "== attestation request"
+"$build/attest_bench"
+
 echo "== sealed file to rows"
 "$build/table_bench" "${TABLE_ROWS:-1000000}"
 

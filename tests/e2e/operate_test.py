@@ -40,10 +40,11 @@ def ask(url, body=None):
 class Serving:
     """Serving is one service with its operators' listener."""
 
-    def __init__(self, service, folder):
+    def __init__(self, service, folder, *options):
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            [PROGRAM, "--json", "--verbose", "serve", service, "--dir", folder, "--operate", "127.0.0.1:0"],
+            [PROGRAM, "--json", "--verbose", "serve", service, "--dir", folder, "--operate", "127.0.0.1:0",
+             *options],
             stdout=subprocess.PIPE, stderr=self.log, text=True,
         )
         line = self.process.stdout.readline()
@@ -112,6 +113,34 @@ class Operate(unittest.TestCase):
     def store(self, lab=None):
         path = (lab or self.lab) / "attestation/store.db"
         return contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=20))
+
+    def test_a_settings_file_says_what_options_say(self):
+        with tempfile.TemporaryDirectory(prefix="vs-settings-") as work:
+            settings = pathlib.Path(work) / "attestation.toml"
+            settings.write_text('# a comment\nissuer = "https://attest.example.org"\nchallenge-lifetime = 17\n')
+
+            def challenge_ends_in(*options):
+                with Serving("attestation", self.lab, "--config", settings, *options) as serving:
+                    _, _, text = ask(serving.url + "/.well-known/openid-configuration")
+                    self.assertEqual(json.loads(text)["issuer"], "https://attest.example.org")
+                    _, _, text = ask(serving.url + "/challenge", b"")
+                    return json.loads(text)["expires"] - time.time()
+
+            self.assertTrue(10 < challenge_ends_in() <= 17)
+            self.assertTrue(990 < challenge_ends_in("--challenge-lifetime", "1000") <= 1000)
+
+            def refused(text):
+                settings.write_text(text)
+                made = subprocess.run([PROGRAM, "serve", "attestation", "--dir", self.lab, "--config", settings],
+                                      capture_output=True, text=True, timeout=30)
+                self.assertEqual(made.returncode, 2)
+                return made.stderr
+
+            self.assertIn("--nothing", refused("nothing = 3\n"))
+            self.assertIn("section", refused("[serve]\nissuer = \"x\"\n"))
+            self.assertIn("lifetimes", refused("challenge-lifetime = 0\n"))
+            self.assertIn("challenge-lifetime", refused("challenge-lifetime = soon\n"))
+            self.assertIn("policy-changes", refused('policy-changes = "anybody"\n'))
 
     def test_every_service_lives_is_ready_and_counts(self):
         for service in ("attestation", "vault", "identity"):
