@@ -179,21 +179,32 @@ Result<Fmspc> parse_fmspc(const std::string& text) {
 Result<std::vector<CollateralName>> names_to_fetch(const Folder& folder,
                                                    const CollateralCommand& command) {
     std::vector<CollateralName> out;
-    std::set<Fmspc> platforms;
-    for (const std::string& text : command.fmspcs) platforms.insert(TRY(parse_fmspc(text)));
+    std::set<CollateralName> documents;
+    for (const std::string& text : command.fmspcs) {
+        documents.insert(CollateralName::tcb_info(TRY(parse_fmspc(text))));
+    }
     for (const std::string& file : command.quotes) {
         Checks checks;
         Bytes quote = TRY(read_evidence(file));
-        platforms.insert(
-            TRY(with_context(tdx_platform_of(quote, folder.anchors, checks), file)).fmspc);
+        if (auto enclave = sgx_platform_of(quote, folder.anchors, checks)) {
+            documents.insert(CollateralName::tcb_info(enclave->fmspc, evidence::IntelTee::sgx));
+            continue;
+        }
+        documents.insert(CollateralName::tcb_info(
+            TRY(with_context(tdx_platform_of(quote, folder.anchors, checks), file)).fmspc));
     }
     for (const CollateralPiece& piece : folder.pack.load().pieces) {
-        if (piece.name.kind == CollateralName::Kind::tcb_info) platforms.insert(piece.name.fmspc);
+        if (piece.name.kind == CollateralName::Kind::tcb_info) documents.insert(piece.name);
     }
     if (command.only != "amd" && folder.anchors.intel) {
         out = {CollateralName::root_crl(), CollateralName::pck_crl(PckCa::platform),
                CollateralName::pck_crl(PckCa::processor), CollateralName::qe_identity()};
-        for (const Fmspc& fmspc : platforms) out.push_back(CollateralName::tcb_info(fmspc));
+        if (std::ranges::any_of(documents, [](const CollateralName& name) {
+                return name.tee == evidence::IntelTee::sgx;
+            })) {
+            out.push_back(CollateralName::qe_identity(evidence::IntelTee::sgx));
+        }
+        out.insert(out.end(), documents.begin(), documents.end());
     }
     if (command.only == "intel") return out;
     for (const evidence::AmdRoot& root : folder.anchors.amd) {
@@ -332,7 +343,7 @@ void add_collateral(Command app, Context& context) {
     fetch.flag("--vlek", command->vlek, "AMD's lists for VLEKs too");
     fetch.option("--fmspc", command->fmspcs,
                  "TCB info of this Intel platform, beside those that are there (repeat)", "HEX");
-    fetch.option("--quote", command->quotes, "and of the platform of this TD quote (repeat)",
+    fetch.option("--quote", command->quotes, "and of the platform of this TD or SGX quote (repeat)",
                  "FILE");
     Command show = add_command(group, context, "show",
                                "what is there; exit code 1 if something ran out or is of no use",

@@ -55,23 +55,12 @@ std::optional<Inspected> read_tdx(ByteView bytes) {
     return Inspected{"tdx-quote", "a quote of an Intel trust domain", facts_of(*quote)};
 }
 
-// An enclave's quote (DCAP, A.4): recognised, so that nobody takes it for a confidential VM's.
+// An enclave's quote is named, so that nobody takes it for a confidential VM's.
 std::optional<Inspected> read_sgx(ByteView bytes) {
-    constexpr std::string_view kIntelQe = "939a7233f79c4ca9940a0db3957f0607";
-    constexpr size_t kHeader = 48, kReport = 384;
-    if (bytes.size() < kHeader + kReport) return std::nullopt;
-    bool version_3 = bytes[0] == 3 && bytes[1] == 0 && all_zero(bytes.subspan(4, 4));
-    if (!version_3 || encode_hex(bytes.subspan(12, 16)) != kIntelQe) return std::nullopt;
-    ByteView report = bytes.subspan(kHeader, kReport);
-    auto hex = [&](size_t offset, size_t size) { return encode_hex(report.subspan(offset, size)); };
+    auto quote = SgxQuote::parse(bytes);
+    if (!quote) return std::nullopt;
     return Inspected{"sgx-quote", "a quote of an SGX enclave, which is no confidential VM",
-                     Json{{"version", 3},
-                          {"attributes", hex(48, 16)},
-                          {"mrenclave", hex(64, 32)},
-                          {"mrsigner", hex(128, 32)},
-                          {"isv_prod_id", report[256] | report[257] << 8},
-                          {"isv_svn", report[258] | report[259] << 8},
-                          {"report_data", hex(320, 64)}}};
+                     facts_of(*quote)};
 }
 
 std::optional<Inspected> read_attest(ByteView bytes) {

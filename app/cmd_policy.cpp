@@ -112,6 +112,12 @@ Result<attest::Appraisal> appraise(AttestationTarget target, const std::string& 
         return attest::appraise_snp_vm(body, terms, checks);
     }
     if (target == AttestationTarget::tdx_vm) return attest::appraise_tdx_vm(body, terms, checks);
+    if (target == AttestationTarget::sgx_enclave) {
+        return attest::appraise_sgx_enclave(body, terms, checks);
+    }
+    if (target == AttestationTarget::open_enclave) {
+        return attest::appraise_open_enclave(body, terms, checks);
+    }
     return fail(Code::unsupported, "evidence for {} cannot be appraised in this version",
                 policy::target_name(target));
 }
@@ -182,7 +188,8 @@ void add_policy(Command app, Context& context) {
     Command test = group.add("test", "apply a policy to recorded evidence");
     test.examples(kTestExamples);
     test.argument("POLICY", command->policy, "its text, or the JWS it is sent in");
-    test.option("--type", command->type, "kind of the evidence: AzureGuest, SevSnpVm, TdxVm",
+    test.option("--type", command->type,
+                "kind of the evidence: AzureGuest, SevSnpVm, TdxVm, SgxEnclave, OpenEnclave",
                 "TYPE")
         .required();
     test.option("--evidence", command->evidence, "body of an attest request", "FILE").required();

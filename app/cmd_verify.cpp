@@ -80,6 +80,7 @@ void add_verify(Command app, Context& context) {
     add_verify_snp(group, context);
     add_verify_hcl(group, context);
     add_verify_tdx(group, context);
+    add_verify_sgx(group, context);
     add_verify_log(group, context);
     add_verify_ak(group, context);
     add_verify_quote(group, context);

@@ -11,6 +11,7 @@ void add_verify_quote(Command verify, Context& context);
 void add_verify_snp(Command verify, Context& context);
 void add_verify_hcl(Command verify, Context& context);
 void add_verify_tdx(Command verify, Context& context);
+void add_verify_sgx(Command verify, Context& context);
 void add_verify_statement(Command verify, Context& context);  // release, uvm
 void add_verify_bundle(Command verify, Context& context);
 

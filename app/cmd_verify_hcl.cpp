@@ -60,10 +60,11 @@ Result<Verdict> verify_intel(const HclCommand& command, const Given& given, Chec
                                                      rules, given.ak, given.now, checks));
     Json facts = hcl_facts(verified.report(), verified.claims());
     facts["tdx"] = facts_of(verified.quote().quote());
-    if (verified.quote().tcb()) facts["tcb"] = tcb_facts(verified.quote());
-    return Verdict{fmt::format("HCL report of a TDX machine ({} root, TCB {})",
-                               tier_name(verified.quote().tier()), tcb_words(verified.quote())),
-                   verified.quote().not_checked(), std::move(facts)};
+    if (verified.quote().tcb()) facts["tcb"] = tcb_facts(verified.quote().tcb());
+    return Verdict{
+        fmt::format("HCL report of a TDX machine ({} root, TCB {})",
+                    tier_name(verified.quote().tier()), tcb_words(verified.quote().tcb())),
+        verified.quote().not_checked(), std::move(facts)};
 }
 
 Result<Verdict> verify_report(const Context& context, const HclCommand& command, Checks& checks) {

@@ -46,13 +46,13 @@ Result<Verdict> verify_quote(const Context& context, const TdxCommand& command, 
         TRY(verify_tdx(quote, collateral, vendor_anchors(), rules, now, checks));
     Json facts = facts_of(verified.quote());
     facts["debug_allowed"] = rules.allow_debug;
-    if (verified.tcb()) facts["tcb"] = tcb_facts(verified);
+    if (verified.tcb()) facts["tcb"] = tcb_facts(verified.tcb());
     if (!command.event_log.empty()) {
         facts["boot"] = TRY(boot_facts_of(command.event_log, verified, checks));
     }
-    return Verdict{
-        fmt::format("TD quote ({} root, TCB {})", tier_name(verified.tier()), tcb_words(verified)),
-        verified.not_checked(), std::move(facts)};
+    return Verdict{fmt::format("TD quote ({} root, TCB {})", tier_name(verified.tier()),
+                               tcb_words(verified.tcb())),
+                   verified.not_checked(), std::move(facts)};
 }
 
 constexpr const char* kVerifyTdxExamples = R"(Examples:

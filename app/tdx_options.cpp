@@ -31,8 +31,8 @@ constexpr TcbStatus kStatus[] = {
 
 void add_tdx_options(Command command, TdxOptions& options) {
     command.option("--tcb-info", options.tcb_info, "Intel's TCB info of the platform", "FILE");
-    command.option("--qe-identity", options.qe_identity,
-                   "Intel's identity of the TD quoting enclave", "FILE");
+    command.option("--qe-identity", options.qe_identity, "Intel's identity of the quoting enclave",
+                   "FILE");
     command.option("--tcb-chain", options.tcb_chain, "the certificates that signed both, PEM",
                    "FILE");
     command.option("--accept-status", options.accept,
@@ -79,16 +79,16 @@ Result<TdxRules> tdx_rules_of(const TdxOptions& options,
     return rules;
 }
 
-Json tcb_facts(const VerifiedTdQuote& quote) {
-    if (!quote.tcb()) return nullptr;
-    return Json{{"status", tcb_status_name(quote.tcb()->status)},
-                {"date", format_rfc3339(quote.tcb()->date)},
-                {"advisories", quote.tcb()->advisories},
-                {"evaluation", quote.tcb()->evaluation}};
+Json tcb_facts(const std::optional<TdTcb>& tcb) {
+    if (!tcb) return nullptr;
+    return Json{{"status", tcb_status_name(tcb->status)},
+                {"date", format_rfc3339(tcb->date)},
+                {"advisories", tcb->advisories},
+                {"evaluation", tcb->evaluation}};
 }
 
-std::string tcb_words(const VerifiedTdQuote& quote) {
-    return quote.tcb() ? std::string(tcb_status_name(quote.tcb()->status)) : "not judged";
+std::string tcb_words(const std::optional<TdTcb>& tcb) {
+    return tcb ? std::string(tcb_status_name(tcb->status)) : "not judged";
 }
 
 }  // namespace vouchsafe::app

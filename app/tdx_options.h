@@ -1,4 +1,5 @@
-// Options of the commands that verify a TD quote: Intel's collateral, and what to accept.
+// Options of the commands that verify a quote of a trust domain or an SGX enclave: Intel's
+// collateral, and what to accept.
 #pragma once
 
 #include "app/verdict.h"
@@ -12,7 +13,7 @@ struct TdxOptions {
 };
 void add_tdx_options(Command command, TdxOptions& options);
 
-// What --allow-unchecked takes for a TD quote.
+// What --allow-unchecked takes for a quote.
 inline constexpr const char* kTdxUncheckedText =
     "accept that this is not checked: revocation, qe-identity, tcb-info";
 
@@ -27,7 +28,7 @@ Result<evidence::TdxRules> tdx_rules_of(const TdxOptions& options,
                                         const std::vector<std::string>& allow_unchecked);
 
 // tcb_facts is Intel's judgement as it is told, and tcb_words the same in a word or two.
-Json tcb_facts(const evidence::VerifiedTdQuote& quote);
-std::string tcb_words(const evidence::VerifiedTdQuote& quote);
+Json tcb_facts(const std::optional<evidence::TdTcb>& tcb);
+std::string tcb_words(const std::optional<evidence::TdTcb>& tcb);
 
 }  // namespace vouchsafe::app

@@ -104,6 +104,11 @@ def tdx_cases():
         if "SGX" in row["verdict"]:
             case = case._replace(ours="an enclave is no confidential VM")
         yield case
+    enclave = "tdx/v3-sgx-occlum.quote.bin"
+    options = ("--quote", f"@{enclave}", *unchecked, "--at", SNP_AT)
+    verdict = facts("tdx")["v3-sgx-occlum.quote.bin"]["verdict"]
+    yield Case(enclave, "sgx", options, verdict, ours="may be debugged, which has to be allowed")
+    yield Case(enclave, "sgx", (*options, "--allow-debug"), verdict)
     for log, quote in (("ccel-cos113", "v4-gcp-cos113"), ("ccel-cos113-dup-separator", "v4-gcp-cos113"),
                        ("ccel-live", "v4-live-2026"), ("ccel-live2", "v4-live-2026")):
         yield Case(f"tdx/{log}.bin", "tdx", ("--quote", f"@tdx/{quote}.quote.bin", "--event-log", f"@tdx/{log}.bin",

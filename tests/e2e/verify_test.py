@@ -144,6 +144,24 @@ class Verify(unittest.TestCase):
         self.refused("TDX-TEE", "tdx", "--quote", tdx / "v3-sgx-occlum.quote.bin", *at)
         self.refused("TDX-SIGNATURE", "tdx", "--quote", tdx / "derived/flip-mrtd.quote.bin", *at)
 
+    def test_quotes_of_enclaves_are_judged_by_intels_documents_for_sgx(self):
+        tdx, sgx = VECTORS / "tdx", VECTORS / "sgx"
+        at = ("--at", "2025-07-01")
+        quote = ("sgx", "--quote", tdx / "v3-sgx-occlum.quote.bin", *at)
+        chain = ("--tcb-chain", tdx / "collateral/tcb-signing-chain.pem")
+        identity = ("--qe-identity", sgx / "qeidentity-2025.json", *chain)
+        unchecked = ("--allow-unchecked", "revocation", "--allow-unchecked", "tcb-info")
+        self.refused("TDX-NOT-CHECKED", *quote)
+        self.refused("SGX-DEBUG", *quote, *identity, *unchecked)
+        verdict = self.verdict(*quote, *identity, *unchecked, "--allow-debug", code=0)
+        self.assertEqual(verdict["not_checked"], ["revocation", "tcb-info"])
+        self.assertTrue(verdict["facts"]["mrenclave"].startswith("8f173e46"))
+        self.refused("TDX-TCB-PLATFORM", *quote, *identity, *unchecked[:2], "--tcb-info",
+                     sgx / "tcbinfo-00a067110000-2025.json")
+        self.refused("SGX-COLLATERAL-FORM", *quote[:3], "--at", "2026-04-01", *chain, *unchecked, "--qe-identity",
+                     tdx / "collateral/qeidentity-td-2026.json")
+        self.refused("SGX-TEE", "sgx", "--quote", tdx / "v5-bodytype3.quote.bin", *at)
+
     def test_hcl_reports_bind_their_claims(self):
         folder = VECTORS / "hcl/azure-snp-milan-a"
         cert = next(path for path in folder.iterdir() if "vcek" in path.name)

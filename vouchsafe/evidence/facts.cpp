@@ -153,6 +153,29 @@ Json facts_of(const TdxQuote& quote) {
     return out;
 }
 
+Json facts_of(const SgxQuote& quote) {
+    const EnclaveReport& body = quote.body;
+    Json out{{"version", quote.version},
+             {"debug", body.debug()},
+             {"key_separation", body.key_separation()},
+             {"miscselect", fmt::format("0x{:08x}", body.miscselect)},
+             {"isv_prod_id", body.isvprodid},
+             {"isv_svn", body.isvsvn},
+             {"config_svn", body.config_svn},
+             {"qe_isvsvn", quote.qe_report.isvsvn}};
+    const auto hex = [&](const char* name, ByteView bytes) { out[name] = encode_hex(bytes); };
+    hex("cpusvn", body.cpusvn);
+    hex("attributes", body.attributes);
+    hex("mrenclave", body.mrenclave);
+    hex("mrsigner", body.mrsigner);
+    hex("isv_ext_prod_id", body.isv_ext_prod_id);
+    hex("isv_family_id", body.isv_family_id);
+    hex("config_id", body.config_id);
+    hex("report_data", body.report_data);
+    hex("user_data", quote.user_data);
+    return out;
+}
+
 Json facts_of(const HclReport& report) {
     return {{"unsigned_header",
              {{"header_version", report.header_version},

@@ -10,6 +10,7 @@
 #include "vouchsafe/evidence/boot/boot_facts.h"
 #include "vouchsafe/evidence/boot/ccel.h"
 #include "vouchsafe/evidence/boot/ima.h"
+#include "vouchsafe/evidence/sgx/quote.h"
 #include "vouchsafe/evidence/snp/report.h"
 #include "vouchsafe/evidence/tdx/quote.h"
 #include "vouchsafe/evidence/tpm/types.h"
@@ -20,6 +21,7 @@ namespace vouchsafe::evidence {
 // without one.
 Json facts_of(const SnpReport& report, std::optional<SnpProduct> product);
 Json facts_of(const TdxQuote& quote);
+Json facts_of(const SgxQuote& quote);
 Json facts_of(const HclReport& report);
 Json facts_of(const RuntimeClaims& claims);
 Json facts_of(const TpmAttest& attest);

@@ -51,6 +51,13 @@ TEST(Facts, OfAQuoteAreThoseOfAnIndependentReader) {
     EXPECT_FALSE(ours.contains("name"));
 }
 
+TEST(Facts, OfARecordedQuoteOfAnEnclaveAreThoseOfAnIndependentReader) {
+    Json recorded = facts("tdx").at("v3-sgx-occlum.quote.bin").at("facts");
+    Json ours = facts_of(MUST(SgxQuote::parse(vector_bytes("tdx/v3-sgx-occlum.quote.bin"))));
+    expect_same(ours, recorded, {"version", "mrenclave", "mrsigner", "report_data", "qe_isvsvn"});
+    EXPECT_EQ(ours["debug"], recorded["debug"] == 1);
+}
+
 TEST(Facts, OfEveryRecordedTdQuoteAreThoseOfAnIndependentReader) {
     const Json all = facts("tdx");
     int count = 0;
