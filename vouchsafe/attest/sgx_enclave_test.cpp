@@ -191,11 +191,13 @@ TEST(AttestSgxEnclave, IsRefusedByTheBuiltInPolicyWhatIsDebuggedOutOfDateOrNotCh
     office.set_sgx_policy(
         "version=1.0; authorizationrules { [type==\"$is-debuggable\", value==true] => permit(); }; "
         "issuancerules { c:[type==\"x-ms-sgx-mrsigner\"] => issue(type=\"sgx-mrsigner\", "
-        "value=\"other\"); };");
+        "value=\"other\"); => issue(type=\"MAA-EHD\", value=\"made up\"); };");
     Json claims = office.claims(quote_request(debugged));
     EXPECT_EQ(claims["is-debuggable"], true);
     EXPECT_EQ(claims["sgx-mrsigner"], claims["x-ms-sgx-mrsigner"]);  // a policy does not change it
     EXPECT_EQ(claims["x-ms-policy"]["sgx-mrsigner"], "other");
+    EXPECT_EQ(claims["x-ms-policy"]["MAA-EHD"], "made up");
+    EXPECT_FALSE(claims.contains("MAA-EHD"));
 
     SgxMachine old;
     old.tcb_info["tcbLevels"][0]["tcbStatus"] = "OutOfDate";

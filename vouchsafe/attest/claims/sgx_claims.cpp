@@ -1,5 +1,7 @@
 #include "vouchsafe/attest/claims/sgx_claims.h"
 
+#include <algorithm>
+
 #include "vouchsafe/attest/claims/claims.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
@@ -32,6 +34,10 @@ constexpr OldName kOldPolicyNames[] = {
     {"x-ms-policy-hash", "maa-policyHash"},
     {"x-ms-policy-signer", "policy_signer"},
 };
+
+bool is_sgx(const Json& claims) {
+    return text_or_empty(claims, "x-ms-attestation-type") == kType;
+}
 
 template <size_t N>
 void add_old_names(Json& claims, const OldName (&names)[N]) {
@@ -93,10 +99,15 @@ Json sgx_claims(const QuoteRequest& request, const evidence::VerifiedSgxQuote& q
     return claims;
 }
 
+bool is_old_sgx_name(const Json& claims, std::string_view name) {
+    auto same = [&](const OldName& one) { return equal_ignore_case(one.old_name, name); };
+    return is_sgx(claims) &&
+           (std::ranges::any_of(kOldNames, same) || std::ranges::any_of(kOldPolicyNames, same) ||
+            equal_ignore_case("ver", name));
+}
+
 void add_old_policy_claims(Json& claims) {
-    if (text_or_empty(claims, "x-ms-attestation-type") == kType) {
-        add_old_names(claims, kOldPolicyNames);
-    }
+    if (is_sgx(claims)) add_old_names(claims, kOldPolicyNames);
 }
 
 }  // namespace vouchsafe::attest

@@ -17,6 +17,10 @@ namespace vouchsafe::attest {
 Json sgx_claims(const QuoteRequest& request, const evidence::VerifiedSgxQuote& quote,
                 const UsedDocuments& used);
 
+// is_old_sgx_name tells whether a token about an enclave has a claim of this name, in any capitals,
+// from the service: whoever writes policies cannot make one up.
+bool is_old_sgx_name(const Json& claims, std::string_view name);
+
 // add_old_policy_claims adds the old names of the claims about the policy to those of an enclave,
 // and nothing to others.
 void add_old_policy_claims(Json& claims);

@@ -47,6 +47,20 @@ TEST(CollateralUrls, AreTheVendors) {
     EXPECT_EQ(url("amd/milan.crl") + url("intel/root.crl") + url("intel/qe-identity-td.json"), "");
 }
 
+TEST(CollateralFetch, GetsDocumentsForEnclavesFromTheirOwnPaths) {
+    const Time july = at("2025-07-01T00:00:00Z");
+    FakeVendor vendor;
+    for (const CollateralPiece& piece : sgx_pieces()) {
+        vendor.serve_piece(piece, vendors());
+        FetchOutcome outcome = fetched(vendor, piece.name, vendors(), july);
+        ASSERT_TRUE(outcome.piece) << piece.name.text() << outcome.piece.error().message;
+        EXPECT_EQ(outcome.piece->evaluation(), 17u);
+        CollateralName domains = piece.name;
+        domains.tee = evidence::IntelTee::tdx;
+        EXPECT_FALSE(fetched(vendor, domains, vendors(), july).piece);
+    }
+}
+
 TEST(CollateralUrls, AreHttpsUnlessOnThisMachine) {
     auto good = [](const char* url) {
         CollateralConfig config;

@@ -24,8 +24,9 @@ bool is_known(std::string_view name) {
 
 bool is_services(std::string_view given, const Json& claims) {
     std::string name = to_lower(given);
-    return claims.contains(given) || is_known(name) || name.starts_with("x-ms-") ||
-           name.starts_with("x-vouchsafe-") || name.starts_with("tdx_") ||
+    return claims.contains(given) || is_known(name) || is_old_sgx_name(claims, name) ||
+           name.starts_with("x-ms-") || name.starts_with("x-vouchsafe-") ||
+           name.starts_with("tdx_") ||
            std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
 }
 
