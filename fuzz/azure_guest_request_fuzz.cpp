@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "vouchsafe/attest/request/azure_guest_request.h"
+#include "vouchsafe/attest/request/quote_request.h"
 #include "vouchsafe/attest/request/snp_vm_request.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
@@ -56,6 +57,14 @@ void check(std::string_view text) {
     if (!again || write(*again) != written) std::abort();
 }
 
+// What is taken out of Open Enclave's envelope is all that follows it.
+void check_envelope(ByteView report) {
+    auto request = attest::QuoteRequest::parse_open_enclave(
+        dump_json({{"report", encode_base64url(report)}}), kMaxSize);
+    if (!request) return;
+    if (report.size() < 16 || !equal(request->quote, report.subspan(16))) std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -64,5 +73,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     // The same bytes as what stands inside the envelope: mutations reach the members this way.
     check(dump_json({{"AttestationInfo", encode_base64url({data, size})}}));
     (void)attest::SnpVmRequest::parse(text, kMaxSize);
+    (void)attest::QuoteRequest::parse(text, kMaxSize);
+    (void)attest::QuoteRequest::parse_open_enclave(text, kMaxSize);
+    check_envelope({data, size});
     return 0;
 }
