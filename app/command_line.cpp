@@ -207,8 +207,8 @@ Option Command::argument(const char* name, std::vector<std::string>& values, con
 }
 
 void Command::settings_file(std::string& file) {
-    add_option(*app_, kConfigOption, file, "take settings from this file: lines name = value (TOML)",
-               "FILE");
+    add_option(*app_, kConfigOption, file,
+               "take settings from this file: lines name = value (TOML)", "FILE");
 }
 
 void Command::run(Runner runner) {

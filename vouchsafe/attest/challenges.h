@@ -40,7 +40,7 @@ class Challenges {
   private:
     struct Opened {
         int64_t expires = 0;  // seconds since 1970
-        std::string id;  // bytes
+        std::string id;       // bytes
         auto operator<=>(const Opened&) const = default;
     };
     Result<Opened> open(std::string_view text, Time now, Checks& checks) const;

@@ -715,10 +715,12 @@ constexpr CheckInfo kCatalog[] = {
      "Microsoft Azure Attestation REST API, initTimeData; AMD 56860, HOST_DATA",
      "Send the init-time data that the machine was launched with, byte for byte."},
     {"ATTEST-CHALLENGE", Code::bad_evidence,
-     "A challenge that comes with evidence is one of this service's, in force, and answered for the "
+     "A challenge that comes with evidence is one of this service's, in force, and answered for "
+     "the "
      "first time.",
      "own rule: freshness (docs/decisions/0019-attestation-results.md)",
-     "Ask POST /challenge for a new one, have the TPM sign its SHA-256 with the quote, and send both "
+     "Ask POST /challenge for a new one, have the TPM sign its SHA-256 with the quote, and send "
+     "both "
      "at once; after a restart of the service all earlier ones are void."},
     // --- collateral (attest/collateral)
     {"COLLATERAL-FORM", Code::invalid,
