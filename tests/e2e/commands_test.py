@@ -79,7 +79,20 @@ class Attest(InALab):
         self.assertEqual(tee["x-ms-attestation-type"], "sevsnpvm")
         self.assertEqual(tee["x-ms-compliance-status"], "azure-compliant-cvm")
         self.assertEqual(claims["x-vouchsafe-trust-tier"], "simulated")
-        self.assertEqual(claims["exp"] - claims["iat"], 28800)
+
+    def test_a_real_tpm_answers_the_challenge_unless_that_is_not_wanted(self):
+        def claims_with(*options):
+            shown = self.inside("vouchsafe", "attest", "--claims", *options)
+            self.assertEqual(shown.returncode, 0, shown.stderr)
+            return json.loads(shown.stdout)
+
+        fresh = claims_with()
+        self.assertEqual(fresh["exp"] - fresh["iat"], 300)
+        self.assertRegex(fresh["x-vouchsafe-challenge"], r"^[-_A-Za-z0-9]{86}$")
+        self.assertIn("jkt", fresh["cnf"])
+        lasting = claims_with("--no-challenge")
+        self.assertEqual(lasting["exp"] - lasting["iat"], 28800)
+        self.assertNotIn("x-vouchsafe-challenge", lasting)
 
     def test_without_a_tpm_it_says_so(self):
         result = run("attest")
