@@ -85,11 +85,13 @@ std::vector<std::string> words_of(const CLI::ConfigItem& item) {
         throw CLI::ConfigError(
             fmt::format("the settings have a section [{}]; they have none", item.parents.front()));
     }
-    std::string option = "--" + item.name;
-    if (item.inputs == std::vector<std::string>{"true"}) return {option};
-    if (item.inputs == std::vector<std::string>{"false"}) return {};
     std::vector<std::string> out;
-    for (const std::string& value : item.inputs) out.push_back(option + "=" + value);
+    for (const std::string& value : item.inputs) {
+        if (value.empty()) {
+            throw CLI::ConfigError(fmt::format("the setting {} has no value", item.name));
+        }
+        out.push_back(fmt::format("--{}={}", item.name, value));  // flags take =true and =false
+    }
     return out;
 }
 

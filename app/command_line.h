@@ -77,9 +77,9 @@ class Command {
     // The argument of a list takes what is left, after "--" where it looks like options.
     Option argument(const char* name, std::vector<std::string>& values, const char* text);
     // settings_file adds --config FILE: lines "name = value" (TOML), as if the command had been
-    // called with --name=value; what the command line gives itself goes first. `true` and `false`
-    // are for flags; a list gives an option several times. Sections are refused, and so are names
-    // that the command does not have.
+    // called with --name=value; what the command line gives itself goes first. A list gives an
+    // option several times. Sections are refused, empty values, and names that the command does not
+    // have.
     void settings_file(std::string& file);
     void run(Runner runner);
     // given tells the options of this command that were given. After parsing.

@@ -136,6 +136,8 @@ class Operate(unittest.TestCase):
                 self.assertEqual(made.returncode, 2)
                 return made.stderr
 
+            self.assertIn("kds-url", refused('kds-url = ""\npolicy-changes = "signers"\n'))
+            self.assertIn("token-lifetime", refused("token-lifetime = true\n"))
             self.assertIn("--nothing", refused("nothing = 3\n"))
             self.assertIn("section", refused("[serve]\nissuer = \"x\"\n"))
             self.assertIn("lifetimes", refused("challenge-lifetime = 0\n"))

@@ -90,6 +90,34 @@ TEST(AttestChallenge, EndsAtItsTimeAndIsForgottenThen) {
     auto later = challenges.issue(now + Seconds{70});
     EXPECT_TRUE(challenges.spend(later.text, now + Seconds{70}, checks));
     EXPECT_FALSE(challenges.spend(issued.text, now + Seconds{70}, checks));
+    EXPECT_FALSE(challenges.spend(issued.text, now, checks));  // nor if the clock goes back
+}
+
+TEST(AttestChallenge, CanBeDemandedByAPolicy) {
+    Running& running = share();
+    std::string demanding =
+        "version=1.0; authorizationrules { [type==\"x-vouchsafe-challenge\", "
+        "issuer==\"AttestationService\"] => permit(); };";
+    std::string challenge = ask_challenge(running);
+    Json body = MUST(parse_json(answer(challenge, challenge)));
+    body["draftPolicyForAttestation"] = demanding;
+    EXPECT_EQ(running.attest(dump_json(body)).status, 200);
+    Json without = MUST(parse_json(guest_request(Machine{})));
+    without["draftPolicyForAttestation"] = demanding;
+    EXPECT_EQ(refused_code(running, running.attest(dump_json(without))), "ATTEST-POLICY");
+}
+
+// Who rules a guest can append to its log: rules must not take that for the service's word.
+TEST(AttestBootClaims, AreTheGuestsWordAndItsRegistersAreNot) {
+    Json request = MUST(parse_json(guest_request(Machine{})));
+    auto permitted_by = [&](const std::string& condition) {
+        request["draftPolicyForAttestation"] =
+            "version=1.0; authorizationrules { [" + condition + "] => permit(); };";
+        return share().attest(dump_json(request)).status == 200;
+    };
+    EXPECT_TRUE(permitted_by("type==\"x-vouchsafe-boot-kernel\", issuer==\"CustomClaim\""));
+    EXPECT_FALSE(permitted_by("type==\"x-vouchsafe-boot-kernel\", issuer==\"AttestationService\""));
+    EXPECT_TRUE(permitted_by("type==\"x-vouchsafe-pcrs\", issuer==\"AttestationService\""));
 }
 
 TEST(AttestChallenge, EndpointIsInTheMetadata) {

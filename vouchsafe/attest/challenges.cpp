@@ -15,11 +15,6 @@ constexpr size_t kIdSize = 24;      // random bytes
 constexpr size_t kSealSize = 32;    // HMAC-SHA256 of both
 constexpr size_t kBodySize = kExpiresSize + kIdSize;
 
-Result<void> require_unanswered(bool fresh, Checks& checks) {
-    return checks.require(fresh, "ATTEST-CHALLENGE", "challenge", "one that nobody answered",
-                          fresh ? "such a one" : "answered before");
-}
-
 }  // namespace
 
 Bytes challenge_digest(std::string_view challenge) {
@@ -43,7 +38,7 @@ Challenges::Issued Challenges::issue(Time now) const {
     return {encode_base64url(body), expires};
 }
 
-Result<Challenges::Opened> Challenges::open(std::string_view text, Time now, Checks& checks) const {
+Result<Challenges::Opened> Challenges::open(std::string_view text, Checks& checks) const {
     Bytes decoded = decode_base64url(text).value_or(Bytes());
     ByteView body = ByteView(decoded).first(std::min(decoded.size(), kBodySize));
     bool ours = equal_ct(seal_of(body), ByteView(decoded).subspan(body.size()));
@@ -53,25 +48,32 @@ Result<Challenges::Opened> Challenges::open(std::string_view text, Time now, Che
     Opened out;
     out.expires = static_cast<int64_t>(TRY(reader.u64_be("expires")));
     out.id = to_text(TRY(reader.take(kIdSize, "id")));
-    bool in_force = to_unix(now) < out.expires;
-    TRY(checks.require(in_force, "ATTEST-CHALLENGE", "challenge", "one in force",
-                       in_force ? "in force" : "expired"));
     return out;
 }
 
-Result<void> Challenges::check(std::string_view text, Time now, Checks& checks) {
-    Opened opened = TRY(open(text, now, checks));
-    std::lock_guard lock(mutex_);
+Result<void> Challenges::require_open(const Opened& opened, Time now, Checks& checks) {
+    latest_ = std::max(latest_, to_unix(now));
+    bool in_force = latest_ < opened.expires;
+    TRY(checks.require(in_force, "ATTEST-CHALLENGE", "challenge", "one in force",
+                       in_force ? "in force" : "expired"));
     bool fresh = !answered_.contains(opened);
-    return require_unanswered(fresh, checks);
+    return checks.require(fresh, "ATTEST-CHALLENGE", "challenge", "one that nobody answered",
+                          fresh ? "such a one" : "answered before");
+}
+
+Result<void> Challenges::check(std::string_view text, Time now, Checks& checks) {
+    Opened opened = TRY(open(text, checks));
+    std::lock_guard lock(mutex_);
+    return require_open(opened, now, checks);
 }
 
 Result<void> Challenges::spend(std::string_view text, Time now, Checks& checks) {
-    Opened opened = TRY(open(text, now, checks));
+    Opened opened = TRY(open(text, checks));
     std::lock_guard lock(mutex_);
-    answered_.erase(answered_.begin(), answered_.lower_bound(Opened{to_unix(now), {}}));
-    bool fresh = answered_.insert(std::move(opened)).second;
-    return require_unanswered(fresh, checks);
+    TRY(require_open(opened, now, checks));
+    answered_.erase(answered_.begin(), answered_.lower_bound(Opened{latest_, {}}));
+    answered_.insert(std::move(opened));
+    return {};
 }
 
 }  // namespace vouchsafe::attest

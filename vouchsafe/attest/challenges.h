@@ -43,13 +43,17 @@ class Challenges {
         std::string id;       // bytes
         auto operator<=>(const Opened&) const = default;
     };
-    Result<Opened> open(std::string_view text, Time now, Checks& checks) const;
+    Result<Opened> open(std::string_view text, Checks& checks) const;
+    // require_open wants the lock.
+    Result<void> require_open(const Opened& opened, Time now, Checks& checks);
     Bytes seal_of(ByteView body) const;
 
     const Seconds lifetime_;
     const SecretBytes key_;
     std::mutex mutex_;
     std::set<Opened> answered_;  // in the order of their end
+    // Seconds since 1970, never going back: a clock that does must not revive what was forgotten.
+    int64_t latest_ = 0;
 };
 
 }  // namespace vouchsafe::attest

@@ -36,16 +36,6 @@ Result<bool> wants_ear(const net::Request& request, Checks& checks) {
     return to_lower(request.headers.get("Accept")).starts_with(kEatMediaType);
 }
 
-// check_eat_nonce: an EAR carries no other nonces (RFC 9711, 4.1).
-Result<void> check_eat_nonce(const Json& claims, Checks& checks) {
-    const Json* nonce = find_member(claims, "nonce");
-    if (nonce == nullptr) return {};
-    size_t size = nonce->get_ref<const std::string&>().size();
-    return checks.require(size >= kMinEatNonce && size <= kMaxEatNonce, "ATTEST-REQUEST", "nonce",
-                          fmt::format("{} to {} characters in an EAR", kMinEatNonce, kMaxEatNonce),
-                          fmt::format("{} characters", size));
-}
-
 // The error code of a refusal (azure-api C.7): genuine evidence that the policy does not allow is
 // another thing than evidence that does not hold.
 std::string_view azure_code_of(std::string_view check) {
@@ -93,7 +83,10 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
                 policy->built_in, deps.collateral, &challenges};
     Appraisal appraisal = TRY(appraise(request.body, terms, checks));
     bool ear = TRY(wants_ear(request, checks));
-    if (ear) TRY(check_eat_nonce(appraisal.claims, checks));
+    // Before the policy: it may demand fresh evidence.
+    if (appraisal.challenge) {
+        add_freshness_claims(appraisal.claims, *appraisal.challenge, *appraisal.seal_to);
+    }
     bool draft = !appraisal.draft_policy.empty();
     if (draft) {
         auto read = read_draft(appraisal.draft_policy);
@@ -109,7 +102,6 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     add_policy_claims(appraisal.claims, *policy, outcome->issued);
     if (appraisal.challenge) {
         TRY(challenges.spend(*appraisal.challenge, deps.clock.now(), checks));
-        add_freshness_claims(appraisal.claims, *appraisal.challenge, *appraisal.seal_to);
     }
     return Grant{std::move(appraisal), std::move(policy), draft, ear};
 }

@@ -43,8 +43,8 @@ Result<std::optional<std::string>> fetch_challenge(net::Client& client, const st
     request.method = "POST";
     request.url = origin + "/challenge";
     auto response = TRY(with_context(client.send(request), "attestation service"));
-    if (response.status >= 500) return fail(remote_error("the attestation service", response));
-    if (response.status != 200) return std::optional<std::string>{};
+    if (response.status == 404 || response.status == 405) return std::optional<std::string>{};
+    if (response.status != 200) return fail(remote_error("the attestation service", response));
     Json body = TRY(with_context(parse_json_object(response.body), "challenge"));
     std::string text = TRY(with_context(json_string(body, "challenge"), "challenge"));
     if (text.empty() || text.size() > kMaxChallenge) {

@@ -42,8 +42,11 @@ Result<void> check_authority_allowed(const Core& core, const std::string& author
 // hardware; they are believed because the operator allowed that service.
 Result<void> check_tier(const Core& core, const Json& claims, Checks& checks) {
     const Json* claim = find_member(claims, kTierClaim);
-    const std::string tier = claim == nullptr ? "hardware" : show_json(*claim);
-    const bool hardware = claim == nullptr || *claim == "hardware";
+    // Without its type at the top it is no attestation in Azure's vocabulary: an EAR, for example,
+    // which has its tier inside.
+    const bool untold = claim == nullptr && find_member(claims, "x-ms-attestation-type") != nullptr;
+    const std::string tier = untold ? "hardware" : claim == nullptr ? "none" : show_json(*claim);
+    const bool hardware = untold || (claim != nullptr && *claim == "hardware");
     const bool simulated = claim != nullptr && *claim == "simulated";
     return checks.require(hardware || (simulated && core.config.allow_simulated),
                           "VAULT-TRUST-TIER", kTierClaim,

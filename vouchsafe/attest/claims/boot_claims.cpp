@@ -12,7 +12,9 @@ void add_boot_claims(Json& claims, const evidence::BootFacts& facts) {
         if (one.measured) authorities.push_back(encode_hex(one.digest));
     }
     Json images = Json::array();
-    for (const evidence::BootImage& one : facts.images) images.push_back(encode_hex(one.digest));
+    for (const evidence::BootImage& one : facts.images) {
+        if (one.pcr == 2 || one.pcr == 4) images.push_back(encode_hex(one.digest));
+    }
     if (!authorities.empty()) claims["x-vouchsafe-boot-authorities"] = std::move(authorities);
     if (!images.empty()) claims["x-vouchsafe-boot-images"] = std::move(images);
     if (facts.kernel_image) claims["x-vouchsafe-boot-kernel"] = encode_hex(*facts.kernel_image);

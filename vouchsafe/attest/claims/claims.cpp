@@ -4,6 +4,7 @@
 
 #include "vouchsafe/attest/claims/boot_claims.h"
 #include "vouchsafe/attest/claims/secure_boot_keys.h"
+#include "vouchsafe/attest/claims/trust_vector.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/random.h"
@@ -105,6 +106,15 @@ Json attested_pcrs(const evidence::VerifiedAzureGuest& guest) {
     return out;
 }
 
+// pcr_values: texts, because policies compare texts.
+Json pcr_values(const evidence::VerifiedAzureGuest& guest) {
+    Json out = Json::array();
+    for (const auto& [index, value] : guest.pcrs().values) {
+        out.push_back(fmt::format("{}:{}", index, encode_hex(value)));
+    }
+    return out;
+}
+
 }  // namespace
 
 void add_bound_claims(Json& claims, const BoundMembers& bound) {
@@ -149,6 +159,7 @@ Json azure_guest_claims(const AzureGuestRequest& request, const evidence::Verifi
     claims["x-ms-azurevm-dbvalidated"] = keys.db_well_formed;
     claims["x-ms-azurevm-dbxvalidated"] = keys.dbx_well_formed;
     claims["x-ms-azurevm-default-securebootkeysvalidated"] = keys.only_default_keys;
+    claims["x-vouchsafe-pcrs"] = pcr_values(guest);
     if (guest.boot()) add_boot_claims(claims, *guest.boot());
     if (const auto& vm_id = guest.runtime().vm.vm_unique_id) {
         claims["x-ms-azurevm-vmid"] = *vm_id;
@@ -175,10 +186,10 @@ Json tdx_vm_claims(const BoundMembers& bound, const evidence::VerifiedTdQuote& q
                    {"eat_profile", "https://aka.ms/maa-eat-profile-tdxvm"},
                    {"intuse", "generic"}};
     add_td_report_claims(claims, quote.report());
-    if (quote.tcb()) {
-        claims["attester_tcb_status"] = evidence::tcb_status_name(quote.tcb()->status);
-        claims["x-vouchsafe-tdx-advisories"] = quote.tcb()->advisories;
-        claims["x-vouchsafe-tdx-evaluation"] = quote.tcb()->evaluation;
+    if (const auto* tcb = whole_judgement(quote.tcb(), quote.not_checked())) {
+        claims["attester_tcb_status"] = evidence::tcb_status_name(tcb->status);
+        claims["x-vouchsafe-tdx-advisories"] = tcb->advisories;
+        claims["x-vouchsafe-tdx-evaluation"] = tcb->evaluation;
     }
     add_bound_claims(claims, bound);
     claims["x-vouchsafe-trust-tier"] = evidence::tier_name(quote.tier());

@@ -6,11 +6,11 @@ namespace vouchsafe::attest {
 
 namespace {
 
-// take_claim moves a member from one object to another, under another name if one is given.
-void take_claim(Json& from, Json& to, const char* name, const char* new_name = nullptr) {
+// take_claim moves a member from one object to another.
+void take_claim(Json& from, Json& to, const char* name) {
     auto found = from.find(name);
     if (found == from.end()) return;
-    to[new_name != nullptr ? new_name : name] = std::move(*found);
+    to[name] = std::move(*found);
     from.erase(found);
 }
 
@@ -21,7 +21,9 @@ Json ear_claims(Json claims, const TrustVector& trust) {
         {"eat_profile", kEarProfile},
         {"ear.verifier-id", {{"developer", "vouchsafe"}, {"build", "vouchsafe " VS_VERSION}}}};
     for (const char* name : {"iss", "iat", "nbf", "exp", "jti"}) take_claim(claims, out, name);
-    take_claim(claims, out, "nonce", "eat_nonce");
+    // Not `nonce`: evidence need not have signed that.
+    std::string challenge = text_or_empty(claims, "x-vouchsafe-challenge");
+    if (!challenge.empty()) out["eat_nonce"] = challenge;
 
     std::string type = text_or_empty(claims, "x-ms-attestation-type");
     Json appraisal = {{"ear.status", trust.status()}};

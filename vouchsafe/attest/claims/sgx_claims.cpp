@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "vouchsafe/attest/claims/claims.h"
+#include "vouchsafe/attest/claims/trust_vector.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/hash.h"
@@ -89,21 +90,20 @@ Json sgx_claims(const QuoteRequest& request, const evidence::VerifiedSgxQuote& q
     if (held && !held->json) claims["x-ms-sgx-ehd"] = encode_base64url(held->data);
     add_bound_claims(claims, request.bound);
     add_old_names(claims, kOldNames);
-    if (quote.tcb()) {
-        claims["x-vouchsafe-sgx-tcb-status"] = evidence::tcb_status_name(quote.tcb()->status);
-        claims["x-vouchsafe-sgx-advisories"] = quote.tcb()->advisories;
-        claims["x-vouchsafe-sgx-evaluation"] = quote.tcb()->evaluation;
+    if (const auto* tcb = whole_judgement(quote.tcb(), quote.not_checked())) {
+        claims["x-vouchsafe-sgx-tcb-status"] = evidence::tcb_status_name(tcb->status);
+        claims["x-vouchsafe-sgx-advisories"] = tcb->advisories;
+        claims["x-vouchsafe-sgx-evaluation"] = tcb->evaluation;
     }
     claims["x-vouchsafe-trust-tier"] = evidence::tier_name(quote.tier());
     add_not_checked(claims, quote.not_checked());
     return claims;
 }
 
-bool is_old_sgx_name(const Json& claims, std::string_view name) {
+bool is_old_sgx_name(std::string_view name) {
     auto same = [&](const OldName& one) { return equal_ignore_case(one.old_name, name); };
-    return is_sgx(claims) &&
-           (std::ranges::any_of(kOldNames, same) || std::ranges::any_of(kOldPolicyNames, same) ||
-            equal_ignore_case("ver", name));
+    return std::ranges::any_of(kOldNames, same) || std::ranges::any_of(kOldPolicyNames, same) ||
+           equal_ignore_case("ver", name);
 }
 
 void add_old_policy_claims(Json& claims) {

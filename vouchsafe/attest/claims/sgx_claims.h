@@ -17,9 +17,9 @@ namespace vouchsafe::attest {
 Json sgx_claims(const QuoteRequest& request, const evidence::VerifiedSgxQuote& quote,
                 const UsedDocuments& used);
 
-// is_old_sgx_name tells whether a token about an enclave has a claim of this name, in any capitals,
-// from the service: whoever writes policies cannot make one up.
-bool is_old_sgx_name(const Json& claims, std::string_view name);
+// is_old_sgx_name tells whether tokens about enclaves have a claim of this name, in any capitals,
+// from the service: whoever writes policies cannot make one up, in no token.
+bool is_old_sgx_name(std::string_view name);
 
 // add_old_policy_claims adds the old names of the claims about the policy to those of an enclave,
 // and nothing to others.

@@ -61,11 +61,12 @@ TrustVector trust_vector_of(const Quote& quote, bool debug, bool migratable) {
     out.configuration = launch_configuration(debug, migratable);
     if (quote.tier() != evidence::Tier::hardware) {
         out.hardware = TrustClaim::unrecognized;
-    } else if (quote.tcb()) {
-        bool current = quote.tcb()->status == evidence::TcbStatus::up_to_date;
+    } else if (const auto* tcb = whole_judgement(quote.tcb(), quote.not_checked())) {
+        bool current = tcb->status == evidence::TcbStatus::up_to_date;
         out.hardware = current ? TrustClaim::genuine : TrustClaim::known_weakness;
     }
     out.runtime_opaque = runtime_of(quote.tier(), debug);
+    out.complete = quote.not_checked().empty();
     return out;
 }
 
@@ -85,8 +86,15 @@ std::string_view TrustVector::status() const {
         if (one.claim) worst = std::max(worst, static_cast<int>(*one.claim));
     }
     if (worst == 0) return "none";
-    if (worst < 32) return "affirming";
+    if (worst < 32) return complete ? "affirming" : "warning";
     return worst < 96 ? "warning" : "contraindicated";
+}
+
+const evidence::TdTcb* whole_judgement(const std::optional<evidence::TdTcb>& tcb,
+                                       const std::vector<std::string>& not_checked) {
+    std::string_view enclave = evidence::tdx_check_name(evidence::TdxCheck::qe_identity);
+    bool left_out = std::ranges::find(not_checked, enclave) != not_checked.end();
+    return tcb && !left_out ? &*tcb : nullptr;
 }
 
 TrustVector trust_vector(const evidence::VerifiedSnpReport& report, const Config& config,
@@ -101,6 +109,7 @@ TrustVector trust_vector(const evidence::VerifiedSnpReport& report, const Config
         out.hardware = current ? TrustClaim::genuine : TrustClaim::known_weakness;
     }
     out.runtime_opaque = runtime_of(report.tier(), policy.debug_allowed());
+    out.complete = not_checked.empty();
     return out;
 }
 

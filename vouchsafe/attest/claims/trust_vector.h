@@ -34,13 +34,20 @@ struct TrustVector {
     std::optional<TrustClaim> configuration;
     std::optional<TrustClaim> hardware;
     std::optional<TrustClaim> runtime_opaque;
+    // Everything about the hardware that can be checked was: otherwise nothing is affirmed.
+    bool complete = false;
 
     // to_json: {"hardware": 2, ...}, without what is absent.
     Json to_json() const;
-    // status is the tier of the worst claim: "none" without any, "affirming", "warning",
-    // "contraindicated".
+    // status is the tier of the worst claim, and not better than "warning" unless the vector is
+    // complete: "none" without any claim, "affirming", "warning", "contraindicated".
     std::string_view status() const;
 };
+
+// whole_judgement is Intel's of platform, module and quoting enclave together; nullptr if one of
+// them was not judged. Borrows `tcb`.
+const evidence::TdTcb* whole_judgement(const std::optional<evidence::TdTcb>& tcb,
+                                       const std::vector<std::string>& not_checked);
 
 // `not_checked` is what the verification left out: a signer whose revocation was not looked at is
 // not said to be a trustworthy instance. `config` has the TCB floor.

@@ -12,8 +12,9 @@ namespace {
 
 constexpr std::string_view kIsolation = "x-ms-isolation-tee";
 constexpr size_t kMaxExplanation = 64 << 10;  // bytes kept of one in the audit log
-constexpr std::string_view kReserved[] = {"iss", "sub",   "aud",         "exp",    "nbf",    "iat",
-                                          "jti", "nonce", "eat_profile", "intuse", "dbgstat"};
+constexpr std::string_view kReserved[] = {"iss",     "sub", "aud",       "exp",         "nbf",
+                                          "iat",     "jti", "nonce",     "eat_profile", "intuse",
+                                          "dbgstat", "cnf", "eat_nonce", "submods"};
 
 // is_known tells whether a service makes a claim of this name for any kind of evidence.
 bool is_known(std::string_view name) {
@@ -24,7 +25,7 @@ bool is_known(std::string_view name) {
 
 bool is_services(std::string_view given, const Json& claims) {
     std::string name = to_lower(given);
-    return claims.contains(given) || is_known(name) || is_old_sgx_name(claims, name) ||
+    return claims.contains(given) || is_known(name) || is_old_sgx_name(name) ||
            name.starts_with("x-ms-") || name.starts_with("x-vouchsafe-") ||
            name.starts_with("tdx_") ||
            std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
@@ -34,6 +35,9 @@ bool is_services(std::string_view given, const Json& claims) {
 bool is_guests_word(const policy::Claim& claim, const Json& claims) {
     std::string_view name = claim.type;
     if (name == "nonce" || name == "rp_data") return true;
+    // Digests cover neither an event's type nor its name, and who rules a guest can append events.
+    if (name.starts_with("x-vouchsafe-boot-") || name == "x-vouchsafe-firmware-version")
+        return true;
     // Of a guest with a vTPM: with it goes what its caller wants to have echoed.
     if (name == "x-ms-runtime") return claims.contains(kIsolation);
     constexpr std::string_view kMeasured[] = {
