@@ -342,6 +342,12 @@ TEST_F(ReleaseTest, ALaboratoryVaultBelievesBothTiersAndNoOther) {
     EXPECT_EQ(with_tier("simulated").status, 200);
     EXPECT_EQ(with_tier("hardware").status, 200);
     EXPECT_EQ(release(attested([](Json& c) { c.erase("x-vouchsafe-trust-tier"); })).status, 200);
+    // An EAR of the same service has its tier inside, and no type at the top.
+    expect_refused(release(attested([](Json& c) {
+                       c.erase("x-vouchsafe-trust-tier");
+                       c.erase("x-ms-attestation-type");
+                   })),
+                   "VAULT-TRUST-TIER");
     expect_refused(with_tier("Simulated"), "VAULT-TRUST-TIER");
     expect_refused(with_tier(Json::array({"hardware"})), "VAULT-TRUST-TIER");
 }

@@ -93,6 +93,7 @@ inline Json attestation_claims() {
             {"iat", to_unix(kNow)},
             {"nbf", to_unix(kNow)},
             {"exp", to_unix(kNow) + 28800},
+            {"x-ms-attestation-type", "azurevm"},
             {"x-vouchsafe-trust-tier", "simulated"},
             {"x-ms-runtime", {{"keys", Json::array({tee_jwk(keys().tee.public_key())})}}},
             {"x-ms-isolation-tee",
