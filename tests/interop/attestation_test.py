@@ -21,7 +21,7 @@ class AzuresClient(unittest.TestCase):
     def setUpClass(cls):
         # The packages go into the build folder, so that the checkout stays clean.
         MODULES.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json", ".npmrc", "administer.mjs"):
+        for name in ("package.json", "package-lock.json", ".npmrc", "administer.mjs", "results.mjs"):
             (MODULES / name).write_bytes((HERE / "maa" / name).read_bytes())
         if not (MODULES / "node_modules/@azure/attestation").exists():
             installed = run("npm", "ci", "--silent", "--ignore-scripts", cwd=MODULES)
@@ -62,6 +62,20 @@ class AzuresClient(unittest.TestCase):
             "noCertificates": 0, "added": "IsPresent", "byStranger": "400 InvalidOperation",
             "addedByFirst": "IsPresent", "certificates": 2, "removed": "IsAbsent", "last": "400 InvalidOperation",
             "jose": "RS256", "withoutToken": 401})
+
+    def test_results_of_every_form_verify(self):
+        shown = run(PROGRAM, "vm", "exec", "m", "--dir", self.lab, "--", PROGRAM, "attest", "--evidence")
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        evidence = self.work / "evidence.json"
+        evidence.write_text(shown.stdout)
+        result = run(PROGRAM, "admin", "exec", "--dir", self.lab, "--", "node", MODULES / "results.mjs", evidence,
+                     env={**os.environ, "NODE_EXTRA_CA_CERTS": str(self.lab / "root/tls-ca.pem")})
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        profile = "tag:github.com,2023:veraison/ear"
+        self.assertEqual(json.loads(result.stdout), {
+            "plain": "sevsnpvm", "ear": [profile, "contraindicated", True],
+            "bare": [f'application/eat+jwt; eat_profile="{profile}"', profile],
+            "draft": "none", "draftVerifies": False, "otherFormat": 400})
 
 
 if __name__ == "__main__":
