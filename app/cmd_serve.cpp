@@ -28,6 +28,7 @@ struct ServeCommand {
     std::string kds_url;
     std::string pcs_url;
     std::string config;
+    unsigned max_connections = static_cast<unsigned>(net::ServerOptions().max_connections);
     AttestSettings attest;
 };
 
@@ -73,6 +74,8 @@ Result<net::ServerOptions> server_options(const ServeCommand& command, std::stri
     net::ServerOptions options;
     options.name = std::move(name);
     options.tls = std::move(tls);
+    if (command.max_connections == 0) return fail(Code::invalid, "--max-connections is 1 at least");
+    options.max_connections = command.max_connections;
     TRY(set_address(options, command.listen, "--listen"));
     return options;
 }
@@ -237,6 +240,8 @@ Command add_command(Command group, Context& context, const char* name, const cha
                 "DIR")
         .required();
     made.option("--listen", command->listen, "port 0: any free one", "ADDR:PORT");
+    made.option("--max-connections", command->max_connections,
+                "so many at once; one more is closed", "N");
     made.settings_file(command->config);
     made.run([&context, command, action] { return action(context, *command); });
     return made;

@@ -140,6 +140,7 @@ class Operate(unittest.TestCase):
             self.assertIn("token-lifetime", refused("token-lifetime = true\n"))
             self.assertIn("--nothing", refused("nothing = 3\n"))
             self.assertIn("section", refused("[serve]\nissuer = \"x\"\n"))
+            self.assertIn("max-connections", refused("max-connections = 0\n"))
             self.assertIn("lifetimes", refused("challenge-lifetime = 0\n"))
             self.assertIn("challenge-lifetime", refused("challenge-lifetime = soon\n"))
             self.assertIn("policy-changes", refused('policy-changes = "anybody"\n'))
