@@ -33,7 +33,8 @@ Result<bool> wants_ear(const net::Request& request, Checks& checks) {
                            format->substr(0, kMaxFound)));
         return *format == "ear";
     }
-    return to_lower(request.headers.get("Accept")).starts_with(kEatMediaType);
+    std::string accept = to_lower(request.headers.get("Accept"));
+    return accept.substr(0, accept.find_first_of(",; ")) == kEatMediaType;
 }
 
 // The error code of a refusal (azure-api C.7): genuine evidence that the policy does not allow is
@@ -81,8 +82,8 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     }
     Terms terms{config,           deps.anchors,    deps.clock.now(),
                 policy->built_in, deps.collateral, &challenges};
-    Appraisal appraisal = TRY(appraise(request.body, terms, checks));
     bool ear = TRY(wants_ear(request, checks));
+    Appraisal appraisal = TRY(appraise(request.body, terms, checks));
     // Before the policy: it may demand fresh evidence.
     if (appraisal.challenge) {
         add_freshness_claims(appraisal.claims, *appraisal.challenge, *appraisal.seal_to);

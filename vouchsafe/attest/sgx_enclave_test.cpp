@@ -86,6 +86,7 @@ TEST(AttestSgxEnclave, SaysOfAnEnclaveWhatAzureDoesByTheBuiltInPolicy) {
     request["nonce"] = "n-1";
     Json claims = office.claims(request);
     auto report = MUST(evidence::SgxQuote::parse(office.machine.quote())).body;
+    expect_named(claims);
     EXPECT_EQ(claims["x-ms-attestation-type"], "sgx");
     EXPECT_EQ(claims["x-ms-sgx-is-debuggable"], false);
     EXPECT_EQ(claims["x-ms-sgx-mrenclave"], encode_hex(report.mrenclave));
@@ -109,6 +110,7 @@ TEST(AttestSgxEnclave, GivesTheOldNamesBesides) {
     Json request = quote_request(office.machine);
     request["nonce"] = "n-1";
     Json claims = office.claims(request);
+    expect_named(claims);
     for (const auto& [old_name, name] : std::initializer_list<std::pair<const char*, const char*>>{
              {"tee", "x-ms-attestation-type"},
              {"is-debuggable", "x-ms-sgx-is-debuggable"},

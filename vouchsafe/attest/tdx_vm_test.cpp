@@ -50,6 +50,7 @@ TEST(AttestTdxVm, SaysOfATrustDomainWhatAzureDoes) {
     office.set_policy(kPermitAll);
     Json claims = claims_of(office, token_of(office.ask(tdx_request())));
     auto quote = MUST(evidence::TdxQuote::parse(evidence::testing::recorded_quote("v5-bodytype3")));
+    expect_named(claims);
     EXPECT_EQ(claims["x-ms-attestation-type"], "tdxvm");
     EXPECT_EQ(claims["eat_profile"], "https://aka.ms/maa-eat-profile-tdxvm");
     EXPECT_EQ(claims["dbgstat"], "disabled");

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "vouchsafe/access/test_web.h"
+#include "vouchsafe/attest/claims/supported_claims.h"
 #include "vouchsafe/attest/service.h"
 #include "vouchsafe/attest/test_guest.h"
 #include "vouchsafe/crypto/aead.h"
@@ -141,6 +142,14 @@ inline Json claims_of(Running& running, const std::string& jwt) {
     Checks checks;
     auto keys = MUST(jose::JwkSet::parse(running.service->jwks()));
     return MUST(jose::verify_jwt(jwt, keys, rules, checks)).claims();
+}
+
+// expect_named: the metadata list every claim of a token (tokens of every kind come here).
+inline void expect_named(const Json& claims) {
+    auto known = supported_claims();
+    for (const auto& [name, value] : claims.items()) {
+        EXPECT_TRUE(std::ranges::find(known, name) != known.end()) << name;
+    }
 }
 
 inline Json guest_claims(const Machine& machine, Dialect dialect = Dialect::cpp) {
