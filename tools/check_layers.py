@@ -11,6 +11,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]')
 # Foreign header prefix -> the only folders (or names of files, without their ending) that may include it.
 DOORS = {
     "nlohmann/": {"base"},
+    "simdjson": {"base"},
     "spdlog/": {"base"},
     "cbor": {"base"},
     "openssl/": {"crypto", "net"},

@@ -21,36 +21,17 @@ evidence::SnpRules snp_rules(const Terms& terms, const std::string& draft_policy
     return rules;
 }
 
-// SnpLists are AMD's revocation lists for a chain: clients send none.
-struct SnpLists {
-    std::vector<crypto::Crl> crls;
-    std::string missing;  // names of those that the chain needs and nobody has
-};
-
-// A certificate that cannot be read is refused by the verifier.
-SnpLists snp_lists(const crypto::Certificate& leaf, const Terms& terms) {
-    SnpLists out;
-    auto certificate = evidence::SnpCertificate::parse(leaf);
-    if (!certificate || terms.collateral == nullptr) return out;
-    HeldSnp held = terms.collateral->snp_crls(certificate->product, certificate->kind);
-    out.crls = std::move(held.crls);
-    for (const CollateralProblem& one : held.missing) {
-        out.missing += out.missing.empty() ? one.name : ", " + one.name;
-    }
-    return out;
-}
-
 // require_all_lists: the verifier is content with one list of the ARK's, but a VLEK's chain needs
 // two. Without the second, revocation was not checked.
 Result<std::vector<std::string>> require_all_lists(const evidence::VerifiedSnpReport& report,
-                                                   const SnpLists& lists,
+                                                   const std::string& missing,
                                                    const evidence::SnpRules& rules,
                                                    Checks& checks) {
     std::vector<std::string> out = report.not_checked();
-    if (!out.empty() || lists.missing.empty()) return out;
+    if (!out.empty() || missing.empty()) return out;
     bool allowed = rules.allow_unchecked.contains(evidence::kSnpRevocation);
     TRY(checks.require(allowed, "SNP-REVOCATION", evidence::kSnpRevocation,
-                       "all lists of the chain", "without " + lists.missing));
+                       "all lists of the chain", "without " + missing));
     out.emplace_back(evidence::kSnpRevocation);
     return out;
 }
@@ -100,15 +81,12 @@ Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms
     rules.snp = snp_rules(terms, request.draft_policy);
     rules.require_secure_boot = terms.built_in_policy && request.draft_policy.empty();
     rules.nonce = TRY(expected_nonce(request, terms, checks));
-    Checks of_search;  // the verifier reads the chain again
-    auto endorsements = evidence::SnpEndorsements::parse(request.evidence.vcek_chain, of_search);
-    SnpLists lists;
-    if (endorsements) lists = snp_lists(endorsements->leaf, terms);
-    rules.crls = lists.crls;
-    evidence::VerifiedAzureGuest guest = TRY(
-        evidence::verify_azure_guest(request.evidence, terms.anchors, rules, terms.now, checks));
+    KeepingEndorser endorser(terms.anchors, terms.collateral, terms.snp_chains);
+    evidence::VerifiedAzureGuest guest = TRY(evidence::verify_azure_guest(
+        request.evidence, terms.anchors, endorser, rules, terms.now, checks));
     TRY(check_paravisor(guest.snp().report(), config, checks));
-    auto not_checked = TRY(require_all_lists(guest.snp(), lists, rules.snp, checks));
+    auto not_checked =
+        TRY(require_all_lists(guest.snp(), endorser.missing_lists(), rules.snp, checks));
     TrustVector trust = trust_vector(guest, config, not_checked);
     return Appraisal{azure_guest_claims(request, guest, config, std::move(not_checked)),
                      trust,
@@ -122,13 +100,11 @@ Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Che
     const Config& config = terms.config;
     SnpVmRequest request =
         TRY(require_readable(SnpVmRequest::parse(body, config.max_body), checks));
-    auto endorsements = TRY(evidence::SnpEndorsements::parse(request.chain, checks));
-    SnpLists lists = snp_lists(endorsements.leaf, terms);
-    endorsements.crls = lists.crls;
     evidence::SnpRules rules = snp_rules(terms, request.bound.draft_policy);
-    evidence::VerifiedSnpReport report = TRY(evidence::verify_snp(
-        request.report, endorsements, terms.anchors, rules, terms.now, checks));
-    auto not_checked = TRY(require_all_lists(report, lists, rules, checks));
+    KeepingEndorser endorser(terms.anchors, terms.collateral, terms.snp_chains);
+    evidence::VerifiedSnpReport report = TRY(
+        evidence::verify_snp(request.report, request.chain, endorser, rules, terms.now, checks));
+    auto not_checked = TRY(require_all_lists(report, endorser.missing_lists(), rules, checks));
     const evidence::SnpReport& fields = report.report();
     TRY(check_bound(request.bound, fields.report_data, {fields.host_data, crypto::HashAlg::sha256},
                     checks));

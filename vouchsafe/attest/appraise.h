@@ -7,8 +7,8 @@
 
 #include "vouchsafe/attest/challenges.h"
 #include "vouchsafe/attest/claims/trust_vector.h"
-#include "vouchsafe/attest/collateral/collateral_store.h"
 #include "vouchsafe/attest/config.h"
+#include "vouchsafe/attest/snp_chains.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/evidence/azure/guest.h"
 
@@ -27,6 +27,8 @@ struct Terms {
     bool built_in_policy = true;
     // Revocation lists and Intel's documents; nullptr: there are none. Thread-safe, may fetch.
     CollateralStore* collateral = nullptr;
+    // Chains that were verified before; nullptr: each is verified anew. Thread-safe.
+    KeptSnpChains* snp_chains = nullptr;
     // Whose answers may come with evidence; nullptr: nobody's. Thread-safe.
     Challenges* challenges = nullptr;
 };

@@ -80,8 +80,8 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     if (policy == nullptr) {
         return checks.refuse("ATTEST-POLICY", "policy", "one that an administrator set", "none");
     }
-    Terms terms{config,           deps.anchors,    deps.clock.now(),
-                policy->built_in, deps.collateral, &challenges};
+    Terms terms{config,          deps.anchors, deps.clock.now(), policy->built_in,
+                deps.collateral, &snp_chains,  &challenges};
     bool ear = TRY(wants_ear(request, checks));
     Appraisal appraisal = TRY(appraise(request.body, terms, checks));
     // Before the policy: it may demand fresh evidence.

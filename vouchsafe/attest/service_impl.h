@@ -42,6 +42,7 @@ struct Service::Impl {
     const std::string kid;
     const std::unique_ptr<PolicyBook> policies;
     Challenges challenges;
+    KeptSnpChains snp_chains;
     access::KeySets key_sets;
     net::Router router;
 

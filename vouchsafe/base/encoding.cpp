@@ -53,24 +53,33 @@ std::string encode(ByteView bytes, std::string_view alphabet, bool pad) {
     return out;
 }
 
+tl::unexpected<Error> outside_alphabet() {
+    return fail(Code::invalid, "base64 has a character outside its alphabet");
+}
+
 Result<Bytes> decode(std::string_view text, const Table& table) {
     if (text.size() % 4 == 1) return fail(Code::invalid, "base64 has an impossible length");
-    Bytes out;
-    out.reserve(text.size() * 3 / 4);
-    uint32_t word = 0;
-    int bits = 0;
-    for (char c : text) {
-        int value = table[static_cast<uint8_t>(c)];
-        if (value < 0) return fail(Code::invalid, "base64 has a character outside its alphabet");
-        word = (word << 6) | static_cast<uint32_t>(value);
-        bits += 6;
-        if (bits < 8) continue;
-        bits -= 8;
-        out.push_back(static_cast<uint8_t>(word >> bits));
+    auto value = [&](size_t i) { return int{table[static_cast<uint8_t>(text[i])]}; };
+    Bytes out(text.size() * 3 / 4);
+    uint8_t* to = out.data();
+    size_t i = 0;
+    for (; i + 4 <= text.size(); i += 4, to += 3) {
+        int a = value(i), b = value(i + 1), c = value(i + 2), d = value(i + 3);
+        if ((a | b | c | d) < 0) return outside_alphabet();
+        auto word = static_cast<uint32_t>(a << 18 | b << 12 | c << 6 | d);
+        to[0] = static_cast<uint8_t>(word >> 16);
+        to[1] = static_cast<uint8_t>(word >> 8);
+        to[2] = static_cast<uint8_t>(word);
     }
-    if ((word & ((1U << bits) - 1)) != 0) {
-        return fail(Code::invalid, "base64 has stray bits after its end");
-    }
+    if (i == text.size()) return out;
+    bool three = text.size() - i == 3;
+    int a = value(i), b = value(i + 1), c = three ? value(i + 2) : 0;
+    if ((a | b | c) < 0) return outside_alphabet();
+    auto word = static_cast<uint32_t>(a << 10 | b << 4 | c >> 2);
+    bool stray = three ? (c & 3) != 0 : (b & 15) != 0;
+    if (stray) return fail(Code::invalid, "base64 has stray bits after its end");
+    to[0] = static_cast<uint8_t>(word >> 8);
+    if (three) to[1] = static_cast<uint8_t>(word);
     return out;
 }
 

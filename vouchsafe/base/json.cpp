@@ -3,6 +3,7 @@
 #include <set>
 
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/json_quick.h"
 
 namespace vouchsafe {
 
@@ -98,6 +99,15 @@ Result<std::optional<T>> optional_member(const Json& object, std::string_view na
 
 }  // namespace
 
+Result<Json> parse_json_carefully(std::string_view text, const JsonLimits& limits) {
+    Json root;
+    Sax sax(root, limits);
+    if (!Json::sax_parse(text.begin(), text.end(), &sax)) {
+        return fail(Code::invalid, "{}", sax.problem().empty() ? "no JSON" : sax.problem());
+    }
+    return root;
+}
+
 Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
     if (text.size() > limits.max_bytes) {
         return fail(Code::invalid, "JSON of {} bytes is longer than the limit of {}", text.size(),
@@ -107,12 +117,8 @@ Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
     if (size_t nul = text.find('\0'); nul != std::string_view::npos) {
         return fail(Code::invalid, "no JSON at byte {}", nul);
     }
-    Json root;
-    Sax sax(root, limits);
-    if (!Json::sax_parse(text.begin(), text.end(), &sax)) {
-        return fail(Code::invalid, "{}", sax.problem().empty() ? "no JSON" : sax.problem());
-    }
-    return root;
+    if (auto quick = parse_json_quick(text, limits)) return std::move(*quick);
+    return parse_json_carefully(text, limits);
 }
 
 Result<Json> parse_json_object(std::string_view text, const JsonLimits& limits) {
@@ -122,7 +128,9 @@ Result<Json> parse_json_object(std::string_view text, const JsonLimits& limits) 
 }
 
 std::string dump_json(const Json& json) {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    std::string out;
+    write_json_quick(out, json, false);
+    return out;
 }
 
 std::string dump_json_pretty(const Json& json) {
@@ -131,24 +139,7 @@ std::string dump_json_pretty(const Json& json) {
 
 std::string dump_json_ascii(const Json& json) {
     std::string out;
-    for (char c : json.dump(-1, ' ', true, Json::error_handler_t::replace)) {
-        switch (c) {  // these stand only inside strings
-            case '>':
-                out += "\\u003e";
-                break;
-            case '?':
-                out += "\\u003f";
-                break;
-            case '~':
-                out += "\\u007e";
-                break;
-            case '\x7f':
-                out += "\\u007f";
-                break;
-            default:
-                out += c;
-        }
-    }
+    write_json_quick(out, json, true);
     return out;
 }
 

@@ -104,4 +104,8 @@ tl::unexpected<Error> Checks::refuse(std::string_view code, std::string_view fie
         record(list_, false, code, field, std::move(expected), std::move(found)).error()));
 }
 
+void Checks::repeat(const std::vector<Check>& passed) {
+    list_.insert(list_.end(), passed.begin(), passed.end());
+}
+
 }  // namespace vouchsafe

@@ -133,6 +133,9 @@ class Checks {
     tl::unexpected<Error> refuse(std::string_view code, std::string_view field,
                                  std::string expected, std::string found);
 
+    // repeat adds checks that were made before and hold still.
+    void repeat(const std::vector<Check>& passed);
+
     const std::vector<Check>& list() const { return list_; }
 
   private:

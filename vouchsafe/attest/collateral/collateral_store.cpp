@@ -359,6 +359,7 @@ HeldSnp CollateralStore::snp_crls(evidence::SnpProduct product, evidence::SnpSig
         Needed needed = impl_->need(name);
         if (needed.piece) {
             out.crls.push_back(*needed.piece->crl());
+            out.lists.push_back(needed.piece);
         } else {
             out.missing.push_back({name.text(), needed.why});
         }
@@ -368,6 +369,7 @@ HeldSnp CollateralStore::snp_crls(evidence::SnpProduct product, evidence::SnpSig
     // other's name must not be overlooked.
     if (PiecePtr other = impl_->held_in_force(CollateralName::amd_vlek_crl(product))) {
         out.crls.push_back(*other->crl());
+        out.lists.push_back(other);
     }
     return out;
 }

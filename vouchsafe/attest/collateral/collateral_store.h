@@ -19,6 +19,7 @@ namespace vouchsafe::attest {
 // HeldSnp has AMD's lists of a product that are in force.
 struct HeldSnp {
     std::vector<crypto::Crl> crls;  // for SnpEndorsements::crls
+    std::vector<PiecePtr> lists;    // the pieces that they come from, in the same order
     std::vector<CollateralProblem> missing;
 };
 

@@ -145,27 +145,23 @@ Result<std::optional<VerifiedAkCertificate>> check_ak_certificate(
 
 struct AzureGuestVerifier {
     static Result<VerifiedSnpPlatform> platform(ByteView report, ByteView chain,
-                                                ByteView runtime_data, const TrustAnchors& anchors,
-                                                const SnpRules& rules,
-                                                const std::vector<crypto::Crl>& crls, Time now,
-                                                Checks& checks) {
-        SnpEndorsements endorsements = TRY(SnpEndorsements::parse(chain, checks));
-        endorsements.crls = crls;
-        VerifiedSnpReport snp = TRY(verify_snp(report, endorsements, anchors, rules, now, checks));
+                                                ByteView runtime_data, SnpEndorser& endorser,
+                                                const SnpRules& rules, Time now, Checks& checks) {
+        VerifiedSnpReport snp = TRY(verify_snp(report, chain, endorser, rules, now, checks));
         TRY(check_runtime_binding(snp.report().report_data, runtime_data, HashAlg::sha256, checks));
         RuntimeClaims runtime = TRY(RuntimeClaims::parse(runtime_data, checks));
         return VerifiedSnpPlatform(std::move(snp), std::move(runtime));
     }
 
     static Result<VerifiedAzureGuest> guest(const AzureGuestEvidence& evidence,
-                                            const TrustAnchors& anchors,
+                                            const TrustAnchors& anchors, SnpEndorser& endorser,
                                             const AzureGuestRules& rules, Time now,
                                             Checks& checks) {
         TRY(check_isolation(evidence, checks));
         // The hardware first: without it nothing else means anything.
         VerifiedSnpPlatform hardware =
-            TRY(platform(evidence.snp_report, evidence.vcek_chain, evidence.runtime_data, anchors,
-                         rules.snp, rules.crls, now, checks));
+            TRY(platform(evidence.snp_report, evidence.vcek_chain, evidence.runtime_data, endorser,
+                         rules.snp, now, checks));
         // Then the TPM that the hardware vouches for.
         TpmPublic ak = TRY(parse_ak(evidence.ak_public, checks));
         TRY(check_ak_attributes(ak, checks));
@@ -186,17 +182,26 @@ struct AzureGuestVerifier {
 };
 
 Result<VerifiedAzureGuest> verify_azure_guest(const AzureGuestEvidence& evidence,
+                                              const TrustAnchors& anchors, SnpEndorser& endorser,
+                                              const AzureGuestRules& rules, Time now,
+                                              Checks& checks) {
+    return AzureGuestVerifier::guest(evidence, anchors, endorser, rules, now, checks);
+}
+
+Result<VerifiedAzureGuest> verify_azure_guest(const AzureGuestEvidence& evidence,
                                               const TrustAnchors& anchors,
                                               const AzureGuestRules& rules, Time now,
                                               Checks& checks) {
-    return AzureGuestVerifier::guest(evidence, anchors, rules, now, checks);
+    FreshSnpEndorser endorser(anchors, rules.crls);
+    return verify_azure_guest(evidence, anchors, endorser, rules, now, checks);
 }
 
 Result<VerifiedSnpPlatform> verify_snp_platform(ByteView report, ByteView chain,
                                                 ByteView runtime_data, const TrustAnchors& anchors,
                                                 const SnpRules& rules, Time now, Checks& checks) {
-    return AzureGuestVerifier::platform(report, chain, runtime_data, anchors, rules, {}, now,
-                                        checks);
+    const std::vector<crypto::Crl> none;
+    FreshSnpEndorser endorser(anchors, none);
+    return AzureGuestVerifier::platform(report, chain, runtime_data, endorser, rules, now, checks);
 }
 
 }  // namespace vouchsafe::evidence

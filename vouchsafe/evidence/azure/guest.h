@@ -4,7 +4,7 @@
 
 #include "vouchsafe/evidence/azure/hcl.h"
 #include "vouchsafe/evidence/boot/boot_facts.h"
-#include "vouchsafe/evidence/snp/verify.h"
+#include "vouchsafe/evidence/snp/endorser.h"
 #include "vouchsafe/evidence/tpm/ak_cert.h"
 #include "vouchsafe/evidence/tpm/quote.h"
 
@@ -38,7 +38,8 @@ struct AzureGuestRules {
     bool require_secure_boot = true;
     bool require_ak_certificate = true;  // without: one that is there must hold all the same
     std::optional<Bytes> nonce;          // in the quote; Azure's clients send none
-    std::vector<crypto::Crl> crls;       // AMD's lists at hand: SnpEndorsements::crls
+    // AMD's lists at hand, unless an endorser has them: SnpEndorsements::crls
+    std::vector<crypto::Crl> crls;
 };
 
 // VerifiedAzureGuest exists only if verify_azure_guest said yes.
@@ -88,6 +89,11 @@ class VerifiedAzureGuest {
 // (HCL-TEE). Hostile input of any size up to the caller's limits is fine. Thread-safe.
 Result<VerifiedAzureGuest> verify_azure_guest(const AzureGuestEvidence& evidence,
                                               const TrustAnchors& anchors,
+                                              const AzureGuestRules& rules, Time now,
+                                              Checks& checks);
+// The same with endorsements that somebody keeps: `anchors` are then for the AK certificate alone.
+Result<VerifiedAzureGuest> verify_azure_guest(const AzureGuestEvidence& evidence,
+                                              const TrustAnchors& anchors, SnpEndorser& endorser,
                                               const AzureGuestRules& rules, Time now,
                                               Checks& checks);
 

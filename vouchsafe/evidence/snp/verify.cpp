@@ -4,6 +4,7 @@
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/evidence/snp/certificate.h"
+#include "vouchsafe/evidence/snp/endorser.h"
 #include "vouchsafe/evidence/snp/steps.h"
 
 namespace vouchsafe::evidence {
@@ -199,11 +200,15 @@ struct SnpVerifier {
                                  endorsements.leaf_, std::move(not_checked));
     }
 
-    static Result<VerifiedSnpReport> verify(ByteView bytes,
-                                            const VerifiedSnpEndorsements& endorsements,
-                                            const SnpRules& rules, Time now, Checks& checks) {
+    static Result<SnpReport> read(ByteView bytes, Checks& checks) {
         SnpReport report = TRY(SnpReport::parse(bytes, checks));
         TRY(check_form(report, checks));
+        return report;
+    }
+
+    static Result<VerifiedSnpReport> verify(ByteView bytes, SnpReport report,
+                                            const VerifiedSnpEndorsements& endorsements,
+                                            const SnpRules& rules, Time now, Checks& checks) {
         TRY(checks.require(
             endorsements.valid_from_ <= now && now <= endorsements.valid_to_, "SNP-CHAIN-DATES",
             "endorsements",
@@ -224,19 +229,35 @@ Result<VerifiedSnpEndorsements> verify_snp_endorsements(const SnpEndorsements& e
 
 Result<VerifiedSnpReport> verify_snp(ByteView report, const VerifiedSnpEndorsements& endorsements,
                                      const SnpRules& rules, Time now, Checks& checks) {
-    return SnpVerifier::verify(report, endorsements, rules, now, checks);
+    SnpReport parsed = TRY(SnpVerifier::read(report, checks));
+    return SnpVerifier::verify(report, std::move(parsed), endorsements, rules, now, checks);
 }
 
 Result<VerifiedSnpReport> verify_snp(ByteView report, const SnpEndorsements& endorsements,
                                      const TrustAnchors& anchors, const SnpRules& rules, Time now,
                                      Checks& checks) {
-    SnpReport parsed = TRY(SnpReport::parse(report, checks));
-    TRY(check_form(parsed, checks));
+    SnpReport parsed = TRY(SnpVerifier::read(report, checks));
     SnpCertificate certificate = TRY(read_leaf(endorsements.leaf, checks));
     TRY(check_agreement(parsed, certificate, checks));
     VerifiedSnpEndorsements verified =
         TRY(SnpVerifier::endorse(endorsements, std::move(certificate), anchors, now, checks));
     return SnpVerifier::judge(report, std::move(parsed), verified, rules, checks);
+}
+
+Result<std::shared_ptr<const VerifiedSnpEndorsements>> FreshSnpEndorser::endorse(ByteView chain,
+                                                                                 Time now,
+                                                                                 Checks& checks) {
+    SnpEndorsements endorsements = TRY(SnpEndorsements::parse(chain, checks));
+    endorsements.crls = crls_;
+    return std::make_shared<const VerifiedSnpEndorsements>(
+        TRY(verify_snp_endorsements(endorsements, anchors_, now, checks)));
+}
+
+Result<VerifiedSnpReport> verify_snp(ByteView report, ByteView chain, SnpEndorser& endorser,
+                                     const SnpRules& rules, Time now, Checks& checks) {
+    SnpReport parsed = TRY(SnpVerifier::read(report, checks));
+    auto endorsements = TRY(endorser.endorse(chain, now, checks));
+    return SnpVerifier::verify(report, std::move(parsed), *endorsements, rules, now, checks);
 }
 
 }  // namespace vouchsafe::evidence

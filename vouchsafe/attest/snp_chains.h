@@ -1,0 +1,65 @@
+// Certificate chains of AMD processors that were verified already: the next report of the same
+// processor brings the same chain, and reading and verifying it again is a third of what a request
+// costs. What is kept is bound to the chain's bytes and to the revocation lists that it was held
+// against; a newer list, or a date that has passed, has it verified again.
+#pragma once
+
+#include <list>
+#include <map>
+#include <mutex>
+
+#include "vouchsafe/attest/collateral/collateral_store.h"
+#include "vouchsafe/evidence/snp/endorser.h"
+
+namespace vouchsafe::attest {
+
+// KeptSnpChain is what one chain amounted to. Immutable.
+struct KeptSnpChain {
+    std::shared_ptr<const evidence::VerifiedSnpEndorsements> endorsements;
+    std::vector<PiecePtr> lists;  // that it was held against
+    std::vector<Check> checks;    // that were made then
+};
+
+// KeptSnpChains holds the most recently used chains, only such that verified. Thread-safe.
+class KeptSnpChains {
+  public:
+    // find returns nullptr if the chain of this digest is not kept.
+    std::shared_ptr<const KeptSnpChain> find(const Bytes& digest);
+    void keep(const Bytes& digest, std::shared_ptr<const KeptSnpChain> chain);
+
+    static constexpr size_t kMost = 1024;  // some 15 kB each
+
+  private:
+    using Order = std::list<Bytes>;  // the one used last is first
+    struct Place {
+        std::shared_ptr<const KeptSnpChain> chain;
+        Order::iterator use;
+    };
+    std::mutex mutex_;
+    Order order_;
+    std::map<Bytes, Place> places_;
+};
+
+// KeepingEndorser is the endorser of one request. Borrows all; each may be nullptr but `anchors`.
+class KeepingEndorser final : public evidence::SnpEndorser {
+  public:
+    KeepingEndorser(const evidence::TrustAnchors& anchors, CollateralStore* collateral,
+                    KeptSnpChains* kept)
+        : anchors_(anchors), collateral_(collateral), kept_(kept) {}
+
+    Result<std::shared_ptr<const evidence::VerifiedSnpEndorsements>> endorse(
+        ByteView chain, Time now, Checks& checks) override;
+
+    // missing_lists names the revocation lists that the chain needs and nobody has; "" if none.
+    const std::string& missing_lists() const { return missing_lists_; }
+
+  private:
+    HeldSnp lists_for(const evidence::SnpCertificate& leaf);
+
+    const evidence::TrustAnchors& anchors_;
+    CollateralStore* collateral_;
+    KeptSnpChains* kept_;
+    std::string missing_lists_;
+};
+
+}  // namespace vouchsafe::attest
