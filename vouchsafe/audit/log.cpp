@@ -34,12 +34,16 @@ Result<Bytes> read_entry(store::View& view, uint64_t index) {
     return std::move(*bytes);
 }
 
+// Member by member: a braced list would make an array of every one first, and entries have dozens
+// of checks.
 Json encode_check(const Check& check) {
-    return {{"code", check.code},
-            {"field", check.field},
-            {"expected", check.expected},
-            {"found", check.found},
-            {"passed", check.passed}};
+    Json out = Json::object();
+    out["code"] = check.code;
+    out["field"] = check.field;
+    out["expected"] = check.expected;
+    out["found"] = check.found;
+    out["passed"] = check.passed;
+    return out;
 }
 
 Result<Check> parse_check(const Json& json) {

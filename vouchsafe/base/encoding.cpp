@@ -40,16 +40,25 @@ int hex_digit(char c) {
 }
 
 std::string encode(ByteView bytes, std::string_view alphabet, bool pad) {
-    std::string out;
-    out.reserve((bytes.size() + 2) / 3 * 4);
-    for (size_t i = 0; i < bytes.size(); i += 3) {
-        size_t count = std::min<size_t>(3, bytes.size() - i);
-        uint32_t word = uint32_t{bytes[i]} << 16;
-        if (count > 1) word |= uint32_t{bytes[i + 1]} << 8;
-        if (count > 2) word |= bytes[i + 2];
-        for (size_t k = 0; k <= count; ++k) out += alphabet[(word >> (18 - 6 * k)) & 63];
-        if (pad) out.append(3 - count, '=');
+    auto digit = [&](uint32_t word, int shift) { return alphabet[(word >> shift) & 63]; };
+    const size_t rest = bytes.size() % 3;
+    const size_t digits_of_rest = rest == 0 ? 0 : pad ? 4 : rest + 1;
+    std::string out(bytes.size() / 3 * 4 + digits_of_rest, '=');
+    char* to = out.data();
+    size_t i = 0;
+    for (; i + 3 <= bytes.size(); i += 3, to += 4) {
+        uint32_t word = uint32_t{bytes[i]} << 16 | uint32_t{bytes[i + 1]} << 8 | bytes[i + 2];
+        to[0] = digit(word, 18);
+        to[1] = digit(word, 12);
+        to[2] = digit(word, 6);
+        to[3] = digit(word, 0);
     }
+    if (rest == 0) return out;
+    uint32_t word = uint32_t{bytes[i]} << 16;
+    if (rest == 2) word |= uint32_t{bytes[i + 1]} << 8;
+    to[0] = digit(word, 18);
+    to[1] = digit(word, 12);
+    if (rest == 2) to[2] = digit(word, 6);
     return out;
 }
 

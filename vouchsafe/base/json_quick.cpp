@@ -108,14 +108,21 @@ class Builder {
     size_t left_;
 };
 
-// plain: the library writes it as it is.
+// The library writes these bytes of a text as they are; for guests all but a few of them.
+using Bytemap = std::array<uint8_t, 256>;
+constexpr Bytemap make_map(std::string_view but) {
+    Bytemap out{};
+    for (size_t c = ' '; c < 0x7f; ++c) out[c] = but.find(static_cast<char>(c)) == but.npos;
+    return out;
+}
+constexpr Bytemap kPlain = make_map("\"\\");
+constexpr Bytemap kPlainForGuests = make_map("\"\\>?~");
+
 bool plain(std::string_view text, bool ascii) {
-    for (char c : text) {
-        bool as_is = c >= ' ' && c < '\x7f' && c != '"' && c != '\\';
-        if (!as_is) return false;
-        if (ascii && (c == '>' || c == '?' || c == '~')) return false;
-    }
-    return true;
+    const Bytemap& map = ascii ? kPlainForGuests : kPlain;
+    uint8_t all = 1;
+    for (char c : text) all &= map[static_cast<uint8_t>(c)];
+    return all == 1;
 }
 
 void write_text(std::string& out, const Json& json, std::string_view text, bool ascii) {

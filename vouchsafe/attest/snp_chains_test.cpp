@@ -1,0 +1,87 @@
+#include "vouchsafe/attest/snp_chains.h"
+
+#include "vouchsafe/attest/test_service.h"
+#include "vouchsafe/crypto/hash.h"
+
+namespace vouchsafe::attest {
+namespace {
+
+using namespace testing;
+
+Bytes chain_of(const Machine& machine) {
+    return to_bytes(machine.chain_pem());
+}
+
+std::string endorsed(KeptSnpChains& kept, const Bytes& chain, Time now,
+                     CollateralStore* collateral = share().collateral.get()) {
+    static const evidence::TrustAnchors kAnchors = test_anchors();
+    KeepingEndorser endorser(kAnchors, collateral, &kept);
+    Checks checks;
+    auto out = endorser.endorse(chain, now, checks);
+    if (out) return fmt::format("{} checks", checks.list().size());
+    return out.error().reason()->code;
+}
+
+bool holds(KeptSnpChains& kept, const Bytes& chain) {
+    return kept.find(crypto::hash(crypto::HashAlg::sha256, chain)) != nullptr;
+}
+
+TEST(KeptSnpChains, GiveTheSameChecksAsAFreshVerification) {
+    KeptSnpChains kept;
+    const Bytes chain = chain_of(Machine{});
+    const std::string first = endorsed(kept, chain, test_time());
+    ASSERT_TRUE(holds(kept, chain));
+    EXPECT_EQ(endorsed(kept, chain, test_time()), first);
+}
+
+TEST(KeptSnpChains, KeepNothingThatWasRefused) {
+    KeptSnpChains kept;
+    Bytes other = chain_of(Machine{});
+    other[other.size() / 2] ^= 1;
+    EXPECT_TRUE(endorsed(kept, other, test_time()).starts_with("SNP-C"));
+    EXPECT_FALSE(holds(kept, other));
+}
+
+TEST(KeptSnpChains, AreVerifiedAgainOnceADateHasPassed) {
+    KeptSnpChains kept;
+    const Bytes chain = chain_of(Machine{});
+    endorsed(kept, chain, test_time());
+    EXPECT_EQ(endorsed(kept, chain, test_time() + std::chrono::hours{24 * 365 * 30}, nullptr),
+              "SNP-CHAIN-DATES");
+}
+
+TEST(KeptSnpChains, AreHeldAgainstAListThatCameLater) {
+    KeptSnpChains kept;
+    const Bytes chain = chain_of(Machine{});
+    const std::string without = endorsed(kept, chain, test_time(), nullptr);
+    const std::string with = endorsed(kept, chain, test_time());
+    EXPECT_NE(with, without);  // the checks of the list
+    EXPECT_EQ(endorsed(kept, chain, test_time()), with);
+    EXPECT_EQ(endorsed(kept, chain, test_time(), nullptr), without);
+}
+
+TEST(KeptSnpChains, AreRefusedOnceAListRevokesThem) {
+    KeptSnpChains kept;
+    const Bytes chain = chain_of(Machine{});
+    endorsed(kept, chain, test_time());
+    TemporaryDir dir = make_dir();
+    keep_ark_list(dir.path(), {keys().ask.certificate});
+    auto collateral = MUST(
+        CollateralStore::create({}, CollateralPack(dir.path()), test_anchors(), share().clock));
+    EXPECT_EQ(endorsed(kept, chain, test_time(), collateral.get()), "SNP-REVOKED");
+}
+
+TEST(KeptSnpChains, ForgetTheChainThatWasNotUsedForLongest) {
+    KeptSnpChains kept;
+    auto some = std::make_shared<const KeptSnpChain>();
+    auto digest = [](size_t i) { return to_bytes(fmt::format("{}", i)); };
+    for (size_t i = 0; i < KeptSnpChains::kMost; ++i) kept.keep(digest(i), some);
+    EXPECT_NE(kept.find(digest(0)), nullptr);  // used now
+    kept.keep(digest(KeptSnpChains::kMost), some);
+    EXPECT_NE(kept.find(digest(0)), nullptr);
+    EXPECT_EQ(kept.find(digest(1)), nullptr);
+    EXPECT_NE(kept.find(digest(KeptSnpChains::kMost)), nullptr);
+}
+
+}  // namespace
+}  // namespace vouchsafe::attest
