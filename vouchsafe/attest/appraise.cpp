@@ -45,6 +45,10 @@ Result<evidence::VerifiedTdQuote> verify_quote(ByteView quote, const evidence::T
     return evidence::verify_tdx(quote, *held.collateral, rules, terms.now, checks);
 }
 
+void tell_used(const KeepingEndorser& endorser, const Terms& terms) {
+    if (terms.used_collateral != nullptr) *terms.used_collateral = endorser.lists();
+}
+
 // check_paravisor: the AK in the runtime data is only as good as the paravisor that wrote it there;
 // its launch must have been signed by a known ID key.
 Result<void> check_paravisor(const evidence::SnpReport& report, const Config& config,
@@ -82,8 +86,10 @@ Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms
     rules.require_secure_boot = terms.built_in_policy && request.draft_policy.empty();
     rules.nonce = TRY(expected_nonce(request, terms, checks));
     KeepingEndorser endorser(terms.anchors, terms.collateral, terms.snp_chains);
-    evidence::VerifiedAzureGuest guest = TRY(evidence::verify_azure_guest(
-        request.evidence, terms.anchors, endorser, rules, terms.now, checks));
+    auto verified = evidence::verify_azure_guest(request.evidence, terms.anchors, endorser, rules,
+                                                 terms.now, checks);
+    tell_used(endorser, terms);
+    evidence::VerifiedAzureGuest guest = TRY(std::move(verified));
     TRY(check_paravisor(guest.snp().report(), config, checks));
     auto not_checked =
         TRY(require_all_lists(guest.snp(), endorser.missing_lists(), rules.snp, checks));

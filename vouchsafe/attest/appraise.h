@@ -29,6 +29,8 @@ struct Terms {
     CollateralStore* collateral = nullptr;
     // Chains that were verified before; nullptr: each is verified anew. Thread-safe.
     KeptSnpChains* snp_chains = nullptr;
+    // Takes the pieces of collateral that were looked at, for a refusal too; nullptr: nobody asks.
+    std::vector<PiecePtr>* used_collateral = nullptr;
     // Whose answers may come with evidence; nullptr: nobody's. Thread-safe.
     Challenges* challenges = nullptr;
 };

@@ -15,6 +15,7 @@ Result<HeldTdx> held_for(IntelTee tee, ByteView quote, const Terms& terms, Check
     if (!platform) return held;
     held = tee == IntelTee::sgx ? terms.collateral->sgx(platform->fmspc, platform->ca)
                                 : terms.collateral->tdx(platform->fmspc, platform->ca);
+    if (terms.used_collateral != nullptr) *terms.used_collateral = held.pieces;
     if (!held.refused) return held;
     const Check* reason = held.refused->reason();
     if (reason == nullptr) return fail(*held.refused);

@@ -67,7 +67,8 @@ TEST(AttestAzureGuest, HasEveryClaimOfARealTokenWithItsType) {
     }
     EXPECT_EQ(more, (std::set<std::string>{
                         "x-vouchsafe-boot-authorities", "x-vouchsafe-boot-images",
-                        "x-vouchsafe-boot-kernel", "x-vouchsafe-checks", "x-vouchsafe-not-checked",
+                        "x-vouchsafe-boot-kernel", "x-vouchsafe-checks", "x-vouchsafe-collateral",
+                        "x-vouchsafe-collateral-valid-to", "x-vouchsafe-not-checked",
                         "x-vouchsafe-pcrs", "x-vouchsafe-revocation", "x-vouchsafe-trust-tier"}));
 }
 

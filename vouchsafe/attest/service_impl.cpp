@@ -80,11 +80,13 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     if (policy == nullptr) {
         return checks.refuse("ATTEST-POLICY", "policy", "one that an administrator set", "none");
     }
-    Terms terms{config,          deps.anchors, deps.clock.now(), policy->built_in,
-                deps.collateral, &snp_chains,  &challenges};
+    std::vector<PiecePtr> used;
+    Terms terms{config,      deps.anchors, deps.clock.now(), policy->built_in, deps.collateral,
+                &snp_chains, &used,        &challenges};
     bool ear = TRY(wants_ear(request, checks));
     Appraisal appraisal = TRY(appraise(request.body, terms, checks));
-    // Before the policy: it may demand fresh evidence.
+    // Before the policy: it may demand fresh collateral and evidence.
+    add_collateral_claims(appraisal.claims, used, terms.now);
     if (appraisal.challenge) {
         add_freshness_claims(appraisal.claims, *appraisal.challenge, *appraisal.seal_to);
     }

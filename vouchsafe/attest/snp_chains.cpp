@@ -29,6 +29,7 @@ void KeptSnpChains::keep(const Bytes& digest, std::shared_ptr<const KeptSnpChain
 HeldSnp KeepingEndorser::lists_for(const evidence::SnpCertificate& leaf) {
     if (collateral_ == nullptr) return {};
     HeldSnp held = collateral_->snp_crls(leaf.product, leaf.kind);
+    lists_ = held.lists;
     missing_lists_.clear();
     for (const CollateralProblem& one : held.missing) {
         missing_lists_ += missing_lists_.empty() ? one.name : ", " + one.name;

@@ -52,6 +52,8 @@ class KeepingEndorser final : public evidence::SnpEndorser {
 
     // missing_lists names the revocation lists that the chain needs and nobody has; "" if none.
     const std::string& missing_lists() const { return missing_lists_; }
+    // lists are those that the chain was held against.
+    const std::vector<PiecePtr>& lists() const { return lists_; }
 
   private:
     HeldSnp lists_for(const evidence::SnpCertificate& leaf);
@@ -60,6 +62,7 @@ class KeepingEndorser final : public evidence::SnpEndorser {
     CollateralStore* collateral_;
     KeptSnpChains* kept_;
     std::string missing_lists_;
+    std::vector<PiecePtr> lists_;
 };
 
 }  // namespace vouchsafe::attest

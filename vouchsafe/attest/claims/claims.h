@@ -13,6 +13,7 @@
 
 #include <vector>
 
+#include "vouchsafe/attest/collateral/joined_collateral.h"
 #include "vouchsafe/attest/config.h"
 #include "vouchsafe/attest/request/azure_guest_request.h"
 #include "vouchsafe/attest/request/bound_data.h"
@@ -47,6 +48,13 @@ void add_token_claims(Json& claims, const Config& config, Seconds lifetime, Time
 // add_freshness_claims says that the evidence answers `challenge` (x-vouchsafe-challenge) and binds
 // the token to the guest's key: cnf.jkt is its thumbprint (RFC 7800, 3; RFC 9449, 6.1).
 void add_freshness_claims(Json& claims, const std::string& challenge, const crypto::PublicKey& key);
+
+// add_collateral_claims tells how fresh the pieces of collateral were on which the verification
+// rests: x-vouchsafe-collateral, an object of each piece's times in seconds since 1970 (issued,
+// valid-to, and fetched if that is known); x-vouchsafe-collateral-valid-to, the first end of any;
+// and for rules x-vouchsafe-collateral-age, the seconds since the one that was got longest ago was
+// got from its vendor: absent if that is not known of every piece. Nothing without pieces.
+void add_collateral_claims(Json& claims, const std::vector<PiecePtr>& pieces, Time now);
 
 // add_check_claims adds x-vouchsafe-checks: the codes of all checks made, each once, in order.
 void add_check_claims(Json& claims, const std::vector<Check>& checks);

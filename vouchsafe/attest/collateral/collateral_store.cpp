@@ -291,6 +291,10 @@ HeldTdx CollateralStore::Impl::intel(evidence::IntelTee tee, const Fmspc& fmspc,
     TdxParts parts{tee, get(CollateralName::root_crl()), get(CollateralName::pck_crl(ca)),
                    get(CollateralName::tcb_info(fmspc, tee)),
                    get(CollateralName::qe_identity(tee))};
+    for (const PiecePtr& piece :
+         {parts.root_crl, parts.pck_crl, parts.tcb_info, parts.qe_identity}) {
+        if (piece) out.pieces.push_back(piece);
+    }
     const Time now = clock.now();
     const std::tuple key(tee, fmspc, ca);
     {

@@ -30,6 +30,7 @@ struct HeldSnp {
 struct HeldTdx {
     std::shared_ptr<const evidence::VerifiedTdxCollateral> collateral;
     UsedDocuments used = {};
+    std::vector<PiecePtr> pieces = {};  // that it is made of
     std::vector<CollateralProblem> missing = {};
     std::optional<Error> refused = {};
 };
