@@ -85,7 +85,7 @@ class Serving:
         context = ssl.create_default_context(cafile=str(self.ca))
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
                                              urllib.request.HTTPSHandler(context=context))
-        with opener.open(url, form.encode(), timeout=30) as answer:
+        with names_lead_here(), opener.open(url, form.encode(), timeout=30) as answer:
             told = json.load(answer)
         return told["access_token"], told["expires_in"]
 
