@@ -16,6 +16,7 @@ evidence::SnpRules snp_rules(const Terms& terms, const std::string& draft_policy
     bool built_in = terms.built_in_policy && draft_policy.empty();
     rules.allow_debug = !built_in;
     rules.allow_migration = !built_in;
+    rules.allow_version_1 = !built_in;
     if (built_in) rules.minimum_tcb.reported = terms.config.minimum_tcb;
     if (!built_in) rules.allow_unchecked = {evidence::kSnpRevocation};
     return rules;

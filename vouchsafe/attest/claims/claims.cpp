@@ -64,6 +64,7 @@ void add_snp_claims(Json& claims, const evidence::VerifiedSnpReport& verified,
     claims["x-ms-sevsnpvm-tee-svn"] = tcb.tee;
     claims["x-ms-sevsnpvm-vmpl"] = report.vmpl;
     claims["x-vouchsafe-snp-product"] = evidence::product_name(verified.product());
+    claims["x-vouchsafe-snp-report-version"] = report.version;
     if (tcb.fmc) claims["x-vouchsafe-snp-fmc-svn"] = *tcb.fmc;
 }
 

@@ -91,8 +91,9 @@ Result<void> check_signature(const SnpCertificate& certificate, const SnpReport&
                           verified ? "holds" : "does not hold");
 }
 
-Result<void> check_form(const SnpReport& report, Checks& checks) {
-    TRY(checks.require(report.version >= 2, "SNP-VERSION", "version", "2 to 5",
+Result<void> check_form(const SnpReport& report, const SnpRules& rules, Checks& checks) {
+    TRY(checks.require(report.version >= 2 || rules.allow_version_1, "SNP-VERSION", "version",
+                       rules.allow_version_1 ? "1 to 5, by these rules" : "2 to 5",
                        fmt::format("{}", report.version)));
     TRY(checks.require(report.signature_algorithm == kEcdsaP384Sha384, "SNP-SIGNATURE-ALGORITHM",
                        "signature_algo", "1 (ECDSA P-384 with SHA-384)",
@@ -203,7 +204,7 @@ struct SnpVerifier {
                                             const VerifiedSnpEndorsements& endorsements,
                                             const SnpRules& rules, Time now, Checks& checks) {
         SnpReport report = TRY(SnpReport::parse(bytes, checks));
-        TRY(check_form(report, checks));
+        TRY(check_form(report, rules, checks));
         TRY(checks.require(
             endorsements.valid_from_ <= now && now <= endorsements.valid_to_, "SNP-CHAIN-DATES",
             "endorsements",
@@ -231,7 +232,7 @@ Result<VerifiedSnpReport> verify_snp(ByteView report, const SnpEndorsements& end
                                      const TrustAnchors& anchors, const SnpRules& rules, Time now,
                                      Checks& checks) {
     SnpReport parsed = TRY(SnpReport::parse(report, checks));
-    TRY(check_form(parsed, checks));
+    TRY(check_form(parsed, rules, checks));
     SnpCertificate certificate = TRY(read_leaf(endorsements.leaf, checks));
     TRY(check_agreement(parsed, certificate, checks));
     VerifiedSnpEndorsements verified =
