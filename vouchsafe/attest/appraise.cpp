@@ -79,9 +79,7 @@ Result<void> check_paravisor(const evidence::SnpReport& report, const Config& co
 Result<std::optional<Bytes>> expected_nonce(const AzureGuestRequest& request, const Terms& terms,
                                             Checks& checks) {
     if (!request.challenge) return std::optional<Bytes>{};
-    TRY(checks.require(terms.challenges != nullptr, "ATTEST-CHALLENGE", "challenge",
-                       "none: this service issues none", "one"));
-    TRY(terms.challenges->check(*request.challenge, terms.now, checks));
+    TRY(check_challenge(request.challenge, terms, checks));
     return std::optional<Bytes>{challenge_digest(*request.challenge)};
 }
 
@@ -123,6 +121,7 @@ Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Che
     const Config& config = terms.config;
     SnpVmRequest request =
         TRY(require_readable(SnpVmRequest::parse(body, config.max_body), checks));
+    TRY(check_challenge(request.bound.challenge, terms, checks));
     auto endorsements = TRY(evidence::SnpEndorsements::parse(request.chain, checks));
     SnpLists lists = snp_lists(endorsements.leaf, terms);
     endorsements.crls = lists.crls;
@@ -134,22 +133,32 @@ Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Che
     TRY(check_bound(request.bound, fields.report_data, {fields.host_data, crypto::HashAlg::sha256},
                     checks));
     return Appraisal{snp_vm_claims(request.bound, report, config, not_checked),
-                     trust_vector(report, config, not_checked), "", std::nullopt,
-                     request.bound.draft_policy};
+                     trust_vector(report, config, not_checked),
+                     "",
+                     std::nullopt,
+                     request.bound.draft_policy,
+                     request.bound.challenge,
+                     guest_key(request.bound)};
 }
 
 Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Checks& checks) {
     const Config& config = terms.config;
     QuoteRequest request =
         TRY(require_readable(QuoteRequest::parse(body, config.max_body), checks));
+    TRY(check_challenge(request.bound.challenge, terms, checks));
     auto quote = TRY(verify_quote(
         request.quote, quote_rules<evidence::TdxRules>(terms, request.bound.draft_policy), terms,
         checks));
     const evidence::TdReport& report = quote.report();
     TRY(check_bound(request.bound, report.report_data, {report.mrconfigid, crypto::HashAlg::sha384},
                     checks));
-    return Appraisal{tdx_vm_claims(request.bound, quote), trust_vector(quote), "", std::nullopt,
-                     request.bound.draft_policy};
+    return Appraisal{tdx_vm_claims(request.bound, quote),
+                     trust_vector(quote),
+                     "",
+                     std::nullopt,
+                     request.bound.draft_policy,
+                     request.bound.challenge,
+                     guest_key(request.bound)};
 }
 
 }  // namespace vouchsafe::attest

@@ -39,8 +39,10 @@ struct Appraisal {
     std::optional<crypto::PublicKey> seal_to;
     // draftPolicyForAttestation: text or JWS of the policy to apply instead; "" if none was sent.
     std::string draft_policy;
-    // The challenge that the quote answers, not yet spent; absent: none was sent.
+    // The challenge that the evidence answers, not yet spent; absent: none was sent.
     std::optional<std::string> challenge = std::nullopt;
+    // The key of the guest's that its evidence holds, where the token is not sealed to one.
+    std::optional<crypto::PublicKey> guest_key = std::nullopt;
 };
 
 // All fail with a check: ATTEST-REQUEST if the body cannot be read, ATTEST-INIT-DATA, or one of

@@ -720,9 +720,9 @@ constexpr CheckInfo kCatalog[] = {
      "the "
      "first time.",
      "own rule: freshness (docs/decisions/0019-attestation-results.md)",
-     "Ask POST /challenge for a new one, have the TPM sign its SHA-256 with the quote, and send "
-     "both "
-     "at once; after a restart of the service all earlier ones are void."},
+     "Ask POST /challenge for a new one, have the TPM sign its SHA-256 with the quote, or the "
+     "processor as the second half of the report data, and send both at once; after a restart of "
+     "the service all earlier ones are void."},
     // --- collateral (attest/collateral)
     {"COLLATERAL-FORM", Code::invalid,
      "A pack is a document of its format, and a revocation list in it can be read.",

@@ -199,9 +199,9 @@ Json tdx_vm_claims(const BoundMembers& bound, const evidence::VerifiedTdQuote& q
 }
 
 void add_freshness_claims(Json& claims, const std::string& challenge,
-                          const crypto::PublicKey& key) {
+                          const std::optional<crypto::PublicKey>& key) {
     claims["x-vouchsafe-challenge"] = challenge;
-    claims["cnf"] = {{"jkt", encode_base64url(jose::thumbprint(key))}};
+    if (key) claims["cnf"] = {{"jkt", encode_base64url(jose::thumbprint(*key))}};
 }
 
 void add_token_claims(Json& claims, const Config& config, Seconds lifetime, Time now) {
