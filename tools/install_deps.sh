@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # install_deps.sh GROUP... installs the Debian packages of each group that are missing: build, test,
-# clang. It never removes a package: apt-get is told to stop rather than do that.
+# clang, interop. It never removes a package: apt-get is told to stop rather than do that.
 set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config libboost-dev libssl-dev libcurl4-openssl-dev
@@ -10,6 +10,7 @@ build=(build-essential cmake ninja-build pkg-config libboost-dev libssl-dev libc
 test=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-cryptography python3-jmespath tpm2-tools openssl
     procps clang-format-16)
 clang=(clang-16 libclang-rt-16-dev)
+interop=(python3-azure)
 
 wanted=()
 for group in "$@"; do
@@ -21,7 +22,8 @@ for group in "$@"; do
             command -v npm >/dev/null || wanted+=(npm)
             ;;
         clang) wanted+=("${clang[@]}") ;;
-        *) echo "install_deps.sh: unknown group '$group' (build, test, clang)" >&2; exit 2 ;;
+        interop) wanted+=("${interop[@]}") ;;
+        *) echo "install_deps.sh: unknown group '$group' (build, test, clang, interop)" >&2; exit 2 ;;
     esac
 done
 

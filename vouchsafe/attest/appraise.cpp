@@ -16,6 +16,7 @@ evidence::SnpRules snp_rules(const Terms& terms, const std::string& draft_policy
     bool built_in = terms.built_in_policy && draft_policy.empty();
     rules.allow_debug = !built_in;
     rules.allow_migration = !built_in;
+    rules.allow_version_1 = !built_in;
     if (built_in) rules.minimum_tcb.reported = terms.config.minimum_tcb;
     if (!built_in) rules.allow_unchecked = {evidence::kSnpRevocation};
     return rules;
@@ -63,9 +64,7 @@ Result<void> check_paravisor(const evidence::SnpReport& report, const Config& co
 Result<std::optional<Bytes>> expected_nonce(const AzureGuestRequest& request, const Terms& terms,
                                             Checks& checks) {
     if (!request.challenge) return std::optional<Bytes>{};
-    TRY(checks.require(terms.challenges != nullptr, "ATTEST-CHALLENGE", "challenge",
-                       "none: this service issues none", "one"));
-    TRY(terms.challenges->check(*request.challenge, terms.now, checks));
+    TRY(check_challenge(request.challenge, terms, checks));
     return std::optional<Bytes>{challenge_digest(*request.challenge)};
 }
 
@@ -106,31 +105,44 @@ Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Che
     const Config& config = terms.config;
     SnpVmRequest request =
         TRY(require_readable(SnpVmRequest::parse(body, config.max_body), checks));
+    TRY(check_challenge(request.bound.challenge, terms, checks));
     evidence::SnpRules rules = snp_rules(terms, request.bound.draft_policy);
     KeepingEndorser endorser(terms.anchors, terms.collateral, terms.snp_chains);
-    evidence::VerifiedSnpReport report = TRY(
-        evidence::verify_snp(request.report, request.chain, endorser, rules, terms.now, checks));
+    auto verified =
+        evidence::verify_snp(request.report, request.chain, endorser, rules, terms.now, checks);
+    tell_used(endorser, terms);
+    evidence::VerifiedSnpReport report = TRY(std::move(verified));
     auto not_checked = TRY(require_all_lists(report, endorser.missing_lists(), rules, checks));
     const evidence::SnpReport& fields = report.report();
     TRY(check_bound(request.bound, fields.report_data, {fields.host_data, crypto::HashAlg::sha256},
                     checks));
     return Appraisal{snp_vm_claims(request.bound, report, config, not_checked),
-                     trust_vector(report, config, not_checked), "", std::nullopt,
-                     request.bound.draft_policy};
+                     trust_vector(report, config, not_checked),
+                     "",
+                     std::nullopt,
+                     request.bound.draft_policy,
+                     request.bound.challenge,
+                     guest_key(request.bound)};
 }
 
 Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Checks& checks) {
     const Config& config = terms.config;
     QuoteRequest request =
         TRY(require_readable(QuoteRequest::parse(body, config.max_body), checks));
+    TRY(check_challenge(request.bound.challenge, terms, checks));
     auto quote = TRY(verify_quote(
         request.quote, quote_rules<evidence::TdxRules>(terms, request.bound.draft_policy), terms,
         checks));
     const evidence::TdReport& report = quote.report();
     TRY(check_bound(request.bound, report.report_data, {report.mrconfigid, crypto::HashAlg::sha384},
                     checks));
-    return Appraisal{tdx_vm_claims(request.bound, quote), trust_vector(quote), "", std::nullopt,
-                     request.bound.draft_policy};
+    return Appraisal{tdx_vm_claims(request.bound, quote),
+                     trust_vector(quote),
+                     "",
+                     std::nullopt,
+                     request.bound.draft_policy,
+                     request.bound.challenge,
+                     guest_key(request.bound)};
 }
 
 }  // namespace vouchsafe::attest

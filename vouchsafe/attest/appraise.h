@@ -21,9 +21,9 @@ struct Terms {
     Time now;
     // Nobody set another policy than the built-in one: then its demands are checks of the
     // verification too, so that a refusal names what is wrong. Under a policy of somebody's own,
-    // what that policy can see and judge (debugging, migration, TCB, Secure Boot, and what
-    // could not be checked for want of collateral) is its own to decide; that evidence is genuine
-    // and bound, from VMPL 0 and a known paravisor, never is.
+    // what that policy can see and judge (debugging, migration, TCB, a report's version, Secure
+    // Boot, and what could not be checked for want of collateral) is its own to decide; that
+    // evidence is genuine and bound, from VMPL 0 and a known paravisor, never is.
     bool built_in_policy = true;
     // Revocation lists and Intel's documents; nullptr: there are none. Thread-safe, may fetch.
     CollateralStore* collateral = nullptr;
@@ -43,8 +43,10 @@ struct Appraisal {
     std::optional<crypto::PublicKey> seal_to;
     // draftPolicyForAttestation: text or JWS of the policy to apply instead; "" if none was sent.
     std::string draft_policy;
-    // The challenge that the quote answers, not yet spent; absent: none was sent.
+    // The challenge that the evidence answers, not yet spent; absent: none was sent.
     std::optional<std::string> challenge = std::nullopt;
+    // The key of the guest's that its evidence holds, where the token is not sealed to one.
+    std::optional<crypto::PublicKey> guest_key = std::nullopt;
 };
 
 // All fail with a check: ATTEST-REQUEST if the body cannot be read, ATTEST-INIT-DATA, or one of

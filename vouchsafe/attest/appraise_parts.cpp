@@ -1,6 +1,11 @@
 #include "vouchsafe/attest/appraise_parts.h"
 
+#include <algorithm>
+
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/json.h"
+#include "vouchsafe/jose/jwk.h"
+#include "vouchsafe/jose/jws.h"
 
 namespace vouchsafe::attest {
 
@@ -22,16 +27,41 @@ Result<HeldTdx> held_for(IntelTee tee, ByteView quote, const Terms& terms, Check
     return checks.refuse(reason->code, reason->field, reason->expected, reason->found);
 }
 
+Result<void> check_challenge(const std::optional<std::string>& challenge, const Terms& terms,
+                             Checks& checks) {
+    if (!challenge) return {};
+    TRY(checks.require(terms.challenges != nullptr, "ATTEST-CHALLENGE", "challenge",
+                       "none: this service issues none", "one"));
+    return terms.challenges->check(*challenge, terms.now, checks);
+}
+
 Result<void> check_bound(const BoundMembers& bound, const std::array<uint8_t, 64>& report_data,
                          const LaunchField& launch, Checks& checks) {
+    std::array<uint8_t, 64> of_data = report_data;
+    if (bound.challenge) {
+        std::span<uint8_t> second = std::span(of_data).subspan(of_data.size() / 2);
+        Bytes digest = challenge_digest(*bound.challenge);
+        TRY(checks.require(equal(digest, second), "ATTEST-CHALLENGE", "report_data",
+                           encode_hex(digest) + " as second half", encode_hex(second)));
+        std::ranges::fill(second, uint8_t{0});
+    }
     if (bound.runtime_data) {
-        TRY(evidence::check_runtime_binding(report_data, bound.runtime_data->data,
+        TRY(evidence::check_runtime_binding(of_data, bound.runtime_data->data,
                                             crypto::HashAlg::sha256, checks));
     }
     if (!bound.init_data) return {};
     Bytes digest = crypto::hash(launch.hash, bound.init_data->data);
     return checks.require(equal(digest, launch.value), "ATTEST-INIT-DATA", "initTimeData",
                           encode_hex(launch.value), encode_hex(digest));
+}
+
+std::optional<crypto::PublicKey> guest_key(const BoundMembers& bound) {
+    if (!bound.runtime_data || !bound.runtime_data->json) return std::nullopt;
+    const Json* keys = find_member(*bound.runtime_data->json, "keys");
+    if (keys == nullptr || !keys->is_array() || keys->size() != 1) return std::nullopt;
+    auto key = jose::parse_jwk(keys->front());
+    bool usable = key && (key->type() != crypto::KeyType::rsa || key->bits() >= jose::kMinRsaBits);
+    return usable ? std::optional(std::move(*key)) : std::nullopt;
 }
 
 }  // namespace vouchsafe::attest

@@ -38,6 +38,11 @@ Rules quote_rules(const Terms& terms, const std::string& draft_policy) {
 Result<HeldTdx> held_for(evidence::IntelTee tee, ByteView quote, const Terms& terms,
                          Checks& checks);
 
+// check_challenge: a challenge that was sent is one that can be answered. It is not spent here.
+// Fails with ATTEST-CHALLENGE.
+Result<void> check_challenge(const std::optional<std::string>& challenge, const Terms& terms,
+                             Checks& checks);
+
 // LaunchField is where the launch keeps the digest of data that came with it (azure-api C.2):
 // HOST_DATA or CONFIGID's first half (SHA-256), or MRCONFIGID (SHA-384, our decision).
 struct LaunchField {
@@ -45,9 +50,14 @@ struct LaunchField {
     crypto::HashAlg hash;
 };
 
-// check_bound holds data that came with evidence against the digests in it. Fails with HCL-BINDING
-// or ATTEST-INIT-DATA.
+// check_bound holds data that came with evidence against the digests in it: the report data is the
+// SHA-256 of the runtime data, and then that of the challenge, or zeros without one (decision 19).
+// Fails with ATTEST-CHALLENGE, HCL-BINDING or ATTEST-INIT-DATA.
 Result<void> check_bound(const BoundMembers& bound, const std::array<uint8_t, 64>& report_data,
                          const LaunchField& launch, Checks& checks);
+
+// guest_key is what a token for fresh evidence is bound to: the one key in the `keys` of runtime
+// data of type JSON, if there is one and no other, and it is strong enough to verify with.
+std::optional<crypto::PublicKey> guest_key(const BoundMembers& bound);
 
 }  // namespace vouchsafe::attest

@@ -23,6 +23,7 @@ Result<evidence::VerifiedSgxQuote> verify_quote_of_enclave(ByteView quote, const
 
 Result<Appraisal> appraise_enclave(const QuoteRequest& request, const Terms& terms,
                                    Checks& checks) {
+    TRY(check_challenge(request.bound.challenge, terms, checks));
     HeldTdx held = TRY(held_for(evidence::IntelTee::sgx, request.quote, terms, checks));
     auto quote = TRY(
         verify_quote_of_enclave(request.quote, held, request.bound.draft_policy, terms, checks));
@@ -34,6 +35,8 @@ Result<Appraisal> appraise_enclave(const QuoteRequest& request, const Terms& ter
     out.claims = sgx_claims(request, quote, held.used);
     out.trust = trust_vector(quote);
     out.draft_policy = request.bound.draft_policy;
+    out.challenge = request.bound.challenge;
+    out.guest_key = guest_key(request.bound);
     return out;
 }
 

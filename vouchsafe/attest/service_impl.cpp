@@ -88,7 +88,8 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     // Before the policy: it may demand fresh collateral and evidence.
     add_collateral_claims(appraisal.claims, used, terms.now);
     if (appraisal.challenge) {
-        add_freshness_claims(appraisal.claims, *appraisal.challenge, *appraisal.seal_to);
+        const auto& guests = appraisal.seal_to ? appraisal.seal_to : appraisal.guest_key;
+        add_freshness_claims(appraisal.claims, *appraisal.challenge, guests);
     }
     bool draft = !appraisal.draft_policy.empty();
     if (draft) {

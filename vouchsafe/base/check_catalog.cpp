@@ -13,10 +13,11 @@ constexpr CheckInfo kCatalog[] = {
     // --- SEV-SNP report (evidence/snp_*)
     {"SNP-SIZE", Code::bad_evidence, "The report has exactly 1184 bytes.", "AMD 56860, table 23",
      "Collect the report again; the bytes were cut or padded on the way."},
-    {"SNP-VERSION", Code::bad_evidence, "The report's version is one of 2 to 5.",
+    {"SNP-VERSION", Code::bad_evidence,
+     "The report's version is one of 2 to 5, or 1 where the rules allow that.",
      "AMD 56860, table 23, VERSION",
-     "Update the platform's SEV firmware if it is version 1; anything else is no SNP report, or "
-     "one newer than this program."},
+     "Update the platform's SEV firmware if it is version 1, or let a policy of your own judge it; "
+     "anything else is no SNP report, or one newer than this program."},
     {"SNP-RESERVED", Code::bad_evidence, "All reserved fields of the report are zero.",
      "AMD 56860, table 23",
      "Collect the report again. If it stays, the firmware is newer than this program."},
@@ -719,9 +720,9 @@ constexpr CheckInfo kCatalog[] = {
      "the "
      "first time.",
      "own rule: freshness (docs/decisions/0019-attestation-results.md)",
-     "Ask POST /challenge for a new one, have the TPM sign its SHA-256 with the quote, and send "
-     "both "
-     "at once; after a restart of the service all earlier ones are void."},
+     "Ask POST /challenge for a new one, have the TPM sign its SHA-256 with the quote, or the "
+     "processor as the second half of the report data, and send both at once; after a restart of "
+     "the service all earlier ones are void."},
     // --- collateral (attest/collateral)
     {"COLLATERAL-FORM", Code::invalid,
      "A pack is a document of its format, and a revocation list in it can be read.",

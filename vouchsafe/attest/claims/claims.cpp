@@ -64,6 +64,7 @@ void add_snp_claims(Json& claims, const evidence::VerifiedSnpReport& verified,
     claims["x-ms-sevsnpvm-tee-svn"] = tcb.tee;
     claims["x-ms-sevsnpvm-vmpl"] = report.vmpl;
     claims["x-vouchsafe-snp-product"] = evidence::product_name(verified.product());
+    claims["x-vouchsafe-snp-report-version"] = report.version;
     if (tcb.fmc) claims["x-vouchsafe-snp-fmc-svn"] = *tcb.fmc;
 }
 
@@ -198,9 +199,9 @@ Json tdx_vm_claims(const BoundMembers& bound, const evidence::VerifiedTdQuote& q
 }
 
 void add_freshness_claims(Json& claims, const std::string& challenge,
-                          const crypto::PublicKey& key) {
+                          const std::optional<crypto::PublicKey>& key) {
     claims["x-vouchsafe-challenge"] = challenge;
-    claims["cnf"] = {{"jkt", encode_base64url(jose::thumbprint(key))}};
+    if (key) claims["cnf"] = {{"jkt", encode_base64url(jose::thumbprint(*key))}};
 }
 
 void add_token_claims(Json& claims, const Config& config, Seconds lifetime, Time now) {

@@ -46,8 +46,10 @@ bool is_compliant(const evidence::SnpReport& report, const Config& config);
 void add_token_claims(Json& claims, const Config& config, Seconds lifetime, Time now);
 
 // add_freshness_claims says that the evidence answers `challenge` (x-vouchsafe-challenge) and binds
-// the token to the guest's key: cnf.jkt is its thumbprint (RFC 7800, 3; RFC 9449, 6.1).
-void add_freshness_claims(Json& claims, const std::string& challenge, const crypto::PublicKey& key);
+// the token to the guest's key, if there is one: cnf.jkt is its thumbprint (RFC 7800, 3; RFC 9449,
+// 6.1).
+void add_freshness_claims(Json& claims, const std::string& challenge,
+                          const std::optional<crypto::PublicKey>& key);
 
 // add_collateral_claims tells how fresh the pieces of collateral were on which the verification
 // rests: x-vouchsafe-collateral, an object of each piece's times in seconds since 1970 (issued,

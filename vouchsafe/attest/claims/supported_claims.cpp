@@ -128,6 +128,7 @@ std::span<const std::string_view> supported_claims() {
         "x-vouchsafe-sgx-tcb-status",
         "x-vouchsafe-snp-fmc-svn",
         "x-vouchsafe-snp-product",
+        "x-vouchsafe-snp-report-version",
         "x-vouchsafe-tdx-advisories",
         "x-vouchsafe-tdx-evaluation",
         "x-vouchsafe-trust-tier",

@@ -3,6 +3,7 @@
 
 #include "vouchsafe/attest/default_policy.h"
 #include "vouchsafe/attest/policy/signed_document.h"
+#include "vouchsafe/attest/policy/test_signer.h"
 #include "vouchsafe/attest/test_service.h"
 
 namespace vouchsafe::attest {
@@ -237,39 +238,6 @@ TEST(AttestationPolicy, ADraftIsAppliedAndItsTokenIsSignedByNobody) {
     EXPECT_EQ(office.refused(office.attest_snp(debuggable()), 400), "SNP-POLICY-DEBUG");
 }
 
-// Signer is somebody with a self-signed certificate.
-struct Signer {
-    crypto::PrivateKey key = make_rsa();
-    crypto::Certificate certificate;
-    explicit Signer(const std::string& name) : certificate(certify(name)) {}
-
-    crypto::Certificate certify(const std::string& name) const {
-        crypto::CertificateSpec spec;
-        spec.subject = {{"CN", name}};
-        spec.not_before = test_time() - Seconds(86400);
-        spec.not_after = test_time() + Seconds(86400);
-        return MUST(crypto::issue_certificate(spec, key.public_key(), nullptr, key,
-                                              crypto::CertSignature::rsa_pkcs1_sha256));
-    }
-    Json x5c() const { return Json::array({encode_base64(certificate.der())}); }
-    std::string sign(const Json& payload) const {
-        return MUST(jose::sign_jws({{"x5c", x5c()}}, as_bytes(dump_json(payload)), key,
-                                   crypto::SigAlg::rs256));
-    }
-    std::string policy(std::string_view text) const {
-        return sign({{"AttestationPolicy", encode_base64url(as_bytes(text))}});
-    }
-    Json jwk() const { return {{"kty", "RSA"}, {"x5c", x5c()}}; }
-};
-const Signer& first() {
-    static const Signer kOne("first");
-    return kOne;
-}
-const Signer& second() {
-    static const Signer kOne("second");
-    return kOne;
-}
-
 // SignedOffice demands signatures as well.
 struct SignedOffice : Office {
     SignedOffice() { service = MUST(in_signers_mode({first().certificate})); }
@@ -367,28 +335,6 @@ TEST(PolicySigners, AreIntroducedByWhoeverMayChangePolicies) {
                                         first().sign({{"policyCertificate", first().jwk()}})),
                              400),
               "ATTEST-POLICY-SIGNER");
-}
-
-TEST(SignedDocument, HasASignatureThatHoldsOrNone) {
-    std::string good = first().policy(kPermitAll);
-    EXPECT_TRUE(SignedDocument::parse(good));
-    EXPECT_TRUE(SignedDocument::parse(" \"" + good + "\"\n"));
-    EXPECT_TRUE(SignedDocument::parse(R"({"policyCertificateToAdd":")" + good + "\"}"));
-    auto message = [](const std::string& body) {
-        auto parsed = SignedDocument::parse(body);
-        return parsed ? "accepted" : parsed.error().message;
-    };
-    std::string other = second().policy(kPermitAll);
-    std::string swapped = good.substr(0, good.rfind('.')) + other.substr(other.rfind('.'));
-    EXPECT_THAT(message(swapped), ::testing::HasSubstr("does not hold"));
-    std::string none = unsigned_policy(kPermitAll);
-    EXPECT_THAT(message(none + "AAAA"), ::testing::HasSubstr("alg is none"));
-    std::string by_jwk = MUST(jose::sign_jws({{"jwk", jose::encode_jwk(first().key.public_key())}},
-                                             as_bytes("{}"), first().key, crypto::SigAlg::rs256));
-    EXPECT_THAT(message(by_jwk), ::testing::HasSubstr("x5c"));
-    EXPECT_THAT(message(std::string(kMaxPolicyDocument + 1, 'a')), ::testing::HasSubstr("longer"));
-    EXPECT_NE(message("{\"a\":\"b\",\"c\":\"d\"}"), "accepted");
-    EXPECT_NE(message("[]"), "accepted");
 }
 
 }  // namespace

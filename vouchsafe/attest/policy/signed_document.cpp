@@ -29,8 +29,12 @@ Result<std::string> compact(std::string_view body) {
     return json.get<std::string>();
 }
 
-Result<std::vector<Certificate>> read_chain(const Json& header) {
-    const Json* x5c = find_member(header, "x5c");
+// Azure's Python client writes RS256 so, and its certificate into a JWK (below).
+constexpr std::string_view kPythonsRs256 = "RSA256";
+
+// read_chain takes the certificates of a header or of a JWK.
+Result<std::vector<Certificate>> read_chain(const Json& holder) {
+    const Json* x5c = find_member(holder, "x5c");
     if (x5c == nullptr || !x5c->is_array() || x5c->empty() || x5c->size() > kMaxSignerChain) {
         return fail(Code::invalid, "a signed document needs x5c of 1 to {} certificates",
                     kMaxSignerChain);
@@ -42,6 +46,12 @@ Result<std::vector<Certificate>> read_chain(const Json& header) {
         out.push_back(TRY(with_context(Certificate::parse_der(der), "x5c")));
     }
     return out;
+}
+
+const Json& holder_of_chain(const Json& header) {
+    const Json* jwk = find_member(header, "jwk");
+    bool in_jwk = find_member(header, "x5c") == nullptr && jwk != nullptr && jwk->is_object();
+    return in_jwk ? *jwk : header;
 }
 
 bool leads_to(const std::vector<Certificate>& chain, const Certificate& signer, Time now) {
@@ -61,13 +71,14 @@ Result<SignedDocument> SignedDocument::parse(std::string_view body) {
     SignedDocument out;
     out.jws = TRY(compact(body));
     jose::Jws jws = TRY(jose::parse_jws(out.jws, kMaxPolicyDocument));
+    if (jws.alg == kPythonsRs256) jws.alg = crypto::sig_alg_name(crypto::SigAlg::rs256);
     out.payload = std::move(jws.payload);
     out.alg = jws.alg;
     if (jws.alg == kNone) {
         if (jws.signature.empty()) return out;
         return fail(Code::invalid, "alg is none, and yet there is a signature");
     }
-    out.chain = TRY(read_chain(jws.header));
+    out.chain = TRY(read_chain(holder_of_chain(jws.header)));
     crypto::PublicKey key = TRY(with_context(out.chain.front().public_key(), "x5c"));
     auto verified = jose::verify_jws(jws, key);
     if (!verified) return fail(Code::invalid, "{}", verified.error().message);

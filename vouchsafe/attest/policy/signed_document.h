@@ -20,15 +20,16 @@ inline constexpr size_t kMaxSignerChain = 6;             // certificates in its 
 struct SignedDocument {
     std::string jws;                         // as it was sent, without quotes around it
     Bytes payload;                           // empty for a reset
-    std::vector<crypto::Certificate> chain;  // x5c, leaf first; empty: unsigned
+    std::vector<crypto::Certificate> chain;  // leaf first; empty: unsigned
     Json signer() const;                     // JWK of the leaf, with alg and x5c; null if unsigned
     std::string alg;                         // "none", "RS256", ...
 
     // parse reads a JWS, bare or as a JSON string (both occur, azure-api C.5) or as the only member
     // of an object (policyCertificateToAdd and such). Code::invalid if it is malformed, if `alg`
     // is none with a signature or another one without, if a signed one has no x5c, or if the
-    // signature does not hold under x5c[0]. A `jwk` in the header is not followed: a key without a
-    // certificate can be nobody's.
+    // signature does not hold under x5c[0]. Azure's Python client has its x5c in a `jwk` of the
+    // header, and RSA256 for RS256: both are taken. Nothing else of a `jwk` is followed: a key
+    // without a certificate can be nobody's.
     static Result<SignedDocument> parse(std::string_view body);
 };
 

@@ -1,5 +1,6 @@
 #include "vouchsafe/attest/request/bound_data.h"
 
+#include "vouchsafe/attest/challenges.h"
 #include "vouchsafe/attest/request/azure_guest_request.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
@@ -42,6 +43,7 @@ Result<BoundMembers> BoundMembers::parse(const JsonFields& request) {
     out.init_data = TRY(parse_bound_data(request, "initTimeData"));
     out.nonce = TRY(parse_nonce(request));
     out.draft_policy = TRY(parse_draft_policy(request));
+    out.challenge = TRY(request.optional_string("challenge", kMaxChallenge));
     return out;
 }
 

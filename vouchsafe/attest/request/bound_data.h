@@ -22,6 +22,8 @@ struct BoundMembers {
     std::optional<BoundData> init_data;     // in what the launch fixed
     std::optional<std::string> nonce;       // sent as text or as integer (the sidecar does)
     std::string draft_policy;               // draftPolicyForAttestation, or ""
+    // Our own: the answer to POST /challenge. Its SHA-256 is the second half of the report data.
+    std::optional<std::string> challenge;
 
     // parse reads runtimeData and initTimeData as {"data": base64, "dataType": "JSON" or "Binary"}.
     static Result<BoundMembers> parse(const JsonFields& request);

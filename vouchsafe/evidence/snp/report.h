@@ -84,7 +84,7 @@ struct SnpCpuid {
 };
 
 // SnpReport has every field of versions 2 to 5, in the report's order. Version 1 (Azure, 2022) is
-// read too, so that a verifier can refuse it by name.
+// read too; a verifier refuses it by name unless its rules allow it.
 //
 // Reserved bits: all reserved fields, the reserved bits of the word at 0x48 and the bytes behind
 // the signature must be zero (they are in all recorded reports), so no byte of a report is free.

@@ -31,6 +31,10 @@ struct SnpTcbFloors {
 };
 
 struct SnpRules {
+    // Version 1 is what firmware of 2021 and 2022 wrote. It is signed like the others, but states
+    // neither the committed TCB nor that of the launch: they are zero, below every floor.
+    bool allow_version_1 = false;
+
     uint32_t vmpl = 0;  // exactly; AMD: 0 is the most privileged level
     SnpTcbFloors minimum_tcb;
 

@@ -63,6 +63,20 @@ TEST(SnpRules, CompareEveryComponentOfEachTcbWithItsFloor) {
     expect_floor(&SnpTcbFloors::launch, verified.launch_tcb(), "SNP-TCB-FLOOR-LAUNCH");
 }
 
+TEST(SnpRules, AllowVersion1IfTheySaySo) {
+    MadeSnp made = MadeSnp::like("milan-v2-coco");
+    made.report.version = 1;
+    made.report.committed_tcb = {};
+    made.report.launch_tcb = {};
+    EXPECT_EQ(judged(made, {}), "SNP-VERSION");
+    EXPECT_EQ(judged(made, {.allow_version_1 = true}), "");
+    SnpRules floor{.allow_version_1 = true};
+    floor.minimum_tcb.committed = {{SnpProduct::milan, SnpTcb{std::nullopt, 0, 0, 0, 1}}};
+    EXPECT_EQ(judged(made, floor), "SNP-TCB-FLOOR-COMMITTED");
+    made.report.version = 0;
+    EXPECT_EQ(judged(made, {.allow_version_1 = true}), "SNP-VERSION");
+}
+
 TEST(SnpRules, CompareEachFloorWithItsOwnTcb) {
     // The report claims and runs 81, was launched with less, and can go back to less.
     MadeSnp made = MadeSnp::like("turin-v5-azure");

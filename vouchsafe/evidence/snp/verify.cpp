@@ -92,8 +92,9 @@ Result<void> check_signature(const SnpCertificate& certificate, const SnpReport&
                           verified ? "holds" : "does not hold");
 }
 
-Result<void> check_form(const SnpReport& report, Checks& checks) {
-    TRY(checks.require(report.version >= 2, "SNP-VERSION", "version", "2 to 5",
+Result<void> check_form(const SnpReport& report, const SnpRules& rules, Checks& checks) {
+    TRY(checks.require(report.version >= 2 || rules.allow_version_1, "SNP-VERSION", "version",
+                       rules.allow_version_1 ? "1 to 5, by these rules" : "2 to 5",
                        fmt::format("{}", report.version)));
     TRY(checks.require(report.signature_algorithm == kEcdsaP384Sha384, "SNP-SIGNATURE-ALGORITHM",
                        "signature_algo", "1 (ECDSA P-384 with SHA-384)",
@@ -200,9 +201,9 @@ struct SnpVerifier {
                                  endorsements.leaf_, std::move(not_checked));
     }
 
-    static Result<SnpReport> read(ByteView bytes, Checks& checks) {
+    static Result<SnpReport> read(ByteView bytes, const SnpRules& rules, Checks& checks) {
         SnpReport report = TRY(SnpReport::parse(bytes, checks));
-        TRY(check_form(report, checks));
+        TRY(check_form(report, rules, checks));
         return report;
     }
 
@@ -229,14 +230,14 @@ Result<VerifiedSnpEndorsements> verify_snp_endorsements(const SnpEndorsements& e
 
 Result<VerifiedSnpReport> verify_snp(ByteView report, const VerifiedSnpEndorsements& endorsements,
                                      const SnpRules& rules, Time now, Checks& checks) {
-    SnpReport parsed = TRY(SnpVerifier::read(report, checks));
+    SnpReport parsed = TRY(SnpVerifier::read(report, rules, checks));
     return SnpVerifier::verify(report, std::move(parsed), endorsements, rules, now, checks);
 }
 
 Result<VerifiedSnpReport> verify_snp(ByteView report, const SnpEndorsements& endorsements,
                                      const TrustAnchors& anchors, const SnpRules& rules, Time now,
                                      Checks& checks) {
-    SnpReport parsed = TRY(SnpVerifier::read(report, checks));
+    SnpReport parsed = TRY(SnpVerifier::read(report, rules, checks));
     SnpCertificate certificate = TRY(read_leaf(endorsements.leaf, checks));
     TRY(check_agreement(parsed, certificate, checks));
     VerifiedSnpEndorsements verified =
@@ -255,7 +256,7 @@ Result<std::shared_ptr<const VerifiedSnpEndorsements>> FreshSnpEndorser::endorse
 
 Result<VerifiedSnpReport> verify_snp(ByteView report, ByteView chain, SnpEndorser& endorser,
                                      const SnpRules& rules, Time now, Checks& checks) {
-    SnpReport parsed = TRY(SnpVerifier::read(report, checks));
+    SnpReport parsed = TRY(SnpVerifier::read(report, rules, checks));
     auto endorsements = TRY(endorser.endorse(chain, now, checks));
     return SnpVerifier::verify(report, std::move(parsed), *endorsements, rules, now, checks);
 }

@@ -1,0 +1,112 @@
+"""A lab whose identity and attestation services run as `vouchsafe serve`, each its own process, for clients that
+talk to the attestation service by Azure's names."""
+
+import contextlib
+import json
+import os
+import pathlib
+import socket
+import ssl
+import subprocess
+import tempfile
+import unittest.mock
+import urllib.parse
+import urllib.request
+
+PROGRAM = os.environ["VOUCHSAFE"]
+ATTESTATION = "sharedweu.weu.attest.azure.net"
+LOGIN = "login.microsoftonline.com"
+
+
+def run(*arguments, **options):
+    return subprocess.run([str(a) for a in arguments], capture_output=True, text=True, timeout=300, **options)
+
+
+class Process:
+    """Process is one running service; it listens on `port` of this computer."""
+
+    def __init__(self, service, folder, *options, **environment):
+        self.log = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            [PROGRAM, "--json", "serve", service, "--dir", str(folder), *[str(o) for o in options]],
+            stdout=subprocess.PIPE, stderr=self.log, text=True, env={**os.environ, **environment})
+        line = self.process.stdout.readline()
+        if not line:
+            self.process.wait()
+            self.log.seek(0)
+            raise AssertionError(self.log.read())
+        self.port = urllib.parse.urlsplit(json.loads(line)["listening"]).port
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(timeout=30)
+        self.process.stdout.close()
+        self.log.close()
+
+
+class Serving:
+    """Serving is a lab in a folder of its own, with an application that may change policies."""
+
+    def __init__(self, test_class):
+        folder = tempfile.TemporaryDirectory(prefix="vs-interop-")
+        test_class.addClassCleanup(folder.cleanup)
+        self.work = pathlib.Path(folder.name)
+        self.lab = self.work / "lab"
+        self._ask("vm", "create", "m", "--dir", self.lab)
+        self.ca = self.lab / "root/tls-ca.pem"
+        self.app = json.loads(self._ask("--json", "admin", "create-app", "alice", "--secret-out",
+                                        self.work / "secret", "--dir", self.lab))
+        self._ask("admin", "assign-role", "Attestation Contributor", "alice", "--attestation", "--dir", self.lab)
+        self.login = self._start(test_class, "identity", self.lab)
+        site = self.work / "site.json"
+        where = f"127.0.0.1:{self.login.port}"
+        site.write_text(json.dumps({"ca_file": str(self.ca), "connect_to": {
+            f"{LOGIN}:443": where, "sts.windows.net:443": where}}))
+        self.attestation = self._start(test_class, "attestation", self.lab, VOUCHSAFE_SITE=str(site))
+
+    @staticmethod
+    def _ask(*arguments):
+        done = run(PROGRAM, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    @staticmethod
+    def _start(test_class, *arguments, **environment):
+        process = Process(*arguments, **environment)
+        test_class.addClassCleanup(process.stop)
+        return process
+
+    def access_token(self):
+        """access_token signs the application in, as any OAuth client would; returns token and seconds."""
+        form = urllib.parse.urlencode({
+            "grant_type": "client_credentials", "client_id": self.app["client_id"],
+            "client_secret": (self.work / "secret").read_text(), "scope": "https://attest.azure.net/.default"})
+        url = f"https://{LOGIN}:{self.login.port}/{self.app['tenant']}/oauth2/v2.0/token"
+        context = ssl.create_default_context(cafile=str(self.ca))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
+                                             urllib.request.HTTPSHandler(context=context))
+        with names_lead_here(), opener.open(url, form.encode(), timeout=30) as answer:
+            told = json.load(answer)
+        return told["access_token"], told["expires_in"]
+
+    def signer(self, name):
+        """signer makes a key and a certificate to sign policies with: two PEM texts."""
+        key, cert = self.work / f"{name}.key", self.work / f"{name}.pem"
+        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-subj",
+            f"/CN={name}", "-days", "2").check_returncode()
+        return key.read_text(), cert.read_text()
+
+    def server_certificate(self):
+        """server_certificate makes one that a service believing the vendors' roots can show: tls.pem, tls.key."""
+        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", self.work / "tls.key", "-out",
+            self.work / "tls.pem", "-subj", "/CN=test", "-addext", f"subjectAltName=DNS:{ATTESTATION}", "-days",
+            "2").check_returncode()
+
+
+@contextlib.contextmanager
+def names_lead_here():
+    """Within this context every host name is this computer, as a hosts file would have it."""
+    look_up = socket.getaddrinfo
+    with unittest.mock.patch("socket.getaddrinfo",
+                             lambda host, *args, **kwargs: look_up("127.0.0.1", *args, **kwargs)):
+        yield
