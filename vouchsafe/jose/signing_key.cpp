@@ -52,7 +52,11 @@ Result<crypto::SigAlg> signing_algorithm(std::string_view name) {
 
 Result<Json> key_entry(const crypto::Certificate& certificate, crypto::SigAlg alg,
                        std::string_view kid) {
-    return entry_of(TRY(certificate.public_key()), certificate, alg, kid);
+    crypto::PublicKey key = TRY(certificate.public_key());
+    if (!fits(alg, key)) {
+        return fail(Code::bad_evidence, "the key is not one for {}", crypto::sig_alg_name(alg));
+    }
+    return entry_of(key, certificate, alg, kid);
 }
 
 Result<SigningKey> SigningKey::generate(const std::string& common_name, Time now, Seconds lifetime,

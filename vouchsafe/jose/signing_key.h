@@ -20,8 +20,8 @@ inline constexpr std::array<crypto::SigAlg, 3> kSigningAlgorithms = {
 Result<crypto::SigAlg> signing_algorithm(std::string_view name);
 
 // key_entry is what a key set says about a key (RFC 7517): kid, use "sig", alg, x5t, x5c, and kty
-// with n, e or crv, x, y. x5t is base64url of the certificate's SHA-1 digest. Code::invalid if the
-// certificate's key is of no kind that can be published.
+// with n, e or crv, x, y. x5t is base64url of the certificate's SHA-1 digest.
+// Code::bad_evidence if the certificate's key is not one for `alg`.
 Result<Json> key_entry(const crypto::Certificate& certificate, crypto::SigAlg alg,
                        std::string_view kid);
 
