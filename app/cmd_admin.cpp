@@ -1,6 +1,7 @@
 // admin: what an operator sets up in a lab's vault and identity service.
 #include <cstdlib>
 
+#include "app/cmd_admin.h"
 #include "app/show.h"
 #include "vouchsafe/lab/process.h"
 #include "vouchsafe/lab/services.h"
@@ -150,13 +151,14 @@ constexpr const char* kAdminExamples = R"(Examples:
   vouchsafe admin assign-role "Key Vault Crypto Officer" alice --vault my-vault
   vouchsafe admin assign-role "Key Vault Crypto Service Release User" my-vm --vault my-vault --key KEK
   vouchsafe admin assign-role "Attestation Contributor" alice --attestation
+  vouchsafe admin rotate-key --dir /var/lib/vouchsafe
   vouchsafe admin exec -- vouchsafe key show --key https://my-vault.vault.azure.net/keys/KEK \
       --tenant ... --client-id ... --secret-file alice.secret)";
 
 }  // namespace
 
 void add_admin(Command app, Context& context) {
-    Command group = app.add("admin", "set up a lab's vaults, applications and roles");
+    Command group = app.add("admin", "set up a lab's vaults, applications and roles; signing keys");
     group.examples(kAdminExamples);
     auto command = std::make_shared<AdminCommand>();
     Command vault =
@@ -183,6 +185,7 @@ void add_admin(Command app, Context& context) {
     exec.argument("COMMAND", command->argv, "after --");
     add_command(group, context, "principals", "show applications and machines", command,
                 list_principals);
+    add_admin_keys(group, context);
 }
 
 }  // namespace vouchsafe::app
