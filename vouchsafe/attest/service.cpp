@@ -119,10 +119,11 @@ Result<void> Service::check_policies() const {
 }
 
 Result<access::RoleAssignment> Service::assign_role(std::string_view principal,
-                                                    std::string_view role) {
+                                                    std::string_view role, std::string_view scope) {
+    if (scope.empty()) scope = impl_->config.resource_id;
     access::RoleAssignment out;
     TRY(impl_->deps.store.run([&](store::Transaction& tx) -> Result<void> {
-        auto assigned = TRY(access::assign_role(tx, principal, role, impl_->config.resource_id));
+        auto assigned = TRY(access::assign_role(tx, principal, role, scope));
         out = std::move(assigned.assignment);
         if (!assigned.made) return {};
         audit::Entry entry;

@@ -66,9 +66,11 @@ class Service {
     Result<void> check_signing_key() const;
     Result<void> check_policies() const;
 
-    // assign_role lets somebody read or change policies ("Attestation Contributor"); audited as
-    // done by "operator".
-    Result<access::RoleAssignment> assign_role(std::string_view principal, std::string_view role);
+    // assign_role lets somebody read or change policies ("Attestation Contributor"), of this
+    // service or where another one of the same store stands (`scope`, its Config::resource_id);
+    // audited as done by "operator".
+    Result<access::RoleAssignment> assign_role(std::string_view principal, std::string_view role,
+                                               std::string_view scope = {});
 
     const Config& config() const;
     // jwks is what GET /certs answers: the key that signs, what was announced, and what signed
