@@ -11,7 +11,6 @@ namespace {
 
 constexpr int64_t kRingFormat = 1;
 constexpr int64_t kLastSecond = 253402300799;  // 9999-12-31T23:59:59Z
-constexpr int64_t kLongestLifetime = int64_t{86400} * 366;
 constexpr std::string_view kRingContext = "/ring";
 
 std::string outer_context(std::string_view context) {
@@ -87,7 +86,7 @@ Result<KeyRing> KeyRing::parse(ByteView record, const crypto::RootKey& root,
     }
     KeyRing out;
     int64_t longest = TRY(json_integer(json, "longest"));
-    if (longest < 0 || longest > kLongestLifetime) {
+    if (longest < 0 || longest > kMaxTokenLifetime.count()) {
         return fail(Code::invalid, "no token lives for {} s", longest);
     }
     out.longest_ = Seconds{longest};

@@ -20,6 +20,8 @@ inline constexpr Seconds kKeyAnnounced{86400};
 // between the processes that share a store.
 inline constexpr Seconds kKeyLeeway{600};
 inline constexpr size_t kMaxRingKeys = 16;  // published at once
+// A token that lives longer would keep its key published for as long.
+inline constexpr Seconds kMaxTokenLifetime{86400 * 366};
 
 // RingKey is one of them. Without `signer` its private half was erased: it only verifies.
 struct RingKey {
@@ -66,7 +68,7 @@ class KeyRing {
 
     // longest is the longest lifetime of a token that any key of this ring may have signed.
     Seconds longest() const { return longest_; }
-    // allow_lifetime tells whether `longest` grew.
+    // allow_lifetime tells whether `longest` grew; at most kMaxTokenLifetime.
     bool allow_lifetime(Seconds longest);
 
     // add makes `key` sign from `from` on; a key that would sign later than that signs no more.

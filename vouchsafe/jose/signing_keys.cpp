@@ -11,7 +11,10 @@ constexpr Seconds kTryAgain{60};  // after seeing to the keys failed
 Result<void> check_rules(const KeyRules& rules) {
     if (rules.algorithm) TRY(signing_algorithm(crypto::sig_alg_name(*rules.algorithm)));
     bool soon = rules.rotate_after != Seconds{0} && rules.rotate_after <= kKeyAnnounced;
-    if (soon || rules.longest_token < Seconds{0}) {
+    if (rules.longest_token < Seconds{0} || rules.longest_token > kMaxTokenLifetime) {
+        return fail(Code::invalid, "tokens live for {} s at most", kMaxTokenLifetime.count());
+    }
+    if (soon) {
         return fail(Code::invalid, "signing keys cannot be replaced more often than in {} h",
                     2 * kKeyAnnounced / std::chrono::hours{1});
     }

@@ -221,6 +221,9 @@ TEST_F(SigningKeysTest, RefusesRulesThatMakeNoSense) {
     EXPECT_EQ(open({.algorithm = SigAlg::rs512}).error().code, Code::unsupported);
     EXPECT_EQ(open({.rotate_after = kKeyAnnounced}).error().code, Code::invalid);
     EXPECT_EQ(open({.longest_token = Seconds{-1}}).error().code, Code::invalid);
+    EXPECT_EQ(open({.longest_token = kMaxTokenLifetime + Seconds{1}}).error().code, Code::invalid);
+    EXPECT_TRUE(open({.algorithm = SigAlg::es256, .longest_token = kMaxTokenLifetime}));
+    EXPECT_TRUE(open({}));
 }
 
 }  // namespace
