@@ -1,6 +1,8 @@
 // admin: what an operator sets up in a lab's vault and identity service.
 #include <cstdlib>
 
+#include "app/cmd_admin.h"
+#include "app/serve_providers.h"
 #include "app/show.h"
 #include "vouchsafe/lab/process.h"
 #include "vouchsafe/lab/services.h"
@@ -18,6 +20,7 @@ struct AdminCommand {
     std::string vault;
     std::string key;
     bool attestation = false;
+    std::string issuer;
     std::string secret_out;
     std::vector<std::string> argv;
 };
@@ -68,15 +71,25 @@ Result<access::RoleAssignment> assign_vault_role(lab::Services& services,
     return services.vault().assign_role(principal, command.role, scope);
 }
 
+Result<access::RoleAssignment> assign_provider_role(const Opened& opened,
+                                                    const AdminCommand& command,
+                                                    const std::string& principal) {
+    std::string scope;  // the lab's own
+    if (!command.issuer.empty()) scope = TRY(provider_scope(*opened.directory, command.issuer));
+    return opened.services->attestation().assign_role(principal, command.role, scope);
+}
+
 Result<int> assign_role(const Context& context, const AdminCommand& command) {
     if (command.attestation == !command.vault.empty()) {
         return fail(Code::invalid, "say where: either --vault NAME or --attestation");
     }
+    if (!command.issuer.empty() && !command.attestation) {
+        return fail(Code::invalid, "--issuer names an attestation provider: add --attestation");
+    }
     Opened opened = TRY(open_services(context, command));
     std::string principal = TRY(object_id_of(*opened.services, command.principal));
-    auto made = command.attestation
-                    ? TRY(opened.services->attestation().assign_role(principal, command.role))
-                    : TRY(assign_vault_role(*opened.services, command, principal));
+    auto made = command.attestation ? TRY(assign_provider_role(opened, command, principal))
+                                    : TRY(assign_vault_role(*opened.services, command, principal));
     write_out(
         context.json
             ? dump_json({{"id", made.id}, {"principal", made.principal}, {"scope", made.scope}}) +
@@ -150,13 +163,14 @@ constexpr const char* kAdminExamples = R"(Examples:
   vouchsafe admin assign-role "Key Vault Crypto Officer" alice --vault my-vault
   vouchsafe admin assign-role "Key Vault Crypto Service Release User" my-vm --vault my-vault --key KEK
   vouchsafe admin assign-role "Attestation Contributor" alice --attestation
+  vouchsafe admin rotate-key --dir /var/lib/vouchsafe
   vouchsafe admin exec -- vouchsafe key show --key https://my-vault.vault.azure.net/keys/KEK \
       --tenant ... --client-id ... --secret-file alice.secret)";
 
 }  // namespace
 
 void add_admin(Command app, Context& context) {
-    Command group = app.add("admin", "set up a lab's vaults, applications and roles");
+    Command group = app.add("admin", "set up a lab's vaults, applications and roles; signing keys");
     group.examples(kAdminExamples);
     auto command = std::make_shared<AdminCommand>();
     Command vault =
@@ -171,6 +185,8 @@ void add_admin(Command app, Context& context) {
     role.option("--vault", command->vault, "on this vault", "NAME");
     role.option("--key", command->key, "only on this key of it", "NAME");
     role.flag("--attestation", command->attestation, "on the lab's attestation service");
+    role.option("--issuer", command->issuer,
+                "with --attestation: on this provider of 'serve attestation --provider'", "URL");
     Command app_command = add_command(group, context, "create-app",
                                       "make an application with a secret", command, create_app);
     app_command.argument("NAME", command->name, "its name");
@@ -183,6 +199,7 @@ void add_admin(Command app, Context& context) {
     exec.argument("COMMAND", command->argv, "after --");
     add_command(group, context, "principals", "show applications and machines", command,
                 list_principals);
+    add_admin_keys(group, context);
 }
 
 }  // namespace vouchsafe::app

@@ -4,8 +4,9 @@
 
 #include "app/interrupt.h"
 #include "app/serve_operate.h"
-#include "app/serve_settings.h"
+#include "app/serve_providers.h"
 #include "app/show.h"
+#include "vouchsafe/attest/providers.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/x509.h"
 #include "vouchsafe/identity/metadata.h"
@@ -21,7 +22,6 @@ struct ServeCommand {
     std::string operate;
     std::string tls_cert;
     std::string tls_key;
-    std::string issuer{lab::kAttestationUrl};
     std::vector<std::string> attestation_origins;
     std::string login = "https://login.microsoftonline.com";
     std::string machine;
@@ -29,7 +29,7 @@ struct ServeCommand {
     std::string pcs_url;
     std::string config;
     unsigned max_connections = static_cast<unsigned>(net::ServerOptions().max_connections);
-    AttestSettings attest;
+    ProvidersAsked providers;
 };
 
 // open_directory opens the data directory, or makes a production one.
@@ -134,38 +134,70 @@ net::Handler observe(Operators& operators, Service& service) {
     });
 }
 
+// attestation_hosts are the names that clients use, in the providers' order.
+Result<std::vector<std::string>> attestation_hosts(const std::vector<attest::Config>& configs) {
+    std::vector<std::string> out;
+    for (const attest::Config& config : configs) {
+        out.push_back(attest::host_name(TRY(net::Url::parse(config.issuer)).host));
+    }
+    return out;
+}
+
+// attestation_checks has two for each provider; of several, each says whose it is.
+std::vector<net::HealthCheck> attestation_checks(const attest::Providers& providers,
+                                                 const std::vector<std::string>& hosts) {
+    std::vector<net::HealthCheck> out;
+    for (size_t i = 0; i < hosts.size(); ++i) {
+        attest::Service* service = providers.services()[i].get();
+        std::string whose = hosts.size() == 1 ? "" : ":" + hosts[i];
+        out.push_back({"signing_key" + whose, [service] { return service->check_signing_key(); }});
+        out.push_back({"policies" + whose, [service] { return service->check_policies(); }});
+    }
+    return out;
+}
+
+Result<std::vector<attest::Config>> attestation_configs(const ServeCommand& command,
+                                                        const lab::DataDirectory& directory) {
+    attest::Config shared;
+    shared.directory = directory.path() / "attestation";
+    if (directory.kind() == lab::DirectoryKind::lab) {
+        shared.compliant_id_keys = {encode_hex(lab::simulated_id_key_digest())};
+    }
+    shared.callers.login_authority = command.login;
+    shared.callers.tenant = directory.tenant_id();
+    return provider_configs(command.providers, directory, shared);
+}
+
 Result<int> serve_attestation(const Context& context, const ServeCommand& command) {
     auto directory = TRY(open_directory(context, command));
     evidence::TrustAnchors anchors = directory.anchors();
-    attest::Config config;
-    config.issuer = command.issuer;
-    config.directory = directory.path() / "attestation";
-    if (directory.kind() == lab::DirectoryKind::lab) {
-        config.compliant_id_keys = {encode_hex(lab::simulated_id_key_digest())};
-    }
-    TRY(apply(command.attest, config));
-    config.callers.login_authority = command.login;
-    config.callers.tenant = directory.tenant_id();
-    config.resource_id = directory.resource_id(lab::kAttestationProviders, "attestation");
+    auto configs = TRY(attestation_configs(command, directory));
+    auto hosts = TRY(attestation_hosts(configs));
+    auto tls = TRY(tls_for(context, command, directory, hosts));
+    if (hosts.size() > 1) TRY(check_names(tls.chain.front(), hosts));
     net::Client client(TRY(context.site()).client);
-    auto store = TRY(open_store(config.directory));
+    auto store = TRY(open_store(directory.path() / "attestation"));
     audit::Log audit(*store);
     attest::CollateralConfig sources{command.kds_url, command.pcs_url};
     auto collateral = TRY(attest::CollateralStore::create(
         sources, attest::CollateralPack(directory.path() / "collateral"), anchors, context.clock,
         attest::fetch_over(TRY(context.site()).client, sources)));
     auto operators = TRY(Operators::start(context, "attestation", command.operate, *store));
-    attest::Dependencies deps{
-        *store, audit, context.clock, anchors, access::fetch_with(client), collateral.get()};
-    deps.on_verdict = operators->count_attestations();
-    auto service = TRY(attest::Service::create(config, std::move(deps)));
-    auto tls =
-        TRY(tls_for(context, command, directory, {TRY(net::Url::parse(command.issuer)).host}));
+    auto count = operators->count_attestations();
+    std::vector<std::unique_ptr<attest::Service>> services;
+    for (size_t i = 0; i < configs.size(); ++i) {
+        attest::Dependencies deps{
+            *store, audit, context.clock, anchors, access::fetch_with(client), collateral.get()};
+        deps.on_verdict = [count, host = hosts[i]](const attest::Verdict& verdict) {
+            count(host, verdict);
+        };
+        auto made = attest::Service::create(configs[i], std::move(deps));
+        services.push_back(TRY(with_context(std::move(made), configs[i].issuer)));
+    }
+    auto providers = TRY(attest::Providers::create(std::move(services)));
     auto options = TRY(server_options(command, "attestation", std::move(tls)));
-    return run_until_interrupted(context, std::move(options), observe(*operators, *service),
-                                 *operators,
-                                 {{"signing_key", [&] { return service->check_signing_key(); }},
-                                  {"policies", [&] { return service->check_policies(); }}});
+    return run_until_interrupted(context, std::move(options), observe(*operators, *providers),
+                                 *operators, attestation_checks(*providers, hosts));
 }
 
 Result<int> serve_identity(const Context& context, const ServeCommand& command) {
@@ -266,6 +298,8 @@ constexpr const char* kServeExamples = R"(Examples:
       --issuer https://attest.example.org --tls-cert chain.pem --tls-key key.pem
   vouchsafe serve attestation --config /etc/vouchsafe/attestation.toml
   vouchsafe serve vault --dir ~/lab --listen 127.0.0.1:8443
+  vouchsafe serve attestation --dir /var/lib/vouchsafe --provider contoso.toml \
+      --provider fabrikam.toml --tls-cert chain.pem --tls-key key.pem
 In a settings file the first example reads
   dir = "/var/lib/vouchsafe"
   listen = "0.0.0.0:443"
@@ -287,14 +321,20 @@ void add_serve(Command app, Context& context) {
                     serve_attestation);
     add_tls(attestation, *command);
     add_operate(attestation, *command);
-    attestation.option("--issuer", command->issuer, "its name in tokens", "URL");
+    attestation.option("--issuer", command->providers.issuer,
+                       "its name in tokens (default: the tutorials' provider)", "URL");
+    attestation.option(
+        "--provider", command->providers.files,
+        "one more provider, told apart by host name: a settings file with its issuer "
+        "and any of the settings below that are to differ (repeat)",
+        "FILE");
     attestation.option("--login", command->login, "issuer of the tokens of who sets policies",
                        "URL");
     attestation.option("--kds-url", command->kds_url,
                        "fetch AMD's revocation lists here, e.g. https://kdsintf.amd.com", "URL");
     attestation.option("--pcs-url", command->pcs_url,
                        "fetch Intel's collateral here: PCS or a PCCS", "URL");
-    add_attest_settings(attestation, command->attest);
+    add_attest_settings(attestation, command->providers.settings);
     Command vault = add_command(group, context, "vault", "keep keys, release them by policy",
                                 command, serve_vault);
     add_tls(vault, *command);

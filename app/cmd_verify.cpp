@@ -3,6 +3,7 @@
 #include "app/cmd_verify.h"
 #include "vouchsafe/jose/jwt.h"
 #include "vouchsafe/jose/maa_token.h"
+#include "vouchsafe/jose/signing_key.h"
 
 namespace vouchsafe::app {
 
@@ -44,6 +45,7 @@ Result<Verdict> verify_token(const Context& context, const VerifyTokenCommand& c
         jose::JwkSet::parse(TRY(with_context(parse_json(set), command.jwks))), command.jwks));
     jose::JwtRules rules;
     rules.now = TRY(judged_at(context, command.options));
+    rules.algorithms.assign(jose::kSigningAlgorithms.begin(), jose::kSigningAlgorithms.end());
     rules.issuers = {command.issuer};
     if (command.issuer.empty()) {
         // Without --issuer any issuer is accepted whose key is in the set, and the output names it.

@@ -223,6 +223,18 @@ std::vector<GivenOption> Command::given() const {
     return out;
 }
 
+Result<std::vector<std::string>> settings_words(const std::string& file) {
+    std::vector<std::string> out;
+    try {
+        for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_file(file)) {
+            for (std::string& word : words_of(item)) out.push_back(std::move(word));
+        }
+    } catch (const CLI::ParseError& error) {
+        return fail(Code::invalid, "{}", error.what());
+    }
+    return out;
+}
+
 CommandLine::CommandLine(const char* name, const char* text, const char* version,
                          const char* footer)
     : app_(std::make_unique<CLI::App>(text, name)) {

@@ -104,6 +104,10 @@ struct CommandOutline {
     std::vector<CommandOutline> commands;
 };
 
+// settings_words gives the words "--name=value" of a settings file (Command::settings_file), for
+// parse_words. Code::invalid if it cannot be read or is none.
+Result<std::vector<std::string>> settings_words(const std::string& file);
+
 class CommandLine {
   public:
     CommandLine(const char* name, const char* text, const char* version, const char* footer);

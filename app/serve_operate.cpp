@@ -83,7 +83,7 @@ net::Handler Operators::observe(net::Handler handler, net::RouteOf route_of) {
     return net::observed(std::move(handler), std::move(route_of), metrics_);
 }
 
-std::function<void(const attest::Verdict&)> Operators::count_attestations() {
+std::function<void(std::string_view, const attest::Verdict&)> Operators::count_attestations() {
     auto verdicts = metrics_.counter<3>(
         "vouchsafe_attestations_total",
         "Requests for a token; code: the check that refused, or the error that failed.",
@@ -91,7 +91,12 @@ std::function<void(const attest::Verdict&)> Operators::count_attestations() {
     auto duration = metrics_.histogram<1>("vouchsafe_attestation_duration_seconds",
                                           "Seconds from a request for a token to its answer.",
                                           {"type"}, kLatencyBounds);
-    return [verdicts, duration](const attest::Verdict& verdict) mutable {
+    auto by_provider = metrics_.counter<2>("vouchsafe_provider_attestations_total",
+                                           "Requests for a token, by attestation provider.",
+                                           {"provider", "verdict"});
+    return [verdicts, duration, by_provider](std::string_view provider,
+                                             const attest::Verdict& verdict) mutable {
+        by_provider.add({provider, audit::outcome_name(verdict.outcome)});
         verdicts.add({verdict.type, audit::outcome_name(verdict.outcome), verdict.code});
         duration.observe({verdict.type}, verdict.seconds);
     };

@@ -35,8 +35,9 @@ class Operators {
 
     // observe counts, times and logs the requests of a handler. Once.
     net::Handler observe(net::Handler handler, net::RouteOf route_of);
-    // The counters of verdicts: once, each for its service.
-    std::function<void(const attest::Verdict&)> count_attestations();
+    // The counters of verdicts: once, each for its service. A provider is the host name of one that
+    // was configured.
+    std::function<void(std::string_view provider, const attest::Verdict&)> count_attestations();
     std::function<void(const vault::Verdict&)> count_operations();
     // show_end_of tells when the listener's certificate ends.
     void show_end_of(const crypto::Certificate& certificate);

@@ -1,6 +1,7 @@
 #include "app/serve_settings.h"
 
 #include "vouchsafe/base/file.h"
+#include "vouchsafe/jose/signing_key.h"
 
 namespace vouchsafe::app {
 
@@ -30,6 +31,16 @@ void add_attest_settings(Command command, AttestSettings& settings) {
                  "of tokens for evidence that answers a challenge", "SECONDS");
     group.option("--challenge-lifetime", settings.challenge_lifetime,
                  "how long a challenge can be answered", "SECONDS");
+    group
+        .option("--signing-algorithm", settings.signing_algorithm,
+                "of tokens; another one than before makes a new key (default: as before, at first "
+                "RS256, which Azure's clients need)",
+                "")
+        .one_of({"RS256", "PS256", "ES256"});
+    group.option("--rotate-signing-key-after", settings.rotate_signing_key_after,
+                 "replace signing keys of this age, 2 or more; without it by 'admin rotate-key' "
+                 "alone",
+                 "DAYS");
     group.option(
         "--id-key", settings.id_keys,
         "digest of a paravisor's ID key whose word counts, 96 hex digits (repeat); instead "
@@ -54,6 +65,16 @@ Result<void> apply(const AttestSettings& settings, attest::Config& config) {
     config.token_lifetime = Seconds{settings.token_lifetime};
     config.fresh_token_lifetime = Seconds{settings.fresh_token_lifetime};
     config.challenge_lifetime = Seconds{settings.challenge_lifetime};
+    if (!settings.signing_algorithm.empty()) {
+        config.signing_algorithm = TRY(jose::signing_algorithm(settings.signing_algorithm));
+    }
+    if (settings.rotate_signing_key_after) {
+        if (*settings.rotate_signing_key_after < 2) {
+            return fail(Code::invalid, "rotate-signing-key-after is 2 days at least");
+        }
+        config.rotate_signing_key_after =
+            std::chrono::hours{24} * int64_t{*settings.rotate_signing_key_after};
+    }
     if (!settings.id_keys.empty()) config.compliant_id_keys = settings.id_keys;
     if (settings.policy_changes == "signers") {
         config.policy_changes = attest::Config::PolicyChanges::signers;

@@ -12,6 +12,8 @@ struct AttestSettings {
     unsigned token_lifetime;
     unsigned fresh_token_lifetime;
     unsigned challenge_lifetime;
+    std::string signing_algorithm;
+    std::optional<unsigned> rotate_signing_key_after;  // days
     std::vector<std::string> id_keys;
     std::string policy_changes = "roles";
     std::vector<std::string> policy_signers;

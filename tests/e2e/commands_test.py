@@ -8,9 +8,11 @@ import pathlib
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import unittest
+import urllib.request
 
 PROGRAM = os.environ["VOUCHSAFE"]
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -187,6 +189,39 @@ class Keys(InALab):
         result = self.inside("vouchsafe", "key", "show", "--key", "https://vault.example.org/keys/a")
         self.assertEqual(result.returncode, 2)
         self.assertIn("no vault", result.stderr)
+
+
+class Algorithms(InALab):
+    def set_algorithm(self, name):
+        """set_algorithm starts the lab's attestation service with this setting, which makes a key, and tells its keys."""
+        service = subprocess.Popen(
+            [PROGRAM, "--json", "serve", "attestation", "--dir", self.lab, "--signing-algorithm", name],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            url = json.loads(service.stdout.readline())["listening"]
+            context = ssl._create_unverified_context()
+            with urllib.request.urlopen(url + "/certs", timeout=30, context=context) as answer:
+                return json.load(answer)
+        finally:
+            service.send_signal(signal.SIGTERM)
+            service.communicate(timeout=30)
+
+    def test_a_vault_releases_to_tokens_of_every_algorithm(self):
+        certs = self.work / "certs.json"
+        for name in ("ES256", "PS256", "RS256"):
+            with self.subTest(name):
+                keys = self.set_algorithm(name)
+                certs.write_text(json.dumps(keys))
+                token = self.inside("vouchsafe", "attest", "--url", ATTEST)
+                self.assertEqual(token.returncode, 0, token.stderr)
+                header = token.stdout.split(".")[0]
+                header = json.loads(base64.urlsafe_b64decode(header + "=="))
+                self.assertEqual((header["alg"], header["kid"]), (name, keys["keys"][0]["kid"]))
+                verified = run("verify", "token", "--token", "-", "--jwks", certs, input=token.stdout)
+                self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
+                opened = self.inside("vouchsafe", "open", self.sealed, "--out", "-", "--key", self.key,
+                                     "--attest-url", ATTEST, read=[self.sealed])
+                self.assertEqual(opened.returncode, 0, opened.stderr)
 
 
 class Files(unittest.TestCase):

@@ -193,7 +193,7 @@ class Operate(unittest.TestCase):
                 wait_for(lambda: serving.health("/healthz")[0] == 503)
                 self.assertEqual(serving.health("/healthz")[1]["failed"], ["store_readable"])
                 wait_for(lambda: serving.health("/readyz")[0] == 503)
-                self.assertEqual(serving.health("/readyz")[1]["failed"], ["store_writable", "policies"])
+                self.assertEqual(serving.health("/readyz")[1]["failed"], ["store_writable", "signing_key", "policies"])
             finally:
                 store.execute("ALTER TABLE hidden RENAME TO record")
             wait_for(lambda: serving.health("/healthz")[0] == 200 and serving.health("/readyz")[0] == 200)

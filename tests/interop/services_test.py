@@ -14,7 +14,7 @@ import urllib.request
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 
 PROGRAM = os.environ["VOUCHSAFE"]
 
@@ -41,9 +41,9 @@ class Lab(unittest.TestCase):
         self.assertEqual(token.returncode, 0, token.stderr)
         return token.stdout.strip()
 
-    def fetch(self, path):
+    def fetch(self, path, *options):
         """GET from a lab's attestation service with Python's own TLS."""
-        server = subprocess.Popen([PROGRAM, "--json", "serve", "attestation", "--dir", str(self.lab)],
+        server = subprocess.Popen([PROGRAM, "--json", "serve", "attestation", "--dir", str(self.lab), *options],
                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         try:
             where = json.loads(server.stdout.readline())["listening"]
@@ -65,6 +65,26 @@ class Lab(unittest.TestCase):
         certificate.public_key().verify(decode(signature), f"{header}.{payload}".encode(), padding.PKCS1v15(),
                                         hashes.SHA256())
         self.assertEqual(certificate.public_key().public_numbers().n, int.from_bytes(decode(entry["n"]), "big"))
+
+    def test_cryptography_verifies_tokens_of_the_other_algorithms(self):
+        sha256 = hashes.SHA256()
+        for name in ("ES256", "PS256", "RS256"):
+            with self.subTest(name):
+                entry = self.fetch("/certs", "--signing-algorithm", name)["keys"][0]
+                signed, signature = self.attest().rsplit(".", 1)
+                header = json.loads(decode(signed.split(".")[0]))
+                self.assertEqual((header["alg"], header["kid"], entry["alg"]), (name, entry["kid"], name))
+                signature = decode(signature)
+                key = x509.load_der_x509_certificate(base64.b64decode(entry["x5c"][0])).public_key()
+                if name == "ES256":
+                    self.assertEqual(key.public_numbers().x, int.from_bytes(decode(entry["x"]), "big"))
+                    r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
+                    key.verify(utils.encode_dss_signature(r, s), signed.encode(), ec.ECDSA(sha256))
+                elif name == "PS256":
+                    pss = padding.PSS(mgf=padding.MGF1(sha256), salt_length=32)
+                    key.verify(signature, signed.encode(), pss, sha256)
+                else:
+                    key.verify(signature, signed.encode(), padding.PKCS1v15(), sha256)
 
     def test_openid_configuration_points_at_the_keys(self):
         metadata = self.fetch("/.well-known/openid-configuration")

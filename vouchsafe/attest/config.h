@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,18 @@ struct Config {
     // How long a challenge can be answered: a quote and two requests, with room for slow TPMs.
     Seconds challenge_lifetime{60};
 
-    // Lifetime of the self-signed signing certificate. Long: clients match its key, not its dates,
+    // Lifetime of a self-signed signing certificate. Long: clients match its key, not its dates,
     // and one that ends before its key does only breaks them.
     Seconds certificate_lifetime{std::chrono::hours{24 * 365 * 10}};
+
+    // What tokens are signed with: RS256, PS256 or ES256. Another than the signing key's makes a
+    // new key at the start, which signs at once. Default: as the store has it, and RS256 for a new
+    // one, for Azure's clients know nothing else.
+    std::optional<crypto::SigAlg> signing_algorithm;
+    // A signing key that is older is replaced; the new one is published a day before it signs, the
+    // old one until its last token has ended. At least two days. Default: never, for who verifies
+    // with a copy of the keys that he keeps must hear of it first.
+    Seconds rotate_signing_key_after{0};
 
     // The TCB floor, component by component: the lowest values among the genuine reports of Azure's
     // and other public clouds' machines since 2023 that this verifier is tested with. Raise it to

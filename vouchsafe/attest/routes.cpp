@@ -72,9 +72,10 @@ void add_routes(Service::Impl& impl) {
     administers("POST", "/certificates:remove", remove_signer);
 
     router.add("GET", "/certs",
-               [service](const net::Request&) { return net::json_response(200, service->jwks()); });
-    router.add("GET", "/.well-known/openid-configuration",
-               [service](const net::Request&) { return service->openid_configuration(); });
+               [service](const net::Request& request) { return service->certs(request); });
+    router.add("GET", "/.well-known/openid-configuration", [service](const net::Request& request) {
+        return service->openid_configuration(request);
+    });
 
     router.add("POST", "/challenge",
                [service](const net::Request&) { return service->issue_challenge(); });

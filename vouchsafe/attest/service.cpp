@@ -1,16 +1,15 @@
 #include "vouchsafe/attest/service.h"
 
 #include "vouchsafe/attest/default_policy.h"
+#include "vouchsafe/attest/provider_keys.h"
 #include "vouchsafe/attest/service_impl.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/random.h"
-#include "vouchsafe/jose/key_record.h"
 
 namespace vouchsafe::attest {
 
 namespace {
 
-constexpr std::string_view kKeyTable = "attest_key";  // issuer -> SigningKey record
 constexpr size_t kIdKeyDigits = 96;
 
 Result<void> check_config(const Config& config) {
@@ -39,17 +38,6 @@ Result<void> check_config(const Config& config) {
                     kIdKeyDigits);
     }
     return {};
-}
-
-Result<jose::SigningKey> load_key(const Config& config, const Dependencies& deps) {
-    TRY(make_private_dir(config.directory));
-    jose::KeyRecord place{kKeyTable,
-                          config.issuer,
-                          config.directory / "attest.root.key",
-                          "attest/signing-key/" + config.issuer,
-                          config.issuer,
-                          config.certificate_lifetime};
-    return jose::load_or_create(deps.store, place, deps.clock.now());
 }
 
 // check_signers_of_operator: a store in which others introduced signers is not ruled by those that
@@ -99,10 +87,10 @@ Service::~Service() = default;
 
 Result<std::unique_ptr<Service>> Service::create(Config config, Dependencies deps) {
     TRY(check_config(config));
-    jose::SigningKey key = TRY(load_key(config, deps));
+    auto keys = TRY(open_signing_keys(config, deps.store, deps.audit, deps.clock));
     auto policies = TRY(load_policies(config, deps));
     auto impl =
-        std::make_unique<Impl>(std::move(config), deps, std::move(key), std::move(policies));
+        std::make_unique<Impl>(std::move(config), deps, std::move(keys), std::move(policies));
     return std::unique_ptr<Service>(new Service(std::move(impl)));
 }
 
@@ -116,7 +104,7 @@ std::string_view Service::route_of(const net::Request& request) const {
 }
 
 Result<void> Service::check_signing_key() const {
-    if (!signing_certificate().valid_at(impl_->deps.clock.now())) {
+    if (!TRY(signing_certificate()).valid_at(impl_->deps.clock.now())) {
         return fail(Code::expired, "the signing certificate is not valid now");
     }
     TRY(impl_->sign_claims(Json::object()));
@@ -131,10 +119,11 @@ Result<void> Service::check_policies() const {
 }
 
 Result<access::RoleAssignment> Service::assign_role(std::string_view principal,
-                                                    std::string_view role) {
+                                                    std::string_view role, std::string_view scope) {
+    if (scope.empty()) scope = impl_->config.resource_id;
     access::RoleAssignment out;
     TRY(impl_->deps.store.run([&](store::Transaction& tx) -> Result<void> {
-        auto assigned = TRY(access::assign_role(tx, principal, role, impl_->config.resource_id));
+        auto assigned = TRY(access::assign_role(tx, principal, role, scope));
         out = std::move(assigned.assignment);
         if (!assigned.made) return {};
         audit::Entry entry;
@@ -155,11 +144,11 @@ Result<access::RoleAssignment> Service::assign_role(std::string_view principal,
 const Config& Service::config() const {
     return impl_->config;
 }
-Json Service::jwks() const {
-    return impl_->jwks();
+Result<Json> Service::jwks() const {
+    return TRY(impl_->keys->current())->jwks(impl_->deps.clock.now());
 }
-const crypto::Certificate& Service::signing_certificate() const {
-    return impl_->key.certificate();
+Result<crypto::Certificate> Service::signing_certificate() const {
+    return TRY(impl_->keys->current())->signing(impl_->deps.clock.now()).certificate;
 }
 
 }  // namespace vouchsafe::attest

@@ -32,7 +32,7 @@ struct Verdict {
 
 // What a service borrows. All of it must outlive the service.
 struct Dependencies {
-    store::Store& store;  // holds the sealed signing key, policies and roles
+    store::Store& store;  // holds the sealed signing keys, policies and roles
     audit::Log& audit;    // actions "attest/AzureGuest" and so on, "policies/..."; in `store`
     const Clock& clock;
     const evidence::TrustAnchors& anchors;
@@ -49,9 +49,10 @@ struct Dependencies {
 // Service is thread-safe.
 class Service {
   public:
-    // create makes the signing key (RSA-2048) and its self-signed certificate at the first start
-    // and loads them afterwards. Code::invalid for a bad setting; Code::bad_evidence if the stored
-    // key does not open under the root key of `config.directory`.
+    // create makes the signing key and its self-signed certificate at the first start and loads
+    // them afterwards; if `config` wants another algorithm, it makes a new key. Code::invalid for a
+    // bad setting; Code::bad_evidence if the stored keys do not open under the root key of
+    // `config.directory`.
     static Result<std::unique_ptr<Service>> create(Config config, Dependencies deps);
     ~Service();
 
@@ -65,15 +66,17 @@ class Service {
     Result<void> check_signing_key() const;
     Result<void> check_policies() const;
 
-    // assign_role lets somebody read or change policies ("Attestation Contributor"); audited as
-    // done by "operator".
-    Result<access::RoleAssignment> assign_role(std::string_view principal, std::string_view role);
+    // assign_role lets somebody read or change policies ("Attestation Contributor"), of this
+    // service or where another one of the same store stands (`scope`, its Config::resource_id);
+    // audited as done by "operator".
+    Result<access::RoleAssignment> assign_role(std::string_view principal, std::string_view role,
+                                               std::string_view scope = {});
 
     const Config& config() const;
-    // jwks is what GET /certs answers.
-    Json jwks() const;
-    // signing_certificate is the self-signed certificate in that answer.
-    const crypto::Certificate& signing_certificate() const;
+    // jwks is what GET /certs answers: the key that signs, what was announced, and what signed
+    // tokens that have not ended. signing_certificate is the first's. Errors: the store's.
+    Result<Json> jwks() const;
+    Result<crypto::Certificate> signing_certificate() const;
 
     struct Impl;  // service_impl.h
 

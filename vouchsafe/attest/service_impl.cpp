@@ -49,13 +49,12 @@ std::string_view azure_code_of(std::string_view check) {
 
 }  // namespace
 
-Service::Impl::Impl(Config settings, Dependencies dependencies, jose::SigningKey signing_key,
+Service::Impl::Impl(Config settings, Dependencies dependencies,
+                    std::unique_ptr<jose::SigningKeys> signing_keys,
                     std::unique_ptr<PolicyBook> policy_book)
     : config(std::move(settings)),
       deps(dependencies),
-      key(std::move(signing_key)),
-      // A key id is standard base64 of 32 bytes (azure-api C.3). Ours is the RFC 7638 thumbprint.
-      kid(encode_base64(jose::thumbprint(key.key().public_key()))),
+      keys(std::move(signing_keys)),
       policies(std::move(policy_book)),
       challenges(config.challenge_lifetime),
       key_sets(deps.fetch ? deps.fetch : fetch_nothing, deps.clock),
@@ -174,13 +173,13 @@ Result<std::string> Service::Impl::mint(Grant& grant, const std::vector<Check>& 
         claims = ear_claims(std::move(claims), grant.appraisal.trust);
     }
 
-    Json header = {{"jku", config.issuer + "/certs"}, {"kid", kid}};
     std::string token;
     if (grant.draft) {
+        Json header = token_header(TRY(keys->current())->signing(deps.clock.now()).kid);
         header["typ"] = "JWT";
         token = jose::unsigned_jws(std::move(header), as_bytes(dump_json_ascii(claims)));
     } else {
-        token = TRY(jose::mint_jwt(std::move(header), claims, key.key(), crypto::SigAlg::rs256));
+        token = TRY(sign_as_is(claims));
     }
     if (!grant.appraisal.seal_to) return token;
     Result<std::string> sealed = seal_token(token, *grant.appraisal.seal_to);
@@ -190,8 +189,17 @@ Result<std::string> Service::Impl::mint(Grant& grant, const std::vector<Check>& 
 
 Result<std::string> Service::Impl::sign_claims(Json claims) const {
     add_token_claims(claims, config, config.token_lifetime, deps.clock.now());
-    return jose::mint_jwt({{"jku", config.issuer + "/certs"}, {"kid", kid}}, claims, key.key(),
-                          crypto::SigAlg::rs256);
+    return sign_as_is(claims);
+}
+
+Json Service::Impl::token_header(const std::string& kid) const {
+    return {{"jku", config.issuer + "/certs"}, {"kid", kid}};
+}
+
+Result<std::string> Service::Impl::sign_as_is(const Json& claims) const {
+    jose::SharedKeyRing ring = TRY(keys->current());
+    const jose::RingKey& key = ring->signing(deps.clock.now());
+    return jose::mint_jwt(token_header(key.kid), claims, key.signer->key(), key.alg);
 }
 
 // An error without a check is our own, but for a few that say what a caller did.
@@ -242,8 +250,10 @@ net::Response Service::Impl::refuse(audit::Entry entry, const Error& error) {
     return response;
 }
 
-Json Service::Impl::jwks() const {
-    return {{"keys", Json::array({key.jwk(kid)})}};
+net::Response Service::Impl::certs(const net::Request& request) const {
+    Result<jose::SharedKeyRing> ring = keys->current();
+    if (!ring) return answer_without_check(ring.error(), request.params.at("request_id"));
+    return net::json_response(200, (*ring)->jwks(deps.clock.now()));
 }
 
 net::Response Service::Impl::issue_challenge() const {
@@ -252,15 +262,17 @@ net::Response Service::Impl::issue_challenge() const {
         200, {{"challenge", std::move(issued.text)}, {"expires", to_unix(issued.expires)}});
 }
 
-net::Response Service::Impl::openid_configuration() const {
-    return net::json_response(200,
-                              {{"issuer", config.issuer},
-                               {"jwks_uri", config.issuer + "/certs"},
-                               {"revocation_endpoint", config.issuer + "/revoke"},
-                               {"x-vouchsafe-challenge-endpoint", config.issuer + "/challenge"},
-                               {"response_types_supported", {"token", "none"}},
-                               {"id_token_signing_alg_values_supported", Json::array({"RS256"})},
-                               {"claims_supported", supported_claims()}});
+net::Response Service::Impl::openid_configuration(const net::Request& request) const {
+    Result<jose::SharedKeyRing> ring = keys->current();
+    if (!ring) return answer_without_check(ring.error(), request.params.at("request_id"));
+    return net::json_response(
+        200, {{"issuer", config.issuer},
+              {"jwks_uri", config.issuer + "/certs"},
+              {"revocation_endpoint", config.issuer + "/revoke"},
+              {"x-vouchsafe-challenge-endpoint", config.issuer + "/challenge"},
+              {"response_types_supported", {"token", "none"}},
+              {"id_token_signing_alg_values_supported", (*ring)->algorithms(deps.clock.now())},
+              {"claims_supported", supported_claims()}});
 }
 
 }  // namespace vouchsafe::attest

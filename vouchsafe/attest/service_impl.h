@@ -8,7 +8,7 @@
 #include "vouchsafe/attest/service.h"
 #include "vouchsafe/audit/flood_gate.h"
 #include "vouchsafe/jose/jws.h"
-#include "vouchsafe/jose/signing_key.h"
+#include "vouchsafe/jose/signing_keys.h"
 #include "vouchsafe/net/router.h"
 
 namespace vouchsafe::attest {
@@ -16,17 +16,17 @@ namespace vouchsafe::attest {
 using Appraise = Result<Appraisal> (*)(std::string_view body, const Terms& terms, Checks& checks);
 
 struct Service::Impl {
-    Impl(Config settings, Dependencies dependencies, jose::SigningKey signing_key,
-         std::unique_ptr<PolicyBook> policy_book);
+    Impl(Config settings, Dependencies dependencies,
+         std::unique_ptr<jose::SigningKeys> signing_keys, std::unique_ptr<PolicyBook> policy_book);
 
     // attest appraises, applies the policy, mints, writes the audit entry, and only then answers
     // with the token.
     net::Response attest(policy::AttestationTarget target, const net::Request& request,
                          Appraise appraise);
-    net::Response openid_configuration() const;
+    net::Response certs(const net::Request& request) const;
+    net::Response openid_configuration(const net::Request& request) const;
     // issue_challenge answers POST /challenge: {"challenge": text, "expires": seconds since 1970}.
     net::Response issue_challenge() const;
-    Json jwks() const;
 
     // begin_entry is what every audit entry about a request has.
     audit::Entry begin_entry(const net::Request& request, std::string action) const;
@@ -38,8 +38,7 @@ struct Service::Impl {
 
     const Config config;
     const Dependencies deps;
-    const jose::SigningKey key;
-    const std::string kid;
+    const std::unique_ptr<jose::SigningKeys> keys;
     const std::unique_ptr<PolicyBook> policies;
     Challenges challenges;
     KeptSnpChains snp_chains;
@@ -61,6 +60,9 @@ struct Service::Impl {
     void tell_verdict(policy::AttestationTarget target, const Error* error, double seconds) const;
     net::Response answer_without_check(const Error& error, const std::string& request_id) const;
     net::Response answer(const Grant& grant, std::string token, const net::Request& request) const;
+    Json token_header(const std::string& kid) const;
+    // sign_as_is signs claims with the key whose turn it is.
+    Result<std::string> sign_as_is(const Json& claims) const;
     // mint takes the claims out of `grant`.
     Result<std::string> mint(Grant& grant, const std::vector<Check>& checks,
                              audit::Entry& entry) const;

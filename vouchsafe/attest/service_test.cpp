@@ -132,7 +132,7 @@ TEST(AttestRoutes, PublishKeyAndMetadataWithoutApiVersion) {
 TEST(AttestService, KeepsItsKeyOverARestartButOnlyUnderItsRootKey) {
     Running& running = share();
     auto again = MUST(running.create());
-    EXPECT_EQ(again->jwks(), running.service->jwks());
+    EXPECT_EQ(MUST(again->jwks()), MUST(running.service->jwks()));
     auto elsewhere =
         running.create([&](Config& config) { config.directory = running.dir.path() / "other"; });
     ASSERT_FALSE(elsewhere);
@@ -145,7 +145,8 @@ TEST(AttestService, TwoWithDifferentIssuersHaveDifferentKeys) {
         config.issuer = "https://other.neu.attest.azure.net";
         config.token_lifetime = Seconds{60};
     }));
-    EXPECT_NE(other->jwks()["keys"][0]["kid"], running.service->jwks()["keys"][0]["kid"]);
+    EXPECT_NE(MUST(other->jwks())["keys"][0]["kid"],
+              MUST(running.service->jwks())["keys"][0]["kid"]);
     std::swap(other, running.service);
     net::Response response =
         running.send("POST", "/attest/SevSnpVm", dump_json(snp_request(Machine{})));

@@ -11,6 +11,7 @@
 #include "vouchsafe/attest/test_guest.h"
 #include "vouchsafe/crypto/aead.h"
 #include "vouchsafe/jose/jwt.h"
+#include "vouchsafe/jose/signing_key.h"
 
 namespace vouchsafe::attest::testing {
 
@@ -139,8 +140,9 @@ inline Json claims_of(Running& running, const std::string& jwt) {
     jose::JwtRules rules;
     rules.issuers = {running.service->config().issuer};
     rules.now = running.clock.now();
+    rules.algorithms.assign(jose::kSigningAlgorithms.begin(), jose::kSigningAlgorithms.end());
     Checks checks;
-    auto keys = MUST(jose::JwkSet::parse(running.service->jwks()));
+    auto keys = MUST(jose::JwkSet::parse(MUST(running.service->jwks())));
     return MUST(jose::verify_jwt(jwt, keys, rules, checks)).claims();
 }
 

@@ -73,9 +73,10 @@ TEST(AttestHealth, APolicyThatCannotBeReadIsSaid) {
 TEST(AttestHealth, ASigningKeyWhoseCertificateHasEndedIsOfNoUse) {
     CountedService counted;
     EXPECT_TRUE(counted.service->check_signing_key());
-    counted.running.clock.set(counted.service->signing_certificate().not_after());
+    counted.running.clock.set(MUST(counted.service->signing_certificate()).not_after());
     EXPECT_TRUE(counted.service->check_signing_key());
-    counted.running.clock.set(counted.service->signing_certificate().not_after() + Seconds(1));
+    counted.running.clock.set(MUST(counted.service->signing_certificate()).not_after() +
+                              Seconds(1));
     Result<void> ended = counted.service->check_signing_key();
     ASSERT_FALSE(ended);
     EXPECT_EQ(ended.error().code, Code::expired);

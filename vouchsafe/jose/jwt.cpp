@@ -97,9 +97,13 @@ Result<void> check_signature(const Jws& jws, const JwkSet& keys, const JwtRules&
                              fmt::format("a key of at least {} bits", kMinRsaBits),
                              fmt::format("{} of {} bits", found, entry->key.bits()));
     }
-    if (!entry->alg.empty() && entry->alg != jws.alg) {
+    // An RSA key that does not say what it is for could take either padding.
+    bool unsaid = entry->alg.empty() && !jws.alg.starts_with("PS");
+    if (!unsaid && entry->alg != jws.alg) {
         return checks.refuse("TOKEN-ALG", "alg",
-                             fmt::format("{}, as the key says", show_json(entry->alg)),
+                             entry->alg.empty()
+                                 ? "RS256 or ES256, as the key does not say what it is for"
+                                 : fmt::format("{}, as the key says", show_json(entry->alg)),
                              show_json(jws.alg));
     }
     bool holds = verify_jws(jws, entry->key).has_value();

@@ -30,9 +30,9 @@ struct JwtRules {
 //
 // iss and exp are required, nbf and iat where present must be well-formed too; times are whole
 // seconds from 1970 to 9999. `aud` may be a list, of which one must be accepted. The algorithm must
-// also be the one the key is published for, if it says so; RSA keys below 2048 bits count as
-// unknown. A token is valid from nbf - skew to just before exp + skew. Without issuers in the rules
-// nothing is accepted.
+// also be the one the key is published for, and PS256 to PS512 need a key that says so (RFC 8725,
+// 3.1: one key, one algorithm); RSA keys below 2048 bits count as unknown. A token is valid from
+// nbf - skew to just before exp + skew. Without issuers in the rules nothing is accepted.
 Result<VerifiedClaims> verify_jwt(std::string_view compact, const JwkSet& keys,
                                   const JwtRules& rules, Checks& checks);
 

@@ -5,6 +5,7 @@
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/test_flips.h"
+#include "vouchsafe/jose/signing_key.h"
 #include "vouchsafe/jose/test_keys.h"
 
 namespace vouchsafe::jose {
@@ -199,9 +200,12 @@ TEST(Jwt, RefusesAlgorithmsOutsideTheRules) {
     EXPECT_EQ(verdict(token, keys(), rules()), "TOKEN-ALG alg");
     JwtRules both = rules();
     both.algorithms = {SigAlg::rs256, SigAlg::ps256};
-    EXPECT_EQ(verdict(token, keys(), both), "ok");
+    JwkSet published = one_key(rsa_key(), {{"kid", "k"}, {"alg", "PS256"}});
+    EXPECT_EQ(verdict(token, published, both), "ok");
+    EXPECT_EQ(verdict(token, published, rules()), "TOKEN-ALG alg");
+    EXPECT_EQ(verdict(token, keys(), both), "TOKEN-ALG alg");  // the key does not say PS256
     both.algorithms.clear();
-    EXPECT_EQ(verdict(token, keys(), both), "TOKEN-ALG alg");
+    EXPECT_EQ(verdict(token, published, both), "TOKEN-ALG alg");
 }
 
 TEST(Jwt, HoldsAKeyToTheAlgorithmItIsPublishedFor) {
@@ -211,6 +215,50 @@ TEST(Jwt, HoldsAKeyToTheAlgorithmItIsPublishedFor) {
     EXPECT_EQ(verdict(mint(good_claims()), only_rs256, both), "ok");
     std::string token = MUST(mint_jwt({{"kid", "k"}}, good_claims(), rsa_key(), SigAlg::ps256));
     EXPECT_EQ(verdict(token, only_rs256, both), "TOKEN-ALG alg");
+}
+
+// relabelled puts another algorithm's name over a signature, which stays.
+std::string relabelled(const std::string& token, std::string_view alg) {
+    Json header = {{"alg", alg}, {"kid", "k"}, {"typ", "JWT"}};
+    return encode_base64url(as_bytes(dump_json(header))) + token.substr(token.find('.'));
+}
+
+TEST(Jwt, TakesEachSigningAlgorithmForNoOther) {
+    JwtRules any = rules();
+    any.algorithms.assign(kSigningAlgorithms.begin(), kSigningAlgorithms.end());
+    for (SigAlg alg : kSigningAlgorithms) {
+        const auto& key = alg == SigAlg::es256 ? ec_key(crypto::Curve::p256) : rsa_key();
+        std::string name(crypto::sig_alg_name(alg));
+        JwkSet published = one_key(key, {{"kid", "k"}, {"alg", name}});
+        JwkSet unsaid = one_key(key, {{"kid", "k"}});
+        std::string token = MUST(mint_jwt({{"kid", "k"}}, good_claims(), key, alg));
+        EXPECT_EQ(verdict(token, published, any), "ok") << name;
+        for (std::string_view other :
+             {"RS256", "PS256", "ES256", "RS512", "ES384", "HS256", "none", "None", "es256"}) {
+            if (other == name) continue;
+            std::string forged = relabelled(token, other);
+            EXPECT_EQ(verdict(forged, published, any), "TOKEN-ALG alg") << name << other;
+            EXPECT_NE(verdict(forged, unsaid, any), "ok") << name << other;
+        }
+        // With a key set that lies about its key the signature does not hold either.
+        for (SigAlg other : kSigningAlgorithms) {
+            if (other == alg) continue;
+            std::string_view wrong = crypto::sig_alg_name(other);
+            JwkSet lying = one_key(key, {{"kid", "k"}, {"alg", wrong}});
+            EXPECT_EQ(verdict(relabelled(token, wrong), lying, any), "TOKEN-SIGNATURE signature");
+        }
+    }
+}
+
+TEST(Jwt, TakesNoKeyForAnHmacSecret) {
+    JwtRules any = rules();
+    any.algorithms.assign(kSigningAlgorithms.begin(), kSigningAlgorithms.end());
+    std::string token = relabelled(mint(good_claims()), "HS256");
+    Json secret = {{"kty", "oct"}, {"k", "AAAA"}, {"kid", "k"}, {"alg", "HS256"}};
+    EXPECT_EQ(verdict(token, MUST(JwkSet::parse({{"keys", Json::array({secret})}})), any),
+              "TOKEN-ALG alg");
+    EXPECT_EQ(verdict(token, one_key(rsa_key(), {{"kid", "k"}, {"alg", "HS256"}}), any),
+              "TOKEN-ALG alg");
 }
 
 TEST(Jwt, LooksForTheKeyByKidAlone) {

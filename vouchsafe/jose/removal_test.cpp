@@ -44,6 +44,7 @@ Judge says(std::string_view name, const Json& value) {
 
 RemovalTable rows() {
     const JwkSet keys = one_key(rsa_key(), {{"kid", "k"}});
+    const JwkSet ps256 = one_key(rsa_key(), {{"kid", "k"}, {"alg", "PS256"}});
     const JwkSet weak = MUST(JwkSet::parse(vector_json("jose/rsa1024.jwks.json")));
     const std::string sound = minted(good_claims());
     const std::string another = minted({{"iss", "https://issuer.example"}, {"exp", kNow}});
@@ -51,7 +52,7 @@ RemovalTable rows() {
         sound.substr(0, sound.rfind('.')) + another.substr(another.rfind('.'));
     return {
         {"TOKEN-FORMAT", {token(sound + ".", keys), kStillRefused}},
-        {"TOKEN-ALG", {token(minted(good_claims(), SigAlg::ps256), keys)}},
+        {"TOKEN-ALG", {token(minted(good_claims(), SigAlg::ps256), ps256)}},
         {"TOKEN-KID", {token(vector_text("jose/rsa1024.jwt"), weak), kStillRefused}},
         {"TOKEN-SIGNATURE", {token(mixed, keys)}},
         {"TOKEN-ISSUER", {says("iss", "https://issuer.example.evil")}},

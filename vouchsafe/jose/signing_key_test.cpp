@@ -66,6 +66,53 @@ TEST(SigningKey, RefusesARecordOfAnotherPlaceRootOrCertificate) {
               Code::bad_evidence);
 }
 
+TEST(SigningKey, IsOfTheKindThatItsAlgorithmNeeds) {
+    for (crypto::SigAlg alg : kSigningAlgorithms) {
+        SigningKey key =
+            MUST(SigningKey::generate("https://as.example", kNow, Seconds{86400}, alg));
+        EXPECT_EQ(key.alg(), alg);
+        bool ec = alg == crypto::SigAlg::es256;
+        EXPECT_EQ(key.key().type(), ec ? crypto::KeyType::ec : crypto::KeyType::rsa);
+        EXPECT_TRUE(key.certificate().verify_signed_by(key.certificate()));
+        EXPECT_EQ(key.certificate().signature_is_pss_sha384(), alg == crypto::SigAlg::ps256);
+        Json jwk = key.jwk("k");
+        EXPECT_EQ(jwk["alg"], crypto::sig_alg_name(alg));
+        EXPECT_EQ(jwk["kty"], ec ? "EC" : "RSA");
+        EXPECT_EQ(jwk.contains("crv"), ec);
+        EXPECT_EQ(jwk, MUST(key_entry(key.certificate(), alg, "k")));
+        EXPECT_TRUE(MUST(parse_jwk(jwk)) == key.key().public_key());
+
+        Bytes record = key.to_record(root_key(1), "here");
+        SigningKey again = MUST(SigningKey::from_record(record, root_key(1), "here"));
+        EXPECT_EQ(again.alg(), alg);
+        EXPECT_EQ(again.jwk("k"), jwk);
+    }
+    for (crypto::SigAlg other : {crypto::SigAlg::rs512, crypto::SigAlg::es384}) {
+        EXPECT_EQ(SigningKey::generate("a", kNow, Seconds{1}, other).error().code,
+                  Code::unsupported);
+    }
+}
+
+TEST(SigningKey, RefusesARecordWhoseAlgorithmIsNotItsKeys) {
+    SigningKey ec = MUST(
+        SigningKey::generate("https://as.example", kNow, Seconds{86400}, crypto::SigAlg::es256));
+    auto code_with = [](const SigningKey& key, const Json& alg) {
+        Json record = MUST(parse_json(as_text(key.to_record(root_key(1), "here"))));
+        record["alg"] = alg;
+        auto read = SigningKey::from_record(as_bytes(dump_json(record)), root_key(1), "here");
+        return read ? std::nullopt : std::optional(read.error().code);
+    };
+    EXPECT_EQ(code_with(ec, "ES256"), std::nullopt);
+    EXPECT_EQ(code_with(ec, "RS256"), Code::bad_evidence);
+    EXPECT_EQ(code_with(ec, "PS256"), Code::bad_evidence);
+    EXPECT_EQ(code_with(test_key(), "PS256"), std::nullopt);
+    EXPECT_EQ(code_with(test_key(), "ES256"), Code::bad_evidence);
+    for (const char* other : {"none", "HS256", "RS512", "rs256", ""}) {
+        EXPECT_EQ(code_with(test_key(), other), Code::unsupported) << other;
+    }
+    EXPECT_EQ(code_with(test_key(), 7), Code::invalid);
+}
+
 TEST(SigningKey, JwkParsesBackByNumbersAndByCertificate) {
     Json jwk = test_key().jwk("k1");
     EXPECT_EQ(jwk["kid"], "k1");

@@ -17,6 +17,12 @@ namespace http = boost::beast::http;
 
 namespace {
 
+// A full name may end with the root's dot, and means the same (RFC 3986, 3.2.2).
+void drop_root_dot(std::string& authority) {
+    size_t end = std::min(authority.rfind(':'), authority.size());
+    if (end > 1 && authority[end - 1] == '.') authority.erase(end - 1, 1);
+}
+
 constexpr size_t kLastChunkSize = 5;    // "0", CRLF, CRLF (RFC 9112, 7.1)
 constexpr size_t kReserve = 256 << 10;  // of an announced body; more only as it arrives
 
@@ -196,6 +202,7 @@ int RequestParser::Impl::check_header() {
     size_t hosts = request.headers.count("Host");
     if (hosts > 1 || (hosts == 0 && !old)) return 400;
     request.host = request.headers.get("Host");
+    drop_root_dot(request.host);
     if (!request.host.empty() && !parse_authority(request.host)) return 400;
     Result<Target> target = net::parse_target(request.target);
     if (!target) return 400;

@@ -72,6 +72,21 @@ TEST(RequestParser, NeedsNoBodyForAnyMethod) {
     EXPECT_EQ(outcome("PATCH /k HTTP/1.1\r\nHost:\r\n\r\n"), 0);
 }
 
+TEST(RequestParser, DropsTheDotThatEndsAFullName) {
+    auto host_of = [](const std::string& header) {
+        RequestParser parser({});
+        std::string input = "GET /x HTTP/1.1\r\nHost: " + header + "\r\n\r\n";
+        EXPECT_EQ(parser.feed(input), Progress::done);
+        return parser.take().host;
+    };
+    EXPECT_EQ(host_of("v.vault.azure.net."), "v.vault.azure.net");
+    EXPECT_EQ(host_of("v.vault.azure.net.:443"), "v.vault.azure.net:443");
+    EXPECT_EQ(host_of("[::1]:443"), "[::1]:443");
+    for (const char* host : {".", "h..", ".:443", "h.:", "h..:443"}) {
+        EXPECT_EQ(outcome(fmt::format("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", host)), 400) << host;
+    }
+}
+
 TEST(RequestParser, LetsTheAbsoluteFormDecideTheHost) {
     RequestParser parser({});
     std::string input = "GET http://one/x HTTP/1.1\r\nHost: two\r\n\r\n";

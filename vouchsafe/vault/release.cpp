@@ -6,6 +6,7 @@
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/wrap.h"
 #include "vouchsafe/jose/jwt.h"
+#include "vouchsafe/jose/signing_key.h"
 #include "vouchsafe/policy/release/evaluate.h"
 #include "vouchsafe/vault/key_rules.h"
 #include "vouchsafe/vault/operations.h"
@@ -73,8 +74,8 @@ Result<policy::Grant> judge_token(Core& core, Call& call, const KeyRecord& key,
         return checks.refuse("TOKEN-FORMAT", "target", "a signed JSON Web Token in compact form",
                              parsed ? issuer.error().message : parsed.error().message);
     }
-    TRY(checks.require(parsed->alg == "RS256", "TOKEN-ALG", "alg", "RS256",
-                       show_json(parsed->alg)));
+    TRY(checks.require(jose::signing_algorithm(parsed->alg).has_value(), "TOKEN-ALG", "alg",
+                       "RS256, PS256 or ES256", show_json(parsed->alg)));
     Result<policy::ReleasePolicy> policy = policy::ReleasePolicy::parse(key.policy);
     if (!policy) return fail(Code::io, "the stored release policy of {} is damaged", key.name);
     const std::string authority = TRY(policy::select_authority(*policy, *issuer, checks));
@@ -85,6 +86,7 @@ Result<policy::Grant> judge_token(Core& core, Call& call, const KeyRecord& key,
     rules.issuers = {authority};
     rules.now = core.clock.now();
     rules.skew = core.config.token_skew;
+    rules.algorithms.assign(jose::kSigningAlgorithms.begin(), jose::kSigningAlgorithms.end());
     const VerifiedClaims token = TRY(jose::verify_jwt(target, *keys, rules, checks));
     note_token(call, token);
     TRY(check_tier(core, token.claims(), checks));

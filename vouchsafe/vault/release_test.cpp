@@ -251,6 +251,34 @@ TEST_F(ReleaseTest, RefusesTokensThatDoNotHold) {
     EXPECT_EQ(release(flipped).status, 403);
 }
 
+TEST_F(ReleaseTest, TakesEveryAlgorithmThatAttestationServicesSignWith) {
+    static const crypto::PrivateKey ec = MUST(crypto::PrivateKey::generate_ec(crypto::Curve::p256));
+    Json published = Json::array();
+    auto publish = [&](std::string_view kid, const crypto::PrivateKey& key, std::string_view alg) {
+        Json jwk = jose::encode_jwk(key.public_key());
+        jwk.update({{"kid", kid}, {"use", "sig"}, {"alg", alg}});
+        published.push_back(std::move(jwk));
+    };
+    const crypto::PrivateKey& rsa = keys().stranger.key;
+    publish("ec", ec, "ES256");
+    publish("pss", rsa, "PS256");
+    publish("rsa", rsa, "RS256");
+    for (auto& [url, document] : web_.documents) {
+        if (document == keys().attestation.jwks()) document = {{"keys", published}};
+    }
+    auto token = [](std::string_view kid, const crypto::PrivateKey& key, crypto::SigAlg alg) {
+        return MUST(jose::mint_jwt({{"kid", kid}}, attestation_claims(), key, alg));
+    };
+    using crypto::SigAlg;
+    EXPECT_EQ(release(token("ec", ec, SigAlg::es256)).status, 200);
+    EXPECT_EQ(release(token("pss", rsa, SigAlg::ps256)).status, 200);
+    EXPECT_EQ(release(token("rsa", rsa, SigAlg::rs256)).status, 200);
+    expect_refused(release(token("pss", rsa, SigAlg::rs256)), "TOKEN-ALG");
+    expect_refused(release(token("rsa", rsa, SigAlg::ps256)), "TOKEN-ALG");
+    expect_refused(release(token("rsa", rsa, SigAlg::rs512)), "TOKEN-ALG");
+    expect_refused(release(token("ec", rsa, SigAlg::rs256)), "TOKEN-ALG");
+}
+
 TEST_F(ReleaseTest, NeverLooksWhereATokenSaysItsKeysAre) {
     const std::string evil = "https://evil.example/certs";
     web_.documents[evil] = keys().stranger.jwks();
