@@ -59,6 +59,7 @@ class AzuresClient(unittest.TestCase):
             "issuer": "https://sharedweu.weu.attest.azure.net", "signers": 1,
             "set": "Updated", "stored": True, "malformed": "400 PolicyParsingError", "signed": "Updated",
             "signerKnown": 1, "reset": "Removed", "backToBuiltIn": True,
+            "tpmWithoutPolicy": "400 PolicyEvaluationError", "tpm": ["challenge", "service_context"], "baselines": 3,
             "noCertificates": 0, "added": "IsPresent", "byStranger": "400 InvalidOperation",
             "addedByFirst": "IsPresent", "certificates": 2, "removed": "IsAbsent", "last": "400 InvalidOperation",
             "jose": "RS256", "withoutToken": 401})

@@ -11,6 +11,7 @@
 #include "vouchsafe/attest/config.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/evidence/azure/guest.h"
+#include "vouchsafe/policy/maa/evaluate.h"
 
 namespace vouchsafe::attest {
 
@@ -29,6 +30,8 @@ struct Terms {
     CollateralStore* collateral = nullptr;
     // Whose answers may come with evidence; nullptr: nobody's. Thread-safe.
     Challenges* challenges = nullptr;
+    // What configurationrules set, for evidence of TPMs.
+    policy::PolicyProperties configuration = {};
 };
 
 struct Appraisal {
@@ -41,6 +44,10 @@ struct Appraisal {
     std::string draft_policy;
     // The challenge that the quote answers, not yet spent; absent: none was sent.
     std::optional<std::string> challenge = std::nullopt;
+    // Claims for the policy's rules alone; the token does not get them.
+    Json for_rules = Json::object();
+    // The token goes back as a report of the TPM protocol, with or without `payload` around it.
+    std::optional<bool> tpm_payload = std::nullopt;
 };
 
 // All fail with a check: ATTEST-REQUEST if the body cannot be read, ATTEST-INIT-DATA, or one of
@@ -51,5 +58,8 @@ Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Che
 Result<Appraisal> appraise_sgx_enclave(std::string_view body, const Terms& terms, Checks& checks);
 // appraise_open_enclave is the same for a quote in Open Enclave's envelope.
 Result<Appraisal> appraise_open_enclave(std::string_view body, const Terms& terms, Checks& checks);
+// appraise_tpm is for request messages (request/tpm_request.h): ATTEST-CHALLENGE and
+// ATTEST-REQUEST-KEY besides.
+Result<Appraisal> appraise_tpm(std::string_view body, const Terms& terms, Checks& checks);
 
 }  // namespace vouchsafe::attest

@@ -1,7 +1,7 @@
 // Every check of an attest request is needed: see base/removal_table.h.
 #include "vouchsafe/attest/appraise.h"
 #include "vouchsafe/attest/policy/judge.h"
-#include "vouchsafe/attest/test_service.h"
+#include "vouchsafe/attest/test_tpm.h"
 #include "vouchsafe/base/removal_table.h"
 
 namespace vouchsafe::attest {
@@ -62,7 +62,21 @@ RemovalTable rows() {
         Checks checks;
         return outcome(ours.spend(text, test_time(), checks));
     };
+    auto signed_by_another = [] {
+        Challenges challenges(Seconds{60});
+        std::string context = challenges.issue(test_time()).text;
+        TpmChallenge challenge{challenge_digest(context), context};
+        std::string payload = dump_json(TpmBox{}.payload(challenge));
+        TpmBox another;
+        another.request_key = keys().ak;
+        Terms with = terms();
+        with.challenges = &challenges;
+        Checks checks;
+        return outcome(
+            appraise_tpm(dump_json(tpm_answer(another.request(payload), true)), with, checks));
+    };
     return {
+        {"ATTEST-REQUEST-KEY", {signed_by_another}},
         {"ATTEST-CHALLENGE", {foreign_challenge}},
         {"ATTEST-REQUEST", {snp_vm([](Json& request) { request["nonce"] = true; }), kUnreadable}},
         {"ATTEST-POLICY", {policy_denies}},

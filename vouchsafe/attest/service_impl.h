@@ -23,6 +23,9 @@ struct Service::Impl {
     // with the token.
     net::Response attest(policy::AttestationTarget target, const net::Request& request,
                          Appraise appraise);
+    // attest_tpm answers both rounds of the TPM protocol (request/tpm_request.h): an init message
+    // with a challenge, a request with a report.
+    net::Response attest_tpm(const net::Request& request);
     net::Response openid_configuration() const;
     // issue_challenge answers POST /challenge: {"challenge": text, "expires": seconds since 1970}.
     net::Response issue_challenge() const;
@@ -53,7 +56,11 @@ struct Service::Impl {
         SharedPolicy policy;
         bool draft = false;
         bool ear = false;  // the answer is an EAR
+        // What the policy says of a report on a TPM: how long, and with which certificate.
+        std::optional<policy::PolicyProperties> report = std::nullopt;
     };
+    Json header_of(const Grant& grant) const;
+    Seconds lifetime_of(const Grant& grant) const;
     Result<Grant> judge_request(policy::AttestationTarget target, const net::Request& request,
                                 Appraise appraise, Checks& checks, Json& details);
     // tell_verdict: `error` is nullptr if a token was granted.

@@ -88,6 +88,13 @@ seen.signerKnown = signed.body.policySigner?.certificates?.length;
 seen.reset = (await administration.resetPolicy("SevSnpVm")).body.policyResolution;
 seen.backToBuiltIn = (await administration.getPolicy("SevSnpVm")).body === seen.builtIn;
 
+// The first round for a machine with a TPM; the second needs one.
+const init = JSON.stringify({ payload: { type: "aikcert" } });
+seen.tpmWithoutPolicy = await refused(client.attestTpm(init));
+await administration.setPolicy("Tpm", "version=1.0; authorizationrules { => permit(); };");
+seen.tpm = Object.keys(JSON.parse(await client.attestTpm(init)).payload).sort();
+await administration.resetPolicy("Tpm");
+
 seen.noCertificates = (await administration.getPolicyManagementCertificates()).body.length;
 seen.added = (await administration.addPolicyManagementCertificate(cert, key, cert)).body.certificateResolution;
 seen.byStranger = await refused(administration.addPolicyManagementCertificate(otherCert, otherKey, otherCert));
@@ -109,4 +116,5 @@ const keys = jose.createLocalJWKSet((await get("/certs")).body);
 const raw = await get("/policies/SevSnpVm?api-version=2020-10-01", { Authorization: `Bearer ${access}` });
 seen.jose = (await jose.jwtVerify(raw.body.token, keys, { issuer: `https://${host}` })).protectedHeader.alg;
 seen.withoutToken = (await get("/policies/SevSnpVm?api-version=2020-10-01")).status;
+seen.baselines = (await get("/tcbbaselines/SevSnpVm?api-version=2025-06-01")).body.tcbBaselines.length;
 console.log(JSON.stringify(seen));

@@ -106,16 +106,15 @@ Json attested_pcrs(const evidence::VerifiedAzureGuest& guest) {
     return out;
 }
 
-// pcr_values: texts, because policies compare texts.
-Json pcr_values(const evidence::VerifiedAzureGuest& guest) {
+}  // namespace
+
+Json pcr_claim(const evidence::PcrBank& pcrs) {
     Json out = Json::array();
-    for (const auto& [index, value] : guest.pcrs().values) {
+    for (const auto& [index, value] : pcrs.values) {
         out.push_back(fmt::format("{}:{}", index, encode_hex(value)));
     }
     return out;
 }
-
-}  // namespace
 
 void add_bound_claims(Json& claims, const BoundMembers& bound) {
     if (bound.runtime_data && bound.runtime_data->json) {
@@ -159,7 +158,7 @@ Json azure_guest_claims(const AzureGuestRequest& request, const evidence::Verifi
     claims["x-ms-azurevm-dbvalidated"] = keys.db_well_formed;
     claims["x-ms-azurevm-dbxvalidated"] = keys.dbx_well_formed;
     claims["x-ms-azurevm-default-securebootkeysvalidated"] = keys.only_default_keys;
-    claims["x-vouchsafe-pcrs"] = pcr_values(guest);
+    claims["x-vouchsafe-pcrs"] = pcr_claim(guest.pcrs());
     if (guest.boot()) add_boot_claims(claims, *guest.boot());
     if (const auto& vm_id = guest.runtime().vm.vm_unique_id) {
         claims["x-ms-azurevm-vmid"] = *vm_id;

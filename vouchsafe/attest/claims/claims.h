@@ -32,6 +32,9 @@ Json snp_vm_claims(const BoundMembers& bound, const evidence::VerifiedSnpReport&
 // tdx_vm_claims: azure-api C.3.3, and the status by Intel's collateral where there was any.
 Json tdx_vm_claims(const BoundMembers& bound, const evidence::VerifiedTdQuote& quote);
 
+// pcr_claim is x-vouchsafe-pcrs: texts such as "7:9a1f...", because policies compare texts.
+Json pcr_claim(const evidence::PcrBank& pcrs);
+
 // add_bound_claims adds what the evidence carries a digest of, and the nonce.
 void add_bound_claims(Json& claims, const BoundMembers& bound);
 

@@ -13,6 +13,7 @@
 #include "vouchsafe/attest/config.h"
 #include "vouchsafe/base/json_fwd.h"
 #include "vouchsafe/evidence/azure/guest.h"
+#include "vouchsafe/evidence/azure/tpm_machine.h"
 #include "vouchsafe/evidence/sgx/verify.h"
 #include "vouchsafe/evidence/tdx/verify.h"
 
@@ -58,5 +59,8 @@ TrustVector trust_vector(const evidence::VerifiedAzureGuest& guest, const Config
                          const std::vector<std::string>& not_checked);
 TrustVector trust_vector(const evidence::VerifiedTdQuote& quote);
 TrustVector trust_vector(const evidence::VerifiedSgxQuote& quote);
+// trust_vector of a machine with a TPM is about its boot alone, and never complete: nobody looked
+// at the revocation of its AK's certificate, and its memory is the host's.
+TrustVector trust_vector(const evidence::VerifiedTpmMachine& machine);
 
 }  // namespace vouchsafe::attest

@@ -133,6 +133,8 @@ constexpr KnownClaim kKnownClaims[] = {
     {"events", ClaimKind::json, kTpm | kGuest},
     {"pcrs", ClaimKind::json, kTpm | kGuest},
     {"bootEvents", ClaimKind::json, kTpm},
+    {"x-ms-tpm-request-key", ClaimKind::json, kTpm},
+    {"x-ms-tpm-other-keys", ClaimKind::json, kTpm},
 };
 
 constexpr std::string_view kSgxDebug[] = {"x-ms-sgx-is-debuggable", "$is-debuggable"};
