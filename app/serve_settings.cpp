@@ -35,6 +35,10 @@ void add_attest_settings(Command command, AttestSettings& settings) {
         "digest of a paravisor's ID key whose word counts, 96 hex digits (repeat); instead "
         "of the built-in ones",
         "HEX");
+    group.option("--td-measurement", settings.td_measurements,
+                 "MRTD of a paravisor on Intel TDX whose word counts, 96 hex digits (repeat); "
+                 "instead of the built-in ones",
+                 "HEX");
     group
         .option(
             "--policy-changes", settings.policy_changes,
@@ -55,6 +59,9 @@ Result<void> apply(const AttestSettings& settings, attest::Config& config) {
     config.fresh_token_lifetime = Seconds{settings.fresh_token_lifetime};
     config.challenge_lifetime = Seconds{settings.challenge_lifetime};
     if (!settings.id_keys.empty()) config.compliant_id_keys = settings.id_keys;
+    if (!settings.td_measurements.empty()) {
+        config.compliant_td_measurements = settings.td_measurements;
+    }
     if (settings.policy_changes == "signers") {
         config.policy_changes = attest::Config::PolicyChanges::signers;
     }

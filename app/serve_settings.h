@@ -13,6 +13,7 @@ struct AttestSettings {
     unsigned fresh_token_lifetime;
     unsigned challenge_lifetime;
     std::vector<std::string> id_keys;
+    std::vector<std::string> td_measurements;
     std::string policy_changes = "roles";
     std::vector<std::string> policy_signers;
     unsigned recorded_burst;

@@ -1,6 +1,7 @@
 // Every check of an attest request is needed: see base/removal_table.h.
 #include "vouchsafe/attest/appraise.h"
 #include "vouchsafe/attest/policy/judge.h"
+#include "vouchsafe/attest/test_td_guest.h"
 #include "vouchsafe/attest/test_tpm.h"
 #include "vouchsafe/base/removal_table.h"
 
@@ -75,7 +76,20 @@ RemovalTable rows() {
         return outcome(
             appraise_tpm(dump_json(tpm_answer(another.request(payload), true)), with, checks));
     };
+    auto unknown_td_paravisor = [] {
+        evidence::testing::TdxMachine hardware;
+        evidence::AzureGuestEvidence evidence = Machine{}.evidence();
+        Json body = MUST(
+            parse_json(request_body(td_inner_request(evidence, hardware, evidence.runtime_data))));
+        body["draftPolicyForAttestation"] = kTpmPermitAll;  // needs no collateral
+        evidence::TrustAnchors anchors = test_anchors();
+        anchors.intel = hardware.root();
+        Checks checks;
+        return outcome(appraise_azure_guest(
+            dump_json(body), Terms{terms().config, anchors, test_time(), false}, checks));
+    };
     return {
+        {"ATTEST-TD-MEASUREMENT", {unknown_td_paravisor}},
         {"ATTEST-REQUEST-KEY", {signed_by_another}},
         {"ATTEST-CHALLENGE", {foreign_challenge}},
         {"ATTEST-REQUEST", {snp_vm([](Json& request) { request["nonce"] = true; }), kUnreadable}},

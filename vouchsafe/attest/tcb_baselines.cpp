@@ -61,6 +61,9 @@ Json tcb_baselines(AttestationTarget target, const Config& config, const Json& f
             for (const auto& [product, floor] : config.minimum_tcb) {
                 list.push_back(floor_entry(product, floor, built_in));
             }
+            if (target == AttestationTarget::azure_guest) {
+                add_evaluations(IntelTee::tdx, freshness, built_in, list);
+            }
             break;
         case AttestationTarget::tdx_vm:
             add_evaluations(IntelTee::tdx, freshness, built_in, list);

@@ -718,6 +718,11 @@ constexpr CheckInfo kCatalog[] = {
      "The machine was launched with firmware nobody vouched for. Use a confidential VM of a known "
      "provider, or have the service's operator add the ID key's digest after checking whose it "
      "is."},
+    {"ATTEST-TD-MEASUREMENT", Code::bad_evidence,
+     "The trust domain was built with a paravisor that is on the list: its MRTD.",
+     "Intel TDX Module, measurement; this service's setting compliant_td_measurements",
+     "The machine was launched with firmware nobody vouched for. Use a confidential VM of a known "
+     "provider, or have the service's operator add the MRTD after checking whose it is."},
     {"ATTEST-INIT-DATA", Code::bad_evidence,
      "The report's HOST_DATA is the SHA-256 of the init-time data.",
      "Microsoft Azure Attestation REST API, initTimeData; AMD 56860, HOST_DATA",

@@ -17,7 +17,7 @@
 #include "vouchsafe/attest/request/azure_guest_request.h"
 #include "vouchsafe/attest/request/bound_data.h"
 #include "vouchsafe/base/json_fwd.h"
-#include "vouchsafe/evidence/tdx/verify.h"
+#include "vouchsafe/evidence/azure/td_guest.h"
 
 namespace vouchsafe::attest {
 
@@ -25,6 +25,11 @@ namespace vouchsafe::attest {
 // hardware.
 Json azure_guest_claims(const AzureGuestRequest& request, const evidence::VerifiedAzureGuest& guest,
                         const Config& config, std::vector<std::string> not_checked);
+
+// td_guest_claims is the same for a guest on TDX, with the claims of C.3.3 under
+// x-ms-isolation-tee.
+Json td_guest_claims(const AzureGuestRequest& request, const evidence::VerifiedTdGuest& guest,
+                     const Config& config);
 
 Json snp_vm_claims(const BoundMembers& bound, const evidence::VerifiedSnpReport& report,
                    const Config& config, const std::vector<std::string>& not_checked);
@@ -43,6 +48,9 @@ void add_not_checked(Json& claims, const std::vector<std::string>& names);
 
 // is_compliant tells whether the report's ID key is in Config::compliant_id_keys.
 bool is_compliant(const evidence::SnpReport& report, const Config& config);
+
+// is_compliant tells whether the domain's MRTD is in Config::compliant_td_measurements.
+bool is_compliant(const evidence::TdReport& report, const Config& config);
 
 // add_token_claims adds iss, iat, nbf, exp, jti (64 random hex digits) and x-ms-ver.
 void add_token_claims(Json& claims, const Config& config, Seconds lifetime, Time now);

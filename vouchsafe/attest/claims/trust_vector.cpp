@@ -131,6 +131,12 @@ TrustVector trust_vector(const evidence::VerifiedTdQuote& quote) {
     return trust_vector_of(quote, attributes.debug(), attributes.migratable());
 }
 
+TrustVector trust_vector(const evidence::VerifiedTdGuest& guest) {
+    TrustVector out = trust_vector(guest.td());
+    out.configuration = worse(*out.configuration, boot_configuration(guest.tpm().secure_boot()));
+    return out;
+}
+
 TrustVector trust_vector(const evidence::VerifiedSgxQuote& quote) {
     return trust_vector_of(quote, quote.report().debug(), false);
 }
