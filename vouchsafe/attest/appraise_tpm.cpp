@@ -66,6 +66,7 @@ Result<Appraisal> appraise_tpm(std::string_view body, const Terms& terms, Checks
     Appraisal out;
     out.claims = tpm_claims(request, machine);
     out.trust = trust_vector(machine);
+    out.subject = out.claims["aikPubHash"];
     out.challenge = request.service_context;
     out.tpm_payload = request.in_payload;
     out.for_rules = tpm_rule_claims(machine, request_key, others);
