@@ -32,6 +32,35 @@ Judge snp_vm(const std::function<void(Json&)>& edit) {
     };
 }
 
+// A request that another key signed than the one the TPM vouched for.
+std::string signed_by_another() {
+    Challenges challenges(Seconds{60});
+    std::string context = challenges.issue(test_time()).text;
+    TpmChallenge challenge{challenge_digest(context), context};
+    std::string payload = dump_json(TpmBox{}.payload(challenge));
+    TpmBox another;
+    another.request_key = keys().ak;
+    Terms with = terms();
+    with.challenges = &challenges;
+    Checks checks;
+    return outcome(
+        appraise_tpm(dump_json(tpm_answer(another.request(payload), true)), with, checks));
+}
+
+// A guest on TDX whose paravisor nobody knows.
+std::string unknown_td_paravisor() {
+    evidence::testing::TdxMachine hardware;
+    evidence::AzureGuestEvidence evidence = Machine{}.evidence();
+    Json body =
+        MUST(parse_json(request_body(td_inner_request(evidence, hardware, evidence.runtime_data))));
+    body["draftPolicyForAttestation"] = kTpmPermitAll;  // needs no collateral
+    evidence::TrustAnchors anchors = test_anchors();
+    anchors.intel = hardware.root();
+    Checks checks;
+    return outcome(appraise_azure_guest(
+        dump_json(body), Terms{terms().config, anchors, test_time(), false}, checks));
+}
+
 RemovalTable rows() {
     const Json other = {{"data", encode_base64url(as_bytes("{}"))}, {"dataType", "JSON"}};
     auto unknown_paravisor = [] {
@@ -62,31 +91,6 @@ RemovalTable rows() {
         Challenges ours(Seconds{60});
         Checks checks;
         return outcome(ours.spend(text, test_time(), checks));
-    };
-    auto signed_by_another = [] {
-        Challenges challenges(Seconds{60});
-        std::string context = challenges.issue(test_time()).text;
-        TpmChallenge challenge{challenge_digest(context), context};
-        std::string payload = dump_json(TpmBox{}.payload(challenge));
-        TpmBox another;
-        another.request_key = keys().ak;
-        Terms with = terms();
-        with.challenges = &challenges;
-        Checks checks;
-        return outcome(
-            appraise_tpm(dump_json(tpm_answer(another.request(payload), true)), with, checks));
-    };
-    auto unknown_td_paravisor = [] {
-        evidence::testing::TdxMachine hardware;
-        evidence::AzureGuestEvidence evidence = Machine{}.evidence();
-        Json body = MUST(
-            parse_json(request_body(td_inner_request(evidence, hardware, evidence.runtime_data))));
-        body["draftPolicyForAttestation"] = kTpmPermitAll;  // needs no collateral
-        evidence::TrustAnchors anchors = test_anchors();
-        anchors.intel = hardware.root();
-        Checks checks;
-        return outcome(appraise_azure_guest(
-            dump_json(body), Terms{terms().config, anchors, test_time(), false}, checks));
     };
     return {
         {"ATTEST-TD-MEASUREMENT", {unknown_td_paravisor}},
