@@ -46,6 +46,10 @@ void add_attest_settings(Command command, AttestSettings& settings) {
         "digest of a paravisor's ID key whose word counts, 96 hex digits (repeat); instead "
         "of the built-in ones",
         "HEX");
+    group.option("--td-measurement", settings.td_measurements,
+                 "MRTD of a paravisor on Intel TDX whose word counts, 96 hex digits (repeat); "
+                 "instead of the built-in ones",
+                 "HEX");
     group
         .option(
             "--policy-changes", settings.policy_changes,
@@ -76,6 +80,9 @@ Result<void> apply(const AttestSettings& settings, attest::Config& config) {
             std::chrono::hours{24} * int64_t{*settings.rotate_signing_key_after};
     }
     if (!settings.id_keys.empty()) config.compliant_id_keys = settings.id_keys;
+    if (!settings.td_measurements.empty()) {
+        config.compliant_td_measurements = settings.td_measurements;
+    }
     if (settings.policy_changes == "signers") {
         config.policy_changes = attest::Config::PolicyChanges::signers;
     }

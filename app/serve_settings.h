@@ -15,6 +15,7 @@ struct AttestSettings {
     std::string signing_algorithm;
     std::optional<unsigned> rotate_signing_key_after;  // days
     std::vector<std::string> id_keys;
+    std::vector<std::string> td_measurements;
     std::string policy_changes = "roles";
     std::vector<std::string> policy_signers;
     unsigned recorded_burst;

@@ -5,6 +5,7 @@
 #include "vouchsafe/attest/request/azure_guest_request.h"
 #include "vouchsafe/attest/request/quote_request.h"
 #include "vouchsafe/attest/request/snp_vm_request.h"
+#include "vouchsafe/attest/request/tpm_request.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 
@@ -65,6 +66,16 @@ void check_envelope(ByteView report) {
     if (report.size() < 16 || !equal(request->quote, report.subspan(16))) std::abort();
 }
 
+// The same bytes as a TPM's message, and as what its JWS holds: the key's text is a part of it.
+void check_tpm(std::string_view text) {
+    (void)attest::read_tpm_init(text);
+    (void)attest::TpmRequest::parse(text, kMaxSize);
+    std::string jws = jose::unsigned_jws({{"typ", "attReqV2"}}, as_bytes(text));
+    auto request = attest::TpmRequest::parse(
+        dump_json(attest::tpm_answer({{"request", jws}}, true)), 4 * kMaxSize);
+    if (request && text.find(request->request_key.jwk) == text.npos) std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -76,5 +87,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     (void)attest::QuoteRequest::parse(text, kMaxSize);
     (void)attest::QuoteRequest::parse_open_enclave(text, kMaxSize);
     check_envelope({data, size});
+    check_tpm(text);
     return 0;
 }

@@ -1,10 +1,11 @@
-"""The attestation service's policies against Azure's own client: @azure/attestation and jose from npm."""
+"""The attestation service against Azure's own client, @azure/attestation, and jose, both from npm, and tpm2-tools."""
 
 import json
 import os
 import pathlib
 import subprocess
 import tempfile
+import time
 import unittest
 
 PROGRAM = os.environ["VOUCHSAFE"]
@@ -40,6 +41,21 @@ class AzuresClient(unittest.TestCase):
             f"/CN={name}", "-days", "2").check_returncode()
         return key, cert
 
+    def start_tpm(self):
+        """A TPM in software; returns how tpm2-tools find it."""
+        state, socket = self.work / "tpm", self.work / "tpm.sock"
+        state.mkdir()
+        emulator = subprocess.Popen(
+            ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--flags", "startup-clear",
+             "--server", f"type=unixio,path={socket}", "--ctrl", f"type=unixio,path={socket}.ctrl"],
+            stderr=subprocess.DEVNULL)
+        self.addCleanup(emulator.wait)
+        self.addCleanup(emulator.terminate)
+        deadline = time.monotonic() + 10
+        while not pathlib.Path(f"{socket}.ctrl").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return f"swtpm:path={socket}"
+
     def test_policies_and_signers_are_read_and_changed(self):
         secret = self.work / "alice.secret"
         made = run(PROGRAM, "--json", "admin", "create-app", "alice", "--secret-out", secret, "--dir", self.lab)
@@ -48,10 +64,11 @@ class AzuresClient(unittest.TestCase):
         assigned = run(PROGRAM, "admin", "assign-role", "Attestation Contributor", "alice", "--attestation", "--dir",
                        self.lab)
         self.assertEqual(assigned.returncode, 0, assigned.stderr)
-        environment = {**os.environ, "NODE_EXTRA_CA_CERTS": str(self.lab / "root/tls-ca.pem")}
+        environment = {**os.environ, "NODE_EXTRA_CA_CERTS": str(self.lab / "root/tls-ca.pem"),
+                       "TPM2TOOLS_TCTI": self.start_tpm()}
         result = run(PROGRAM, "admin", "exec", "--dir", self.lab, "--", "node", MODULES / "administer.mjs",
                      alice["tenant"], alice["client_id"], secret, *self.signer("first"), *self.signer("second"),
-                     env=environment)
+                     self.work, env=environment)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         seen = json.loads(result.stdout)
         self.assertIn("x-ms-sevsnpvm-is-debuggable", seen.pop("builtIn"))
@@ -59,6 +76,8 @@ class AzuresClient(unittest.TestCase):
             "issuer": "https://sharedweu.weu.attest.azure.net", "signers": 1,
             "set": "Updated", "stored": True, "malformed": "400 PolicyParsingError", "signed": "Updated",
             "signerKnown": 1, "reset": "Removed", "backToBuiltIn": True,
+            "tpmWithoutPolicy": "400 PolicyEvaluationError", "tpm": ["tpm", False, "none", True],
+            "tpmAgain": "400 InvalidParameter", "baselines": 3,
             "noCertificates": 0, "added": "IsPresent", "byStranger": "400 InvalidOperation",
             "addedByFirst": "IsPresent", "certificates": 2, "removed": "IsAbsent", "last": "400 InvalidOperation",
             "jose": "RS256", "withoutToken": 401})

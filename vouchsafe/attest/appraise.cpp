@@ -37,15 +37,6 @@ Result<std::vector<std::string>> require_all_lists(const evidence::VerifiedSnpRe
     return out;
 }
 
-Result<evidence::VerifiedTdQuote> verify_quote(ByteView quote, const evidence::TdxRules& rules,
-                                               const Terms& terms, Checks& checks) {
-    HeldTdx held = TRY(held_for(evidence::IntelTee::tdx, quote, terms, checks));
-    if (held.collateral == nullptr) {
-        return evidence::verify_tdx(quote, {}, terms.anchors, rules, terms.now, checks);
-    }
-    return evidence::verify_tdx(quote, *held.collateral, rules, terms.now, checks);
-}
-
 void tell_used(const KeepingEndorser& endorser, const Terms& terms) {
     if (terms.used_collateral != nullptr) *terms.used_collateral = endorser.lists();
 }
@@ -60,26 +51,15 @@ Result<void> check_paravisor(const evidence::SnpReport& report, const Config& co
         encode_hex(report.id_key_digest));
 }
 
-// expected_nonce is what the quote must have signed if the request answers a challenge.
-Result<std::optional<Bytes>> expected_nonce(const AzureGuestRequest& request, const Terms& terms,
-                                            Checks& checks) {
-    if (!request.challenge) return std::optional<Bytes>{};
-    TRY(check_challenge(request.challenge, terms, checks));
-    return std::optional<Bytes>{challenge_digest(*request.challenge)};
-}
-
-constexpr size_t kMaxSubject = 200;  // characters of what the paravisor calls a machine
-
-std::string subject_of(const evidence::RuntimeClaims& runtime) {
-    return runtime.vm.vm_unique_id.value_or("").substr(0, kMaxSubject);
-}
-
 }  // namespace
 
 Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms, Checks& checks) {
     const Config& config = terms.config;
     AzureGuestRequest request =
         TRY(require_readable(AzureGuestRequest::parse(body, config.max_body), checks));
+    if (request.evidence.isolation_type == "Tdx") {
+        return appraise_td_guest(request, terms, checks);
+    }
     evidence::AzureGuestRules rules;
     rules.snp = snp_rules(terms, request.draft_policy);
     rules.require_secure_boot = terms.built_in_policy && request.draft_policy.empty();
@@ -130,9 +110,7 @@ Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Che
     QuoteRequest request =
         TRY(require_readable(QuoteRequest::parse(body, config.max_body), checks));
     TRY(check_challenge(request.bound.challenge, terms, checks));
-    auto quote = TRY(verify_quote(
-        request.quote, quote_rules<evidence::TdxRules>(terms, request.bound.draft_policy), terms,
-        checks));
+    auto quote = TRY(verify_td_quote(request.quote, request.bound.draft_policy, terms, checks));
     const evidence::TdReport& report = quote.report();
     TRY(check_bound(request.bound, report.report_data, {report.mrconfigid, crypto::HashAlg::sha384},
                     checks));

@@ -11,6 +11,7 @@
 #include "vouchsafe/attest/snp_chains.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/evidence/azure/guest.h"
+#include "vouchsafe/policy/maa/evaluate.h"
 
 namespace vouchsafe::attest {
 
@@ -33,6 +34,8 @@ struct Terms {
     std::vector<PiecePtr>* used_collateral = nullptr;
     // Whose answers may come with evidence; nullptr: nobody's. Thread-safe.
     Challenges* challenges = nullptr;
+    // What configurationrules set, for evidence of TPMs.
+    policy::PolicyProperties configuration = {};
 };
 
 struct Appraisal {
@@ -47,6 +50,10 @@ struct Appraisal {
     std::optional<std::string> challenge = std::nullopt;
     // The key of the guest's that its evidence holds, where the token is not sealed to one.
     std::optional<crypto::PublicKey> guest_key = std::nullopt;
+    // Claims for the policy's rules alone; the token does not get them.
+    Json for_rules = Json::object();
+    // The token goes back as a report of the TPM protocol, with or without `payload` around it.
+    std::optional<bool> tpm_payload = std::nullopt;
 };
 
 // All fail with a check: ATTEST-REQUEST if the body cannot be read, ATTEST-INIT-DATA, or one of
@@ -57,5 +64,8 @@ Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Che
 Result<Appraisal> appraise_sgx_enclave(std::string_view body, const Terms& terms, Checks& checks);
 // appraise_open_enclave is the same for a quote in Open Enclave's envelope.
 Result<Appraisal> appraise_open_enclave(std::string_view body, const Terms& terms, Checks& checks);
+// appraise_tpm is for request messages (request/tpm_request.h): ATTEST-CHALLENGE and
+// ATTEST-REQUEST-KEY besides.
+Result<Appraisal> appraise_tpm(std::string_view body, const Terms& terms, Checks& checks);
 
 }  // namespace vouchsafe::attest

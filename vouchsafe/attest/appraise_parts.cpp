@@ -35,6 +35,28 @@ Result<void> check_challenge(const std::optional<std::string>& challenge, const 
     return terms.challenges->check(*challenge, terms.now, checks);
 }
 
+Result<evidence::VerifiedTdQuote> verify_td_quote(ByteView quote, const std::string& draft_policy,
+                                                  const Terms& terms, Checks& checks) {
+    auto rules = quote_rules<evidence::TdxRules>(terms, draft_policy);
+    HeldTdx held = TRY(held_for(IntelTee::tdx, quote, terms, checks));
+    if (held.collateral == nullptr) {
+        return evidence::verify_tdx(quote, {}, terms.anchors, rules, terms.now, checks);
+    }
+    return evidence::verify_tdx(quote, *held.collateral, rules, terms.now, checks);
+}
+
+Result<std::optional<Bytes>> expected_nonce(const AzureGuestRequest& request, const Terms& terms,
+                                            Checks& checks) {
+    if (!request.challenge) return std::optional<Bytes>{};
+    TRY(check_challenge(request.challenge, terms, checks));
+    return std::optional<Bytes>{challenge_digest(*request.challenge)};
+}
+
+std::string subject_of(const evidence::RuntimeClaims& runtime) {
+    constexpr size_t kMaxSubject = 200;  // characters
+    return runtime.vm.vm_unique_id.value_or("").substr(0, kMaxSubject);
+}
+
 Result<void> check_bound(const BoundMembers& bound, const std::array<uint8_t, 64>& report_data,
                          const LaunchField& launch, Checks& checks) {
     std::array<uint8_t, 64> of_data = report_data;

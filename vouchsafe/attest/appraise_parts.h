@@ -2,6 +2,7 @@
 #pragma once
 
 #include "vouchsafe/attest/appraise.h"
+#include "vouchsafe/attest/request/azure_guest_request.h"
 #include "vouchsafe/attest/request/bound_data.h"
 #include "vouchsafe/crypto/hash.h"
 
@@ -42,6 +43,20 @@ Result<HeldTdx> held_for(evidence::IntelTee tee, ByteView quote, const Terms& te
 // Fails with ATTEST-CHALLENGE.
 Result<void> check_challenge(const std::optional<std::string>& challenge, const Terms& terms,
                              Checks& checks);
+// verify_td_quote verifies a quote under Intel's collateral at hand, and the rules of quote_rules.
+Result<evidence::VerifiedTdQuote> verify_td_quote(ByteView quote, const std::string& draft_policy,
+                                                  const Terms& terms, Checks& checks);
+
+// expected_nonce is what a guest's quote must have signed if the request answers a challenge.
+Result<std::optional<Bytes>> expected_nonce(const AzureGuestRequest& request, const Terms& terms,
+                                            Checks& checks);
+
+// subject_of is what the paravisor calls a machine, cut to what the audit log takes.
+std::string subject_of(const evidence::RuntimeClaims& runtime);
+
+// appraise_td_guest is appraise_azure_guest for guests on TDX. ATTEST-TD-MEASUREMENT besides.
+Result<Appraisal> appraise_td_guest(const AzureGuestRequest& request, const Terms& terms,
+                                    Checks& checks);
 
 // LaunchField is where the launch keeps the digest of data that came with it (azure-api C.2):
 // HOST_DATA or CONFIGID's first half (SHA-256), or MRCONFIGID (SHA-384, our decision).

@@ -68,8 +68,9 @@ TEST(AttestAzureGuest, RefusesEveryPieceOfEvidenceThatIsChanged) {
 }
 
 TEST(AttestAzureGuest, RefusesMachinesThatAreNoSnpMachines) {
-    for (auto [type, code] : {std::pair{"TrustedLaunch", "HCL-ISOLATION"},
-                              std::pair{"Tdx", "HCL-TEE"}, std::pair{"", "HCL-TEE"}}) {
+    for (auto [type, code] :
+         {std::pair{"TrustedLaunch", "HCL-ISOLATION"}, std::pair{"Tdx", "ATTEST-REQUEST"},
+          std::pair{"tdx", "HCL-TEE"}, std::pair{"", "HCL-TEE"}}) {
         Json inner = inner_request(Machine{}.evidence(), Dialect::cpp);
         inner["IsolationInfo"] = {{"Type", type}};
         EXPECT_EQ(refused_code(request_body(inner)), code) << type;

@@ -70,6 +70,17 @@ struct Config {
         "f4177",
     };
 
+    // The same for guests on Intel TDX, whose quotes name no signer: MRTD (96 hex digits) of the
+    // paravisors whose word counts. /attest/AzureGuest refuses others (ATTEST-TD-MEASUREMENT);
+    // /attest/TdxVm does not look at it. Default: the two in Azure's recorded quotes. They change
+    // with each firmware: add new ones with --td-measurement.
+    std::vector<std::string> compliant_td_measurements = {
+        "024a32b070383331181619fa387cb4d55d1e38879f989933055ccad5bc2db795d1737b66205949d15469dc8c1b"
+        "a7ab7b",
+        "12bdbc1609ef066db7a9ec7b26d7509346f4ca46e846274096cb25939b1e711944061ca19a30c6743f1e599148"
+        "eee451",
+    };
+
     // Who may change policies (azure-api C.5). `roles`: callers whose access token and role allow
     // it, as in Azure's mode AAD. `signers`: such callers, if a policy signing certificate signed
     // the change, as in Azure's isolated mode. Default: roles.

@@ -29,8 +29,19 @@ std::string floor_of(evidence::SnpProduct product, const evidence::SnpTcb& tcb) 
     return out;
 }
 
-// One rule per product line: a machine is of one line, so at most one permits.
-std::string policy(const Config& config, std::string_view more_rules) {
+// quote_conditions are about quotes of Intel's, by the claims that say whether the host may debug
+// and what Intel says of the platform.
+std::string quote_conditions(std::string_view debug_claim, std::string_view status_claim) {
+    return fmt::format(
+        "    [type==\"{}\", value==false] &&\n"
+        "    [type==\"{}\", value==\"UpToDate\"] &&\n"
+        "    [type==\"x-vouchsafe-revocation\", value==\"checked\"]\n",
+        debug_claim, status_claim);
+}
+
+// One rule per product line: a machine is of one line, so at most one permits. `last` is one more
+// rule, or none.
+std::string policy(const Config& config, std::string_view more_rules, std::string_view last) {
     std::string rules;
     for (const auto& [product, tcb] : config.minimum_tcb) {
         std::string conditions =
@@ -38,38 +49,39 @@ std::string policy(const Config& config, std::string_view more_rules) {
         conditions.resize(conditions.size() - std::string_view(" &&\n").size());
         rules += fmt::format("{}\n    => permit();\n", conditions);
     }
+    rules += last;
     return fmt::format("version=1.0;\nauthorizationrules\n{{\n{}}};\nissuancerules\n{{\n}};\n",
                        rules);
 }
 
-// quote_policy is for quotes of Intel's, by the claims that say whether the host may debug and what
-// Intel says of the platform.
+// quote_policy is for quotes of Intel's.
 std::string quote_policy(std::string_view debug_claim, std::string_view status_claim) {
     return fmt::format(
         "version=1.0;\n"
         "authorizationrules\n"
         "{{\n"
-        "    [type==\"{}\", value==false] &&\n"
-        "    [type==\"{}\", value==\"UpToDate\"] &&\n"
-        "    [type==\"x-vouchsafe-revocation\", value==\"checked\"]\n"
+        "{}"
         "    => permit();\n"
         "}};\n"
         "issuancerules\n"
         "{{\n"
         "}};\n",
-        debug_claim, status_claim);
+        quote_conditions(debug_claim, status_claim));
 }
 
 }  // namespace
 
 std::string default_azure_guest_policy(const Config& config) {
-    return policy(config,
-                  "    [type==\"secureboot\", value==true] &&\n"
-                  "    [type==\"x-ms-compliance-status\", value==\"azure-compliant-cvm\"] &&\n");
+    constexpr std::string_view kGuestRules =
+        "    [type==\"secureboot\", value==true] &&\n"
+        "    [type==\"x-ms-compliance-status\", value==\"azure-compliant-cvm\"] &&\n";
+    return policy(config, kGuestRules,
+                  fmt::format("{}{}    => permit();\n", kGuestRules,
+                              quote_conditions("tdx_td_attributes_debug", "attester_tcb_status")));
 }
 
 std::string default_snp_vm_policy(const Config& config) {
-    return policy(config, "");
+    return policy(config, "", "");
 }
 
 std::string default_tdx_vm_policy() {

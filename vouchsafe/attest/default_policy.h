@@ -8,7 +8,8 @@
 //     cannot be debugged. Which enclave it is nobody judges: whoever relies on the token has to;
 //   - TdxVm: Intel's collateral calls the platform up to date, and the domain cannot be debugged;
 //   - AzureGuest only: Secure Boot was on, and the paravisor is a known one
-//     (Config::compliant_id_keys; the claim x-ms-compliance-status stands for it).
+//     (Config::compliant_id_keys; the claim x-ms-compliance-status stands for it). On TDX what
+//     TdxVm's asks, and Config::compliant_td_measurements.
 // While it is in force its demands are checks of `evidence` and `appraise` as well (Terms), whose
 // refusals say more; another policy replaces them (policy/administration.h).
 #pragma once

@@ -1,7 +1,8 @@
 // Every check of an attest request is needed: see base/removal_table.h.
 #include "vouchsafe/attest/appraise.h"
 #include "vouchsafe/attest/policy/judge.h"
-#include "vouchsafe/attest/test_service.h"
+#include "vouchsafe/attest/test_td_guest.h"
+#include "vouchsafe/attest/test_tpm.h"
 #include "vouchsafe/base/removal_table.h"
 
 namespace vouchsafe::attest {
@@ -29,6 +30,35 @@ Judge snp_vm(const std::function<void(Json&)>& edit) {
         Checks checks;
         return outcome(appraise_snp_vm(body, terms(), checks));
     };
+}
+
+// A request that another key signed than the one the TPM vouched for.
+std::string signed_by_another() {
+    Challenges challenges(Seconds{60});
+    std::string context = challenges.issue(test_time()).text;
+    TpmChallenge challenge{challenge_digest(context), context};
+    std::string payload = dump_json(TpmBox{}.payload(challenge));
+    TpmBox another;
+    another.request_key = keys().ak;
+    Terms with = terms();
+    with.challenges = &challenges;
+    Checks checks;
+    return outcome(
+        appraise_tpm(dump_json(tpm_answer(another.request(payload), true)), with, checks));
+}
+
+// A guest on TDX whose paravisor nobody knows.
+std::string unknown_td_paravisor() {
+    evidence::testing::TdxMachine hardware;
+    evidence::AzureGuestEvidence evidence = Machine{}.evidence();
+    Json body =
+        MUST(parse_json(request_body(td_inner_request(evidence, hardware, evidence.runtime_data))));
+    body["draftPolicyForAttestation"] = kTpmPermitAll;  // needs no collateral
+    evidence::TrustAnchors anchors = test_anchors();
+    anchors.intel = hardware.root();
+    Checks checks;
+    return outcome(appraise_azure_guest(
+        dump_json(body), Terms{terms().config, anchors, test_time(), false}, checks));
 }
 
 RemovalTable rows() {
@@ -63,6 +93,8 @@ RemovalTable rows() {
         return outcome(ours.spend(text, test_time(), checks));
     };
     return {
+        {"ATTEST-TD-MEASUREMENT", {unknown_td_paravisor}},
+        {"ATTEST-REQUEST-KEY", {signed_by_another}},
         {"ATTEST-CHALLENGE", {foreign_challenge}},
         {"ATTEST-REQUEST", {snp_vm([](Json& request) { request["nonce"] = true; }), kUnreadable}},
         {"ATTEST-POLICY", {policy_denies}},

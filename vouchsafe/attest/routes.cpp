@@ -4,6 +4,7 @@
 
 #include "vouchsafe/attest/policy/administration.h"
 #include "vouchsafe/attest/service_impl.h"
+#include "vouchsafe/attest/tcb_baselines.h"
 
 namespace vouchsafe::attest {
 
@@ -30,15 +31,6 @@ net::Handler versioned(net::Handler handler) {
         }
         return handler(request);
     };
-}
-
-// A route of Azure's that this service does not have: said plainly, so that nobody looks for a
-// mistake in the request.
-net::Response not_built(const net::Request& request) {
-    const CodeInfo& info = code_info(Code::unsupported);
-    return net::error_response(
-        info.http_status, info.azure_code,
-        fmt::format("{} on this route is not built in this service.", request.method));
 }
 
 }  // namespace
@@ -70,6 +62,7 @@ void add_routes(Service::Impl& impl) {
     administers("GET", "/certificates", get_signers);
     administers("POST", "/certificates:add", add_signer);
     administers("POST", "/certificates:remove", remove_signer);
+    administers("GET", "/tcbbaselines/{type}", get_tcb_baselines);
 
     router.add("GET", "/certs",
                [service](const net::Request& request) { return service->certs(request); });
@@ -80,8 +73,9 @@ void add_routes(Service::Impl& impl) {
     router.add("POST", "/challenge",
                [service](const net::Request&) { return service->issue_challenge(); });
 
-    router.add("POST", "/attest/Tpm", not_built);
-    router.add("GET", "/tcbbaselines/{type}", not_built);
+    router.add("POST", "/attest/Tpm", versioned([service](const net::Request& request) {
+                   return service->attest_tpm(request);
+               }));
 }
 
 }  // namespace vouchsafe::attest

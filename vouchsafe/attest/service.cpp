@@ -10,7 +10,15 @@ namespace vouchsafe::attest {
 
 namespace {
 
-constexpr size_t kIdKeyDigits = 96;
+constexpr size_t kDigestDigits = 96;  // of a SHA-384
+
+Result<void> check_digests(std::string_view setting, const std::vector<std::string>& digests) {
+    for (const std::string& digest : digests) {
+        if (digest.size() == kDigestDigits && decode_hex(to_lower(digest))) continue;
+        return fail(Code::invalid, "{}: '{}' is not {} hex digits", setting, digest, kDigestDigits);
+    }
+    return {};
+}
 
 Result<void> check_config(const Config& config) {
     if (!config.issuer.starts_with("https://") || config.issuer.ends_with('/')) {
@@ -32,11 +40,8 @@ Result<void> check_config(const Config& config) {
         return fail(Code::invalid, "minimum_tcb has no floor for {}",
                     evidence::product_name(product));
     }
-    for (const std::string& digest : config.compliant_id_keys) {
-        if (digest.size() == kIdKeyDigits && decode_hex(to_lower(digest))) continue;
-        return fail(Code::invalid, "compliant_id_keys: '{}' is not {} hex digits", digest,
-                    kIdKeyDigits);
-    }
+    TRY(check_digests("compliant_id_keys", config.compliant_id_keys));
+    TRY(check_digests("compliant_td_measurements", config.compliant_td_measurements));
     return {};
 }
 

@@ -6,6 +6,7 @@
 #include "vouchsafe/attest/claims/supported_claims.h"
 #include "vouchsafe/attest/envelope.h"
 #include "vouchsafe/attest/policy/judge.h"
+#include "vouchsafe/attest/request/tpm_request.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/base/stopwatch.h"
@@ -47,6 +48,14 @@ std::string_view azure_code_of(std::string_view check) {
     return policy ? "PolicyEvaluationError" : "InvalidParameter";
 }
 
+// What the policy sets before there is evidence: how a TPM's is to be appraised.
+Result<policy::PolicyProperties> configuration_of(const ActivePolicy& policy, Checks& checks) {
+    auto set = policy::configure(policy.rules);
+    TRY(checks.require(set.has_value(), "ATTEST-POLICY", "configurationrules", "rules that run",
+                       set ? "they do" : set.error().message));
+    return set;
+}
+
 }  // namespace
 
 Service::Impl::Impl(Config settings, Dependencies dependencies,
@@ -82,11 +91,13 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     std::vector<PiecePtr> used;
     Terms terms{config,      deps.anchors, deps.clock.now(), policy->built_in, deps.collateral,
                 &snp_chains, &used,        &challenges};
+    const bool tpm = target == policy::AttestationTarget::tpm;
+    if (tpm) terms.configuration = TRY(configuration_of(*policy, checks));
     bool ear = TRY(wants_ear(request, checks));
     Appraisal appraisal = TRY(appraise(request.body, terms, checks));
     // Before the policy: it may demand fresh collateral and evidence.
     add_collateral_claims(appraisal.claims, used, terms.now);
-    if (appraisal.challenge) {
+    if (appraisal.challenge && !tpm) {
         const auto& guests = appraisal.seal_to ? appraisal.seal_to : appraisal.guest_key;
         add_freshness_claims(appraisal.claims, *appraisal.challenge, guests);
     }
@@ -99,14 +110,19 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     }
     Json explanation;
     // A draft is its sender's to explain (vouchsafe policy test), at his own cost.
-    auto outcome = judge(*policy, appraisal.claims, draft ? nullptr : &explanation, checks);
+    Json for_rules = std::move(appraisal.for_rules);
+    if (!for_rules.empty()) for_rules.update(appraisal.claims);
+    auto outcome = judge(*policy, for_rules.empty() ? appraisal.claims : for_rules,
+                         draft ? nullptr : &explanation, checks);
     if (!explanation.is_null()) details["policy"] = std::move(explanation);
     if (!outcome) return fail(outcome.error());
     add_policy_claims(appraisal.claims, *policy, outcome->issued);
     if (appraisal.challenge) {
         TRY(challenges.spend(*appraisal.challenge, deps.clock.now(), checks));
     }
-    return Grant{std::move(appraisal), std::move(policy), draft, ear};
+    Grant grant{std::move(appraisal), std::move(policy), draft, ear};
+    if (tpm) grant.report = std::move(outcome->properties);
+    return grant;
 }
 
 net::Response Service::Impl::attest(policy::AttestationTarget target, const net::Request& request,
@@ -137,6 +153,9 @@ net::Response Service::Impl::attest(policy::AttestationTarget target, const net:
 // EAR before the guest opens it, and comes in Azure's envelope.
 net::Response Service::Impl::answer(const Grant& grant, std::string token,
                                     const net::Request& request) const {
+    if (auto in_payload = grant.appraisal.tpm_payload) {
+        return net::json_response(200, tpm_answer({{"report", std::move(token)}}, *in_payload));
+    }
     bool bare = grant.ear && !grant.appraisal.seal_to && request.query_count("format") == 0;
     if (!bare) return net::json_response(200, {{"token", std::move(token)}});
     return net::text_response(200, std::move(token),
@@ -156,13 +175,33 @@ void Service::Impl::tell_verdict(policy::AttestationTarget target, const Error* 
     deps.on_verdict(verdict);
 }
 
+Seconds Service::Impl::lifetime_of(const Grant& grant) const {
+    if (grant.report) {
+        constexpr int64_t kDay = 1440;  // minutes: Azure's default
+        return Seconds{grant.report->report_validity_in_minutes.value_or(kDay) * 60};
+    }
+    bool fresh = grant.appraisal.challenge.has_value();
+    return fresh ? config.fresh_token_lifetime : config.token_lifetime;
+}
+
+Json Service::Impl::header_of(const Grant& grant, const jose::RingKey& key) const {
+    Json out = token_header(key.kid);
+    if (!grant.report) return out;
+    const crypto::Certificate& certificate = key.signer->certificate();
+    if (grant.report->omit_x5c.value_or(false)) {
+        out["x5t"] = encode_base64url(certificate.sha1_fingerprint());
+    } else {
+        out["x5c"] = Json::array({encode_base64(certificate.der())});
+    }
+    return out;
+}
+
 Result<std::string> Service::Impl::mint(Grant& grant, const std::vector<Check>& checks,
                                         audit::Entry& entry) const {
     Json claims = std::move(grant.appraisal.claims);
     add_check_claims(claims, checks);
-    bool fresh = grant.appraisal.challenge.has_value();
-    add_token_claims(claims, config, fresh ? config.fresh_token_lifetime : config.token_lifetime,
-                     deps.clock.now());
+    const Seconds lifetime = lifetime_of(grant);
+    add_token_claims(claims, config, lifetime, deps.clock.now());
     entry.resource = grant.appraisal.subject;
     entry.details["jti"] = claims["jti"];
     entry.details["policy-hash"] = grant.policy->hash;
@@ -173,13 +212,15 @@ Result<std::string> Service::Impl::mint(Grant& grant, const std::vector<Check>& 
         claims = ear_claims(std::move(claims), grant.appraisal.trust);
     }
 
+    jose::SharedKeyRing ring = TRY(keys->current_for(lifetime));
+    const jose::RingKey& key = ring->signing(deps.clock.now());
+    Json header = header_of(grant, key);
     std::string token;
     if (grant.draft) {
-        Json header = token_header(TRY(keys->current())->signing(deps.clock.now()).kid);
         header["typ"] = "JWT";
         token = jose::unsigned_jws(std::move(header), as_bytes(dump_json_ascii(claims)));
     } else {
-        token = TRY(sign_as_is(claims));
+        token = TRY(jose::mint_jwt(std::move(header), claims, key.signer->key(), key.alg));
     }
     if (!grant.appraisal.seal_to) return token;
     Result<std::string> sealed = seal_token(token, *grant.appraisal.seal_to);
@@ -189,17 +230,13 @@ Result<std::string> Service::Impl::mint(Grant& grant, const std::vector<Check>& 
 
 Result<std::string> Service::Impl::sign_claims(Json claims) const {
     add_token_claims(claims, config, config.token_lifetime, deps.clock.now());
-    return sign_as_is(claims);
+    jose::SharedKeyRing ring = TRY(keys->current());
+    const jose::RingKey& key = ring->signing(deps.clock.now());
+    return jose::mint_jwt(token_header(key.kid), claims, key.signer->key(), key.alg);
 }
 
 Json Service::Impl::token_header(const std::string& kid) const {
     return {{"jku", config.issuer + "/certs"}, {"kid", kid}};
-}
-
-Result<std::string> Service::Impl::sign_as_is(const Json& claims) const {
-    jose::SharedKeyRing ring = TRY(keys->current());
-    const jose::RingKey& key = ring->signing(deps.clock.now());
-    return jose::mint_jwt(token_header(key.kid), claims, key.signer->key(), key.alg);
 }
 
 // An error without a check is our own, but for a few that say what a caller did.
@@ -254,6 +291,20 @@ net::Response Service::Impl::certs(const net::Request& request) const {
     Result<jose::SharedKeyRing> ring = keys->current();
     if (!ring) return answer_without_check(ring.error(), request.params.at("request_id"));
     return net::json_response(200, (*ring)->jwks(deps.clock.now()));
+}
+
+// Without a policy a request message is refused for it: so is an init message, before the TPM is
+// put to work.
+net::Response Service::Impl::attest_tpm(const net::Request& request) {
+    constexpr auto kTarget = policy::AttestationTarget::tpm;
+    std::optional<TpmMessage> init = read_tpm_init(request.body);
+    auto policy = policies->active(kTarget);
+    bool ready = policy.has_value() && *policy != nullptr;
+    if (!init || !ready) return attest(kTarget, request, appraise_tpm);
+    std::string context = challenges.issue(deps.clock.now()).text;
+    Json challenge = {{"challenge", encode_base64url(challenge_digest(context))},
+                      {"service_context", context}};
+    return net::json_response(200, tpm_answer(std::move(challenge), init->in_payload));
 }
 
 net::Response Service::Impl::issue_challenge() const {

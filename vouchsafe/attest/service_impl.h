@@ -23,6 +23,9 @@ struct Service::Impl {
     // with the token.
     net::Response attest(policy::AttestationTarget target, const net::Request& request,
                          Appraise appraise);
+    // attest_tpm answers both rounds of the TPM protocol (request/tpm_request.h): an init message
+    // with a challenge, a request with a report.
+    net::Response attest_tpm(const net::Request& request);
     net::Response certs(const net::Request& request) const;
     net::Response openid_configuration(const net::Request& request) const;
     // issue_challenge answers POST /challenge: {"challenge": text, "expires": seconds since 1970}.
@@ -53,7 +56,11 @@ struct Service::Impl {
         SharedPolicy policy;
         bool draft = false;
         bool ear = false;  // the answer is an EAR
+        // What the policy says of a report on a TPM: how long, and with which certificate.
+        std::optional<policy::PolicyProperties> report = std::nullopt;
     };
+    Json header_of(const Grant& grant, const jose::RingKey& key) const;
+    Seconds lifetime_of(const Grant& grant) const;
     Result<Grant> judge_request(policy::AttestationTarget target, const net::Request& request,
                                 Appraise appraise, Checks& checks, Json& details);
     // tell_verdict: `error` is nullptr if a token was granted.
@@ -61,8 +68,6 @@ struct Service::Impl {
     net::Response answer_without_check(const Error& error, const std::string& request_id) const;
     net::Response answer(const Grant& grant, std::string token, const net::Request& request) const;
     Json token_header(const std::string& kid) const;
-    // sign_as_is signs claims with the key whose turn it is.
-    Result<std::string> sign_as_is(const Json& claims) const;
     // mint takes the claims out of `grant`.
     Result<std::string> mint(Grant& grant, const std::vector<Check>& checks,
                              audit::Entry& entry) const;

@@ -511,6 +511,14 @@ constexpr CheckInfo kCatalog[] = {
      "The certified name is the name of the encryption key that was sent.",
      "TPM2 part 1, Names; part 2, TPMS_CERTIFY_INFO",
      "Send the public area of the very key that was certified."},
+    {"TPM-CERTIFY-NONCE", Code::bad_evidence,
+     "The certification's qualifying data is the verifier's nonce, in full.",
+     "TPM2 part 2, TPMS_ATTEST, extraData",
+     "Certify the key again with the nonce just received; this certification is an old one."},
+    {"TPM-CERTIFY-KEY", Code::bad_evidence,
+     "The certified public area is that of the key in the request, which never leaves the TPM.",
+     "TPM2 part 2, TPMA_OBJECT, fixedTPM; Microsoft's TPM attestation protocol, key object",
+     "Send the public area of the very key in `jwk`, created with fixedTPM."},
     {"TPM-KEY-FORM", Code::bad_evidence,
      "The encryption key is an RSA key of 2048 bits or more without a fixed scheme.", "GP 1.3",
      "Create the ephemeral key with the template of the protocol."},
@@ -711,6 +719,11 @@ constexpr CheckInfo kCatalog[] = {
      "The machine was launched with firmware nobody vouched for. Use a confidential VM of a known "
      "provider, or have the service's operator add the ID key's digest after checking whose it "
      "is."},
+    {"ATTEST-TD-MEASUREMENT", Code::bad_evidence,
+     "The trust domain was built with a paravisor that is on the list: its MRTD.",
+     "Intel TDX Module, measurement; this service's setting compliant_td_measurements",
+     "The machine was launched with firmware nobody vouched for. Use a confidential VM of a known "
+     "provider, or have the service's operator add the MRTD after checking whose it is."},
     {"ATTEST-INIT-DATA", Code::bad_evidence,
      "The report's HOST_DATA is the SHA-256 of the init-time data.",
      "Microsoft Azure Attestation REST API, initTimeData; AMD 56860, HOST_DATA",
@@ -723,6 +736,11 @@ constexpr CheckInfo kCatalog[] = {
      "Ask POST /challenge for a new one, have the TPM sign its SHA-256 with the quote, or the "
      "processor as the second half of the report data, and send both at once; after a restart of "
      "the service all earlier ones are void."},
+    {"ATTEST-REQUEST-KEY", Code::bad_evidence,
+     "A TPM's request is signed with its request key, which the quote or the AK's certification "
+     "binds to the TPM.",
+     "Microsoft's TPM attestation protocol, request message v2, key object",
+     "Sign the request with request_key, and bind that key: its info is tpm_quote or tpm_certify."},
     // --- collateral (attest/collateral)
     {"COLLATERAL-FORM", Code::invalid,
      "A pack is a document of its format, and a revocation list in it can be read.",

@@ -52,6 +52,10 @@ class SigningKeys {
     // first; what goes wrong there is logged and tried again later, and the known keys still sign.
     Result<SharedKeyRing> current();
 
+    // current_for is current for signing a token of that lifetime. If it is longer than any before,
+    // the store is told first, so that the key stays published for as long.
+    Result<SharedKeyRing> current_for(Seconds lifetime);
+
     // rotate makes a new key of the newest one's algorithm.
     //   announced   it signs in kKeyAnnounced from now. Code::conflict if one is announced already.
     //   at_once     it signs now, or the announced one does

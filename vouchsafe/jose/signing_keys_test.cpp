@@ -166,6 +166,21 @@ TEST_F(SigningKeysTest, AnOldKeyIsReplacedInGoodTimeAndLeavesWithItsLastToken) {
     EXPECT_THAT(last_.dropped, ElementsAre(first));
 }
 
+TEST_F(SigningKeysTest, AKeyIsPublishedUntilTheLongestTokenThatItSignedHasEnded) {
+    auto keys = MUST(open(kEc));
+    auto ring = MUST(keys->current_for(kEightHours));
+    EXPECT_EQ(ring->longest(), kEightHours);
+    std::string signed_with = MUST(keys->current_for(kDay * 30))->signing(kBegin).kid;
+    MUST(keys->rotate(When::at_once));
+    auto published = [&](Time now) {
+        clock_.set(now);
+        auto known = MUST(MUST(open({}))->current());  // by any process
+        return known->jwks(now).dump().find(Json(signed_with).dump()) != std::string::npos;
+    };
+    EXPECT_TRUE(published(kBegin + kDay * 30));
+    EXPECT_FALSE(published(kBegin + kDay * 31));
+}
+
 TEST_F(SigningKeysTest, OneOfManyThreadsAndProcessesReplacesAKey) {
     KeyRules rules = kEc;
     rules.rotate_after = 30 * kDay;

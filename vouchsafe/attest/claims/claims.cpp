@@ -94,6 +94,15 @@ void add_td_report_claims(Json& claims, const evidence::TdReport& report) {
     claims["tdx_td_attributes_septve_disable"] = attributes.sept_ve_disable();
 }
 
+void add_td_claims(Json& claims, const evidence::VerifiedTdQuote& quote) {
+    add_td_report_claims(claims, quote.report());
+    const auto* tcb = whole_judgement(quote.tcb(), quote.not_checked());
+    if (tcb == nullptr) return;
+    claims["attester_tcb_status"] = evidence::tcb_status_name(tcb->status);
+    claims["x-vouchsafe-tdx-advisories"] = tcb->advisories;
+    claims["x-vouchsafe-tdx-evaluation"] = tcb->evaluation;
+}
+
 Json ephemeral_key_claim(const crypto::PublicKey& key) {
     Json jwk = jose::encode_jwk(key);
     jwk["kid"] = "TpmEphemeralEncryptionKey";
@@ -101,22 +110,59 @@ Json ephemeral_key_claim(const crypto::PublicKey& key) {
     return jwk;
 }
 
-Json attested_pcrs(const evidence::VerifiedAzureGuest& guest) {
+Json attested_pcrs(const evidence::PcrBank& pcrs) {
     Json out = Json::array();
-    for (const auto& [index, value] : guest.pcrs().values) out.push_back(index);
+    for (const auto& [index, value] : pcrs.values) out.push_back(index);
     return out;
 }
 
-// pcr_values: texts, because policies compare texts.
-Json pcr_values(const evidence::VerifiedAzureGuest& guest) {
+// guest_claims are those of a guest with a vTPM, around what its hardware says.
+template <typename Guest>
+Json guest_claims(const AzureGuestRequest& request, const Guest& guest, Json isolation,
+                  std::vector<std::string> not_checked) {
+    const evidence::VerifiedGuestTpm& tpm = guest.tpm();
+    isolation["x-ms-runtime"] = *guest.runtime().document;
+
+    Json runtime = {{"keys", Json::array({ephemeral_key_claim(tpm.encryption_public_key())})}};
+    if (request.client_payload) runtime["client-payload"] = *request.client_payload;
+
+    Json claims = {{"x-ms-attestation-type", "azurevm"},
+                   {"x-ms-azurevm-attestation-protocol-ver", request.protocol_version},
+                   {"x-ms-azurevm-attested-pcrs", attested_pcrs(tpm.pcrs())},
+                   {"x-ms-isolation-tee", std::move(isolation)},
+                   {"x-ms-runtime", std::move(runtime)},
+                   {"secureboot", tpm.secure_boot() == evidence::SecureBoot::on}};
+    add_os_claims(claims, request.os);
+    SecureBootKeys keys = tpm.boot() ? read_secure_boot_keys(*tpm.boot()) : SecureBootKeys{};
+    claims["x-ms-azurevm-dbvalidated"] = keys.db_well_formed;
+    claims["x-ms-azurevm-dbxvalidated"] = keys.dbx_well_formed;
+    claims["x-ms-azurevm-default-securebootkeysvalidated"] = keys.only_default_keys;
+    claims["x-vouchsafe-pcrs"] = pcr_claim(tpm.pcrs());
+    if (tpm.boot()) add_boot_claims(claims, *tpm.boot());
+    if (const auto& vm_id = guest.runtime().vm.vm_unique_id) {
+        claims["x-ms-azurevm-vmid"] = *vm_id;
+    }
+    claims["x-vouchsafe-trust-tier"] = evidence::tier_name(guest.tier());
+    // Who issues AK certificates publishes lists that nobody brings here.
+    if (tpm.ak_certificate()) not_checked.emplace_back("ak-revocation");
+    add_not_checked(claims, not_checked);
+    return claims;
+}
+
+bool is_listed(ByteView digest, const std::vector<std::string>& known) {
+    std::string hex = encode_hex(digest);
+    return std::ranges::any_of(known, [&](const std::string& one) { return to_lower(one) == hex; });
+}
+
+}  // namespace
+
+Json pcr_claim(const evidence::PcrBank& pcrs) {
     Json out = Json::array();
-    for (const auto& [index, value] : guest.pcrs().values) {
+    for (const auto& [index, value] : pcrs.values) {
         out.push_back(fmt::format("{}:{}", index, encode_hex(value)));
     }
     return out;
 }
-
-}  // namespace
 
 void add_bound_claims(Json& claims, const BoundMembers& bound) {
     if (bound.runtime_data && bound.runtime_data->json) {
@@ -135,41 +181,28 @@ void add_not_checked(Json& claims, const std::vector<std::string>& names) {
 }
 
 bool is_compliant(const evidence::SnpReport& report, const Config& config) {
-    std::string digest = encode_hex(report.id_key_digest);
-    return std::any_of(config.compliant_id_keys.begin(), config.compliant_id_keys.end(),
-                       [&](const std::string& known) { return to_lower(known) == digest; });
+    return is_listed(report.id_key_digest, config.compliant_id_keys);
+}
+
+bool is_compliant(const evidence::TdReport& report, const Config& config) {
+    return is_listed(report.mrtd, config.compliant_td_measurements);
 }
 
 Json azure_guest_claims(const AzureGuestRequest& request, const evidence::VerifiedAzureGuest& guest,
                         const Config& config, std::vector<std::string> not_checked) {
     Json isolation = Json::object();
     add_snp_claims(isolation, guest.snp(), config);
-    isolation["x-ms-runtime"] = *guest.runtime().document;
+    return guest_claims(request, guest, std::move(isolation), std::move(not_checked));
+}
 
-    Json runtime = {{"keys", Json::array({ephemeral_key_claim(guest.encryption_public_key())})}};
-    if (request.client_payload) runtime["client-payload"] = *request.client_payload;
-
-    Json claims = {{"x-ms-attestation-type", "azurevm"},
-                   {"x-ms-azurevm-attestation-protocol-ver", request.protocol_version},
-                   {"x-ms-azurevm-attested-pcrs", attested_pcrs(guest)},
-                   {"x-ms-isolation-tee", std::move(isolation)},
-                   {"x-ms-runtime", std::move(runtime)},
-                   {"secureboot", guest.secure_boot() == evidence::SecureBoot::on}};
-    add_os_claims(claims, request.os);
-    SecureBootKeys keys = guest.boot() ? read_secure_boot_keys(*guest.boot()) : SecureBootKeys{};
-    claims["x-ms-azurevm-dbvalidated"] = keys.db_well_formed;
-    claims["x-ms-azurevm-dbxvalidated"] = keys.dbx_well_formed;
-    claims["x-ms-azurevm-default-securebootkeysvalidated"] = keys.only_default_keys;
-    claims["x-vouchsafe-pcrs"] = pcr_values(guest);
-    if (guest.boot()) add_boot_claims(claims, *guest.boot());
-    if (const auto& vm_id = guest.runtime().vm.vm_unique_id) {
-        claims["x-ms-azurevm-vmid"] = *vm_id;
+Json td_guest_claims(const AzureGuestRequest& request, const evidence::VerifiedTdGuest& guest,
+                     const Config& config) {
+    Json isolation = {{"x-ms-attestation-type", "tdxvm"}};
+    if (is_compliant(guest.td().report(), config)) {
+        isolation["x-ms-compliance-status"] = "azure-compliant-cvm";
     }
-    claims["x-vouchsafe-trust-tier"] = evidence::tier_name(guest.tier());
-    // Who issues AK certificates publishes lists that nobody brings here.
-    if (guest.ak_certificate()) not_checked.emplace_back("ak-revocation");
-    add_not_checked(claims, not_checked);
-    return claims;
+    add_td_claims(isolation, guest.td());
+    return guest_claims(request, guest, std::move(isolation), guest.td().not_checked());
 }
 
 Json snp_vm_claims(const BoundMembers& bound, const evidence::VerifiedSnpReport& report,
@@ -186,12 +219,7 @@ Json tdx_vm_claims(const BoundMembers& bound, const evidence::VerifiedTdQuote& q
     Json claims = {{"x-ms-attestation-type", "tdxvm"},
                    {"eat_profile", "https://aka.ms/maa-eat-profile-tdxvm"},
                    {"intuse", "generic"}};
-    add_td_report_claims(claims, quote.report());
-    if (const auto* tcb = whole_judgement(quote.tcb(), quote.not_checked())) {
-        claims["attester_tcb_status"] = evidence::tcb_status_name(tcb->status);
-        claims["x-vouchsafe-tdx-advisories"] = tcb->advisories;
-        claims["x-vouchsafe-tdx-evaluation"] = tcb->evaluation;
-    }
+    add_td_claims(claims, quote);
     add_bound_claims(claims, bound);
     claims["x-vouchsafe-trust-tier"] = evidence::tier_name(quote.tier());
     add_not_checked(claims, quote.not_checked());

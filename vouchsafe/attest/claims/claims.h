@@ -18,7 +18,7 @@
 #include "vouchsafe/attest/request/azure_guest_request.h"
 #include "vouchsafe/attest/request/bound_data.h"
 #include "vouchsafe/base/json_fwd.h"
-#include "vouchsafe/evidence/tdx/verify.h"
+#include "vouchsafe/evidence/azure/td_guest.h"
 
 namespace vouchsafe::attest {
 
@@ -27,11 +27,19 @@ namespace vouchsafe::attest {
 Json azure_guest_claims(const AzureGuestRequest& request, const evidence::VerifiedAzureGuest& guest,
                         const Config& config, std::vector<std::string> not_checked);
 
+// td_guest_claims is the same for a guest on TDX, with the claims of C.3.3 under
+// x-ms-isolation-tee.
+Json td_guest_claims(const AzureGuestRequest& request, const evidence::VerifiedTdGuest& guest,
+                     const Config& config);
+
 Json snp_vm_claims(const BoundMembers& bound, const evidence::VerifiedSnpReport& report,
                    const Config& config, const std::vector<std::string>& not_checked);
 
 // tdx_vm_claims: azure-api C.3.3, and the status by Intel's collateral where there was any.
 Json tdx_vm_claims(const BoundMembers& bound, const evidence::VerifiedTdQuote& quote);
+
+// pcr_claim is x-vouchsafe-pcrs: texts such as "7:9a1f...", because policies compare texts.
+Json pcr_claim(const evidence::PcrBank& pcrs);
 
 // add_bound_claims adds what the evidence carries a digest of, and the nonce.
 void add_bound_claims(Json& claims, const BoundMembers& bound);
@@ -41,6 +49,9 @@ void add_not_checked(Json& claims, const std::vector<std::string>& names);
 
 // is_compliant tells whether the report's ID key is in Config::compliant_id_keys.
 bool is_compliant(const evidence::SnpReport& report, const Config& config);
+
+// is_compliant tells whether the domain's MRTD is in Config::compliant_td_measurements.
+bool is_compliant(const evidence::TdReport& report, const Config& config);
 
 // add_token_claims adds iss, iat, nbf, exp, jti (64 random hex digits) and x-ms-ver.
 void add_token_claims(Json& claims, const Config& config, Seconds lifetime, Time now);

@@ -5,6 +5,8 @@ namespace vouchsafe::attest {
 std::span<const std::string_view> supported_claims() {
     static constexpr std::string_view kNames[] = {
         "aas-ehd",
+        "aikPubHash",
+        "aikValidated",
         "attester_tcb_status",
         "cnf",
         "dbgstat",
@@ -24,6 +26,7 @@ std::span<const std::string_view> supported_claims() {
         "policy_signer",
         "product-id",
         "rp_data",
+        "secureBootEnabled",
         "secureboot",
         "sgx-mrenclave",
         "sgx-mrsigner",
@@ -50,6 +53,8 @@ std::span<const std::string_view> supported_claims() {
         "tdx_tee_tcb_svn",
         "tdx_xfam",
         "tee",
+        "tpmVersion",
+        "vbsReportPresent",
         "ver",
         "x-ms-attestation-type",
         "x-ms-azurevm-attestation-protocol-ver",

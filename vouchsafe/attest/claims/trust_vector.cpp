@@ -42,6 +42,12 @@ TrustClaim launch_configuration(bool debug, bool migratable) {
     return migratable ? TrustClaim::known_weakness : TrustClaim::no_known_weakness;
 }
 
+TrustClaim boot_configuration(evidence::SecureBoot state) {
+    if (state == evidence::SecureBoot::on) return TrustClaim::no_known_weakness;
+    bool off = state == evidence::SecureBoot::off;
+    return off ? TrustClaim::known_weakness : TrustClaim::part_unavailable;
+}
+
 bool reaches_floor(const evidence::VerifiedSnpReport& report, const Config& config) {
     auto floor = config.minimum_tcb.find(report.product());
     if (floor == config.minimum_tcb.end()) return false;
@@ -116,16 +122,7 @@ TrustVector trust_vector(const evidence::VerifiedSnpReport& report, const Config
 TrustVector trust_vector(const evidence::VerifiedAzureGuest& guest, const Config& config,
                          const std::vector<std::string>& not_checked) {
     TrustVector out = trust_vector(guest.snp(), config, not_checked);
-    switch (guest.secure_boot()) {
-        case evidence::SecureBoot::on:
-            break;
-        case evidence::SecureBoot::off:
-            out.configuration = worse(*out.configuration, TrustClaim::known_weakness);
-            break;
-        case evidence::SecureBoot::not_measured:
-            out.configuration = worse(*out.configuration, TrustClaim::part_unavailable);
-            break;
-    }
+    out.configuration = worse(*out.configuration, boot_configuration(guest.secure_boot()));
     return out;
 }
 
@@ -134,8 +131,23 @@ TrustVector trust_vector(const evidence::VerifiedTdQuote& quote) {
     return trust_vector_of(quote, attributes.debug(), attributes.migratable());
 }
 
+TrustVector trust_vector(const evidence::VerifiedTdGuest& guest) {
+    TrustVector out = trust_vector(guest.td());
+    out.configuration = worse(*out.configuration, boot_configuration(guest.tpm().secure_boot()));
+    return out;
+}
+
 TrustVector trust_vector(const evidence::VerifiedSgxQuote& quote) {
     return trust_vector_of(quote, quote.report().debug(), false);
+}
+
+TrustVector trust_vector(const evidence::VerifiedTpmMachine& machine) {
+    TrustVector out;
+    bool known = machine.ak_certificate().has_value();
+    out.configuration =
+        known ? boot_configuration(machine.secure_boot()) : TrustClaim::part_unavailable;
+    out.runtime_opaque = TrustClaim::contraindicated;
+    return out;
 }
 
 }  // namespace vouchsafe::attest

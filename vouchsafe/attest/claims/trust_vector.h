@@ -12,7 +12,8 @@
 
 #include "vouchsafe/attest/config.h"
 #include "vouchsafe/base/json_fwd.h"
-#include "vouchsafe/evidence/azure/guest.h"
+#include "vouchsafe/evidence/azure/td_guest.h"
+#include "vouchsafe/evidence/azure/tpm_machine.h"
 #include "vouchsafe/evidence/sgx/verify.h"
 #include "vouchsafe/evidence/tdx/verify.h"
 
@@ -53,10 +54,14 @@ const evidence::TdTcb* whole_judgement(const std::optional<evidence::TdTcb>& tcb
 // not said to be a trustworthy instance. `config` has the TCB floor.
 TrustVector trust_vector(const evidence::VerifiedSnpReport& report, const Config& config,
                          const std::vector<std::string>& not_checked);
-// trust_vector of a guest is that of its report, and its Secure Boot besides.
+// trust_vector of a guest is that of its report or quote, and its Secure Boot besides.
 TrustVector trust_vector(const evidence::VerifiedAzureGuest& guest, const Config& config,
                          const std::vector<std::string>& not_checked);
+TrustVector trust_vector(const evidence::VerifiedTdGuest& guest);
 TrustVector trust_vector(const evidence::VerifiedTdQuote& quote);
 TrustVector trust_vector(const evidence::VerifiedSgxQuote& quote);
+// trust_vector of a machine with a TPM is about its boot alone, and never complete: nobody looked
+// at the revocation of its AK's certificate, and its memory is the host's.
+TrustVector trust_vector(const evidence::VerifiedTpmMachine& machine);
 
 }  // namespace vouchsafe::attest

@@ -19,6 +19,7 @@ constexpr size_t kMaxPcrs = 24;  // PCs have no more (TCG PC Client Platform TPM
 constexpr size_t kPcrSize = 32;  // SHA-256 bank
 constexpr size_t kMaxSnpReport = 4 << 10;
 constexpr size_t kMaxChain = 64 << 10;
+constexpr size_t kMaxTdQuote = 64 << 10;  // what TdxQuote::parse takes
 constexpr size_t kMaxClientPayload = 32 << 10;
 constexpr std::string_view kProtocolVersion = "2.0";
 
@@ -85,18 +86,23 @@ Result<void> parse_tpm(const JsonFields& info, evidence::AzureGuestEvidence& out
     return {};
 }
 
-// parse_isolation reads the hardware evidence of "SevSnp". Other types carry other evidence, or
-// none: they are named, and the verifier refuses them by that name.
+// parse_isolation reads the hardware evidence of "SevSnp" and "Tdx". Other types carry other
+// evidence, or none: they are named, and the verifier refuses them by that name.
 Result<void> parse_isolation(const JsonFields& info, evidence::AzureGuestEvidence& out) {
     JsonFields isolation = TRY(info.object("IsolationInfo"));
     out.isolation_type = TRY(isolation.string("Type", kMaxOsText));
-    if (out.isolation_type != "SevSnp") return {};
+    const bool tdx = out.isolation_type == "Tdx";
+    if (!tdx && out.isolation_type != "SevSnp") return {};
     JsonFields hardware = TRY(isolation.object("Evidence"));
+    out.runtime_data = TRY(hardware.bytes("RunTimeData", kMaxRuntimeJson));
+    if (tdx) {
+        out.td_quote = TRY(hardware.bytes("Proof", kMaxTdQuote));
+        return {};
+    }
     Json proof_json = TRY(hardware.encoded_json("Proof", kMaxProof));
     SnpProof proof = TRY(SnpProof::parse(proof_json, hardware.path_of("Proof")));
     out.snp_report = std::move(proof.report);
     out.vcek_chain = std::move(proof.chain);
-    out.runtime_data = TRY(hardware.bytes("RunTimeData", kMaxRuntimeJson));
     return {};
 }
 

@@ -199,7 +199,7 @@ TEST(AzureGuestRequest, RefusesAnotherProtocolVersion) {
 }
 
 TEST(AzureGuestRequest, LeavesOtherIsolationToTheVerifier) {
-    for (const char* type : {"TrustedLaunch", "Tdx", "Something"}) {
+    for (const char* type : {"TrustedLaunch", "tdx", "Something"}) {
         Json inner = good();
         inner["IsolationInfo"] = {{"Type", type}};
         EXPECT_EQ(MUST(parse_inner(inner)).evidence.isolation_type, type);

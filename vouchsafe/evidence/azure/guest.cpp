@@ -143,6 +143,34 @@ Result<std::optional<VerifiedAkCertificate>> check_ak_certificate(
 
 }  // namespace
 
+struct GuestTpmVerifier {
+    static Result<VerifiedGuestTpm> verify(const AzureGuestEvidence& evidence,
+                                           const RuntimeClaims& runtime,
+                                           const TrustAnchors& anchors,
+                                           const AzureGuestRules& rules, Time now, Checks& checks) {
+        TpmPublic ak = TRY(parse_ak(evidence.ak_public, checks));
+        TRY(check_ak_attributes(ak, checks));
+        TpmSigningKey key = TRY(signing_key(ak, checks));
+        TRY(check_ak_binding(runtime, key.key, checks));
+        std::optional<VerifiedAkCertificate> certificate =
+            TRY(check_ak_certificate(evidence, key.key, anchors, rules, now, checks));
+        // Then what the TPM says about the boot, and the key that is good only in this state.
+        VerifiedQuote quote = TRY(check_quote(evidence, key, rules, checks));
+        std::optional<BootFacts> boot =
+            TRY(check_boot(evidence, quote.banks().front(), rules, checks));
+        EncryptionKey encryption = TRY(check_encryption_key(evidence, key, quote, checks));
+        return VerifiedGuestTpm(std::move(ak), std::move(certificate), std::move(quote),
+                                std::move(encryption.key), std::move(encryption.public_key),
+                                std::move(boot));
+    }
+};
+
+Result<VerifiedGuestTpm> verify_guest_tpm(const AzureGuestEvidence& evidence,
+                                          const RuntimeClaims& runtime, const TrustAnchors& anchors,
+                                          const AzureGuestRules& rules, Time now, Checks& checks) {
+    return GuestTpmVerifier::verify(evidence, runtime, anchors, rules, now, checks);
+}
+
 struct AzureGuestVerifier {
     static Result<VerifiedSnpPlatform> platform(ByteView report, ByteView chain,
                                                 ByteView runtime_data, SnpEndorser& endorser,
@@ -163,21 +191,10 @@ struct AzureGuestVerifier {
             TRY(platform(evidence.snp_report, evidence.vcek_chain, evidence.runtime_data, endorser,
                          rules.snp, now, checks));
         // Then the TPM that the hardware vouches for.
-        TpmPublic ak = TRY(parse_ak(evidence.ak_public, checks));
-        TRY(check_ak_attributes(ak, checks));
-        TpmSigningKey key = TRY(signing_key(ak, checks));
-        TRY(check_ak_binding(hardware.runtime(), key.key, checks));
-        std::optional<VerifiedAkCertificate> certificate =
-            TRY(check_ak_certificate(evidence, key.key, anchors, rules, now, checks));
-        // Then what the TPM says about the boot, and the key that is good only in this state.
-        VerifiedQuote quote = TRY(check_quote(evidence, key, rules, checks));
-        std::optional<BootFacts> boot =
-            TRY(check_boot(evidence, quote.banks().front(), rules, checks));
-        EncryptionKey encryption = TRY(check_encryption_key(evidence, key, quote, checks));
+        VerifiedGuestTpm tpm =
+            TRY(verify_guest_tpm(evidence, hardware.runtime(), anchors, rules, now, checks));
         return VerifiedAzureGuest(std::move(hardware.snp_), std::move(hardware.runtime_),
-                                  std::move(ak), std::move(certificate), std::move(quote),
-                                  std::move(encryption.key), std::move(encryption.public_key),
-                                  std::move(boot));
+                                  std::move(tpm));
     }
 };
 

@@ -20,6 +20,7 @@ struct AzureGuestEvidence {
     std::string isolation_type;  // IsolationInfo.Type: "SevSnp", "Tdx", "TrustedLaunch"
     Bytes snp_report;            // IsolationInfo.Evidence.Proof.SnpReport
     Bytes vcek_chain;            // ... .VcekCertChain: PEM
+    Bytes td_quote;              // of "Tdx": IsolationInfo.Evidence.Proof
     Bytes runtime_data;          // IsolationInfo.Evidence.RunTimeData: JSON
     Bytes ak_certificate;        // TpmInfo.AikCert: DER with padding
     Bytes ak_public;             // TpmInfo.AikPub: TPM2B_PUBLIC, trailing bytes tolerated
@@ -42,12 +43,10 @@ struct AzureGuestRules {
     std::vector<crypto::Crl> crls;
 };
 
-// VerifiedAzureGuest exists only if verify_azure_guest said yes.
-class VerifiedAzureGuest {
+// VerifiedGuestTpm is the TPM's part of a guest's evidence: exists only if verify_guest_tpm said
+// yes.
+class VerifiedGuestTpm {
   public:
-    Tier tier() const { return snp_.tier(); }
-    const VerifiedSnpReport& snp() const { return snp_; }
-    const RuntimeClaims& runtime() const { return runtime_; }
     const TpmPublic& ak() const { return ak_; }
     const std::optional<VerifiedAkCertificate>& ak_certificate() const { return ak_certificate_; }
     const VerifiedQuote& quote() const { return quote_; }
@@ -60,28 +59,57 @@ class VerifiedAzureGuest {
     SecureBoot secure_boot() const { return boot_ ? boot_->secure_boot : SecureBoot::not_measured; }
 
   private:
-    friend struct AzureGuestVerifier;  // guest.cpp alone
-    VerifiedAzureGuest(VerifiedSnpReport snp, RuntimeClaims runtime, TpmPublic ak,
-                       std::optional<VerifiedAkCertificate> ak_certificate, VerifiedQuote quote,
-                       VerifiedTpmKey encryption_key, crypto::PublicKey encryption_public_key,
-                       std::optional<BootFacts> boot)
-        : snp_(std::move(snp)),
-          runtime_(std::move(runtime)),
-          ak_(std::move(ak)),
+    friend struct GuestTpmVerifier;  // guest.cpp alone
+    VerifiedGuestTpm(TpmPublic ak, std::optional<VerifiedAkCertificate> ak_certificate,
+                     VerifiedQuote quote, VerifiedTpmKey encryption_key,
+                     crypto::PublicKey encryption_public_key, std::optional<BootFacts> boot)
+        : ak_(std::move(ak)),
           ak_certificate_(std::move(ak_certificate)),
           quote_(std::move(quote)),
           encryption_key_(std::move(encryption_key)),
           encryption_public_key_(std::move(encryption_public_key)),
           boot_(std::move(boot)) {}
 
-    VerifiedSnpReport snp_;
-    RuntimeClaims runtime_;
     TpmPublic ak_;
     std::optional<VerifiedAkCertificate> ak_certificate_;
     VerifiedQuote quote_;
     VerifiedTpmKey encryption_key_;
     crypto::PublicKey encryption_public_key_;
     std::optional<BootFacts> boot_;
+};
+
+// verify_guest_tpm verifies what a TPM says whose AK is in `runtime`: the claims that verified
+// hardware vouched for. Whose hardware, the caller knows.
+Result<VerifiedGuestTpm> verify_guest_tpm(const AzureGuestEvidence& evidence,
+                                          const RuntimeClaims& runtime, const TrustAnchors& anchors,
+                                          const AzureGuestRules& rules, Time now, Checks& checks);
+
+// VerifiedAzureGuest exists only if verify_azure_guest said yes: a guest on SEV-SNP.
+class VerifiedAzureGuest {
+  public:
+    Tier tier() const { return snp_.tier(); }
+    const VerifiedSnpReport& snp() const { return snp_; }
+    const RuntimeClaims& runtime() const { return runtime_; }
+    const VerifiedGuestTpm& tpm() const { return tpm_; }
+    const TpmPublic& ak() const { return tpm_.ak(); }
+    const std::optional<VerifiedAkCertificate>& ak_certificate() const {
+        return tpm_.ak_certificate();
+    }
+    const VerifiedQuote& quote() const { return tpm_.quote(); }
+    const PcrBank& pcrs() const { return tpm_.pcrs(); }
+    const VerifiedTpmKey& encryption_key() const { return tpm_.encryption_key(); }
+    const crypto::PublicKey& encryption_public_key() const { return tpm_.encryption_public_key(); }
+    const std::optional<BootFacts>& boot() const { return tpm_.boot(); }
+    SecureBoot secure_boot() const { return tpm_.secure_boot(); }
+
+  private:
+    friend struct AzureGuestVerifier;  // guest.cpp alone
+    VerifiedAzureGuest(VerifiedSnpReport snp, RuntimeClaims runtime, VerifiedGuestTpm tpm)
+        : snp_(std::move(snp)), runtime_(std::move(runtime)), tpm_(std::move(tpm)) {}
+
+    VerifiedSnpReport snp_;
+    RuntimeClaims runtime_;
+    VerifiedGuestTpm tpm_;
 };
 
 // verify_azure_guest verifies all of it or fails with the check that failed. Trusted Launch is

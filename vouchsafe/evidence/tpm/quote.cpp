@@ -84,6 +84,16 @@ Result<TpmAttest> verify_statement(ByteView attest, ByteView signature, const Tp
     return quote;
 }
 
+// A certification of a key of this name.
+Result<TpmAttest> verify_naming(ByteView attest, ByteView signature, const TpmSigningKey& ak,
+                                const TpmPublic& key, Checks& checks) {
+    TpmAttest certify = TRY(verify_attest(attest, signature, ak, kCertifyCodes, checks));
+    Bytes name = key.name();
+    TRY(checks.require(equal(certify.name, name), "TPM-CERTIFY-NAME", "name of the certified key",
+                       encode_hex(name), encode_hex(certify.name)));
+    return certify;
+}
+
 // The values of the quoted registers, by bank. Only after pcr_digest found them all.
 std::vector<PcrBank> quoted_values(const PcrSelection& selection, std::span<const PcrBank> values) {
     std::vector<PcrBank> out;
@@ -139,11 +149,28 @@ Result<VerifiedQuoteDigest> verify_quote_digest(ByteView attest, ByteView signat
 
 Result<VerifiedTpmKey> verify_certify(ByteView attest, ByteView signature, const TpmSigningKey& ak,
                                       TpmPublic key, Checks& checks) {
-    TpmAttest certify = TRY(verify_attest(attest, signature, ak, kCertifyCodes, checks));
-    Bytes name = key.name();
-    TRY(checks.require(equal(certify.name, name), "TPM-CERTIFY-NAME", "name of the certified key",
-                       encode_hex(name), encode_hex(certify.name)));
+    TRY(verify_naming(attest, signature, ak, key, checks));
     return QuoteVerifier::key(std::move(key));
+}
+
+Result<VerifiedTpmKey> verify_certified_key(const KeyCertification& certification,
+                                            const crypto::PublicKey& key, ByteView nonce,
+                                            const TpmSigningKey& ak, Checks& checks) {
+    auto area = TpmPublic::parse_area(certification.public_area);
+    auto certified = area ? area->public_key() : fail(area.error());
+    bool same = certified && *certified == key && area->has(kTpmaFixedTpm);
+    TRY(checks.require(same, "TPM-CERTIFY-KEY", "certified public area", "the key's, with fixedTPM",
+                       !certified ? certified.error().message
+                                  : fmt::format("{}, attributes {:#010x}",
+                                                *certified == key ? "the key's" : "another key's",
+                                                area->attributes)));
+    TpmPublic named = TRY(std::move(area));
+    TpmAttest certify =
+        TRY(verify_naming(certification.attest, certification.signature, ak, named, checks));
+    TRY(checks.require(equal(certify.extra_data, nonce), "TPM-CERTIFY-NONCE",
+                       "key certification nonce", encode_hex(nonce),
+                       encode_hex(certify.extra_data)));
+    return QuoteVerifier::key(std::move(named));
 }
 
 Result<void> check_ephemeral_key(const VerifiedTpmKey& key, const VerifiedQuote& quote,

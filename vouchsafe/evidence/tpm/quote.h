@@ -76,6 +76,20 @@ class VerifiedTpmKey {
 Result<VerifiedTpmKey> verify_certify(ByteView attest, ByteView signature, const TpmSigningKey& ak,
                                       TpmPublic key, Checks& checks);
 
+// KeyCertification is what TPM2_Certify says of a key, and the key's public area.
+struct KeyCertification {
+    Bytes public_area;  // TPMT_PUBLIC
+    Bytes attest;       // TPMS_ATTEST
+    Bytes signature;
+};
+
+// verify_certified_key is verify_certify of a key that stands elsewhere too: the certification must
+// answer `nonce` in full (TPM-CERTIFY-NONCE), and its public area be that of `key`, which never
+// leaves the TPM (fixedTPM; TPM-CERTIFY-KEY).
+Result<VerifiedTpmKey> verify_certified_key(const KeyCertification& certification,
+                                            const crypto::PublicKey& key, ByteView nonce,
+                                            const TpmSigningKey& ak, Checks& checks);
+
 // The attributes of the ephemeral key: fixedTPM, fixedParent, sensitiveDataOrigin, noDA, decrypt
 // and nothing else: without userWithAuth only its policy opens it (guest-protocol 1.3).
 inline constexpr uint32_t kEphemeralKeyAttributes = 0x00020432;

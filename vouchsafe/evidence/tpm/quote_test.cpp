@@ -217,6 +217,22 @@ TEST(TpmCertify, RefusesEveryFlippedBit) {
     }
 }
 
+TEST(TpmCertify, OfAKeySentElsewhereAnswersANonceAndNeverLeavesTheTpm) {
+    auto verify = [](uint32_t attributes, const crypto::PublicKey& key, std::string_view nonce) {
+        TpmPublic held = Certified::area(attributes, {});
+        Bytes bytes = make_certify(held, as_bytes("asked"));
+        Checks checks;
+        return refusal(verify_certified_key({held.area, bytes, ak_sign(bytes)}, key,
+                                            as_bytes(nonce), ak_signing_key(), checks));
+    };
+    const crypto::PublicKey key = ephemeral_key().public_key();
+    EXPECT_EQ(verify(kEphemeralAttributes, key, "asked"), "");
+    EXPECT_EQ(verify(kEphemeralAttributes, key, "aske"), "TPM-CERTIFY-NONCE");
+    EXPECT_EQ(verify(kEphemeralAttributes, key, ""), "TPM-CERTIFY-NONCE");
+    EXPECT_EQ(verify(kEphemeralAttributes, ak_key().public_key(), "asked"), "TPM-CERTIFY-KEY");
+    EXPECT_EQ(verify(kEphemeralAttributes ^ kTpmaFixedTpm, key, "asked"), "TPM-CERTIFY-KEY");
+}
+
 TEST(EphemeralKey, MustHaveExactlyTheProtocolsAttributes) {
     Certified one;
     EXPECT_TRUE(one.check_bound(Certified::area(kEphemeralAttributes, one.policy)));

@@ -133,6 +133,18 @@ RemovalTable quote_rows() {
     };
 }
 
+// bound_to judges a certification that answers `answered`, for a request with this key.
+Judge bound_to(const crypto::PublicKey& sent, const std::string& answered) {
+    TpmPublic held = key_area(kEphemeralAttributes, first_pcrs(8));
+    Bytes attest = make_certify(held, as_bytes(answered));
+    KeyCertification certification{held.area, attest, ak_sign(attest)};
+    return [=] {
+        Checks checks;
+        return outcome(
+            verify_certified_key(certification, sent, as_bytes("asked"), ak_signing_key(), checks));
+    };
+}
+
 RemovalTable key_rows() {
     auto ak_attributes = [] {
         Checks checks;
@@ -152,6 +164,8 @@ RemovalTable key_rows() {
          {certified([&](Certified& c) { c.sign(quoted); }), "TPM-CERTIFY-NAME"}},
         {"TPM-CERTIFY-SIGNATURE", {certified([](Certified& c) { c.signature[0] ^= 1; })}},
         {"TPM-CERTIFY-NAME", {certified([](Certified& c) { c.key.area.back() ^= 2; })}},
+        {"TPM-CERTIFY-NONCE", {bound_to(ephemeral_key().public_key(), "before")}},
+        {"TPM-CERTIFY-KEY", {bound_to(ak_key().public_key(), "asked")}},
         {"TPM-KEY-ATTRIBUTES", {holds(open)}},
         {"TPM-KEY-POLICY", {holds(key_area(kEphemeralAttributes, first_pcrs(7)))}},
     };

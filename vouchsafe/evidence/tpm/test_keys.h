@@ -52,8 +52,8 @@ inline Bytes make_quote(const PcrSelection& selection, std::span<const PcrBank> 
     return out.take();
 }
 
-inline Bytes make_certify(const TpmPublic& key) {
-    Writer out = attest_head(kTpmStAttestCertify, {});
+inline Bytes make_certify(const TpmPublic& key, ByteView nonce = {}) {
+    Writer out = attest_head(kTpmStAttestCertify, nonce);
     out.bytes(tpm2b(key.name())).bytes(tpm2b(Bytes(34, 0x22)));
     return out.take();
 }
