@@ -115,7 +115,8 @@ Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms
                      subject_of(guest.runtime()),
                      guest.encryption_public_key(),
                      request.draft_policy,
-                     request.challenge};
+                     request.challenge,
+                     measured_of(guest)};
 }
 
 Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Checks& checks) {
@@ -133,8 +134,12 @@ Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Che
     TRY(check_bound(request.bound, fields.report_data, {fields.host_data, crypto::HashAlg::sha256},
                     checks));
     return Appraisal{snp_vm_claims(request.bound, report, config, not_checked),
-                     trust_vector(report, config, not_checked), "", std::nullopt,
-                     request.bound.draft_policy};
+                     trust_vector(report, config, not_checked),
+                     "",
+                     std::nullopt,
+                     request.bound.draft_policy,
+                     std::nullopt,
+                     measured_of(report)};
 }
 
 Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Checks& checks) {
@@ -147,8 +152,13 @@ Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Che
     const evidence::TdReport& report = quote.report();
     TRY(check_bound(request.bound, report.report_data, {report.mrconfigid, crypto::HashAlg::sha384},
                     checks));
-    return Appraisal{tdx_vm_claims(request.bound, quote), trust_vector(quote), "", std::nullopt,
-                     request.bound.draft_policy};
+    return Appraisal{tdx_vm_claims(request.bound, quote),
+                     trust_vector(quote),
+                     "",
+                     std::nullopt,
+                     request.bound.draft_policy,
+                     std::nullopt,
+                     measured_of(quote)};
 }
 
 }  // namespace vouchsafe::attest

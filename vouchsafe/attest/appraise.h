@@ -9,6 +9,7 @@
 #include "vouchsafe/attest/claims/trust_vector.h"
 #include "vouchsafe/attest/collateral/collateral_store.h"
 #include "vouchsafe/attest/config.h"
+#include "vouchsafe/attest/reference/measured.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/evidence/azure/guest.h"
 
@@ -41,6 +42,7 @@ struct Appraisal {
     std::string draft_policy;
     // The challenge that the quote answers, not yet spent; absent: none was sent.
     std::optional<std::string> challenge = std::nullopt;
+    Measured measured = {};  // for comparing with reference values
 };
 
 // All fail with a check: ATTEST-REQUEST if the body cannot be read, ATTEST-INIT-DATA, or one of

@@ -34,6 +34,7 @@ Result<Appraisal> appraise_enclave(const QuoteRequest& request, const Terms& ter
     out.claims = sgx_claims(request, quote, held.used);
     out.trust = trust_vector(quote);
     out.draft_policy = request.bound.draft_policy;
+    out.measured = measured_of(quote);
     return out;
 }
 

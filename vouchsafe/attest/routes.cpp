@@ -3,6 +3,7 @@
 #include <array>
 
 #include "vouchsafe/attest/policy/administration.h"
+#include "vouchsafe/attest/reference/reference_administration.h"
 #include "vouchsafe/attest/service_impl.h"
 
 namespace vouchsafe::attest {
@@ -78,6 +79,16 @@ void add_routes(Service::Impl& impl) {
 
     router.add("POST", "/challenge",
                [service](const net::Request&) { return service->issue_challenge(); });
+
+    // Routes of our own: they have no versions yet.
+    auto keeps = [&](std::string_view method, std::string_view path, auto act) {
+        router.add(method, path,
+                   [service, act](const net::Request& request) { return act(*service, request); });
+    };
+    keeps("GET", "/reference-values", list_references);
+    keeps("GET", "/reference-values/{name}", get_reference);
+    keeps("PUT", "/reference-values/{name}", put_reference);
+    keeps("DELETE", "/reference-values/{name}", delete_reference);
 
     router.add("POST", "/attest/Tpm", not_built);
     router.add("GET", "/tcbbaselines/{type}", not_built);

@@ -40,7 +40,9 @@ Result<bool> wants_ear(const net::Request& request, Checks& checks) {
 // The error code of a refusal (azure-api C.7): genuine evidence that the policy does not allow is
 // another thing than evidence that does not hold.
 std::string_view azure_code_of(std::string_view check) {
-    if (check == "ATTEST-POLICY-SIGNER") return "InvalidOperation";
+    if (check == "ATTEST-POLICY-SIGNER" || check.starts_with("ATTEST-REFERENCE-")) {
+        return "InvalidOperation";
+    }
     if (check == "ATTEST-POLICY-FORM") return "PolicyParsingError";
     bool policy = check == "ATTEST-POLICY" || check.starts_with("SNP-POLICY-") ||
                   check == "SNP-VMPL" || check == "SNP-TCB-FLOOR" || check == "BOOT-SECURE-BOOT";
@@ -57,6 +59,7 @@ Service::Impl::Impl(Config settings, Dependencies dependencies, jose::SigningKey
       // A key id is standard base64 of 32 bytes (azure-api C.3). Ours is the RFC 7638 thumbprint.
       kid(encode_base64(jose::thumbprint(key.key().public_key()))),
       policies(std::move(policy_book)),
+      references(std::make_unique<ReferenceBook>(deps.store, config.issuer)),
       challenges(config.challenge_lifetime),
       key_sets(deps.fetch ? deps.fetch : fetch_nothing, deps.clock),
       refusals_(config.recorded_burst, config.recorded_per_second) {
@@ -88,6 +91,8 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     if (appraisal.challenge) {
         add_freshness_claims(appraisal.claims, *appraisal.challenge, *appraisal.seal_to);
     }
+    ReferenceFindings references_found = TRY(compare_references(target, appraisal.measured));
+    add_reference_claims(appraisal.claims, references_found);
     bool draft = !appraisal.draft_policy.empty();
     if (draft) {
         auto read = read_draft(appraisal.draft_policy);
@@ -99,12 +104,23 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     // A draft is its sender's to explain (vouchsafe policy test), at his own cost.
     auto outcome = judge(*policy, appraisal.claims, draft ? nullptr : &explanation, checks);
     if (!explanation.is_null()) details["policy"] = std::move(explanation);
+    if (!references_found.empty()) details["reference-values"] = references_found.to_json();
     if (!outcome) return fail(outcome.error());
     add_policy_claims(appraisal.claims, *policy, outcome->issued);
     if (appraisal.challenge) {
         TRY(challenges.spend(*appraisal.challenge, deps.clock.now(), checks));
     }
     return Grant{std::move(appraisal), std::move(policy), draft, ear};
+}
+
+Result<ReferenceFindings> Service::Impl::compare_references(policy::AttestationTarget target,
+                                                            const Measured& measured) {
+    ReferenceFindings out;
+    ReferenceBook::Sets sets = TRY(references->current());
+    for (const ReferenceSet& set : *sets) {
+        if (set.applies_to(target)) out.add(set, compare(set, measured, deps.clock.now()));
+    }
+    return out;
 }
 
 net::Response Service::Impl::attest(policy::AttestationTarget target, const net::Request& request,

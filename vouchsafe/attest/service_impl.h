@@ -5,6 +5,8 @@
 #include "vouchsafe/access/key_sets.h"
 #include "vouchsafe/attest/appraise.h"
 #include "vouchsafe/attest/policy/policy_book.h"
+#include "vouchsafe/attest/reference/match.h"
+#include "vouchsafe/attest/reference/reference_book.h"
 #include "vouchsafe/attest/service.h"
 #include "vouchsafe/audit/flood_gate.h"
 #include "vouchsafe/jose/jws.h"
@@ -41,6 +43,7 @@ struct Service::Impl {
     const jose::SigningKey key;
     const std::string kid;
     const std::unique_ptr<PolicyBook> policies;
+    const std::unique_ptr<ReferenceBook> references;
     Challenges challenges;
     access::KeySets key_sets;
     net::Router router;
@@ -56,6 +59,9 @@ struct Service::Impl {
     };
     Result<Grant> judge_request(policy::AttestationTarget target, const net::Request& request,
                                 Appraise appraise, Checks& checks, Json& details);
+    // compare_references compares with every set that applies.
+    Result<ReferenceFindings> compare_references(policy::AttestationTarget target,
+                                                 const Measured& measured);
     // tell_verdict: `error` is nullptr if a token was granted.
     void tell_verdict(policy::AttestationTarget target, const Error* error, double seconds) const;
     net::Response answer_without_check(const Error& error, const std::string& request_id) const;

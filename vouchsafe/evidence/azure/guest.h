@@ -56,6 +56,9 @@ class VerifiedAzureGuest {
     const crypto::PublicKey& encryption_public_key() const { return encryption_public_key_; }
     // boot is nullopt if the guest had no event log (possible only without require_secure_boot).
     const std::optional<BootFacts>& boot() const { return boot_; }
+    // measured is what was extended into each register that the log confirms
+    // (ReplayedLog::digests); empty if the guest had no event log.
+    const std::map<uint32_t, std::vector<Bytes>>& measured() const { return measured_; }
     SecureBoot secure_boot() const { return boot_ ? boot_->secure_boot : SecureBoot::not_measured; }
 
   private:
@@ -63,7 +66,8 @@ class VerifiedAzureGuest {
     VerifiedAzureGuest(VerifiedSnpReport snp, RuntimeClaims runtime, TpmPublic ak,
                        std::optional<VerifiedAkCertificate> ak_certificate, VerifiedQuote quote,
                        VerifiedTpmKey encryption_key, crypto::PublicKey encryption_public_key,
-                       std::optional<BootFacts> boot)
+                       std::optional<BootFacts> boot,
+                       std::map<uint32_t, std::vector<Bytes>> measured)
         : snp_(std::move(snp)),
           runtime_(std::move(runtime)),
           ak_(std::move(ak)),
@@ -71,7 +75,8 @@ class VerifiedAzureGuest {
           quote_(std::move(quote)),
           encryption_key_(std::move(encryption_key)),
           encryption_public_key_(std::move(encryption_public_key)),
-          boot_(std::move(boot)) {}
+          boot_(std::move(boot)),
+          measured_(std::move(measured)) {}
 
     VerifiedSnpReport snp_;
     RuntimeClaims runtime_;
@@ -81,6 +86,7 @@ class VerifiedAzureGuest {
     VerifiedTpmKey encryption_key_;
     crypto::PublicKey encryption_public_key_;
     std::optional<BootFacts> boot_;
+    std::map<uint32_t, std::vector<Bytes>> measured_;
 };
 
 // verify_azure_guest verifies all of it or fails with the check that failed. Trusted Launch is
