@@ -1,7 +1,5 @@
 #include "vouchsafe/attest/reference/reference_book.h"
 
-#include <algorithm>
-
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/hash.h"
@@ -71,7 +69,8 @@ Result<std::vector<ReferenceBook::Named>> ReferenceBook::rows(store::View& view)
     std::string prefix = issuer_ + kKeyPart;
     std::vector<Named> out;
     for (const store::Record& record : TRY(view.scan(kReferenceNameTable, prefix, "", kMaxNames))) {
-        out.push_back({record.key.substr(prefix.size()), TRY(read_row(record.value))});
+        Row row = TRY(read_row(record.value));
+        out.push_back({record.key.substr(prefix.size()), row});
     }
     return out;
 }
@@ -83,6 +82,8 @@ Result<ReferenceBook::Total> ReferenceBook::total(store::View& view) const {
     Total out;
     out.changes = TRY(stored_number(record, "changes"));
     out.bytes = TRY(stored_number(record, "bytes"));
+    out.names = TRY(stored_number(record, "names"));
+    out.sets = TRY(stored_number(record, "sets"));
     return out;
 }
 
@@ -136,23 +137,26 @@ Result<std::vector<StoredReference>> ReferenceBook::highest(store::View& view) c
     return out;
 }
 
-Result<void> ReferenceBook::check_limits(store::View& view, const ReferenceDocument& document,
-                                         const std::optional<Row>& old, const Total& total,
-                                         Checks& checks) const {
+ReferenceBook::Total ReferenceBook::after(Total total, const ReferenceDocument& document,
+                                          const std::optional<Row>& old) {
+    bool was = old && !old->removed;
+    ++total.changes;
+    total.bytes += document.signed_document.jws.size();
+    if (!old) ++total.names;
+    if (was && document.set.removes) --total.sets;
+    if (!was && !document.set.removes) ++total.sets;
+    return total;
+}
+
+Result<void> ReferenceBook::check_limits(const Total& total, uint64_t versions, Checks& checks) {
     auto limit = [&](const char* field, uint64_t most, uint64_t would_be) {
         return checks.require(would_be <= most, "ATTEST-REFERENCE-LIMIT", field,
                               fmt::format("at most {}", most), std::to_string(would_be));
     };
-    std::vector<Named> all = TRY(rows(view));
-    auto in_force =
-        std::ranges::count_if(all, [](const Named& named) { return !named.row.removed; });
-    bool adds = !document.set.removes && (!old || old->removed);
-    TRY(limit("names", kMaxNames, all.size() + (old ? 0 : 1)));
-    TRY(limit("sets in force", kMaxSets, static_cast<uint64_t>(in_force) + (adds ? 1 : 0)));
-    // What is in force can always be taken out of it.
-    if (document.set.removes) return {};
-    TRY(limit("versions", kMaxVersions, old ? old->versions + 1 : 1));
-    return limit("bytes", kMaxBytes, total.bytes + document.signed_document.jws.size());
+    TRY(limit("names", kMaxNames, total.names));
+    TRY(limit("sets in force", kMaxSets, total.sets));
+    TRY(limit("versions", kMaxVersions, versions));
+    return limit("bytes", kMaxBytes, total.bytes);
 }
 
 Result<ReferenceChange> ReferenceBook::change(store::Transaction& tx,
@@ -166,8 +170,10 @@ Result<ReferenceChange> ReferenceBook::change(store::Transaction& tx,
     uint64_t highest = old ? old->version : 0;
     TRY(checks.require(set.version > highest, "ATTEST-REFERENCE-VERSION", "version",
                        fmt::format("above {}", highest), std::to_string(set.version)));
-    Total before = TRY(total(tx));
-    TRY(check_limits(tx, document, old, before, checks));
+    Total sum = after(TRY(total(tx)), document, old);
+    uint64_t versions = old ? old->versions + 1 : 1;
+    // What is in force can always be taken out of it.
+    if (!set.removes) TRY(check_limits(sum, versions, checks));
 
     ReferenceChange out;
     if (old) {
@@ -176,14 +182,13 @@ Result<ReferenceChange> ReferenceBook::change(store::Transaction& tx,
     }
     const std::string& jws = document.signed_document.jws;
     Json record = {{"jws", jws}, {"actor", actor}, {"time", to_unix(now)}};
-    Json row = {{"version", set.version},
-                {"versions", old ? old->versions + 1 : 1},
-                {"removed", set.removes}};
-    Json sum = {{"changes", before.changes + 1}, {"bytes", before.bytes + jws.size()}};
+    Json row = {{"version", set.version}, {"versions", versions}, {"removed", set.removes}};
+    Json counts = {
+        {"changes", sum.changes}, {"bytes", sum.bytes}, {"names", sum.names}, {"sets", sum.sets}};
     TRY(tx.put(kReferenceTable, document_key(issuer_, set.name, set.version),
                as_bytes(dump_json(record))));
     TRY(tx.put(kReferenceNameTable, issuer_ + kKeyPart + set.name, as_bytes(dump_json(row))));
-    TRY(tx.put(kReferenceTotalTable, issuer_, as_bytes(dump_json(sum))));
+    TRY(tx.put(kReferenceTotalTable, issuer_, as_bytes(dump_json(counts))));
     return out;
 }
 

@@ -80,15 +80,18 @@ class ReferenceBook {
     struct Total {
         uint64_t changes = 0;
         uint64_t bytes = 0;
+        uint64_t names = 0;
+        uint64_t sets = 0;  // in force
     };
     static Result<Row> read_row(ByteView bytes);
     Result<std::optional<Row>> row_of(store::View& view, std::string_view name) const;
     Result<std::vector<Named>> rows(store::View& view) const;
     Result<Total> total(store::View& view) const;
     Sets known_at(uint64_t changes);  // nullptr if they are not known
-    Result<void> check_limits(store::View& view, const ReferenceDocument& document,
-                              const std::optional<Row>& old, const Total& total,
-                              Checks& checks) const;
+    // after counts a change in.
+    static Total after(Total total, const ReferenceDocument& document,
+                       const std::optional<Row>& old);
+    static Result<void> check_limits(const Total& total, uint64_t versions, Checks& checks);
 
     store::Store& store_;
     const std::string issuer_;

@@ -28,13 +28,23 @@ Result<uint64_t> read_version(const Json& document) {
     return static_cast<uint64_t>(version);
 }
 
+// Years have four digits in every time zone, so that what is written can be read again.
+Result<Time> read_time(const std::string& text, std::string_view path) {
+    constexpr int64_t kEndOf9999 = 253402300799;
+    Time out = TRY(with_context(parse_rfc3339(text), path));
+    if (to_unix(out) < 0 || to_unix(out) > kEndOf9999) {
+        return fail(Code::invalid, "{} is not from 1970 to 9999", path);
+    }
+    return out;
+}
+
 Result<void> read_validity(const Json& document, ReferenceSet& out) {
     const Json& validity = *TRY(json_object(document, "validity"));
     TRY(only_members(validity, "validity", {"not-before", "not-after"}));
     auto begin = TRY(with_context(json_optional_string(validity, "not-before"), "validity"));
     auto end = TRY(with_context(json_string(validity, "not-after"), "validity"));
-    if (begin) out.not_before = TRY(with_context(parse_rfc3339(*begin), "validity.not-before"));
-    out.not_after = TRY(with_context(parse_rfc3339(end), "validity.not-after"));
+    if (begin) out.not_before = TRY(read_time(*begin, "validity.not-before"));
+    out.not_after = TRY(read_time(end, "validity.not-after"));
     if (out.not_before && *out.not_before > out.not_after) {
         return fail(Code::invalid, "validity ends before it begins");
     }

@@ -216,6 +216,8 @@ TEST(ReferenceSet, HasBoundsForNameVersionTimeAndSize) {
     EXPECT_EQ(end("2026-01-01"), "accepted");
     EXPECT_THAT(end("2025-12-31"), HasSubstr("before it begins"));
     EXPECT_THAT(end("tomorrow"), HasSubstr("not-after"));
+    EXPECT_EQ(end("9999-12-31T23:59:59Z"), "accepted");
+    EXPECT_THAT(end("9999-12-31T23:59:59-00:01"), HasSubstr("9999"));
     EXPECT_THAT(refused([](Json& d) { d["description"] = std::string(1025, 'a'); }),
                 HasSubstr("description"));
     EXPECT_THAT(refused([](Json& d) { d["schema"] = "vouchsafe/reference-values/2"; }),

@@ -27,4 +27,14 @@ inline ReferenceSet reference_set(const Json& document) {
     return MUST(ReferenceSet::parse(dump_json(document)));
 }
 
+// send_reference puts a set as a contributor whom the service knows by this id.
+template <typename Office>
+int send_reference(Office& office, const Json& document) {
+    std::string name = document["name"];
+    return office
+        .send("PUT", "/reference-values/" + name, dump_json(document), "",
+              office.access_token("aaaaaaaa-0000-4000-8000-00000000000c"))
+        .status;
+}
+
 }  // namespace vouchsafe::attest::testing
