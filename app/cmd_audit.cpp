@@ -58,10 +58,12 @@ void show(const Context& context, const AuditCommand& command, const audit::Stor
     if (!stored.entry.checks.empty() && !stored.entry.checks.back().passed) {
         write_out(describe_refusal(stored.entry.checks.back(), "          ", context.color_out));
     }
-    const Json* policy = find_member(stored.entry.details, "policy");
-    if (policy == nullptr || !policy->contains("lines")) return;
-    for (const Json& line : (*policy)["lines"]) {
-        write_out("          " + printable(line.get<std::string>()) + "\n");
+    for (const char* name : {"policy", "reference-values"}) {
+        const Json* told = find_member(stored.entry.details, name);
+        const Json* lines = told != nullptr ? find_member(*told, "lines") : nullptr;
+        for (const Json& line : lines != nullptr ? *lines : Json::array()) {
+            write_out("          " + printable(line.get<std::string>()) + "\n");
+        }
     }
 }
 

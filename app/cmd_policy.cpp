@@ -1,13 +1,11 @@
 // policy: attestation policies at one's desk: lint, test on recorded evidence, explain.
-#include <algorithm>
-
+#include "app/recorded_evidence.h"
 #include "app/show.h"
 #include "app/verdict.h"
-#include "vouchsafe/attest/appraise.h"
 #include "vouchsafe/attest/policy/judge.h"
-#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/attest/reference/match.h"
+#include "vouchsafe/attest/reference/reference_book.h"
 #include "vouchsafe/jose/jws.h"
-#include "vouchsafe/lab/data_directory.h"
 #include "vouchsafe/policy/maa/explain.h"
 #include "vouchsafe/policy/maa/lint.h"
 
@@ -18,7 +16,9 @@ namespace {
 using policy::AttestationTarget;
 
 struct PolicyCommand {
-    std::string policy, type, evidence, claims, at, dir;
+    std::string policy, type, claims;
+    RecordedEvidence evidence;
+    std::vector<std::string> references;
 };
 
 // A policy file is text, or the JWS in which it is sent to a service.
@@ -35,18 +35,8 @@ Result<policy::AttestationPolicy> read_policy_file(const std::string& file) {
     return draft->rules;
 }
 
-Result<AttestationTarget> target_of(const PolicyCommand& command) {
-    auto target = policy::find_target(command.type);
-    if (target) return *target;
-    std::vector<std::string_view> names;
-    for (AttestationTarget each : policy::kAttestationTargets) {
-        names.push_back(policy::target_name(each));
-    }
-    return fail(Code::invalid, "--type is one of {}", fmt::join(names, ", "));
-}
-
 Result<int> run_lint(const Context& context, const PolicyCommand& command) {
-    AttestationTarget target = TRY(target_of(command));
+    AttestationTarget target = TRY(read_target(command.type));
     policy::AttestationPolicy rules = TRY(read_policy_file(command.policy));
     std::vector<policy::PolicyWarning> warnings = policy::lint(rules, target);
     if (context.json) {
@@ -94,60 +84,34 @@ Result<int> run_explain_policy(const Context& context, const PolicyCommand& comm
     return show_explanation(context, rules, TRY(claims_of(command.claims)));
 }
 
-// body_of takes a request as it was sent, or the inner document of one, as `attest --evidence`
-// prints it.
-Result<std::string> body_of(const std::string& file) {
-    std::string text = to_text(TRY(read_evidence(file)));
-    Json json = TRY(with_context(parse_json_object(text), file));
-    if (find_member(json, "TpmInfo") == nullptr) return text;
-    return dump_json({{"AttestationInfo", encode_base64url(as_bytes(text))}});
-}
-
-Result<attest::Appraisal> appraise(AttestationTarget target, const std::string& body,
-                                   const attest::Terms& terms, Checks& checks) {
-    if (target == AttestationTarget::azure_guest) {
-        return attest::appraise_azure_guest(body, terms, checks);
+// add_references compares with the sets of reference values in the files and adds the claims.
+Result<attest::ReferenceFindings> add_references(const std::vector<std::string>& files,
+                                                 AppraisedEvidence& evidence) {
+    attest::ReferenceFindings findings;
+    for (const std::string& file : files) {
+        std::string text = to_text(TRY(read_evidence(file)));
+        auto document = TRY(with_context(attest::ReferenceDocument::read(text), file));
+        if (!document.set.applies_to(evidence.target)) {
+            write_err(fmt::format("{} is not for evidence of kind {}: passed over\n", file,
+                                  policy::target_name(evidence.target)));
+            continue;
+        }
+        findings.add(document.set,
+                     attest::compare(document.set, evidence.appraisal.measured, evidence.now));
     }
-    if (target == AttestationTarget::sev_snp_vm) {
-        return attest::appraise_snp_vm(body, terms, checks);
-    }
-    if (target == AttestationTarget::tdx_vm) return attest::appraise_tdx_vm(body, terms, checks);
-    if (target == AttestationTarget::sgx_enclave) {
-        return attest::appraise_sgx_enclave(body, terms, checks);
-    }
-    if (target == AttestationTarget::open_enclave) {
-        return attest::appraise_open_enclave(body, terms, checks);
-    }
-    return fail(Code::unsupported, "evidence for {} cannot be appraised in this version",
-                policy::target_name(target));
+    attest::add_reference_claims(evidence.appraisal.claims, findings);
+    return findings;
 }
 
 Result<int> run_test(const Context& context, const PolicyCommand& command) {
-    AttestationTarget target = TRY(target_of(command));
     policy::AttestationPolicy rules = TRY(read_policy_file(command.policy));
-    std::string body = TRY(body_of(command.evidence));
-    attest::Config config;
-    evidence::TrustAnchors anchors = evidence::vendor_anchors();
-    if (!command.dir.empty()) {
-        auto directory = TRY(lab::DataDirectory::open(command.dir));
-        anchors = directory.anchors();
-        if (directory.kind() == lab::DirectoryKind::lab) {
-            config.compliant_id_keys = {encode_hex(lab::simulated_id_key_digest())};
-        }
+    AppraisedEvidence evidence = TRY(appraise_recorded(context, command.evidence));
+    auto findings = TRY(add_references(command.references, evidence));
+    int exit_code = TRY(show_explanation(context, rules, evidence.appraisal.claims));
+    for (const std::string& line : findings.lines()) {
+        if (!context.json) write_out(line + "\n");
     }
-    Time now = command.at.empty() ? context.clock.now()
-                                  : TRY(with_context(parse_rfc3339(command.at), "--at"));
-    FixedClock clock(now);
-    std::unique_ptr<attest::CollateralStore> collateral;
-    if (!command.dir.empty()) {
-        attest::CollateralPack pack(Path(command.dir) / "collateral");
-        collateral = TRY(attest::CollateralStore::create({}, std::move(pack), anchors, clock));
-    }
-    attest::Terms terms{config, anchors, now, false, collateral.get()};
-    Checks checks;
-    attest::Appraisal appraisal = TRY(appraise(target, body, terms, checks));
-    if (context.verbose) write_err(describe_checks(checks.list(), "  ", context.color_err));
-    return show_explanation(context, rules, appraisal.claims);
+    return exit_code;
 }
 
 constexpr const char* kPolicyExamples = R"(Examples:
@@ -164,6 +128,7 @@ constexpr const char* kTestExamples = R"(Examples:
   vouchsafe attest --evidence > evidence.json          in the machine
   vouchsafe policy test my.policy --type AzureGuest --evidence evidence.json
   vouchsafe policy test my.policy --type SevSnpVm --evidence request.json --at 2026-07-01T00:00:00Z
+  vouchsafe policy test my.policy --type SevSnpVm --evidence request.json --reference prod.json
 The evidence is verified first, as the service does it; then each rule is told, and for a refusal the
 smallest change that would pass. Exit code 0: permitted; 1: refused.)";
 
@@ -188,13 +153,9 @@ void add_policy(Command app, Context& context) {
     Command test = group.add("test", "apply a policy to recorded evidence");
     test.examples(kTestExamples);
     test.argument("POLICY", command->policy, "its text, or the JWS it is sent in");
-    test.option("--type", command->type,
-                "kind of the evidence: AzureGuest, SevSnpVm, TdxVm, SgxEnclave, OpenEnclave",
-                "TYPE")
-        .required();
-    test.option("--evidence", command->evidence, "body of an attest request", "FILE").required();
-    test.option("--at", command->at, "verify at this time, not now", "RFC3339");
-    test.option("--dir", command->dir, "data directory: its roots and its collateral", "DIR");
+    add_recorded_evidence(test, command->evidence);
+    test.option("--reference", command->references,
+                "compare with this set of reference values as well (repeat)", "FILE");
     test.run([&context, command] { return run_test(context, *command); });
 
     Command explain = group.add("explain", "apply a policy to claims, and say which rule decided");

@@ -40,6 +40,7 @@ void add_seal(Command app, Context& context);
 void add_train(Command app, Context& context);
 void add_verify(Command app, Context& context);
 void add_policy(Command app, Context& context);
+void add_reference(Command app, Context& context);
 void add_inspect(Command app, Context& context);
 void add_explain(Command app, Context& context);
 void add_audit(Command app, Context& context);

@@ -58,6 +58,7 @@ int run(int argc, char** argv) {
     add_admin(app, context);
     add_verify(app, context);
     add_policy(app, context);
+    add_reference(app, context);
     add_inspect(app, context);
     add_explain(app, context);
     add_audit(app, context);

@@ -72,13 +72,15 @@ Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms
     TRY(check_paravisor(guest.snp().report(), config, checks));
     auto not_checked =
         TRY(require_all_lists(guest.snp(), endorser.missing_lists(), rules.snp, checks));
-    TrustVector trust = trust_vector(guest, config, not_checked);
-    return Appraisal{azure_guest_claims(request, guest, config, std::move(not_checked)),
-                     trust,
-                     subject_of(guest.runtime()),
-                     guest.encryption_public_key(),
-                     request.draft_policy,
-                     request.challenge};
+    Appraisal out;
+    out.trust = trust_vector(guest, config, not_checked);
+    out.claims = azure_guest_claims(request, guest, config, std::move(not_checked));
+    out.subject = subject_of(guest.runtime());
+    out.seal_to = guest.encryption_public_key();
+    out.draft_policy = request.draft_policy;
+    out.challenge = request.challenge;
+    out.measured = measured_of(guest);
+    return out;
 }
 
 Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Checks& checks) {
@@ -96,13 +98,11 @@ Result<Appraisal> appraise_snp_vm(std::string_view body, const Terms& terms, Che
     const evidence::SnpReport& fields = report.report();
     TRY(check_bound(request.bound, fields.report_data, {fields.host_data, crypto::HashAlg::sha256},
                     checks));
-    return Appraisal{snp_vm_claims(request.bound, report, config, not_checked),
-                     trust_vector(report, config, not_checked),
-                     "",
-                     std::nullopt,
-                     request.bound.draft_policy,
-                     request.bound.challenge,
-                     guest_key(request.bound)};
+    Appraisal out = bound_appraisal(request.bound);
+    out.claims = snp_vm_claims(request.bound, report, config, not_checked);
+    out.trust = trust_vector(report, config, not_checked);
+    out.measured = measured_of(report);
+    return out;
 }
 
 Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Checks& checks) {
@@ -114,13 +114,11 @@ Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Che
     const evidence::TdReport& report = quote.report();
     TRY(check_bound(request.bound, report.report_data, {report.mrconfigid, crypto::HashAlg::sha384},
                     checks));
-    return Appraisal{tdx_vm_claims(request.bound, quote),
-                     trust_vector(quote),
-                     "",
-                     std::nullopt,
-                     request.bound.draft_policy,
-                     request.bound.challenge,
-                     guest_key(request.bound)};
+    Appraisal out = bound_appraisal(request.bound);
+    out.claims = tdx_vm_claims(request.bound, quote);
+    out.trust = trust_vector(quote);
+    out.measured = measured_of(quote);
+    return out;
 }
 
 }  // namespace vouchsafe::attest

@@ -8,6 +8,7 @@
 #include "vouchsafe/attest/challenges.h"
 #include "vouchsafe/attest/claims/trust_vector.h"
 #include "vouchsafe/attest/config.h"
+#include "vouchsafe/attest/reference/measured.h"
 #include "vouchsafe/attest/snp_chains.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/evidence/azure/guest.h"
@@ -54,6 +55,7 @@ struct Appraisal {
     Json for_rules = Json::object();
     // The token goes back as a report of the TPM protocol, with or without `payload` around it.
     std::optional<bool> tpm_payload = std::nullopt;
+    Measured measured = {};  // for comparing with reference values
 };
 
 // All fail with a check: ATTEST-REQUEST if the body cannot be read, ATTEST-INIT-DATA, or one of

@@ -11,6 +11,19 @@ namespace vouchsafe::attest {
 
 using evidence::IntelTee;
 
+namespace {
+
+std::optional<crypto::PublicKey> guest_key(const BoundMembers& bound) {
+    if (!bound.runtime_data || !bound.runtime_data->json) return std::nullopt;
+    const Json* keys = find_member(*bound.runtime_data->json, "keys");
+    if (keys == nullptr || !keys->is_array() || keys->size() != 1) return std::nullopt;
+    auto key = jose::parse_jwk(keys->front());
+    bool usable = key && (key->type() != crypto::KeyType::rsa || key->bits() >= jose::kMinRsaBits);
+    return usable ? std::optional(std::move(*key)) : std::nullopt;
+}
+
+}  // namespace
+
 Result<HeldTdx> held_for(IntelTee tee, ByteView quote, const Terms& terms, Checks& checks) {
     HeldTdx held;
     if (terms.collateral == nullptr) return held;
@@ -77,13 +90,12 @@ Result<void> check_bound(const BoundMembers& bound, const std::array<uint8_t, 64
                           encode_hex(launch.value), encode_hex(digest));
 }
 
-std::optional<crypto::PublicKey> guest_key(const BoundMembers& bound) {
-    if (!bound.runtime_data || !bound.runtime_data->json) return std::nullopt;
-    const Json* keys = find_member(*bound.runtime_data->json, "keys");
-    if (keys == nullptr || !keys->is_array() || keys->size() != 1) return std::nullopt;
-    auto key = jose::parse_jwk(keys->front());
-    bool usable = key && (key->type() != crypto::KeyType::rsa || key->bits() >= jose::kMinRsaBits);
-    return usable ? std::optional(std::move(*key)) : std::nullopt;
+Appraisal bound_appraisal(const BoundMembers& bound) {
+    Appraisal out;
+    out.draft_policy = bound.draft_policy;
+    out.challenge = bound.challenge;
+    out.guest_key = guest_key(bound);
+    return out;
 }
 
 }  // namespace vouchsafe::attest

@@ -71,8 +71,9 @@ struct LaunchField {
 Result<void> check_bound(const BoundMembers& bound, const std::array<uint8_t, 64>& report_data,
                          const LaunchField& launch, Checks& checks);
 
-// guest_key is what a token for fresh evidence is bound to: the one key in the `keys` of runtime
-// data of type JSON, if there is one and no other, and it is strong enough to verify with.
-std::optional<crypto::PublicKey> guest_key(const BoundMembers& bound);
+// bound_appraisal begins an appraisal with what came beside the evidence. What a token for fresh
+// evidence is bound to (guest_key) is the one key in the `keys` of runtime data of type JSON, if
+// there is one and no other, and it is strong enough to verify with.
+Appraisal bound_appraisal(const BoundMembers& bound);
 
 }  // namespace vouchsafe::attest

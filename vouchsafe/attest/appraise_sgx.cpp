@@ -31,12 +31,10 @@ Result<Appraisal> appraise_enclave(const QuoteRequest& request, const Terms& ter
     TRY(check_bound(request.bound, report.report_data,
                     {ByteView(report.config_id).first(kInitDigest), crypto::HashAlg::sha256},
                     checks));
-    Appraisal out;
+    Appraisal out = bound_appraisal(request.bound);
     out.claims = sgx_claims(request, quote, held.used);
     out.trust = trust_vector(quote);
-    out.draft_policy = request.bound.draft_policy;
-    out.challenge = request.bound.challenge;
-    out.guest_key = guest_key(request.bound);
+    out.measured = measured_of(quote);
     return out;
 }
 

@@ -36,6 +36,7 @@ Result<Appraisal> appraise_td_guest(const AzureGuestRequest& request, const Term
     out.seal_to = guest.tpm().encryption_public_key();
     out.draft_policy = request.draft_policy;
     out.challenge = request.challenge;
+    out.measured = measured_of(guest);
     return out;
 }
 

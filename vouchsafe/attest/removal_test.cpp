@@ -1,6 +1,9 @@
 // Every check of an attest request is needed: see base/removal_table.h.
 #include "vouchsafe/attest/appraise.h"
 #include "vouchsafe/attest/policy/judge.h"
+#include "vouchsafe/attest/reference/reference_book.h"
+#include "vouchsafe/attest/reference/test_reference.h"
+#include "vouchsafe/attest/test_office.h"
 #include "vouchsafe/attest/test_td_guest.h"
 #include "vouchsafe/attest/test_tpm.h"
 #include "vouchsafe/base/removal_table.h"
@@ -61,6 +64,36 @@ std::string unknown_td_paravisor() {
         dump_json(body), Terms{terms().config, anchors, test_time(), false}, checks));
 }
 
+// put_twice sends two sets of reference values, and judges the second.
+Judge put_twice(const Json& first_one, const std::string& second_one) {
+    return [first_one, second_one] {
+        Office office;
+        constexpr const char* kPath = "/reference-values/prod";
+        if (!first_one.is_null()) office.ask("PUT", kPath, dump_json(first_one));
+        net::Response response = office.ask("PUT", kPath, second_one);
+        if (response.status == 200) return std::string(kAccepted);
+        std::string code = response.headers.get("x-vouchsafe-check");
+        return code.empty() ? std::string(kUnreadable) : code;
+    };
+}
+
+std::string one_set_too_many() {
+    TemporaryDir dir = make_dir();
+    auto store = open_store(dir.path());
+    ReferenceBook book(*store, "https://a.example");
+    Result<ReferenceChange> last = ReferenceChange{};
+    MUST(store->run([&](store::Transaction& tx) -> Result<void> {
+        for (size_t i = 0; i <= ReferenceBook::kMaxSets; ++i) {
+            Checks checks;
+            std::string text = dump_json(reference_document(fmt::format("set-{}", i)));
+            auto document = TRY(ReferenceDocument::read(text));
+            last = book.change(tx, document, "somebody", test_time(), checks);
+        }
+        return {};
+    }));
+    return outcome(last);
+}
+
 RemovalTable rows() {
     const Json other = {{"data", encode_base64url(as_bytes("{}"))}, {"dataType", "JSON"}};
     auto unknown_paravisor = [] {
@@ -100,6 +133,10 @@ RemovalTable rows() {
         {"ATTEST-POLICY", {policy_denies}},
         {"ATTEST-POLICY-FORM", {malformed_draft, kUnreadable}},
         {"ATTEST-POLICY-SIGNER", {unsigned_change}},
+        {"ATTEST-REFERENCE-FORM", {put_twice(nullptr, dump_json(reference_document("other")))}},
+        {"ATTEST-REFERENCE-VERSION",
+         {put_twice(reference_document("prod", 2), dump_json(reference_document("prod", 1)))}},
+        {"ATTEST-REFERENCE-LIMIT", {one_set_too_many}},
         {"ATTEST-INIT-DATA", {snp_vm([&](Json& request) { request["initTimeData"] = other; })}},
         {"ATTEST-ID-KEY", {unknown_paravisor}},
     };

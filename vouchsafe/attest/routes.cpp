@@ -3,6 +3,7 @@
 #include <array>
 
 #include "vouchsafe/attest/policy/administration.h"
+#include "vouchsafe/attest/reference/reference_administration.h"
 #include "vouchsafe/attest/service_impl.h"
 #include "vouchsafe/attest/tcb_baselines.h"
 
@@ -76,6 +77,15 @@ void add_routes(Service::Impl& impl) {
     router.add("POST", "/attest/Tpm", versioned([service](const net::Request& request) {
                    return service->attest_tpm(request);
                }));
+    // Routes of our own: they have no versions yet.
+    auto keeps = [&](std::string_view method, std::string_view path, auto act) {
+        router.add(method, path,
+                   [service, act](const net::Request& request) { return act(*service, request); });
+    };
+    keeps("GET", "/reference-values", list_references);
+    keeps("GET", "/reference-values/{name}", get_reference);
+    keeps("PUT", "/reference-values/{name}", put_reference);
+    keeps("DELETE", "/reference-values/{name}", delete_reference);
 }
 
 }  // namespace vouchsafe::attest

@@ -120,6 +120,7 @@ Result<void> Service::check_policies() const {
     for (policy::AttestationTarget target : policy::kAttestationTargets) {
         TRY(with_context(impl_->policies->active(target), policy::target_name(target)));
     }
+    TRY(impl_->references->current());
     return {};
 }
 

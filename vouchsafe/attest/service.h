@@ -62,7 +62,7 @@ class Service {
     std::string_view route_of(const net::Request& request) const;
 
     // What must hold for tokens to be minted: the signing key signs and its certificate is valid;
-    // the policies in force can be read and parse.
+    // the policies and reference values in force can be read and parse.
     Result<void> check_signing_key() const;
     Result<void> check_policies() const;
 

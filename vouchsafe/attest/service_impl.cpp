@@ -41,7 +41,9 @@ Result<bool> wants_ear(const net::Request& request, Checks& checks) {
 // The error code of a refusal (azure-api C.7): genuine evidence that the policy does not allow is
 // another thing than evidence that does not hold.
 std::string_view azure_code_of(std::string_view check) {
-    if (check == "ATTEST-POLICY-SIGNER") return "InvalidOperation";
+    if (check == "ATTEST-POLICY-SIGNER" || check.starts_with("ATTEST-REFERENCE-")) {
+        return "InvalidOperation";
+    }
     if (check == "ATTEST-POLICY-FORM") return "PolicyParsingError";
     bool policy = check == "ATTEST-POLICY" || check.starts_with("SNP-POLICY-") ||
                   check == "SNP-VMPL" || check == "SNP-TCB-FLOOR" || check == "BOOT-SECURE-BOOT";
@@ -65,6 +67,7 @@ Service::Impl::Impl(Config settings, Dependencies dependencies,
       deps(dependencies),
       keys(std::move(signing_keys)),
       policies(std::move(policy_book)),
+      references(std::make_unique<ReferenceBook>(deps.store, config.issuer)),
       challenges(config.challenge_lifetime),
       key_sets(deps.fetch ? deps.fetch : fetch_nothing, deps.clock),
       refusals_(config.recorded_burst, config.recorded_per_second) {
@@ -101,6 +104,8 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
         const auto& guests = appraisal.seal_to ? appraisal.seal_to : appraisal.guest_key;
         add_freshness_claims(appraisal.claims, *appraisal.challenge, guests);
     }
+    ReferenceFindings references_found = TRY(compare_references(target, appraisal.measured));
+    add_reference_claims(appraisal.claims, references_found);
     bool draft = !appraisal.draft_policy.empty();
     if (draft) {
         auto read = read_draft(appraisal.draft_policy);
@@ -115,6 +120,7 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     auto outcome = judge(*policy, for_rules.empty() ? appraisal.claims : for_rules,
                          draft ? nullptr : &explanation, checks);
     if (!explanation.is_null()) details["policy"] = std::move(explanation);
+    if (!references_found.empty()) details["reference-values"] = references_found.to_json();
     if (!outcome) return fail(outcome.error());
     add_policy_claims(appraisal.claims, *policy, outcome->issued);
     if (appraisal.challenge) {
@@ -123,6 +129,16 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     Grant grant{std::move(appraisal), std::move(policy), draft, ear};
     if (tpm) grant.report = std::move(outcome->properties);
     return grant;
+}
+
+Result<ReferenceFindings> Service::Impl::compare_references(policy::AttestationTarget target,
+                                                            const Measured& measured) {
+    ReferenceFindings out;
+    ReferenceBook::Sets sets = TRY(references->current());
+    for (const ReferenceSet& set : *sets) {
+        if (set.applies_to(target)) out.add(set, compare(set, measured, deps.clock.now()));
+    }
+    return out;
 }
 
 net::Response Service::Impl::attest(policy::AttestationTarget target, const net::Request& request,

@@ -5,6 +5,8 @@
 #include "vouchsafe/access/key_sets.h"
 #include "vouchsafe/attest/appraise.h"
 #include "vouchsafe/attest/policy/policy_book.h"
+#include "vouchsafe/attest/reference/match.h"
+#include "vouchsafe/attest/reference/reference_book.h"
 #include "vouchsafe/attest/service.h"
 #include "vouchsafe/audit/flood_gate.h"
 #include "vouchsafe/jose/jws.h"
@@ -43,6 +45,7 @@ struct Service::Impl {
     const Dependencies deps;
     const std::unique_ptr<jose::SigningKeys> keys;
     const std::unique_ptr<PolicyBook> policies;
+    const std::unique_ptr<ReferenceBook> references;
     Challenges challenges;
     KeptSnpChains snp_chains;
     access::KeySets key_sets;
@@ -63,6 +66,9 @@ struct Service::Impl {
     Seconds lifetime_of(const Grant& grant) const;
     Result<Grant> judge_request(policy::AttestationTarget target, const net::Request& request,
                                 Appraise appraise, Checks& checks, Json& details);
+    // compare_references compares with every set that applies.
+    Result<ReferenceFindings> compare_references(policy::AttestationTarget target,
+                                                 const Measured& measured);
     // tell_verdict: `error` is nullptr if a token was granted.
     void tell_verdict(policy::AttestationTarget target, const Error* error, double seconds) const;
     net::Response answer_without_check(const Error& error, const std::string& request_id) const;

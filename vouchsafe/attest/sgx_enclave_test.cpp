@@ -4,6 +4,7 @@
 #include "vouchsafe/attest/collateral/test_pieces.h"
 #include "vouchsafe/attest/default_policy.h"
 #include "vouchsafe/attest/policy/signed_document.h"
+#include "vouchsafe/attest/reference/test_reference.h"
 #include "vouchsafe/attest/test_service.h"
 #include "vouchsafe/evidence/sgx/test_machine.h"
 
@@ -288,6 +289,42 @@ TEST(AttestSgxEnclave, IsJudgedByIntelsRootInAServiceForMachines) {
     net::Response response =
         running.send("POST", "/attest/SgxEnclave", dump_json(request), "2022-08-01");
     EXPECT_EQ(response.status, 200) << response.body;
+}
+
+TEST(AttestSgxEnclave, IsComparedWithReferenceValues) {
+    SgxOffice office;
+    office.set_sgx_policy(
+        "version=1.0; authorizationrules { "
+        "[type==\"x-vouchsafe-reference-values\", value==\"prod\"] => permit(); };");
+    auto body = MUST(evidence::SgxQuote::parse(office.machine.quote())).body;
+    Json values = {{"mrenclave", {encode_hex(body.mrenclave)}},
+                   {"mrsigner", {encode_hex(body.mrsigner)}},
+                   {"product-id", {{"min", body.isvprodid}, {"max", body.isvprodid}}},
+                   {"svn", {{"max", body.isvsvn}}},
+                   {"tcb-evaluation", {{"min", 1}}}};
+    int version = 0;
+    auto status = [&](const Json& sgx) {
+        Json document = with_values({{"sgx", sgx}}, {"SgxEnclave"});
+        document["version"] = ++version;
+        document["validity"] = {{"not-after", "2026-12-31"}};
+        EXPECT_EQ(send_reference(office, document), 200);
+        return office.ask(quote_request(office.machine)).status;
+    };
+    EXPECT_EQ(status(values), 200);
+    for (const auto& [name, value] : values.items()) {
+        Json changed = values;
+        if (value.is_array()) {
+            changed[name] = {std::string(64, 'e')};
+        } else {
+            changed[name] = {{"min", 70000}};
+        }
+        EXPECT_EQ(status(changed), 400) << name;
+    }
+    // A field of key separation is none where the enclave has no key separation.
+    ASSERT_FALSE(body.key_separation());
+    Json separated = values;
+    separated["config-id"] = {encode_hex(body.config_id)};
+    EXPECT_EQ(status(separated), 400);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "vouchsafe/attest/collateral/test_pieces.h"
 #include "vouchsafe/attest/policy/signed_document.h"
+#include "vouchsafe/attest/reference/test_reference.h"
 #include "vouchsafe/attest/test_service.h"
 #include "vouchsafe/evidence/tdx/test_machine.h"
 
@@ -182,6 +183,47 @@ TEST(AttestRevocation, WithoutListsTheBuiltInPolicyRefuses) {
     running.collateral.reset();
     running.service = MUST(running.create());
     EXPECT_EQ(refused_code(running, running.attest(guest_request(Machine{}))), "SNP-REVOCATION");
+}
+
+TEST(AttestTdxVm, IsComparedWithReferenceValues) {
+    TdxOffice office;
+    office.set_policy(
+        "version=1.0; authorizationrules { "
+        "[type==\"x-vouchsafe-reference-values\", value==\"prod\"] => permit(); };");
+    auto body =
+        MUST(evidence::TdxQuote::parse(evidence::testing::recorded_quote("v5-bodytype3"))).body;
+    Json values = {{"mrtd", {encode_hex(body.mrtd)}},
+                   {"rtmr0", {encode_hex(body.rtmr[0])}},
+                   {"rtmr1", {encode_hex(body.rtmr[1])}},
+                   {"rtmr2", {encode_hex(body.rtmr[2])}},
+                   {"rtmr3", {encode_hex(body.rtmr[3])}},
+                   {"mrseam", {encode_hex(body.mrseam)}},
+                   {"mrsignerseam", {encode_hex(body.mrsignerseam)}},
+                   {"mrconfigid", {encode_hex(body.mrconfigid)}},
+                   {"mrowner", {encode_hex(body.mrowner)}},
+                   {"mrownerconfig", {encode_hex(body.mrownerconfig)}},
+                   {"minimum-tee-tcb-svn", body.tee_tcb_svn},
+                   {"tcb-evaluation", {{"min", 1}}}};
+    int version = 0;
+    auto status = [&](const Json& tdx) {
+        Json document = with_values({{"tdx", tdx}}, {"TdxVm"});
+        document["version"] = ++version;
+        document["validity"] = {{"not-after", "2026-12-31"}};
+        EXPECT_EQ(send_reference(office, document), 200);
+        return office.ask(tdx_request()).status;
+    };
+    EXPECT_EQ(status(values), 200);
+    for (const auto& [name, value] : values.items()) {
+        Json changed = values;
+        if (name == "minimum-tee-tcb-svn") {
+            changed[name][0] = 255;
+        } else if (name == "tcb-evaluation") {
+            changed[name] = {{"max", 1}};
+        } else {
+            changed[name] = {std::string(96, 'e')};
+        }
+        EXPECT_EQ(status(changed), 400) << name;
+    }
 }
 
 }  // namespace

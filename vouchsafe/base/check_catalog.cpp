@@ -709,10 +709,26 @@ constexpr CheckInfo kCatalog[] = {
      "Microsoft Azure Attestation REST API, policies; docs/formats/attestation-policy.md",
      "Mend the policy at the line and column of the message; vouchsafe policy lint says the same."},
     {"ATTEST-POLICY-SIGNER", Code::forbidden,
-     "A change of policy is signed by one of the service's policy signing certificates.",
+     "A change of policy, signers or reference values is signed by one of the service's policy "
+     "signing certificates.",
      "Microsoft Azure Attestation, isolated providers and policy signers",
      "Sign the document with a certificate that the service knows, or have one of its holders add "
      "yours."},
+    {"ATTEST-REFERENCE-FORM", Code::invalid,
+     "A set of reference values, or its removal, is a document of the right form, for the name "
+     "under which it is sent.",
+     "own format: docs/formats/reference-values.md",
+     "Mend the member that the message names; vouchsafe reference lint says the same."},
+    {"ATTEST-REFERENCE-VERSION", Code::conflict,
+     "A set of reference values, or its removal, has a higher version than all before it of this "
+     "name.",
+     "own rule: docs/decisions/0021-reference-values.md",
+     "Give the document a version above the one in the message, and sign it again: old documents "
+     "never come back."},
+    {"ATTEST-REFERENCE-LIMIT", Code::conflict,
+     "Reference values stay within the service's limits of names, sets, versions and bytes.",
+     "own format: docs/formats/reference-values.md",
+     "Remove sets that are not needed; a set with too many versions goes on under a new name."},
     {"ATTEST-ID-KEY", Code::bad_evidence,
      "The launch of the machine's paravisor was signed by an ID key that is on the list.",
      "AMD 56860, ID block; this service's setting compliant_id_keys",

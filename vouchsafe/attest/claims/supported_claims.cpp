@@ -127,6 +127,8 @@ std::span<const std::string_view> supported_claims() {
         "x-vouchsafe-firmware-version",
         "x-vouchsafe-not-checked",
         "x-vouchsafe-pcrs",
+        "x-vouchsafe-reference-value-versions",
+        "x-vouchsafe-reference-values",
         "x-vouchsafe-revocation",
         "x-vouchsafe-sgx-advisories",
         "x-vouchsafe-sgx-evaluation",

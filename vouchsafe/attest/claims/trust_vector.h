@@ -2,8 +2,9 @@
 // (draft-ietf-rats-ar4si, 2.3.4): what an appraisal concluded, in numbers that relying parties of
 // any kind of evidence understand. Pure.
 //
-// Categories about which this service concludes nothing are absent: it holds no reference values of
-// executables and file systems, and evidence says nothing of stored data.
+// Categories about which this service concludes nothing are absent: what a set of reference values
+// stands for only its author knows, so that a match says nothing of executables and file systems
+// here, and evidence says nothing of stored data.
 #pragma once
 
 #include <optional>

@@ -1,8 +1,6 @@
 #include "vouchsafe/attest/policy/administration.h"
 
-#include <functional>
-
-#include "vouchsafe/attest/service_impl.h"
+#include "vouchsafe/attest/policy/administrative_task.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/hash.h"
 #include "vouchsafe/jose/jwk.h"
@@ -15,64 +13,8 @@ using policy::AttestationTarget;
 namespace {
 
 constexpr std::string_view kReset = ":reset";  // behind the type, in the same segment
-constexpr std::string_view kReads[] = {"attestation/read"};
-constexpr std::string_view kWrites[] = {"attestation/write"};
-constexpr std::string_view kDeletes[] = {"attestation/delete"};
-
-using Actions = std::span<const std::string_view>;
-
-// Task is one administrative request on its way.
-struct Task {
-    Service::Impl& service;
-    const net::Request& request;
-    audit::Entry entry;
-    Checks checks = {};
-
-    bool by_signers() const {
-        return service.config.policy_changes == Config::PolicyChanges::signers;
-    }
-
-    // authorize: the caller is known and has a role that allows one of the actions.
-    Result<void> authorize(Actions actions) {
-        const Config& config = service.config;
-        access::Caller caller =
-            TRY(access::verify_caller(request, config.callers, config.resource, service.key_sets,
-                                      service.deps.clock.now(), checks));
-        entry.actor = caller.object_id;
-        return service.deps.store.read([&](store::View& view) {
-            return access::authorize(view, caller, access::Provider::attestation,
-                                     config.resource_id, actions, checks);
-        });
-    }
-
-    Result<SignedDocument> read_document() {
-        return readable(SignedDocument::parse(request.body), "body", "a compact JWS");
-    }
-
-    template <typename T>
-    Result<T> readable(Result<T> read, std::string field, std::string expected) {
-        TRY(checks.require(read.has_value(), "ATTEST-POLICY-FORM", std::move(field),
-                           std::move(expected), read ? "one" : read.error().message));
-        return read;
-    }
-
-    // check_signature, where a signature is what allows a change.
-    Result<void> check_signature(store::View& view, const SignedDocument& document) {
-        std::vector<Certificate> signers = TRY(service.policies->signers(view));
-        return check_signer(document, signers, service.deps.clock.now(), checks);
-    }
-
-    // commit makes a change and its audit entry in one transaction.
-    Result<void> commit(const std::function<Result<void>(store::Transaction&)>& change) {
-        return service.deps.store.run([&](store::Transaction& tx) -> Result<void> {
-            TRY(change(tx));
-            entry.outcome = audit::Outcome::allowed;
-            entry.checks = checks.list();
-            TRY(service.deps.audit.append(tx, entry));
-            return {};
-        });
-    }
-};
+constexpr std::string_view kForm = "ATTEST-POLICY-FORM";
+using Task = AdministrativeTask;
 
 Result<AttestationTarget> target_of(const net::Request& request, std::string_view suffix) {
     std::string_view name = request.params.at("type");
@@ -86,26 +28,15 @@ std::string digest_of(std::string_view text) {
     return encode_base64url(crypto::sha256(as_bytes(text)));
 }
 
-// run does a task, and answers with a token of its claims.
 net::Response run(Service::Impl& service, const net::Request& request, std::string action,
                   const std::function<Result<Json>(Task&)>& act) {
-    Task task{service, request, service.begin_entry(request, std::move(action))};
-    Result<Json> claims = act(task);
-    if (!claims) {
-        task.entry.checks = task.checks.list();
-        return service.refuse(std::move(task.entry), claims.error());
-    }
-    Result<std::string> token = service.sign_claims(std::move(*claims));
-    if (!token) return service.refuse(std::move(task.entry), token.error());
-    return net::json_response(200, {{"token", *token}});
+    return run_task(service, request, std::move(action), kForm, act);
 }
 
-// allow_change: by role first, so that a stranger learns nothing about the document, and an old
-// signed one is no use to whoever may read it; then, where it is demanded, by signature within the
-// transaction.
+// allow_change: by role first; then, where it is demanded, by signature within the transaction.
 Result<SignedDocument> allow_change(Task& task, Actions actions) {
     TRY(task.authorize(actions));
-    return task.read_document();
+    return task.readable(SignedDocument::parse(task.request.body), "body", "a compact JWS");
 }
 
 net::Response change_policy(Service::Impl& service, const net::Request& request, bool reset) {
@@ -116,8 +47,8 @@ net::Response change_policy(Service::Impl& service, const net::Request& request,
             task.entry.resource = policy::target_name(target);
             SignedDocument document = TRY(allow_change(task, reset ? Actions(kDeletes) : kWrites));
             if (reset) {
-                TRY(task.checks.require(document.payload.empty(), "ATTEST-POLICY-FORM", "payload",
-                                        "empty", document.payload.empty() ? "empty" : "not empty"));
+                TRY(task.checks.require(document.payload.empty(), kForm, "payload", "empty",
+                                        document.payload.empty() ? "empty" : "not empty"));
             } else {
                 auto read =
                     TRY(task.readable(read_policy(document), "AttestationPolicy", "a policy"));

@@ -96,6 +96,28 @@ Json SignedDocument::signer() const {
     return out;
 }
 
+Result<std::string> sign_document(ByteView payload, const crypto::PrivateKey& key,
+                                  const std::vector<Certificate>& chain) {
+    if (chain.empty() || chain.size() > kMaxSignerChain) {
+        return fail(Code::invalid, "a signer has 1 to {} certificates", kMaxSignerChain);
+    }
+    crypto::PublicKey signer = TRY(chain.front().public_key());
+    if (!(signer == key.public_key())) {
+        return fail(Code::invalid, "the key is not that of the first certificate, {}",
+                    chain.front().subject());
+    }
+    crypto::SigAlg alg = crypto::SigAlg::rs256;
+    if (signer.type() == crypto::KeyType::ec) {
+        crypto::Curve curve = TRY(signer.ec()).curve;
+        alg = curve == crypto::Curve::p256   ? crypto::SigAlg::es256
+              : curve == crypto::Curve::p384 ? crypto::SigAlg::es384
+                                             : crypto::SigAlg::es512;
+    }
+    Json x5c = Json::array();
+    for (const Certificate& one : chain) x5c.push_back(encode_base64(one.der()));
+    return jose::sign_jws({{"x5c", std::move(x5c)}}, payload, key, alg);
+}
+
 Result<void> check_signer(const SignedDocument& document, const std::vector<Certificate>& signers,
                           Time now, Checks& checks) {
     bool known = !document.chain.empty() &&

@@ -33,6 +33,11 @@ struct SignedDocument {
     static Result<SignedDocument> parse(std::string_view body);
 };
 
+// sign_document makes such a JWS, with the chain (leaf first) in x5c, by RS256, or by the ES
+// algorithm of the key's curve. Code::invalid if the key is not the leaf's, or the chain too long.
+Result<std::string> sign_document(ByteView payload, const crypto::PrivateKey& key,
+                                  const std::vector<crypto::Certificate>& chain);
+
 // check_signer: the document is signed by one of `signers`, or by a certificate that a path of its
 // own x5c leads from to one of them that is a CA; valid at `now`. Fails with the check
 // ATTEST-POLICY-SIGNER.

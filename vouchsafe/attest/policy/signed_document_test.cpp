@@ -60,5 +60,26 @@ TEST(SignedDocument, IsReadAsAzuresPythonClientWritesIt) {
     EXPECT_TRUE(refused(both));  // x5c goes before
 }
 
+TEST(SignedDocument, IsMadeByTheKeyOfItsCertificate) {
+    auto made = MUST(sign_document(as_bytes("{}"), first().key, {first().certificate}));
+    SignedDocument document = MUST(SignedDocument::parse(made));
+    EXPECT_EQ(document.alg, "RS256");
+    EXPECT_EQ(document.chain.front().der(), first().certificate.der());
+    EXPECT_FALSE(sign_document(as_bytes("{}"), second().key, {first().certificate}));
+    EXPECT_FALSE(sign_document(as_bytes("{}"), first().key, {}));
+    EXPECT_FALSE(sign_document(as_bytes("{}"), first().key,
+                               std::vector(kMaxSignerChain + 1, first().certificate)));
+    for (auto [curve, name] :
+         {std::pair{crypto::Curve::p256, "ES256"}, std::pair{crypto::Curve::p384, "ES384"},
+          std::pair{crypto::Curve::p521, "ES512"}}) {
+        auto key = MUST(crypto::PrivateKey::generate_ec(curve));
+        auto certificate =
+            MUST(crypto::issue_certificate(certificate_spec("ec", false), key.public_key(), nullptr,
+                                           key, CertSignature::ecdsa_sha384));
+        auto jws = MUST(sign_document(as_bytes("{}"), key, {certificate}));
+        EXPECT_EQ(MUST(SignedDocument::parse(jws)).alg, name);
+    }
+}
+
 }  // namespace
 }  // namespace vouchsafe::attest

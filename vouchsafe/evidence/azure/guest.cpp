@@ -94,15 +94,20 @@ Result<VerifiedQuote> check_quote(const AzureGuestEvidence& evidence, const TpmS
     return verify_quote(evidence.quote, evidence.quote_signature, ak, banks, expected, checks);
 }
 
-Result<std::optional<BootFacts>> check_boot(const AzureGuestEvidence& evidence, const PcrBank& pcrs,
-                                            const AzureGuestRules& rules, Checks& checks) {
-    if (evidence.event_log.empty() && !rules.require_secure_boot) return std::optional<BootFacts>{};
+struct ConfirmedBoot {
+    std::optional<BootFacts> facts;
+    std::map<uint32_t, std::vector<Bytes>> measured;
+};
+
+Result<ConfirmedBoot> check_boot(const AzureGuestEvidence& evidence, const PcrBank& pcrs,
+                                 const AzureGuestRules& rules, Checks& checks) {
+    if (evidence.event_log.empty() && !rules.require_secure_boot) return ConfirmedBoot{};
     TRY(check_log_present(evidence.event_log, {{pcrs}}, checks));
     EventLog log = TRY(EventLog::parse(evidence.event_log, checks));
     ReplayedLog replayed = TRY(verify_event_log(std::move(log), pcrs, checks));
     BootFacts facts = TRY(read_boot_facts(replayed, checks));
     if (rules.require_secure_boot) TRY(check_secure_boot(facts, checks));
-    return std::optional<BootFacts>(std::move(facts));
+    return ConfirmedBoot{std::move(facts), replayed.digests()};
 }
 
 struct EncryptionKey {
@@ -156,12 +161,11 @@ struct GuestTpmVerifier {
             TRY(check_ak_certificate(evidence, key.key, anchors, rules, now, checks));
         // Then what the TPM says about the boot, and the key that is good only in this state.
         VerifiedQuote quote = TRY(check_quote(evidence, key, rules, checks));
-        std::optional<BootFacts> boot =
-            TRY(check_boot(evidence, quote.banks().front(), rules, checks));
+        ConfirmedBoot boot = TRY(check_boot(evidence, quote.banks().front(), rules, checks));
         EncryptionKey encryption = TRY(check_encryption_key(evidence, key, quote, checks));
         return VerifiedGuestTpm(std::move(ak), std::move(certificate), std::move(quote),
                                 std::move(encryption.key), std::move(encryption.public_key),
-                                std::move(boot));
+                                std::move(boot.facts), std::move(boot.measured));
     }
 };
 

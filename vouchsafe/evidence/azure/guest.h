@@ -56,19 +56,24 @@ class VerifiedGuestTpm {
     const crypto::PublicKey& encryption_public_key() const { return encryption_public_key_; }
     // boot is nullopt if the guest had no event log (possible only without require_secure_boot).
     const std::optional<BootFacts>& boot() const { return boot_; }
+    // measured is what was extended into each register that the log confirms
+    // (ReplayedLog::digests); empty if the guest had no event log.
+    const std::map<uint32_t, std::vector<Bytes>>& measured() const { return measured_; }
     SecureBoot secure_boot() const { return boot_ ? boot_->secure_boot : SecureBoot::not_measured; }
 
   private:
     friend struct GuestTpmVerifier;  // guest.cpp alone
     VerifiedGuestTpm(TpmPublic ak, std::optional<VerifiedAkCertificate> ak_certificate,
                      VerifiedQuote quote, VerifiedTpmKey encryption_key,
-                     crypto::PublicKey encryption_public_key, std::optional<BootFacts> boot)
+                     crypto::PublicKey encryption_public_key, std::optional<BootFacts> boot,
+                     std::map<uint32_t, std::vector<Bytes>> measured)
         : ak_(std::move(ak)),
           ak_certificate_(std::move(ak_certificate)),
           quote_(std::move(quote)),
           encryption_key_(std::move(encryption_key)),
           encryption_public_key_(std::move(encryption_public_key)),
-          boot_(std::move(boot)) {}
+          boot_(std::move(boot)),
+          measured_(std::move(measured)) {}
 
     TpmPublic ak_;
     std::optional<VerifiedAkCertificate> ak_certificate_;
@@ -76,6 +81,7 @@ class VerifiedGuestTpm {
     VerifiedTpmKey encryption_key_;
     crypto::PublicKey encryption_public_key_;
     std::optional<BootFacts> boot_;
+    std::map<uint32_t, std::vector<Bytes>> measured_;
 };
 
 // verify_guest_tpm verifies what a TPM says whose AK is in `runtime`: the claims that verified

@@ -112,6 +112,10 @@ class ReplayedLog {
     // confirmed tells whether this register was compared and equal.
     bool confirmed(uint32_t pcr) const { return confirmed_.contains(pcr); }
     const std::map<uint32_t, Bytes>& confirmed_pcrs() const { return confirmed_; }
+    // digests returns all that was extended into each confirmed register, in order: whatever stands
+    // in such a register is here, and nothing else was measured into it. A register into which
+    // nothing was extended has an empty list.
+    std::map<uint32_t, std::vector<Bytes>> digests() const;
 
   private:
     friend struct LogVerifier;  // event_log_replay.cpp alone

@@ -62,6 +62,18 @@ Result<void> check_log_present(ByteView log, std::span<const PcrBank> values, Ch
                           log.empty() ? std::string(none) : fmt::format("{} bytes", log.size()));
 }
 
+std::map<uint32_t, std::vector<Bytes>> ReplayedLog::digests() const {
+    std::map<uint32_t, std::vector<Bytes>> out;
+    for (const auto& [pcr, value] : confirmed_) out[pcr];
+    for (const LogEvent& event : log_.events()) {
+        auto digest = event.digests.find(tpm_alg_from_hash(bank_));
+        auto wanted = out.find(event.pcr);
+        bool extended = event.type != kEvNoAction && digest != event.digests.end();
+        if (extended && wanted != out.end()) wanted->second.push_back(digest->second);
+    }
+    return out;
+}
+
 struct LogVerifier {
     static ReplayedLog make(EventLog log, HashAlg bank, std::map<uint32_t, Bytes> confirmed) {
         return {std::move(log), bank, std::move(confirmed)};

@@ -202,5 +202,26 @@ TEST(EventLog, OfATpmHasNoPadding) {
     }
 }
 
+// Whatever was measured into a confirmed register is in the list: it alone gives the register.
+TEST(EventLog, TellsEverythingThatWasExtendedIntoConfirmedRegisters) {
+    PcrBank pcrs = booted_pcrs("sb-on-shim-grub", HashAlg::sha256);
+    pcrs.values.erase(5);
+    EventLog log = booted("sb-on-shim-grub");
+    Checks checks;
+    auto replayed = verify_event_log(log, pcrs, checks);
+    ASSERT_TRUE(replayed);
+    auto digests = replayed->digests();
+    EXPECT_FALSE(digests.contains(5));
+    EXPECT_EQ(digests.size(), replayed->confirmed_pcrs().size());
+    for (const auto& [pcr, confirmed] : replayed->confirmed_pcrs()) {
+        Bytes value = log.initial_value(pcr, HashAlg::sha256);
+        for (const Bytes& digest : digests.at(pcr)) {
+            append(value, digest);
+            value = crypto::hash(HashAlg::sha256, value);
+        }
+        EXPECT_EQ(value, confirmed) << pcr;
+    }
+}
+
 }  // namespace
 }  // namespace vouchsafe::evidence

@@ -1,0 +1,93 @@
+#include "app/recorded_evidence.h"
+
+#include "app/show.h"
+#include "app/verdict.h"
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/lab/data_directory.h"
+
+namespace vouchsafe::app {
+
+using policy::AttestationTarget;
+
+namespace {
+
+// recorded_body takes a request as it was sent, or the inner document of one, as `attest
+// --evidence` prints it.
+Result<std::string> recorded_body(const std::string& file) {
+    std::string text = to_text(TRY(read_evidence(file)));
+    Json json = TRY(with_context(parse_json_object(text), file));
+    if (find_member(json, "TpmInfo") == nullptr) return text;
+    return dump_json({{"AttestationInfo", encode_base64url(as_bytes(text))}});
+}
+
+Result<attest::Appraisal> appraise_as(AttestationTarget target, const std::string& body,
+                                      const attest::Terms& terms, Checks& checks) {
+    if (target == AttestationTarget::azure_guest) {
+        return attest::appraise_azure_guest(body, terms, checks);
+    }
+    if (target == AttestationTarget::sev_snp_vm) {
+        return attest::appraise_snp_vm(body, terms, checks);
+    }
+    if (target == AttestationTarget::tdx_vm) return attest::appraise_tdx_vm(body, terms, checks);
+    if (target == AttestationTarget::sgx_enclave) {
+        return attest::appraise_sgx_enclave(body, terms, checks);
+    }
+    if (target == AttestationTarget::open_enclave) {
+        return attest::appraise_open_enclave(body, terms, checks);
+    }
+    return fail(Code::unsupported, "evidence for {} cannot be appraised in this version",
+                policy::target_name(target));
+}
+
+}  // namespace
+
+Result<AttestationTarget> read_target(const std::string& type) {
+    auto target = policy::find_target(type);
+    if (target) return *target;
+    std::vector<std::string_view> names;
+    for (AttestationTarget each : policy::kAttestationTargets) {
+        names.push_back(policy::target_name(each));
+    }
+    return fail(Code::invalid, "--type is one of {}", fmt::join(names, ", "));
+}
+
+void add_recorded_evidence(Command command, RecordedEvidence& recorded) {
+    command
+        .option("--type", recorded.type,
+                "kind of the evidence: AzureGuest, SevSnpVm, TdxVm, SgxEnclave, OpenEnclave",
+                "TYPE")
+        .required();
+    command.option("--evidence", recorded.file, "body of an attest request", "FILE").required();
+    command.option("--at", recorded.at, "verify at this time, not now", "RFC3339");
+    command.option("--dir", recorded.dir, "data directory: its roots and its collateral", "DIR");
+}
+
+Result<AppraisedEvidence> appraise_recorded(const Context& context,
+                                            const RecordedEvidence& recorded) {
+    AttestationTarget target = TRY(read_target(recorded.type));
+    std::string body = TRY(recorded_body(recorded.file));
+    attest::Config config;
+    evidence::TrustAnchors anchors = evidence::vendor_anchors();
+    if (!recorded.dir.empty()) {
+        auto directory = TRY(lab::DataDirectory::open(recorded.dir));
+        anchors = directory.anchors();
+        if (directory.kind() == lab::DirectoryKind::lab) {
+            config.compliant_id_keys = {encode_hex(lab::simulated_id_key_digest())};
+        }
+    }
+    Time now = recorded.at.empty() ? context.clock.now()
+                                   : TRY(with_context(parse_rfc3339(recorded.at), "--at"));
+    FixedClock clock(now);
+    std::unique_ptr<attest::CollateralStore> collateral;
+    if (!recorded.dir.empty()) {
+        attest::CollateralPack pack(Path(recorded.dir) / "collateral");
+        collateral = TRY(attest::CollateralStore::create({}, std::move(pack), anchors, clock));
+    }
+    attest::Terms terms{config, anchors, now, false, collateral.get()};
+    Checks checks;
+    attest::Appraisal appraisal = TRY(appraise_as(target, body, terms, checks));
+    if (context.verbose) write_err(describe_checks(checks.list(), "  ", context.color_err));
+    return AppraisedEvidence{target, std::move(appraisal), now};
+}
+
+}  // namespace vouchsafe::app

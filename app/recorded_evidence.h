@@ -1,0 +1,34 @@
+// Evidence as it was sent to an attestation service, in a file: verified here as the service would,
+// at a time and under the roots of one's choice. For dry runs.
+#pragma once
+
+#include "app/context.h"
+#include "vouchsafe/attest/appraise.h"
+#include "vouchsafe/policy/maa/known_claims.h"
+
+namespace vouchsafe::app {
+
+// RecordedEvidence is what the options say.
+struct RecordedEvidence {
+    std::string type;
+    std::string file;
+    std::string at;
+    std::string dir;
+};
+
+// add_recorded_evidence adds --type, --evidence, --at and --dir; the first two are required.
+void add_recorded_evidence(Command command, RecordedEvidence& recorded);
+
+// read_target wants a kind of evidence, in any capitals.
+Result<policy::AttestationTarget> read_target(const std::string& type);
+
+struct AppraisedEvidence {
+    policy::AttestationTarget target;
+    attest::Appraisal appraisal;
+    Time now;  // --at, or the time
+};
+// appraise_recorded fails with the check that failed. What a policy may judge is not judged.
+Result<AppraisedEvidence> appraise_recorded(const Context& context,
+                                            const RecordedEvidence& recorded);
+
+}  // namespace vouchsafe::app
