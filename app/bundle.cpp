@@ -17,7 +17,7 @@ using evidence::BundleFile;
 
 constexpr const char* kFileKind = "FILE";
 // What a bundle has in another place, or what is not its business.
-constexpr std::string_view kOutside[] = {"at", "bundle", "force", "help"};
+constexpr std::string_view kOutside[] = {"at", "bundle", "force", "help", "dir"};
 
 // MemoryFile is a file without a place on disk. Its path works in this process while it lives.
 class MemoryFile {
@@ -58,8 +58,11 @@ const CommandOutline* find_command(const CommandOutline& in, std::string_view na
 // else as anything but files: a bundle cannot have a file of this machine read.
 class Words {
   public:
-    Words(const CommandOutline& command, Time time)
-        : command_(command), words_{"verify", command.name, "--at=" + format_rfc3339(time)} {}
+    Words(const CommandOutline& command, const BundleTerms& terms)
+        : command_(command), words_{"verify", command.name, "--at=" + format_rfc3339(terms.time)} {
+        bool takes_dir = std::ranges::count(command.options, "dir", &OptionOutline::name) > 0;
+        if (takes_dir && !terms.dir.empty()) words_.push_back("--dir=" + terms.dir);
+    }
 
     Result<void> add_rule(const std::string& name, const std::vector<std::string>& values) {
         const OptionOutline* option = TRY(find_option(name, false));
@@ -115,6 +118,13 @@ Result<std::vector<BundleFile>> read_files(const std::vector<std::string>& paths
     return out;
 }
 
+std::string directory_of(const VerifyOptions& options) {
+    for (const GivenOption& option : options.command->given()) {
+        if (option.name == "dir") return option.values.front();
+    }
+    return "";
+}
+
 Result<Bundle> collect(const Context& context, const char* kind, const VerifyOptions& options) {
     Bundle out;
     out.made_by = fmt::format("vouchsafe {}", context.version);
@@ -134,7 +144,8 @@ Result<Bundle> collect(const Context& context, const char* kind, const VerifyOpt
 
 }  // namespace
 
-Result<Judgement> judge_bundle(const Context& context, const Bundle& bundle, Time time) {
+Result<Judgement> judge_bundle(const Context& context, const Bundle& bundle,
+                               const BundleTerms& terms) {
     Judgement out;
     Context quiet;
     quiet.judgement = &out;
@@ -146,7 +157,7 @@ Result<Judgement> judge_bundle(const Context& context, const Bundle& bundle, Tim
     if (command == nullptr) return fail(Code::invalid, "there is no verify {}", bundle.kind);
 
     std::vector<MemoryFile> files;
-    Words words(*command, time);
+    Words words(*command, terms);
     for (const auto& [name, values] : bundle.rules) TRY(words.add_rule(name, values));
     for (const auto& [name, list] : bundle.files) {
         for (const BundleFile& file : list) {
@@ -165,7 +176,7 @@ Result<Judgement> judge_bundle(const Context& context, const Bundle& bundle, Tim
 Result<int> verify_into_bundle(const Context& context, const char* kind,
                                const VerifyOptions& options) {
     Bundle bundle = TRY(collect(context, kind, options));
-    Judgement judgement = TRY(judge_bundle(context, bundle, bundle.time));
+    Judgement judgement = TRY(judge_bundle(context, bundle, {bundle.time, directory_of(options)}));
     bundle.verdict = judgement.document;
     TRY(write_file(options.bundle, as_bytes(bundle.encode()),
                    options.force ? Overwrite::yes : Overwrite::no));

@@ -13,8 +13,14 @@ namespace vouchsafe::app {
 Result<int> verify_into_bundle(const Context& context, const char* kind,
                                const VerifyOptions& options);
 
-// judge_bundle runs the bundle's command on its files, as of `time`. Fails with Code::invalid if
-// kind, rules or files are not that command's.
-Result<Judgement> judge_bundle(const Context& context, const evidence::Bundle& bundle, Time time);
+// BundleTerms is what a bundle does not decide.
+struct BundleTerms {
+    Time time;
+    std::string dir;  // data directory whose roots count, where the command asks for one
+};
+// judge_bundle runs the bundle's command on its files. Fails with Code::invalid if kind, rules or
+// files are not that command's.
+Result<Judgement> judge_bundle(const Context& context, const evidence::Bundle& bundle,
+                               const BundleTerms& terms);
 
 }  // namespace vouchsafe::app

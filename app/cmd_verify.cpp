@@ -87,6 +87,7 @@ void add_verify(Command app, Context& context) {
     add_verify_ak(group, context);
     add_verify_quote(group, context);
     add_verify_statement(group, context);
+    add_verify_appraisal(group, context);
     add_verify_bundle(group, context);
 }
 

@@ -9,10 +9,6 @@ namespace vouchsafe::app {
 
 using policy::AttestationTarget;
 
-namespace {
-
-// recorded_body takes a request as it was sent, or the inner document of one, as `attest
-// --evidence` prints it.
 Result<std::string> recorded_body(const std::string& file) {
     std::string text = to_text(TRY(read_evidence(file)));
     Json json = TRY(with_context(parse_json_object(text), file));
@@ -20,26 +16,16 @@ Result<std::string> recorded_body(const std::string& file) {
     return dump_json({{"AttestationInfo", encode_base64url(as_bytes(text))}});
 }
 
-Result<attest::Appraisal> appraise_as(AttestationTarget target, const std::string& body,
-                                      const attest::Terms& terms, Checks& checks) {
-    if (target == AttestationTarget::azure_guest) {
-        return attest::appraise_azure_guest(body, terms, checks);
+Result<RecordedTerms> recorded_terms(const std::string& dir) {
+    RecordedTerms out{evidence::vendor_anchors(), {}};
+    if (dir.empty()) return out;
+    auto directory = TRY(lab::DataDirectory::open(dir));
+    out.anchors = directory.anchors();
+    if (directory.kind() == lab::DirectoryKind::lab) {
+        out.config.compliant_id_keys = {encode_hex(lab::simulated_id_key_digest())};
     }
-    if (target == AttestationTarget::sev_snp_vm) {
-        return attest::appraise_snp_vm(body, terms, checks);
-    }
-    if (target == AttestationTarget::tdx_vm) return attest::appraise_tdx_vm(body, terms, checks);
-    if (target == AttestationTarget::sgx_enclave) {
-        return attest::appraise_sgx_enclave(body, terms, checks);
-    }
-    if (target == AttestationTarget::open_enclave) {
-        return attest::appraise_open_enclave(body, terms, checks);
-    }
-    return fail(Code::unsupported, "evidence for {} cannot be appraised in this version",
-                policy::target_name(target));
+    return out;
 }
-
-}  // namespace
 
 Result<AttestationTarget> read_target(const std::string& type) {
     auto target = policy::find_target(type);
@@ -66,15 +52,10 @@ Result<AppraisedEvidence> appraise_recorded(const Context& context,
                                             const RecordedEvidence& recorded) {
     AttestationTarget target = TRY(read_target(recorded.type));
     std::string body = TRY(recorded_body(recorded.file));
-    attest::Config config;
-    evidence::TrustAnchors anchors = evidence::vendor_anchors();
-    if (!recorded.dir.empty()) {
-        auto directory = TRY(lab::DataDirectory::open(recorded.dir));
-        anchors = directory.anchors();
-        if (directory.kind() == lab::DirectoryKind::lab) {
-            config.compliant_id_keys = {encode_hex(lab::simulated_id_key_digest())};
-        }
+    if (target == AttestationTarget::tpm) {
+        return fail(Code::unsupported, "a TPM's request answers a challenge: it cannot be tried");
     }
+    auto [anchors, config] = TRY(recorded_terms(recorded.dir));
     Time now = recorded.at.empty() ? context.clock.now()
                                    : TRY(with_context(parse_rfc3339(recorded.at), "--at"));
     FixedClock clock(now);
@@ -85,7 +66,7 @@ Result<AppraisedEvidence> appraise_recorded(const Context& context,
     }
     attest::Terms terms{config, anchors, now, false, collateral.get()};
     Checks checks;
-    attest::Appraisal appraisal = TRY(appraise_as(target, body, terms, checks));
+    attest::Appraisal appraisal = TRY(attest::appraise_for(target)(body, terms, checks));
     if (context.verbose) write_err(describe_checks(checks.list(), "  ", context.color_err));
     return AppraisedEvidence{target, std::move(appraisal), now};
 }

@@ -22,6 +22,17 @@ void add_recorded_evidence(Command command, RecordedEvidence& recorded);
 // read_target wants a kind of evidence, in any capitals.
 Result<policy::AttestationTarget> read_target(const std::string& type);
 
+// recorded_body takes a request as it was sent, or the inner document of one, as `attest
+// --evidence` prints it.
+Result<std::string> recorded_body(const std::string& file);
+
+// RecordedTerms are the roots and settings of a data directory, or the vendors' without one.
+struct RecordedTerms {
+    evidence::TrustAnchors anchors;
+    attest::Config config;
+};
+Result<RecordedTerms> recorded_terms(const std::string& dir);
+
 struct AppraisedEvidence {
     policy::AttestationTarget target;
     attest::Appraisal appraisal;

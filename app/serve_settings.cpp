@@ -63,6 +63,11 @@ void add_attest_settings(Command command, AttestSettings& settings) {
                  "refusals recorded at once before a flood of them is only counted", "N");
     group.option("--recorded-per-second", settings.recorded_per_second, "and after that", "N");
     group.option("--max-body", settings.max_body, "longest request", "BYTES");
+    group.option(
+        "--bundles", settings.bundles,
+        "keep a bundle of every appraisal here, for 'verify bundle'; some 100 kB each, and "
+        "nothing is ever removed",
+        "FOLDER");
 }
 
 Result<void> apply(const AttestSettings& settings, attest::Config& config) {
@@ -95,6 +100,7 @@ Result<void> apply(const AttestSettings& settings, attest::Config& config) {
     config.recorded_burst = settings.recorded_burst;
     config.recorded_per_second = settings.recorded_per_second;
     config.max_body = settings.max_body;
+    config.bundles = settings.bundles;
     return {};
 }
 

@@ -21,6 +21,7 @@ struct AttestSettings {
     unsigned recorded_burst;
     unsigned recorded_per_second;
     unsigned max_body;
+    std::string bundles;
 
     AttestSettings();
 };

@@ -22,8 +22,19 @@ uint8_t* component_of(SnpTcb& tcb, std::string_view name) {
     return nullptr;
 }
 
-// parse_tcb reads "bootloader=4,snp=24,microcode=219"; a component that is not named has no
-// minimum.
+// pem_of gives any accepted form of certificates as PEM.
+Result<std::string> pem_of(const std::string& file) {
+    Bytes bytes = TRY(read_evidence(file));
+    if (is_pem(bytes) && bytes[0] != '{') return to_text(bytes);
+    if (!bytes.empty() && bytes[0] == '{') {
+        Json thim = TRY(with_context(parse_json_object(as_text(bytes)), file));
+        return TRY(json_string(thim, "vcekCert")) + TRY(json_string(thim, "certificateChain"));
+    }
+    return TRY(with_context(crypto::Certificate::parse_der(bytes), file)).pem();
+}
+
+}  // namespace
+
 Result<SnpTcb> parse_tcb(const std::string& text) {
     SnpTcb out;
     std::set<std::string> named;
@@ -46,19 +57,6 @@ Result<SnpTcb> parse_tcb(const std::string& text) {
     }
     return out;
 }
-
-// pem_of gives any accepted form of certificates as PEM.
-Result<std::string> pem_of(const std::string& file) {
-    Bytes bytes = TRY(read_evidence(file));
-    if (is_pem(bytes) && bytes[0] != '{') return to_text(bytes);
-    if (!bytes.empty() && bytes[0] == '{') {
-        Json thim = TRY(with_context(parse_json_object(as_text(bytes)), file));
-        return TRY(json_string(thim, "vcekCert")) + TRY(json_string(thim, "certificateChain"));
-    }
-    return TRY(with_context(crypto::Certificate::parse_der(bytes), file)).pem();
-}
-
-}  // namespace
 
 void add_snp_options(Command command, SnpOptions& options) {
     command.option("--cert", options.cert, "VCEK or VLEK: DER, PEM, or Azure's THIM answer",

@@ -11,6 +11,10 @@ struct SnpOptions {
 };
 void add_snp_options(Command command, SnpOptions& options);
 
+// parse_tcb reads "bootloader=4,snp=24,microcode=219"; a component that is not named has no
+// minimum. Code::invalid.
+Result<evidence::SnpTcb> parse_tcb(const std::string& text);
+
 // What --allow-unchecked takes for an SEV-SNP report.
 inline constexpr const char* kSnpUncheckedText = "accept that this is not checked: revocation";
 

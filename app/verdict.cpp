@@ -91,7 +91,7 @@ void add_verify_options(Command command, VerifyOptions& options, const char* nam
 }
 
 Result<Time> judged_at(const Context& context, const VerifyOptions& options) {
-    if (options.at.empty()) return context.clock.now();
+    if (options.at.empty() || options.at == "now") return context.clock.now();
     return with_context(parse_rfc3339(options.at), "--at");
 }
 

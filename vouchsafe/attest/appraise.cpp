@@ -121,4 +121,23 @@ Result<Appraisal> appraise_tdx_vm(std::string_view body, const Terms& terms, Che
     return out;
 }
 
+Appraise appraise_for(policy::AttestationTarget target) {
+    using enum policy::AttestationTarget;
+    switch (target) {
+        case azure_guest:
+            return appraise_azure_guest;
+        case sev_snp_vm:
+            return appraise_snp_vm;
+        case tdx_vm:
+            return appraise_tdx_vm;
+        case sgx_enclave:
+            return appraise_sgx_enclave;
+        case open_enclave:
+            return appraise_open_enclave;
+        case tpm:
+            break;
+    }
+    return appraise_tpm;
+}
+
 }  // namespace vouchsafe::attest

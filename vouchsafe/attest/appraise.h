@@ -13,6 +13,7 @@
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/evidence/azure/guest.h"
 #include "vouchsafe/policy/maa/evaluate.h"
+#include "vouchsafe/policy/maa/known_claims.h"
 
 namespace vouchsafe::attest {
 
@@ -34,7 +35,7 @@ struct Terms {
     // Takes the pieces of collateral that were looked at, for a refusal too; nullptr: nobody asks.
     std::vector<PiecePtr>* used_collateral = nullptr;
     // Whose answers may come with evidence; nullptr: nobody's. Thread-safe.
-    Challenges* challenges = nullptr;
+    ChallengeBook* challenges = nullptr;
     // What configurationrules set, for evidence of TPMs.
     policy::PolicyProperties configuration = {};
 };
@@ -69,5 +70,9 @@ Result<Appraisal> appraise_open_enclave(std::string_view body, const Terms& term
 // appraise_tpm is for request messages (request/tpm_request.h): ATTEST-CHALLENGE and
 // ATTEST-REQUEST-KEY besides.
 Result<Appraisal> appraise_tpm(std::string_view body, const Terms& terms, Checks& checks);
+
+// appraise_for is the one of these that is for a kind of evidence.
+using Appraise = Result<Appraisal> (*)(std::string_view body, const Terms& terms, Checks& checks);
+Appraise appraise_for(policy::AttestationTarget target);
 
 }  // namespace vouchsafe::attest

@@ -8,13 +8,18 @@ namespace vouchsafe::attest {
 namespace {
 
 // check_td_paravisor: the AK in the runtime data is only as good as the paravisor that wrote it
-// there. A quote has no signer of the launch, so it is known by its measurement.
+// there. A quote has no signer of the launch, so it is known by its measurement; and as that does
+// not cover the attributes, whoever may write into a debuggable domain's memory could name any AK
+// in its name: no policy can allow that.
 Result<void> check_td_paravisor(const evidence::TdReport& report, const Config& config,
                                 Checks& checks) {
-    return checks.require(
+    TRY(checks.require(
         is_compliant(report, config), "ATTEST-TD-MEASUREMENT", "MRTD",
         fmt::format("one of {} known paravisors'", config.compliant_td_measurements.size()),
-        encode_hex(report.mrtd));
+        encode_hex(report.mrtd)));
+    bool debug = report.td_attributes.debug();
+    return checks.require(!debug, "TDX-DEBUG", "td_attributes.debug",
+                          "0 of a paravisor, whatever the policy", debug ? "1" : "0");
 }
 
 }  // namespace

@@ -28,6 +28,13 @@ Bytes Challenges::seal_of(ByteView body) const {
     return crypto::hmac(crypto::HashAlg::sha256, key_.expose(), body);
 }
 
+Result<void> KnownChallenge::check(std::string_view text, Time, Checks& checks) {
+    bool same = text == text_;
+    return checks.require(same, "ATTEST-CHALLENGE", "challenge",
+                          text_.empty() ? "none: no challenge was named" : "the one that was named",
+                          same ? "the same" : "another");
+}
+
 Challenges::Issued Challenges::issue(Time now) const {
     Time expires = now + lifetime_;
     Writer writer;

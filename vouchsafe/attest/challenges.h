@@ -18,10 +18,30 @@ inline constexpr size_t kMaxChallenge = 128;  // characters; one of ours has 86
 // challenge_digest is what the quote of an answer has as qualifying data: SHA-256 of the text.
 Bytes challenge_digest(std::string_view challenge);
 
+// ChallengeBook knows whose answers count. Implementations are thread-safe.
+class ChallengeBook {
+  public:
+    virtual ~ChallengeBook() = default;
+
+    // check fails with the check ATTEST-CHALLENGE unless `text` may be answered.
+    virtual Result<void> check(std::string_view text, Time now, Checks& checks) = 0;
+};
+
+// KnownChallenge is for judging again what was judged: the one challenge that the caller says was
+// answered then.
+class KnownChallenge final : public ChallengeBook {
+  public:
+    explicit KnownChallenge(std::string text) : text_(std::move(text)) {}
+    Result<void> check(std::string_view text, Time now, Checks& checks) override;
+
+  private:
+    const std::string text_;
+};
+
 // Challenges issues challenges that carry their own proof (an HMAC under a key of this process), so
 // that asking for them costs no memory, and remembers those that were answered until they expire.
 // None survives a restart. Thread-safe.
-class Challenges {
+class Challenges final : public ChallengeBook {
   public:
     explicit Challenges(Seconds lifetime);
 
@@ -31,9 +51,8 @@ class Challenges {
     };
     Issued issue(Time now) const;
 
-    // check fails with the check ATTEST-CHALLENGE unless `text` is one of this object's, has not
-    // expired, and was not answered.
-    Result<void> check(std::string_view text, Time now, Checks& checks);
+    // check: `text` is one of this object's, has not expired, and was not answered.
+    Result<void> check(std::string_view text, Time now, Checks& checks) override;
     // spend is check, and counts it as answered: of two answers one gets through.
     Result<void> spend(std::string_view text, Time now, Checks& checks);
 

@@ -106,6 +106,11 @@ struct Config {
     int64_t recorded_burst = 1000;
     int64_t recorded_per_second = 20;
 
+    // Folder where a bundle of every appraisal is kept (appraisal_bundle.h), granted or refused; an
+    // appraisal that cannot be kept is none. Made (mode 0700) if absent. Default: none is kept, for
+    // each is some 100 kB, and how long to keep them is for their owner to decide.
+    Path bundles;
+
     // Longest accepted request body. A real request is about 16 kB plus 16/9 of the event log,
     // which firmware limits to 64 or 128 kB.
     size_t max_body = 1 << 20;

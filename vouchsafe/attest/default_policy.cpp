@@ -92,6 +92,15 @@ std::string default_sgx_policy() {
     return quote_policy("x-ms-sgx-is-debuggable", "x-vouchsafe-sgx-tcb-status");
 }
 
+std::map<policy::AttestationTarget, std::string> default_policies(const Config& config) {
+    using enum policy::AttestationTarget;
+    return {{azure_guest, default_azure_guest_policy(config)},
+            {sev_snp_vm, default_snp_vm_policy(config)},
+            {tdx_vm, default_tdx_vm_policy()},
+            {sgx_enclave, default_sgx_policy()},
+            {open_enclave, default_sgx_policy()}};
+}
+
 std::string policy_hash(std::string_view policy_text) {
     return encode_base64url(crypto::sha256(as_bytes(encode_base64url(as_bytes(policy_text)))));
 }

@@ -17,6 +17,7 @@
 #include <string>
 
 #include "vouchsafe/attest/config.h"
+#include "vouchsafe/policy/maa/known_claims.h"
 
 namespace vouchsafe::attest {
 
@@ -24,6 +25,9 @@ std::string default_azure_guest_policy(const Config& config);
 std::string default_snp_vm_policy(const Config& config);
 std::string default_tdx_vm_policy();
 std::string default_sgx_policy();  // of SgxEnclave and OpenEnclave
+
+// default_policies has the text of each kind that has a built-in policy: all but Tpm.
+std::map<policy::AttestationTarget, std::string> default_policies(const Config& config);
 
 // policy_hash is the claim x-ms-policy-hash: base64url(SHA-256(base64url(text))) (azure-api C.3).
 std::string policy_hash(std::string_view policy_text);

@@ -40,17 +40,13 @@ void add_routes(Service::Impl& impl) {
     net::Router& router = impl.router;
     Service::Impl* service = &impl;
 
-    auto attests = [&](AttestationTarget target, Appraise appraise) {
+    for (AttestationTarget target : policy::kAttestationTargets) {
+        if (target == AttestationTarget::tpm) continue;  // has a protocol of its own: below
         router.add("POST", fmt::format("/attest/{}", policy::target_name(target)),
-                   versioned([service, target, appraise](const net::Request& request) {
-                       return service->attest(target, request, appraise);
+                   versioned([service, target](const net::Request& request) {
+                       return service->attest(target, request);
                    }));
-    };
-    attests(AttestationTarget::azure_guest, appraise_azure_guest);
-    attests(AttestationTarget::sev_snp_vm, appraise_snp_vm);
-    attests(AttestationTarget::tdx_vm, appraise_tdx_vm);
-    attests(AttestationTarget::sgx_enclave, appraise_sgx_enclave);
-    attests(AttestationTarget::open_enclave, appraise_open_enclave);
+    }
 
     auto administers = [&](std::string_view method, std::string_view path, auto act) {
         router.add(method, path, versioned([service, act](const net::Request& request) {

@@ -62,14 +62,7 @@ Result<void> check_signers_of_operator(const Config& config,
 
 // load_policies brings the built-in policies, and the first signers into a store without any.
 Result<std::unique_ptr<PolicyBook>> load_policies(const Config& config, const Dependencies& deps) {
-    using policy::AttestationTarget;
-    auto out = TRY(
-        PolicyBook::create(deps.store, config.issuer,
-                           {{AttestationTarget::azure_guest, default_azure_guest_policy(config)},
-                            {AttestationTarget::sev_snp_vm, default_snp_vm_policy(config)},
-                            {AttestationTarget::tdx_vm, default_tdx_vm_policy()},
-                            {AttestationTarget::sgx_enclave, default_sgx_policy()},
-                            {AttestationTarget::open_enclave, default_sgx_policy()}}));
+    auto out = TRY(PolicyBook::create(deps.store, config.issuer, default_policies(config)));
     TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
         auto known = TRY(out->signers(tx));
         if (!known.empty()) return check_signers_of_operator(config, known);
@@ -92,6 +85,7 @@ Service::~Service() = default;
 
 Result<std::unique_ptr<Service>> Service::create(Config config, Dependencies deps) {
     TRY(check_config(config));
+    if (!config.bundles.empty()) TRY(make_private_dir(config.bundles));
     auto keys = TRY(open_signing_keys(config, deps.store, deps.audit, deps.clock));
     auto policies = TRY(load_policies(config, deps));
     auto impl =

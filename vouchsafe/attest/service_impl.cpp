@@ -5,7 +5,6 @@
 #include "vouchsafe/attest/claims/ear.h"
 #include "vouchsafe/attest/claims/supported_claims.h"
 #include "vouchsafe/attest/envelope.h"
-#include "vouchsafe/attest/policy/judge.h"
 #include "vouchsafe/attest/request/tpm_request.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/log.h"
@@ -50,14 +49,6 @@ std::string_view azure_code_of(std::string_view check) {
     return policy ? "PolicyEvaluationError" : "InvalidParameter";
 }
 
-// What the policy sets before there is evidence: how a TPM's is to be appraised.
-Result<policy::PolicyProperties> configuration_of(const ActivePolicy& policy, Checks& checks) {
-    auto set = policy::configure(policy.rules);
-    TRY(checks.require(set.has_value(), "ATTEST-POLICY", "configurationrules", "rules that run",
-                       set ? "they do" : set.error().message));
-    return set;
-}
-
 }  // namespace
 
 Service::Impl::Impl(Config settings, Dependencies dependencies,
@@ -85,84 +76,72 @@ audit::Entry Service::Impl::begin_entry(const net::Request& request, std::string
 
 Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTarget target,
                                                           const net::Request& request,
-                                                          Appraise appraise, Checks& checks,
-                                                          Json& details) {
+                                                          Checks& checks, Told& told) {
+    const bool ear = TRY(wants_ear(request, checks));
     SharedPolicy policy = TRY(policies->active(target));
-    if (policy == nullptr) {
-        return checks.refuse("ATTEST-POLICY", "policy", "one that an administrator set", "none");
-    }
+    ReferenceBook::Sets sets = TRY(references->current());
     std::vector<PiecePtr> used;
-    Terms terms{config,      deps.anchors, deps.clock.now(), policy->built_in, deps.collateral,
-                &snp_chains, &used,        &challenges};
-    const bool tpm = target == policy::AttestationTarget::tpm;
-    if (tpm) terms.configuration = TRY(configuration_of(*policy, checks));
-    bool ear = TRY(wants_ear(request, checks));
-    Appraisal appraisal = TRY(appraise(request.body, terms, checks));
-    // Before the policy: it may demand fresh collateral and evidence.
-    add_collateral_claims(appraisal.claims, used, terms.now);
-    if (appraisal.challenge && !tpm) {
-        const auto& guests = appraisal.seal_to ? appraisal.seal_to : appraisal.guest_key;
-        add_freshness_claims(appraisal.claims, *appraisal.challenge, guests);
+    Terms terms{config, deps.anchors, deps.clock.now()};
+    terms.collateral = deps.collateral;
+    terms.snp_chains = &snp_chains;
+    terms.used_collateral = &used;
+    terms.challenges = &challenges;
+    const Hearing hearing{std::move(terms), std::move(policy), std::move(sets)};
+    const size_t before = checks.list().size();
+    auto judged = judge_evidence(target, request.body, hearing, checks, told.details);
+    if (!config.bundles.empty()) {
+        HeardRequest heard{target, request.body, hearing, std::span(checks.list()).subspan(before)};
+        if (judged) {
+            heard.claims = &judged->appraisal.claims;
+            heard.challenge = judged->appraisal.challenge;
+        }
+        told.bundle = bundle_of(heard);
     }
-    ReferenceFindings references_found = TRY(compare_references(target, appraisal.measured));
-    add_reference_claims(appraisal.claims, references_found);
-    bool draft = !appraisal.draft_policy.empty();
-    if (draft) {
-        auto read = read_draft(appraisal.draft_policy);
-        TRY(checks.require(read.has_value(), "ATTEST-POLICY-FORM", "draftPolicyForAttestation",
-                           "a policy", read ? "one" : read.error().message));
-        policy = TRY(std::move(read));
+    if (!judged) return fail(judged.error());
+    if (judged->appraisal.challenge) {
+        TRY(challenges.spend(*judged->appraisal.challenge, deps.clock.now(), checks));
     }
-    Json explanation;
-    // A draft is its sender's to explain (vouchsafe policy test), at his own cost.
-    Json for_rules = std::move(appraisal.for_rules);
-    if (!for_rules.empty()) for_rules.update(appraisal.claims);
-    auto outcome = judge(*policy, for_rules.empty() ? appraisal.claims : for_rules,
-                         draft ? nullptr : &explanation, checks);
-    if (!explanation.is_null()) details["policy"] = std::move(explanation);
-    if (!references_found.empty()) details["reference-values"] = references_found.to_json();
-    if (!outcome) return fail(outcome.error());
-    add_policy_claims(appraisal.claims, *policy, outcome->issued);
-    if (appraisal.challenge) {
-        TRY(challenges.spend(*appraisal.challenge, deps.clock.now(), checks));
-    }
-    Grant grant{std::move(appraisal), std::move(policy), draft, ear};
-    if (tpm) grant.report = std::move(outcome->properties);
+    Grant grant{std::move(judged->appraisal), std::move(judged->policy), judged->draft, ear};
+    if (target == policy::AttestationTarget::tpm) grant.report = std::move(judged->properties);
     return grant;
 }
 
-Result<ReferenceFindings> Service::Impl::compare_references(policy::AttestationTarget target,
-                                                            const Measured& measured) {
-    ReferenceFindings out;
-    ReferenceBook::Sets sets = TRY(references->current());
-    for (const ReferenceSet& set : *sets) {
-        if (set.applies_to(target)) out.add(set, compare(set, measured, deps.clock.now()));
-    }
-    return out;
-}
-
-net::Response Service::Impl::attest(policy::AttestationTarget target, const net::Request& request,
-                                    Appraise appraise) {
+net::Response Service::Impl::attest(policy::AttestationTarget target, const net::Request& request) {
     Stopwatch stopwatch;
     audit::Entry entry =
         begin_entry(request, fmt::format("attest/{}", policy::target_name(target)));
+    Told told{std::move(entry.details)};
     auto say_no = [&](const Error& error) {
-        net::Response response = refuse(std::move(entry), error);
+        net::Response response =
+            refuse(std::move(entry), error, told.bundle ? &*told.bundle : nullptr);
         tell_verdict(target, &error, stopwatch.seconds());
         return response;
     };
     Checks checks;
-    Result<Grant> grant = judge_request(target, request, appraise, checks, entry.details);
+    Result<Grant> grant = judge_request(target, request, checks, told);
+    entry.details = std::move(told.details);
     entry.checks = checks.list();
     if (!grant) return say_no(grant.error());
 
     Result<std::string> token = mint(*grant, checks.list(), entry);
     if (!token) return say_no(token.error());
     entry.outcome = audit::Outcome::allowed;
-    Result<uint64_t> recorded = deps.audit.append(entry);
+    Result<uint64_t> recorded = record(entry, told.bundle ? &*told.bundle : nullptr);
     if (!recorded) return say_no(recorded.error());
     tell_verdict(target, nullptr, stopwatch.seconds());
     return answer(*grant, std::move(*token), request);
+}
+
+// Whoever wants bundles wants all of them: what cannot be kept is not recorded either, and so does
+// not happen.
+Result<uint64_t> Service::Impl::record(audit::Entry& entry, const evidence::Bundle* bundle) const {
+    if (bundle == nullptr) return deps.audit.append(entry);
+    auto digest = keep_bundle(*bundle, config.bundles, entry.request_id);
+    if (!digest) {
+        return fail(Code::io, "the bundle of an appraisal is not kept: {}", digest.error().message);
+    }
+    entry.details["bundle"] = std::move(*digest);
+    return deps.audit.append(entry);
 }
 
 // A client that asks for the media type gets an EAR as it is; what is sealed to a guest's key is no
@@ -268,7 +247,8 @@ net::Response Service::Impl::answer_without_check(const Error& error,
                                fmt::format("internal error (request {})", request_id));
 }
 
-net::Response Service::Impl::refuse(audit::Entry entry, const Error& error) {
+net::Response Service::Impl::refuse(audit::Entry entry, const Error& error,
+                                    const evidence::Bundle* bundle) {
     const Check* reason = error.reason();
     entry.outcome = reason != nullptr ? audit::Outcome::refused : audit::Outcome::failed;
     entry.reason = error.message;
@@ -276,7 +256,7 @@ net::Response Service::Impl::refuse(audit::Entry entry, const Error& error) {
     std::optional<uint64_t> unrecorded = 0;
     if (entry.actor.empty()) unrecorded = refusals_.pass(deps.clock.now());
     if (unrecorded && *unrecorded > 0) entry.details["unrecorded_before"] = *unrecorded;
-    Result<uint64_t> recorded = unrecorded ? deps.audit.append(entry) : Result<uint64_t>(0);
+    Result<uint64_t> recorded = unrecorded ? record(entry, bundle) : Result<uint64_t>(0);
     if (reason == nullptr || !recorded) {
         log_event(LogLevel::error, "request failed",
                   {{"request_id", entry.request_id},
@@ -316,7 +296,7 @@ net::Response Service::Impl::attest_tpm(const net::Request& request) {
     std::optional<TpmMessage> init = read_tpm_init(request.body);
     auto policy = policies->active(kTarget);
     bool ready = policy.has_value() && *policy != nullptr;
-    if (!init || !ready) return attest(kTarget, request, appraise_tpm);
+    if (!init || !ready) return attest(kTarget, request);
     std::string context = challenges.issue(deps.clock.now()).text;
     Json challenge = {{"challenge", encode_base64url(challenge_digest(context))},
                       {"service_context", context}};

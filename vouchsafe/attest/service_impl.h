@@ -3,10 +3,7 @@
 #pragma once
 
 #include "vouchsafe/access/key_sets.h"
-#include "vouchsafe/attest/appraise.h"
-#include "vouchsafe/attest/policy/policy_book.h"
-#include "vouchsafe/attest/reference/match.h"
-#include "vouchsafe/attest/reference/reference_book.h"
+#include "vouchsafe/attest/appraisal_bundle.h"
 #include "vouchsafe/attest/service.h"
 #include "vouchsafe/audit/flood_gate.h"
 #include "vouchsafe/jose/jws.h"
@@ -15,16 +12,13 @@
 
 namespace vouchsafe::attest {
 
-using Appraise = Result<Appraisal> (*)(std::string_view body, const Terms& terms, Checks& checks);
-
 struct Service::Impl {
     Impl(Config settings, Dependencies dependencies,
          std::unique_ptr<jose::SigningKeys> signing_keys, std::unique_ptr<PolicyBook> policy_book);
 
     // attest appraises, applies the policy, mints, writes the audit entry, and only then answers
     // with the token.
-    net::Response attest(policy::AttestationTarget target, const net::Request& request,
-                         Appraise appraise);
+    net::Response attest(policy::AttestationTarget target, const net::Request& request);
     // attest_tpm answers both rounds of the TPM protocol (request/tpm_request.h): an init message
     // with a challenge, a request with a report.
     net::Response attest_tpm(const net::Request& request);
@@ -36,8 +30,9 @@ struct Service::Impl {
     // begin_entry is what every audit entry about a request has.
     audit::Entry begin_entry(const net::Request& request, std::string action) const;
     // refuse writes the entry, unless there is a flood of them, and answers 400 with the check's
-    // code, or 500.
-    net::Response refuse(audit::Entry entry, const Error& error);
+    // code, or 500. `bundle` is kept with the entry.
+    net::Response refuse(audit::Entry entry, const Error& error,
+                         const evidence::Bundle* bundle = nullptr);
     // sign_claims adds what every token has and signs it.
     Result<std::string> sign_claims(Json claims) const;
 
@@ -62,13 +57,17 @@ struct Service::Impl {
         // What the policy says of a report on a TPM: how long, and with which certificate.
         std::optional<policy::PolicyProperties> report = std::nullopt;
     };
+    // Told is what a judgement leaves beside its verdict.
+    struct Told {
+        Json details;                                           // of the audit entry
+        std::optional<evidence::Bundle> bundle = std::nullopt;  // if they are kept
+    };
     Json header_of(const Grant& grant, const jose::RingKey& key) const;
     Seconds lifetime_of(const Grant& grant) const;
     Result<Grant> judge_request(policy::AttestationTarget target, const net::Request& request,
-                                Appraise appraise, Checks& checks, Json& details);
-    // compare_references compares with every set that applies.
-    Result<ReferenceFindings> compare_references(policy::AttestationTarget target,
-                                                 const Measured& measured);
+                                Checks& checks, Told& told);
+    // record writes the bundle, if there is one, and the entry with its digest.
+    Result<uint64_t> record(audit::Entry& entry, const evidence::Bundle* bundle) const;
     // tell_verdict: `error` is nullptr if a token was granted.
     void tell_verdict(policy::AttestationTarget target, const Error* error, double seconds) const;
     net::Response answer_without_check(const Error& error, const std::string& request_id) const;

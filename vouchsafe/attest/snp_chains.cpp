@@ -26,6 +26,18 @@ void KeptSnpChains::keep(const Bytes& digest, std::shared_ptr<const KeptSnpChain
     order_.pop_back();
 }
 
+namespace {
+
+// made_again lists checks that were made before, at `now`, which is within all their dates.
+std::vector<Check> made_again(std::vector<Check> checks, Time now) {
+    for (Check& check : checks) {
+        if (check.code.ends_with("-DATES")) check.found = format_rfc3339(now);
+    }
+    return checks;
+}
+
+}  // namespace
+
 HeldSnp KeepingEndorser::lists_for(const evidence::SnpCertificate& leaf) {
     if (collateral_ == nullptr) return {};
     HeldSnp held = collateral_->snp_crls(leaf.product, leaf.kind);
@@ -45,7 +57,7 @@ Result<std::shared_ptr<const evidence::VerifiedSnpEndorsements>> KeepingEndorser
         HeldSnp held = lists_for(endorsements->certificate());
         bool in_force = endorsements->valid_from() <= now && now <= endorsements->valid_to();
         if (in_force && held.lists == known->lists) {
-            checks.repeat(known->checks);
+            checks.repeat(made_again(known->checks, now));
             return endorsements;
         }
     }

@@ -92,6 +92,12 @@ inline constexpr size_t kMaxPackFile = 32 << 20;
 std::string encode_pack_file(const std::vector<CollateralPiece>& pieces, Time made);
 Result<std::vector<CollateralPiece>> parse_pack_file(std::string_view text);
 
+// verify_pack_file verifies every piece of a pack on its own, under the pack's own list of Intel's
+// root. Fails with the check of the first that does not verify.
+Result<std::vector<VerifiedPiece>> verify_pack_file(std::string_view text,
+                                                    const evidence::TrustAnchors& anchors, Time now,
+                                                    Checks& checks);
+
 // import_pack_file verifies every piece of a pack before the first is written; one that does not
 // verify refuses them all. A piece older than what is there is left out unless anything may be
 // replaced; if nothing else was in the pack it is refused with COLLATERAL-OLDER.

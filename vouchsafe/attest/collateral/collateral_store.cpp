@@ -36,8 +36,8 @@ struct Joined {
 }  // namespace
 
 struct CollateralStore::Impl {
-    Impl(CollateralConfig settings, CollateralPack folder, evidence::TrustAnchors roots,
-         const Clock& time, FetchUrl get)
+    Impl(CollateralConfig settings, std::optional<CollateralPack> folder,
+         evidence::TrustAnchors roots, const Clock& time, FetchUrl get)
         : config(std::move(settings)),
           pack(std::move(folder)),
           anchors(std::move(roots)),
@@ -50,6 +50,10 @@ struct CollateralStore::Impl {
     PiecePtr held_in_force(const CollateralName& name);
     HeldTdx intel(evidence::IntelTee tee, const Fmspc& fmspc, PckCa ca);
     Json freshness();
+    void hold(VerifiedPiece piece) {
+        CollateralName name = piece.name();
+        held[name] = std::make_shared<const VerifiedPiece>(std::move(piece));
+    }
     void start_renewing() {
         renewer = std::thread([this] { renew(); });
     }
@@ -71,7 +75,7 @@ struct CollateralStore::Impl {
     void renew();
 
     const CollateralConfig config;
-    const CollateralPack pack;
+    const std::optional<CollateralPack> pack;  // without one `held` is all there is
     const evidence::TrustAnchors anchors;
     const Clock& clock;
     const FetchUrl fetch;
@@ -109,12 +113,13 @@ PiecePtr CollateralStore::Impl::find(const CollateralName& name) const {
 void CollateralStore::Impl::look_into_folder(Time now) {
     // What did not verify may do so later (a clock that was behind): it is looked at again.
     constexpr Seconds kAgain{60};
+    if (!pack) return;
     if (looked && within(*looked, now, config.rescan)) return;
     looked = now;
     bool again = !problems.empty() && !within(*loaded, now, kAgain);
-    if (loaded && !again && pack.fingerprint() == fingerprint) return;
+    if (loaded && !again && pack->fingerprint() == fingerprint) return;
     loaded = now;
-    VerifiedCollateral found = pack.load_verified(anchors, now);
+    VerifiedCollateral found = pack->load_verified(anchors, now);
     fingerprint = std::move(found.fingerprint);
     problems = std::move(found.problems);
     std::map<CollateralName, PiecePtr> fresh;
@@ -167,7 +172,7 @@ FetchOutcome CollateralStore::Impl::ask_and_save(const CollateralName& name, con
             return out;
         }
     }
-    auto kept = pack.keep({&*out.piece, 1}, terms, Replace::older);
+    auto kept = pack->keep({&*out.piece, 1}, terms, Replace::older);
     saved = kept.has_value();
     if (!kept) {
         log_event(LogLevel::warn, "collateral cannot be written to its folder",
@@ -352,6 +357,15 @@ Result<std::unique_ptr<CollateralStore>> CollateralStore::create(CollateralConfi
                                        clock, std::move(fetch));
     impl->freshness();  // reads the pack
     if (online) impl->start_renewing();
+    return std::unique_ptr<CollateralStore>(new CollateralStore(std::move(impl)));
+}
+
+std::unique_ptr<CollateralStore> CollateralStore::of(std::vector<VerifiedPiece> pieces,
+                                                     evidence::TrustAnchors anchors,
+                                                     const Clock& clock) {
+    auto impl = std::make_unique<Impl>(CollateralConfig{}, std::nullopt, std::move(anchors), clock,
+                                       FetchUrl{});
+    for (VerifiedPiece& piece : pieces) impl->hold(std::move(piece));
     return std::unique_ptr<CollateralStore>(new CollateralStore(std::move(impl)));
 }
 

@@ -45,6 +45,9 @@ class CollateralStore {
                                                            CollateralPack pack,
                                                            evidence::TrustAnchors anchors,
                                                            const Clock& clock, FetchUrl fetch = {});
+    // of holds just these pieces: no folder, nothing is fetched. Borrows `clock`.
+    static std::unique_ptr<CollateralStore> of(std::vector<VerifiedPiece> pieces,
+                                               evidence::TrustAnchors anchors, const Clock& clock);
     ~CollateralStore();  // waits for a request under way
 
     // snp_crls: a VLEK's chain has the product's list and that of VLEKs, a VCEK's the first alone.

@@ -66,6 +66,31 @@ Result<std::optional<crypto::Crl>> newest_root_crl(const std::vector<CollateralP
     return out;
 }
 
+// VerifiedPack is what verified of a pack file, and the root's list that it was held against.
+struct VerifiedPack {
+    std::vector<VerifiedPiece> pieces;
+    std::optional<crypto::Crl> root_crl;
+
+    PieceTerms terms(const evidence::TrustAnchors& anchors, Time now) const {
+        return {anchors, root_crl ? &*root_crl : nullptr, now};
+    }
+};
+
+Result<VerifiedPack> verify_pack(std::string_view text, const VerifiedCollateral& held,
+                                 const evidence::TrustAnchors& anchors, Time now, Checks& checks) {
+    auto parsed = parse_pack_file(text);
+    TRY(checks.require(parsed.has_value(), "COLLATERAL-FORM", "pack", std::string(kPackSchema),
+                       parsed ? fmt::format("{} pieces", parsed->size()) : parsed.error().message));
+    std::vector<CollateralPiece> pieces = TRY(std::move(parsed));
+    VerifiedPack out;
+    out.root_crl = TRY(newest_root_crl(pieces, held, {anchors, nullptr, now}, checks));
+    const PieceTerms terms = out.terms(anchors, now);
+    for (CollateralPiece& piece : pieces) {
+        out.pieces.push_back(TRY(verify_piece(std::move(piece), terms, checks)));
+    }
+    return out;
+}
+
 }  // namespace
 
 std::string encode_pack_file(const std::vector<CollateralPiece>& pieces, Time made) {
@@ -95,21 +120,19 @@ Result<std::vector<CollateralPiece>> parse_pack_file(std::string_view text) {
     return out;
 }
 
+Result<std::vector<VerifiedPiece>> verify_pack_file(std::string_view text,
+                                                    const evidence::TrustAnchors& anchors, Time now,
+                                                    Checks& checks) {
+    VerifiedPack pack = TRY(verify_pack(text, {}, anchors, now, checks));
+    return std::move(pack.pieces);
+}
+
 Result<std::vector<KeptPiece>> import_pack_file(const CollateralPack& pack, std::string_view text,
                                                 const evidence::TrustAnchors& anchors,
                                                 Replace replace, Time now, Checks& checks) {
-    auto parsed = parse_pack_file(text);
-    TRY(checks.require(parsed.has_value(), "COLLATERAL-FORM", "pack", std::string(kPackSchema),
-                       parsed ? fmt::format("{} pieces", parsed->size()) : parsed.error().message));
-    std::vector<CollateralPiece> pieces = TRY(std::move(parsed));
-    auto root_crl = TRY(
-        newest_root_crl(pieces, pack.load_verified(anchors, now), {anchors, nullptr, now}, checks));
-    const PieceTerms terms{anchors, root_crl ? &*root_crl : nullptr, now};
-    std::vector<VerifiedPiece> verified;
-    for (CollateralPiece& piece : pieces) {
-        verified.push_back(TRY(verify_piece(std::move(piece), terms, checks)));
-    }
-    auto kept = TRY(pack.keep(verified, terms, replace));
+    VerifiedPack verified =
+        TRY(verify_pack(text, pack.load_verified(anchors, now), anchors, now, checks));
+    auto kept = TRY(pack.keep(verified.pieces, verified.terms(anchors, now), replace));
     auto left = [](const KeptPiece& one) { return one.outcome == KeptPiece::Outcome::left; };
     if (kept.empty() || !std::ranges::all_of(kept, left)) return kept;
     const Check& older = *kept.front().older;
