@@ -110,7 +110,7 @@ Result<Verdict> verify_appraisal(const Context& context, const AppraisalCommand&
 }
 
 constexpr const char* kVerifyAppraisalExamples = R"(Examples:
-  vouchsafe collateral export --dir DIR pack.json
+  vouchsafe collateral export --dir DIR --out pack.json
   vouchsafe verify appraisal --type SevSnpVm --evidence request.json --collateral pack.json
   vouchsafe verify appraisal --type AzureGuest --evidence evidence.json --collateral pack.json \
       --policy my.policy --reference prod.json
