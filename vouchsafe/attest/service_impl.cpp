@@ -6,6 +6,7 @@
 #include "vouchsafe/attest/claims/supported_claims.h"
 #include "vouchsafe/attest/envelope.h"
 #include "vouchsafe/attest/policy/judge.h"
+#include "vouchsafe/attest/receipt_request.h"
 #include "vouchsafe/attest/request/tpm_request.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/log.h"
@@ -97,6 +98,7 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     const bool tpm = target == policy::AttestationTarget::tpm;
     if (tpm) terms.configuration = TRY(configuration_of(*policy, checks));
     bool ear = TRY(wants_ear(request, checks));
+    bool receipt = TRY(wants_receipt(request, checks));
     Appraisal appraisal = TRY(appraise(request.body, terms, checks));
     // Before the policy: it may demand fresh collateral and evidence.
     add_collateral_claims(appraisal.claims, used, terms.now);
@@ -126,7 +128,7 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     if (appraisal.challenge) {
         TRY(challenges.spend(*appraisal.challenge, deps.clock.now(), checks));
     }
-    Grant grant{std::move(appraisal), std::move(policy), draft, ear};
+    Grant grant{std::move(appraisal), std::move(policy), draft, ear, receipt};
     if (tpm) grant.report = std::move(outcome->properties);
     return grant;
 }
@@ -161,21 +163,30 @@ net::Response Service::Impl::attest(policy::AttestationTarget target, const net:
     entry.outcome = audit::Outcome::allowed;
     Result<uint64_t> recorded = deps.audit.append(entry);
     if (!recorded) return say_no(recorded.error());
+    Result<std::string> receipt{""};
+    if (grant->wants_receipt) receipt = issue_receipt(*this, entry, *recorded);
+    if (!receipt) return say_no(receipt.error());
     tell_verdict(target, nullptr, stopwatch.seconds());
-    return answer(*grant, std::move(*token), request);
+    return answer(*grant, std::move(*token), std::move(*receipt), request);
 }
 
 // A client that asks for the media type gets an EAR as it is; what is sealed to a guest's key is no
 // EAR before the guest opens it, and comes in Azure's envelope.
-net::Response Service::Impl::answer(const Grant& grant, std::string token,
+net::Response Service::Impl::answer(const Grant& grant, std::string token, std::string receipt,
                                     const net::Request& request) const {
-    if (auto in_payload = grant.appraisal.tpm_payload) {
-        return net::json_response(200, tpm_answer({{"report", std::move(token)}}, *in_payload));
+    bool bare = grant.ear && !grant.appraisal.seal_to && request.query_count("format") == 0 &&
+                !grant.appraisal.tpm_payload;
+    if (bare) {
+        auto type = fmt::format("{}; eat_profile=\"{}\"", kEatMediaType, kEarProfile);
+        net::Response response = net::text_response(200, std::move(token), type);
+        if (!receipt.empty()) response.headers.set(kReceiptMember, std::move(receipt));
+        return response;
     }
-    bool bare = grant.ear && !grant.appraisal.seal_to && request.query_count("format") == 0;
-    if (!bare) return net::json_response(200, {{"token", std::move(token)}});
-    return net::text_response(200, std::move(token),
-                              fmt::format("{}; eat_profile=\"{}\"", kEatMediaType, kEarProfile));
+    auto in_payload = grant.appraisal.tpm_payload;
+    Json content = {{in_payload ? "report" : "token", std::move(token)}};
+    if (!receipt.empty()) content[kReceiptMember] = std::move(receipt);
+    return net::json_response(200,
+                              in_payload ? tpm_answer(std::move(content), *in_payload) : content);
 }
 
 void Service::Impl::tell_verdict(policy::AttestationTarget target, const Error* error,
