@@ -27,8 +27,8 @@ TEST_F(AttestReceipt, ProvesThatTheAppraisalIsInTheLog) {
         rules.token = granted.token;
         Receipt receipt = MUST(office_.verify(granted.receipt, rules)).receipt();
         Json claims = claims_of(office_.running, granted.token);
-        EXPECT_EQ(receipt.token_jti, claims["jti"]);
-        EXPECT_EQ(receipt.issuer, claims["iss"]);
+        EXPECT_EQ(claims["jti"], receipt.token_jti);
+        EXPECT_EQ(claims["iss"], receipt.issuer);
         EXPECT_EQ(receipt.head(), MUST(office_.running.log.head()));
         auto entries = MUST(office_.running.log.entries(receipt.proof.index, 2));
         ASSERT_EQ(entries.size(), 1u);
