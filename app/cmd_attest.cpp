@@ -13,6 +13,7 @@ struct AttestCommand {
     std::string url = "https://sharedweu.weu.attest.azure.net";
     std::string nonce;
     std::string out;
+    std::string receipt;
     bool claims = false;
     bool evidence = false;
     bool force = false;
@@ -35,12 +36,14 @@ Result<int> run_attest(const Context& context, const AttestCommand& command) {
     net::Client client(site.client);
     Stopwatch watch;
     device::Tpm tpm = TRY(device::Tpm::open(site.machine.tcti));
-    guest::AttestOptions how{command.url, command.nonce, !command.no_challenge};
-    SecretBytes token = TRY(guest::attest(tpm, site.machine, metadata, client, how));
+    const Overwrite overwrite = command.force ? Overwrite::yes : Overwrite::no;
+    guest::AttestOptions how{command.url, command.nonce, !command.no_challenge,
+                             !command.receipt.empty()};
+    auto [token, receipt] = TRY(guest::attest(tpm, site.machine, metadata, client, how));
     if (context.verbose) write_err(fmt::format("attested in {}\n", human_time(watch.seconds())));
+    if (how.receipt) TRY(write_file(command.receipt, as_bytes(receipt + "\n"), overwrite));
     if (!command.out.empty()) {
-        TRY(write_file(command.out, token.expose(), command.force ? Overwrite::yes : Overwrite::no,
-                       0600));
+        TRY(write_file(command.out, token.expose(), overwrite, 0600));
         return 0;
     }
     if (!command.claims && !context.json) {
@@ -59,6 +62,7 @@ constexpr const char* kAttestExamples = R"(Examples:
   vouchsafe attest --url https://sharedweu.weu.attest.azure.net       prints the token
   vouchsafe attest --claims                                            what it says (unverified)
   vouchsafe attest --out token.jwt
+  vouchsafe attest --out token.jwt --receipt receipt.jwt               with proof that it was recorded
   vouchsafe attest --evidence                                          what this machine would send
 Needs the right to use the TPM (root, or the group tss).)";
 
@@ -75,7 +79,9 @@ void add_attest(Command app, Context& context) {
                 "do as Azure's clients: nothing proves that the evidence is of now, and the token "
                 "lives for hours");
     attest.option("--out", command->out, "write the token here (mode 0600)", "FILE");
-    attest.flag("--force", command->force, "replace that file if it exists");
+    attest.option("--receipt", command->receipt,
+                  "have the service prove that it recorded this, and write the proof here", "FILE");
+    attest.flag("--force", command->force, "replace these files if they exist");
     attest.flag("--claims", command->claims, "print the token's claims instead of the token");
     attest.flag("--evidence", command->evidence, "print the evidence and ask no service");
     attest.run([&context, command] { return run_attest(context, *command); });

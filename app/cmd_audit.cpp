@@ -1,6 +1,8 @@
 // audit: what a service's tamper-evident log says.
 
+#include "app/evidence_files.h"
 #include "app/show.h"
+#include "vouchsafe/attest/receipt.h"
 #include "vouchsafe/audit/log.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/lab/data_directory.h"
@@ -14,6 +16,8 @@ struct AuditCommand {
     std::string dir;
     std::string service = "vault";
     std::string request_id;
+    std::vector<std::string> receipts;
+    std::string jwks;
 };
 
 Result<std::unique_ptr<store::Store>> open_store(const AuditCommand& command) {
@@ -88,25 +92,57 @@ Result<int> run_show(const Context& context, const AuditCommand& command) {
     }
 }
 
-Result<int> run_verify(const Context& context, const AuditCommand& command) {
+// Only what the service signed can be held against its log.
+Result<std::vector<attest::VerifiedReceipt>> read_receipts(const Context& context,
+                                                           const AuditCommand& command,
+                                                           Checks& checks) {
+    std::vector<attest::VerifiedReceipt> out;
+    if (command.receipts.empty() != command.jwks.empty()) {
+        return fail(Code::invalid, "--receipt and --jwks go together");
+    }
+    if (command.receipts.empty()) return out;
+    if (command.service != "attestation") {
+        return fail(Code::invalid,
+                    "receipts are of the attestation service: --service attestation");
+    }
+    jose::JwkSet keys = TRY(read_key_set(command.jwks));
+    attest::ReceiptRules rules;
+    rules.now = context.clock.now();
+    for (const std::string& file : command.receipts) {
+        std::string compact = TRY(read_compact(file));
+        out.push_back(
+            TRY(with_context(attest::verify_receipt(compact, keys, rules, checks), file)));
+    }
+    return out;
+}
+
+Result<int> run_audit_verify(const Context& context, const AuditCommand& command) {
+    Checks checks;
+    auto receipts = TRY(read_receipts(context, command, checks));
     auto store = TRY(open_store(command));
     audit::Log log(*store);
-    Checks checks;
-    audit::TreeHead head = TRY(log.verify({}, checks));
+    audit::TreeHead head = TRY(attest::verify_recorded(receipts, log, checks));
     if (context.json) {
-        write_out(dump_json({{"size", head.size}, {"root", encode_hex(head.root)}}) + "\n");
-    } else {
-        write_out(fmt::format("{} log of {} entries, root {}\n",
-                              styled("whole", Style::good, context.color_out), head.size,
-                              encode_hex(head.root)));
+        write_out(dump_json({{"size", head.size},
+                             {"root", encode_hex(head.root)},
+                             {"receipts", receipts.size()}}) +
+                  "\n");
+        return 0;
     }
+    std::string agrees;
+    if (!receipts.empty()) agrees = fmt::format(", as {} receipt(s) say", receipts.size());
+    write_out(fmt::format("{} log of {} entries, root {}{}\n",
+                          styled("whole", Style::good, context.color_out), head.size,
+                          encode_hex(head.root), agrees));
     return 0;
 }
 
 constexpr const char* kAuditExamples = R"(Examples:
   vouchsafe audit show                                    every act of the lab's vault
   vouchsafe audit show --service attestation REQUEST-ID   why a request was refused, check by check
-  vouchsafe audit verify                                  recompute the Merkle tree)";
+  vouchsafe audit verify                                  recompute the Merkle tree
+  vouchsafe audit verify --service attestation --receipt receipt.jwt --jwks certs.json
+                                                          and compare it with what a client was told)";
 
 void add_common(Command made, AuditCommand& command) {
     made.option("--dir", command.dir, "data directory (default: the lab in the user's data folder)",
@@ -127,7 +163,11 @@ void add_audit(Command app, Context& context) {
     show_app.run([&context, command] { return run_show(context, *command); });
     Command verify_app = group.add("verify", "recompute the tree and compare");
     add_common(verify_app, *command);
-    verify_app.run([&context, command] { return run_verify(context, *command); });
+    verify_app.option("--receipt", command->receipts,
+                      "a receipt of this log, which must be true of it; may be repeated", "FILE");
+    verify_app.option("--jwks", command->jwks,
+                      "the keys that signed the receipts, as /certs answers", "FILE");
+    verify_app.run([&context, command] { return run_audit_verify(context, *command); });
 }
 
 }  // namespace vouchsafe::app

@@ -1,6 +1,7 @@
 // verify: relying-party checks, offline.
 
 #include "app/cmd_verify.h"
+#include "app/evidence_files.h"
 #include "vouchsafe/jose/jwt.h"
 #include "vouchsafe/jose/maa_token.h"
 #include "vouchsafe/jose/signing_key.h"
@@ -38,11 +39,8 @@ Verdict verdict_of(const VerifiedClaims& verified) {
 
 Result<Verdict> verify_token(const Context& context, const VerifyTokenCommand& command,
                              Checks& checks) {
-    std::string token = to_text(TRY(read_evidence(command.token)));
-    while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
-    std::string set = to_text(TRY(read_evidence(command.jwks)));
-    jose::JwkSet keys = TRY(with_context(
-        jose::JwkSet::parse(TRY(with_context(parse_json(set), command.jwks))), command.jwks));
+    std::string token = TRY(read_compact(command.token));
+    jose::JwkSet keys = TRY(read_key_set(command.jwks));
     jose::JwtRules rules;
     rules.now = TRY(judged_at(context, command.options));
     rules.algorithms.assign(jose::kSigningAlgorithms.begin(), jose::kSigningAlgorithms.end());
@@ -79,6 +77,7 @@ void add_verify(Command app, Context& context) {
         return run_verify(context, "token", command->options,
                           [&](Checks& checks) { return verify_token(context, *command, checks); });
     });
+    add_verify_receipt(group, context);
     add_verify_snp(group, context);
     add_verify_hcl(group, context);
     add_verify_tdx(group, context);

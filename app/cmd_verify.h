@@ -9,6 +9,7 @@ void add_verify_ak(Command verify, Context& context);
 void add_verify_appraisal(Command verify, Context& context);
 void add_verify_log(Command verify, Context& context);  // event-log
 void add_verify_quote(Command verify, Context& context);
+void add_verify_receipt(Command verify, Context& context);
 void add_verify_snp(Command verify, Context& context);
 void add_verify_hcl(Command verify, Context& context);
 void add_verify_tdx(Command verify, Context& context);

@@ -32,6 +32,18 @@ bool is_pem(ByteView bytes) {
     return as_text(bytes).find("-----BEGIN ") != std::string_view::npos;
 }
 
+Result<std::string> read_compact(const std::string& file) {
+    std::string text = to_text(TRY(read_evidence(file)));
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    return text;
+}
+
+Result<jose::JwkSet> read_key_set(const std::string& file) {
+    std::string text = to_text(TRY(read_evidence(file)));
+    Json set = TRY(with_context(parse_json(text), file));
+    return with_context(jose::JwkSet::parse(set), file);
+}
+
 Result<AkFile> read_ak(const std::string& file) {
     Bytes bytes = TRY(read_evidence(file));
     if (is_pem(bytes)) return with_context(ak_of_pem(bytes), file);

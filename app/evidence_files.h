@@ -3,6 +3,7 @@
 
 #include "app/verdict.h"
 #include "vouchsafe/evidence/tpm/types.h"
+#include "vouchsafe/jose/jwk.h"
 
 namespace vouchsafe::app {
 
@@ -14,6 +15,11 @@ struct AkFile {
     Bytes certificate;  // the file itself if it holds certificates: only they say whose the key is
 };
 Result<AkFile> read_ak(const std::string& file);
+
+// read_compact reads a JWS in compact form, without the newline at its end.
+Result<std::string> read_compact(const std::string& file);
+// read_key_set reads a JWK set, as a service's /certs answers it.
+Result<jose::JwkSet> read_key_set(const std::string& file);
 
 // is_pem tells whether there is PEM somewhere in it.
 bool is_pem(ByteView bytes);

@@ -4,6 +4,7 @@
 #include "vouchsafe/attest/reference/reference_book.h"
 #include "vouchsafe/attest/reference/test_reference.h"
 #include "vouchsafe/attest/test_office.h"
+#include "vouchsafe/attest/test_receipt.h"
 #include "vouchsafe/attest/test_td_guest.h"
 #include "vouchsafe/attest/test_tpm.h"
 #include "vouchsafe/base/removal_table.h"
@@ -94,6 +95,30 @@ std::string one_set_too_many() {
     return outcome(last);
 }
 
+// receipt_with signs a receipt with one member changed.
+Judge receipt_with(const char* name, const Json& value) {
+    return [name, value] {
+        static ReceiptOffice office;
+        Json payload = office.granted().payload();
+        payload[name] = value;
+        return outcome(office.verify(office.sign(payload)));
+    };
+}
+
+std::string receipt_of_another_token() {
+    ReceiptOffice office;
+    ReceiptRules rules = office.rules();
+    rules.token = office.granted().token;
+    return outcome(office.verify(office.granted().receipt, rules));
+}
+
+std::string receipt_of_another_entry() {
+    ReceiptOffice office;
+    Json payload = office.granted().payload();
+    payload["token_jti"] = "another";
+    return outcome(office.recorded(office.sign(payload), office.running.log));
+}
+
 RemovalTable rows() {
     const Json other = {{"data", encode_base64url(as_bytes("{}"))}, {"dataType", "JSON"}};
     auto unknown_paravisor = [] {
@@ -126,6 +151,11 @@ RemovalTable rows() {
         return outcome(ours.spend(text, test_time(), checks));
     };
     return {
+        {"RECEIPT-FORM", {receipt_with("path", nullptr), kStillRefused}},
+        {"RECEIPT-TIME", {receipt_with("iat", to_unix(test_time()) + 301)}},
+        {"RECEIPT-INCLUSION", {receipt_with("root", encode_base64url(Bytes(32, 1)))}},
+        {"RECEIPT-TOKEN", {receipt_of_another_token}},
+        {"RECEIPT-ENTRY", {receipt_of_another_entry}},
         {"ATTEST-TD-MEASUREMENT", {unknown_td_paravisor}},
         {"ATTEST-REQUEST-KEY", {signed_by_another}},
         {"ATTEST-CHALLENGE", {foreign_challenge}},

@@ -5,6 +5,7 @@
 #include "vouchsafe/attest/claims/ear.h"
 #include "vouchsafe/attest/claims/supported_claims.h"
 #include "vouchsafe/attest/envelope.h"
+#include "vouchsafe/attest/receipt_request.h"
 #include "vouchsafe/attest/request/tpm_request.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/log.h"
@@ -78,6 +79,7 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
                                                           const net::Request& request,
                                                           Checks& checks, Told& told) {
     const bool ear = TRY(wants_ear(request, checks));
+    const bool receipt = TRY(wants_receipt(request, checks));
     SharedPolicy policy = TRY(policies->active(target));
     ReferenceBook::Sets sets = TRY(references->current());
     std::vector<PiecePtr> used;
@@ -101,7 +103,8 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     if (judged->appraisal.challenge) {
         TRY(challenges.spend(*judged->appraisal.challenge, deps.clock.now(), checks));
     }
-    Grant grant{std::move(judged->appraisal), std::move(judged->policy), judged->draft, ear};
+    Grant grant{std::move(judged->appraisal), std::move(judged->policy), judged->draft, ear,
+                receipt};
     if (target == policy::AttestationTarget::tpm) grant.report = std::move(judged->properties);
     return grant;
 }
@@ -128,8 +131,11 @@ net::Response Service::Impl::attest(policy::AttestationTarget target, const net:
     entry.outcome = audit::Outcome::allowed;
     Result<uint64_t> recorded = record(entry, told.bundle ? &*told.bundle : nullptr);
     if (!recorded) return say_no(recorded.error());
+    Result<std::string> receipt{""};
+    if (grant->wants_receipt) receipt = issue_receipt(*this, entry, *recorded);
+    if (!receipt) return say_no(receipt.error());
     tell_verdict(target, nullptr, stopwatch.seconds());
-    return answer(*grant, std::move(*token), request);
+    return answer(*grant, std::move(*token), std::move(*receipt), request);
 }
 
 // Whoever wants bundles wants all of them: what cannot be kept is not recorded either, and so does
@@ -146,15 +152,21 @@ Result<uint64_t> Service::Impl::record(audit::Entry& entry, const evidence::Bund
 
 // A client that asks for the media type gets an EAR as it is; what is sealed to a guest's key is no
 // EAR before the guest opens it, and comes in Azure's envelope.
-net::Response Service::Impl::answer(const Grant& grant, std::string token,
+net::Response Service::Impl::answer(const Grant& grant, std::string token, std::string receipt,
                                     const net::Request& request) const {
-    if (auto in_payload = grant.appraisal.tpm_payload) {
-        return net::json_response(200, tpm_answer({{"report", std::move(token)}}, *in_payload));
+    bool bare = grant.ear && !grant.appraisal.seal_to && request.query_count("format") == 0 &&
+                !grant.appraisal.tpm_payload;
+    if (bare) {
+        auto type = fmt::format("{}; eat_profile=\"{}\"", kEatMediaType, kEarProfile);
+        net::Response response = net::text_response(200, std::move(token), type);
+        if (!receipt.empty()) response.headers.set(kReceiptMember, std::move(receipt));
+        return response;
     }
-    bool bare = grant.ear && !grant.appraisal.seal_to && request.query_count("format") == 0;
-    if (!bare) return net::json_response(200, {{"token", std::move(token)}});
-    return net::text_response(200, std::move(token),
-                              fmt::format("{}; eat_profile=\"{}\"", kEatMediaType, kEarProfile));
+    auto in_payload = grant.appraisal.tpm_payload;
+    Json content = {{in_payload ? "report" : "token", std::move(token)}};
+    if (!receipt.empty()) content[kReceiptMember] = std::move(receipt);
+    return net::json_response(200,
+                              in_payload ? tpm_answer(std::move(content), *in_payload) : content);
 }
 
 void Service::Impl::tell_verdict(policy::AttestationTarget target, const Error* error,

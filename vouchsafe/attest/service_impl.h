@@ -54,6 +54,7 @@ struct Service::Impl {
         SharedPolicy policy;
         bool draft = false;
         bool ear = false;  // the answer is an EAR
+        bool wants_receipt = false;
         // What the policy says of a report on a TPM: how long, and with which certificate.
         std::optional<policy::PolicyProperties> report = std::nullopt;
     };
@@ -71,7 +72,9 @@ struct Service::Impl {
     // tell_verdict: `error` is nullptr if a token was granted.
     void tell_verdict(policy::AttestationTarget target, const Error* error, double seconds) const;
     net::Response answer_without_check(const Error& error, const std::string& request_id) const;
-    net::Response answer(const Grant& grant, std::string token, const net::Request& request) const;
+    // answer has the receipt, if it is not empty, beside the token.
+    net::Response answer(const Grant& grant, std::string token, std::string receipt,
+                         const net::Request& request) const;
     Json token_header(const std::string& kid) const;
     // mint takes the claims out of `grant`.
     Result<std::string> mint(Grant& grant, const std::vector<Check>& checks,

@@ -1,6 +1,7 @@
 // Machines with a TPM: both rounds of the protocol, what the report says, and what is refused.
 #include <gmock/gmock.h>
 
+#include "vouchsafe/attest/receipt.h"
 #include "vouchsafe/attest/test_tpm.h"
 
 namespace vouchsafe::attest {
@@ -325,6 +326,23 @@ TEST(AttestTpm, OffersLogsRegistersAndKeysToPolicies) {
     EXPECT_FALSE(header.contains("x5c"));
     EXPECT_EQ(header["x5t"],
               encode_base64url(MUST(where.service->signing_certificate()).sha1_fingerprint()));
+}
+
+TEST(AttestTpm, GivesAReceiptBesideTheReport) {
+    net::Request request;
+    request.method = "POST";
+    request.path = {"attest", "Tpm"};
+    request.query = {{"api-version", "2025-06-01"}, {"receipt", "true"}};
+    request.body = dump_json(tpm_answer(TpmBox{}.request(ask_tpm_challenge(office())), true));
+    net::Response response = office().service->handler()(request);
+    Json content = MUST(TpmMessage::open(response.body, 1 << 20)).content;
+    ReceiptRules rules;
+    rules.now = office().clock.now();
+    rules.token = report_of(response);
+    Checks checks;
+    auto keys = MUST(jose::JwkSet::parse(MUST(office().service->jwks())));
+    std::string receipt = MUST(json_string(content, "x-vouchsafe-receipt"));
+    EXPECT_TRUE(verify_receipt(receipt, keys, rules, checks));
 }
 
 TEST(AttestTpm, AsEarAffirmsNothing) {

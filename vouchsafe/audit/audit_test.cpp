@@ -130,6 +130,7 @@ TEST_F(LogTest, ProofsOfEverySizeHoldAndNeighboursDoNot) {
             Bytes bytes = entry("r" + std::to_string(index)).encode();
             InclusionProof proof = MUST(log_->prove_inclusion(index, size));
             EXPECT_TRUE(verify_inclusion(proof, bytes, heads[size].root));
+            EXPECT_TRUE(verify_leaf_inclusion(proof, leaf_hash(bytes), heads[size].root));
             EXPECT_FALSE(verify_inclusion(proof, bytes, heads[size - 1].root));
             bytes.back() ^= 1;
             EXPECT_FALSE(verify_inclusion(proof, bytes, heads[size].root));
@@ -217,6 +218,32 @@ TEST_F(LogTest, AKeptHeadFindsARewrittenLog) {
     verified = log_->verify(kept, rewritten);
     ASSERT_FALSE(verified);
     EXPECT_EQ(verified.error().reason()->code, "AUDIT-HEAD");
+}
+
+TEST_F(LogTest, VerifiesManyKeptHeadsAtOnce) {
+    append_many(9);
+    std::vector<TreeHead> heads;
+    for (uint64_t size : {9, 4, 0, 4, 7}) heads.push_back(MUST(log_->head_at(size)));
+    append_many(2);
+    Checks checks;
+    EXPECT_EQ(MUST(log_->verify_heads(heads, checks)).size, 11u);
+    EXPECT_EQ(MUST(log_->verify_heads({}, checks)).size, 11u);
+    for (size_t i : {0, 1, 3, 4}) {
+        std::vector<TreeHead> changed = heads;
+        changed[i].root[0] ^= 1;
+        Checks again;
+        auto verified = log_->verify_heads(changed, again);
+        ASSERT_FALSE(verified) << i;
+        EXPECT_EQ(verified.error().reason()->code, "AUDIT-HEAD");
+    }
+    heads.push_back({12, {}});
+    EXPECT_FALSE(log_->verify_heads(heads, checks));
+}
+
+TEST_F(LogTest, GivesTheBytesThatWereHashed) {
+    append_many(2);
+    EXPECT_EQ(MUST(log_->encoded(1)), entry("r1").encode());
+    EXPECT_EQ(log_->encoded(2).error().code, Code::invalid);
 }
 
 TEST_F(LogTest, AMissingEntryIsAnError) {

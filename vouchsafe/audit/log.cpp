@@ -169,6 +169,19 @@ Result<std::vector<StoredEntry>> Log::entries(uint64_t from, size_t count) {
     return out;
 }
 
+Result<Bytes> Log::encoded(uint64_t index) {
+    Bytes out;
+    TRY(store_.read([&](store::View& view) -> Result<void> {
+        const uint64_t size = TRY(read_size(view));
+        if (index >= size) {
+            return fail(Code::invalid, "there is no entry {} in a log of {}", index, size);
+        }
+        out = TRY(read_entry(view, index));
+        return {};
+    }));
+    return out;
+}
+
 Result<uint64_t> Log::size() {
     return TRY(head()).size;
 }
@@ -220,25 +233,38 @@ Result<ConsistencyProof> Log::prove_consistency(uint64_t old_size, uint64_t new_
 }
 
 Result<TreeHead> Log::verify(const TreeHead& kept, Checks& checks) {
+    return verify_heads({kept}, checks);
+}
+
+Result<TreeHead> Log::verify_heads(std::vector<TreeHead> kept, Checks& checks) {
+    std::ranges::sort(kept, {}, &TreeHead::size);
     TreeHead stored;
     RootBuilder tree;
-    TreeHash root_at_kept = empty_root();
+    std::vector<TreeHash> roots;  // at the sizes of `kept` that the log has
     TRY(store_.read([&](store::View& view) -> Result<void> {
         stored.size = TRY(read_size(view));
         stored.root = TRY(Nodes(view).range(0, stored.size));
-        while (tree.size() < stored.size) {
+        auto note_roots = [&] {
+            while (roots.size() < kept.size() && kept[roots.size()].size == tree.size()) {
+                roots.push_back(tree.root());
+            }
+        };
+        for (note_roots(); tree.size() < stored.size; note_roots()) {
             tree.add(leaf_hash(TRY(read_entry(view, tree.size()))));
-            if (tree.size() == kept.size) root_at_kept = tree.root();
         }
         return {};
     }));
     TRY(checks.require(tree.root() == stored.root, "AUDIT-TREE", "audit log root",
                        encode_hex(stored.root), encode_hex(tree.root())));
-    TRY(checks.require(kept.size <= stored.size, "AUDIT-HEAD", "audit log size",
-                       fmt::format("at least {}", kept.size), std::to_string(stored.size)));
-    TRY(checks.require(kept.size == 0 || root_at_kept == kept.root, "AUDIT-HEAD",
-                       fmt::format("root of the first {} entries", kept.size),
-                       encode_hex(kept.root), encode_hex(root_at_kept)));
+    for (size_t i = 0; i < kept.size(); ++i) {
+        const TreeHead& head = kept[i];
+        TRY(checks.require(head.size <= stored.size, "AUDIT-HEAD", "audit log size",
+                           fmt::format("at least {}", head.size), std::to_string(stored.size)));
+        const TreeHash root = i < roots.size() ? roots[i] : TreeHash{};
+        TRY(checks.require(head.size == 0 || root == head.root, "AUDIT-HEAD",
+                           fmt::format("root of the first {} entries", head.size),
+                           encode_hex(head.root), encode_hex(root)));
+    }
     return stored;
 }
 

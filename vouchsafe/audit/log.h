@@ -60,6 +60,9 @@ class Log {
     // entries returns up to `count` (at most kMaxPage) entries from index `from` on.
     Result<std::vector<StoredEntry>> entries(uint64_t from, size_t count);
 
+    // encoded returns one entry's bytes as they were hashed. Code::invalid if there is none.
+    Result<Bytes> encoded(uint64_t index);
+
     Result<uint64_t> size();
     // head returns size and root hash. Keep one elsewhere: verify() finds what was changed since.
     Result<TreeHead> head();
@@ -74,6 +77,8 @@ class Log {
     // hashes (AUDIT-TREE) and, at its size, with a head the caller kept (AUDIT-HEAD; an empty head
     // always holds). It returns the head of now.
     Result<TreeHead> verify(const TreeHead& kept, Checks& checks);
+    // verify_heads is verify with any number of kept heads, in one pass over the entries.
+    Result<TreeHead> verify_heads(std::vector<TreeHead> kept, Checks& checks);
 
   private:
     store::Store& store_;

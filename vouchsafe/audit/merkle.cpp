@@ -20,13 +20,18 @@ TreeHash node_hash(const TreeHash& left, const TreeHash& right) {
     return crypto::sha256(input.view());
 }
 
-// RFC 9162, 2.1.3.2.
 Result<void> verify_inclusion(const InclusionProof& proof, ByteView entry, const TreeHash& root) {
+    return verify_leaf_inclusion(proof, leaf_hash(entry), root);
+}
+
+// RFC 9162, 2.1.3.2.
+Result<void> verify_leaf_inclusion(const InclusionProof& proof, const TreeHash& leaf,
+                                   const TreeHash& root) {
     const auto no = [] { return fail(Code::bad_evidence, "the inclusion proof does not hold"); };
     if (proof.index >= proof.size) return no();
     uint64_t node = proof.index;
     uint64_t last = proof.size - 1;
-    TreeHash hash = leaf_hash(entry);
+    TreeHash hash = leaf;
     for (const TreeHash& step : proof.path) {
         if (last == 0) return no();
         if (node % 2 == 1 || node == last) {

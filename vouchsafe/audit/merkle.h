@@ -38,8 +38,11 @@ struct ConsistencyProof {
     std::vector<TreeHash> path;
 };
 
-// Both fail with Code::bad_evidence unless the proof holds (RFC 9162, 2.1.3.2 and 2.1.4.2).
+// These fail with Code::bad_evidence unless the proof holds (RFC 9162, 2.1.3.2 and 2.1.4.2).
 Result<void> verify_inclusion(const InclusionProof& proof, ByteView entry, const TreeHash& root);
+// verify_leaf_inclusion is verify_inclusion for who has the entry's leaf hash and not the entry.
+Result<void> verify_leaf_inclusion(const InclusionProof& proof, const TreeHash& leaf,
+                                   const TreeHash& root);
 Result<void> verify_consistency(const ConsistencyProof& proof, const TreeHash& old_root,
                                 const TreeHash& new_root);
 

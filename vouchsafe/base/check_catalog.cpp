@@ -834,6 +834,29 @@ constexpr CheckInfo kCatalog[] = {
      "The log begins with the entries it had when the kept tree head was noted.", "RFC 6962, 2.1.2",
      "Entries were changed or removed since. Compare with a backup; treat releases since then as "
      "unknown."},
+    // --- receipts (attest/receipt.h)
+    {"RECEIPT-FORM", Code::invalid,
+     "The receipt is a compact JWS of its own type, with all members of a receipt in their form.",
+     "docs/formats/receipt.md, The form",
+     "Take the receipt out of the service's answer unchanged. A token is no receipt."},
+    {"RECEIPT-TIME", Code::expired,
+     "The receipt was made before the time of judging, give or take the allowed clock skew.",
+     "docs/formats/receipt.md; RFC 7519, 4.1.6",
+     "Compare the clocks of this machine and the issuer."},
+    {"RECEIPT-INCLUSION", Code::bad_evidence,
+     "The receipt's path leads from its leaf to the root of its tree head.", "RFC 9162, 2.1.3.2",
+     "The service signed a proof that does not hold. Ask its operator, and believe nothing of its "
+     "log until that is explained."},
+    {"RECEIPT-TOKEN", Code::bad_evidence, "The receipt is about this token.",
+     "docs/formats/receipt.md, What is checked",
+     "Use the receipt that came in the same answer as the token."},
+    {"RECEIPT-ENTRY", Code::bad_evidence,
+     "The log's entry is the one the receipt tells of: its hash, an act allowed, service and "
+     "token.",
+     "docs/formats/receipt.md, What is checked",
+     "The service signed for another entry than its log has. Treat what it recorded as unknown, "
+     "and "
+     "keep the receipt: it proves that."},
     // --- callers and what they may do (access/)
     {"CALLER-TOKEN", Code::unauthenticated,
      "The request carries one bearer token in its Authorization header.",

@@ -65,6 +65,7 @@ inline constexpr RemovalOwner kRemovalOwners[] = {
     {"BUNDLE-", "evidence"},
     {"TOKEN-", "jose"},
     {"ATTEST-", "attest"},
+    {"RECEIPT-", "attest"},
     {"COLLATERAL-", "attest/collateral"},
     {"POLICY-", "policy/release"},
     {"RELEASE-", "guest"},

@@ -66,8 +66,8 @@ Result<SecretBytes> open_envelope(std::string_view sealed, const InnerKeyOpener&
     return fail(token.error().code, "the sealed token does not open: {}", token.error().message);
 }
 
-Result<SecretBytes> attest(device::Tpm& tpm, const Machine& machine, MetadataClient& metadata,
-                           net::Client& client, const AttestOptions& options) {
+Result<Attested> attest(device::Tpm& tpm, const Machine& machine, MetadataClient& metadata,
+                        net::Client& client, const AttestOptions& options) {
     net::Url service = TRY(net::Url::parse(options.url));
     std::optional<std::string> challenge;
     if (options.challenge) challenge = TRY(fetch_challenge(client, service.origin()));
@@ -79,6 +79,7 @@ Result<SecretBytes> attest(device::Tpm& tpm, const Machine& machine, MetadataCli
     net::ClientRequest request;
     request.method = "POST";
     request.url = service.origin() + "/attest/AzureGuest?api-version=2020-10-01";
+    if (options.receipt) request.url += "&receipt=true";
     request.headers.set("Content-Type", "application/json");
     std::string inner = dump_json(collected.attestation_info);
     Json outer{{"AttestationInfo", encode_base64url(as_bytes(inner))}};
@@ -89,9 +90,15 @@ Result<SecretBytes> attest(device::Tpm& tpm, const Machine& machine, MetadataCli
     if (response.status != 200) return fail(remote_error("the attestation service", response));
     Json body = TRY(with_context(parse_json_object(response.body), "attestation service"));
     std::string sealed = TRY(with_context(json_string(body, "token"), "attestation service"));
-    return open_envelope(sealed, [&](ByteView wrapped) -> Result<SecretBytes> {
+    Attested out;
+    if (options.receipt) out.receipt = text_or_empty(body, "x-vouchsafe-receipt");
+    if (options.receipt && out.receipt.empty()) {
+        return fail(Code::unsupported, "the attestation service gives no receipts");
+    }
+    out.token = TRY(open_envelope(sealed, [&](ByteView wrapped) -> Result<SecretBytes> {
         return tpm.ephemeral_decrypt(machine.pcrs, device::DecryptScheme::rsaes, wrapped);
-    });
+    }));
+    return out;
 }
 
 }  // namespace vouchsafe::guest

@@ -27,7 +27,7 @@ Result<void> KeySession::attest_once() {
     }
     Stopwatch watch;
     AttestOptions how{options_.attest_url, options_.nonce};
-    options_.token = TRY(attest(*TRY(tpm()), site_.machine, metadata_, client_, how));
+    options_.token = TRY(attest(*TRY(tpm()), site_.machine, metadata_, client_, how)).token;
     observer_({"attest", watch.seconds(), {}});
     return {};
 }

@@ -79,38 +79,6 @@ Result<Token> read_token(std::string_view compact, Checks& checks) {
     return out;
 }
 
-Result<void> check_signature(const Jws& jws, const JwkSet& keys, const JwtRules& rules,
-                             Checks& checks) {
-    std::vector<std::string_view> accepted;
-    for (crypto::SigAlg alg : rules.algorithms) accepted.push_back(crypto::sig_alg_name(alg));
-    bool known = std::find(accepted.begin(), accepted.end(), jws.alg) != accepted.end();
-    TRY(checks.require(known, "TOKEN-ALG", "alg", fmt::format("{}", fmt::join(accepted, " or ")),
-                       show_json(jws.alg)));
-
-    const JwkSet::Entry* entry = keys.find_entry(jws.kid);
-    std::string found = jws.kid.empty() ? "no kid" : show_json(jws.kid);
-    TRY(checks.require(entry != nullptr, "TOKEN-KID", "kid",
-                       fmt::format("one of the issuer's {} keys", keys.entries().size()), found));
-    bool weak = entry->key.type() == crypto::KeyType::rsa && entry->key.bits() < kMinRsaBits;
-    if (weak) {
-        return checks.refuse("TOKEN-KID", "kid",
-                             fmt::format("a key of at least {} bits", kMinRsaBits),
-                             fmt::format("{} of {} bits", found, entry->key.bits()));
-    }
-    // An RSA key that does not say what it is for could take either padding.
-    bool unsaid = entry->alg.empty() && !jws.alg.starts_with("PS");
-    if (!unsaid && entry->alg != jws.alg) {
-        return checks.refuse("TOKEN-ALG", "alg",
-                             entry->alg.empty()
-                                 ? "RS256 or ES256, as the key does not say what it is for"
-                                 : fmt::format("{}, as the key says", show_json(entry->alg)),
-                             show_json(jws.alg));
-    }
-    bool holds = verify_jws(jws, entry->key).has_value();
-    return checks.require(holds, "TOKEN-SIGNATURE", "signature", "a signature by the key it names",
-                          holds ? "one" : "none that holds");
-}
-
 bool accepts(const std::vector<std::string>& accepted, const std::string& found) {
     return std::any_of(accepted.begin(), accepted.end(), [&](const std::string& one) {
         return normalize_issuer(one) == normalize_issuer(found);
@@ -155,10 +123,42 @@ Result<std::string> mint_jwt(Json header, const Json& claims, const crypto::Priv
     return sign_jws(std::move(header), as_bytes(dump_json_ascii(claims)), key, alg);
 }
 
+Result<void> verify_by_key_set(const Jws& jws, const JwkSet& keys,
+                               const std::vector<crypto::SigAlg>& algorithms, Checks& checks) {
+    std::vector<std::string_view> accepted;
+    for (crypto::SigAlg alg : algorithms) accepted.push_back(crypto::sig_alg_name(alg));
+    bool known = std::find(accepted.begin(), accepted.end(), jws.alg) != accepted.end();
+    TRY(checks.require(known, "TOKEN-ALG", "alg", fmt::format("{}", fmt::join(accepted, " or ")),
+                       show_json(jws.alg)));
+
+    const JwkSet::Entry* entry = keys.find_entry(jws.kid);
+    std::string found = jws.kid.empty() ? "no kid" : show_json(jws.kid);
+    TRY(checks.require(entry != nullptr, "TOKEN-KID", "kid",
+                       fmt::format("one of the issuer's {} keys", keys.entries().size()), found));
+    bool weak = entry->key.type() == crypto::KeyType::rsa && entry->key.bits() < kMinRsaBits;
+    if (weak) {
+        return checks.refuse("TOKEN-KID", "kid",
+                             fmt::format("a key of at least {} bits", kMinRsaBits),
+                             fmt::format("{} of {} bits", found, entry->key.bits()));
+    }
+    // An RSA key that does not say what it is for could take either padding.
+    bool unsaid = entry->alg.empty() && !jws.alg.starts_with("PS");
+    if (!unsaid && entry->alg != jws.alg) {
+        return checks.refuse("TOKEN-ALG", "alg",
+                             entry->alg.empty()
+                                 ? "RS256 or ES256, as the key does not say what it is for"
+                                 : fmt::format("{}, as the key says", show_json(entry->alg)),
+                             show_json(jws.alg));
+    }
+    bool holds = verify_jws(jws, entry->key).has_value();
+    return checks.require(holds, "TOKEN-SIGNATURE", "signature", "a signature by the key it names",
+                          holds ? "one" : "none that holds");
+}
+
 Result<VerifiedClaims> verify_jwt(std::string_view compact, const JwkSet& keys,
                                   const JwtRules& rules, Checks& checks) {
     Token token = TRY(read_token(compact, checks));
-    TRY(check_signature(token.jws, keys, rules, checks));
+    TRY(verify_by_key_set(token.jws, keys, rules.algorithms, checks));
     TRY(checks.require(accepts(rules.issuers, token.issuer), "TOKEN-ISSUER", "iss",
                        list(rules.issuers), show_json(token.issuer)));
     TRY(check_audience(token.claims, rules, checks));
