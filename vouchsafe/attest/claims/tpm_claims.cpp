@@ -21,16 +21,10 @@ std::string bank_name(HashAlg hash) {
     return out;
 }
 
-Json pcrs_claim(const evidence::VerifiedQuote& quote) {
-    std::map<uint32_t, Json> digests;
-    for (const evidence::PcrBank& bank : quote.banks()) {
-        for (const auto& [pcr, value] : bank.values) {
-            digests[pcr][bank_name(bank.hash)] = encode_hex(value);
-        }
-    }
+Json pcrs_claim(const evidence::PcrBank& bank) {
     Json list = Json::array();
-    for (auto& [pcr, by_bank] : digests) {
-        list.push_back({{"Index", pcr}, {"Digests", std::move(by_bank)}});
+    for (const auto& [pcr, value] : bank.values) {
+        list.push_back({{"Index", pcr}, {"Digests", {{bank_name(bank.hash), encode_hex(value)}}}});
     }
     return {{"PCRs", std::move(list)}};
 }
@@ -147,7 +141,7 @@ Json tpm_rule_claims(const evidence::VerifiedTpmMachine& machine,
     Json events = Json::array();
     if (machine.log()) add_events(*machine.log(), events);
     if (machine.ima()) add_ima_events(*machine.ima(), events);
-    Json out = {{"pcrs", pcrs_claim(machine.quote())},
+    Json out = {{"pcrs", pcrs_claim(machine.pcrs())},
                 {"events", {{"Events", std::move(events)}}},
                 {"x-ms-tpm-request-key", key_object(request_key)}};
     Json others = Json::array();
