@@ -327,6 +327,23 @@ TEST(AttestTpm, OffersLogsRegistersAndKeysToPolicies) {
               encode_base64url(MUST(where.service->signing_certificate()).sha1_fingerprint()));
 }
 
+TEST(AttestTpm, TellsRulesWhatTheyMayConcludeFromAbsence) {
+    TpmOffice where(
+        "version=1.2; authorizationrules {"
+        "  [type==\"x-vouchsafe-confirmed-pcrs\", value==8] &&"
+        "  [type==\"x-vouchsafe-ima-verified\", value==true] => permit(); };");
+    EXPECT_EQ(code(where, nullptr), "report");
+    auto extended = [](TpmBox& box) {
+        box.after_boot = [](evidence::PcrBank& bank) { bank.values[8] = Bytes(32, 9); };
+    };
+    EXPECT_EQ(code(where, extended), "ATTEST-POLICY");
+    auto without = [](size_t index) {
+        return [index](Json& data) { attestation(data)["logs"].erase(index); };
+    };
+    EXPECT_EQ(code(where, nullptr, without(1)), "ATTEST-POLICY");  // IMA's list
+    EXPECT_EQ(code(where, nullptr, without(0)), "ATTEST-POLICY");
+}
+
 TEST(AttestTpm, AsEarAffirmsNothing) {
     TpmBox box;
     net::Request unused;

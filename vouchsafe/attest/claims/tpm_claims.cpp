@@ -94,6 +94,13 @@ void add_ima_events(const evidence::ReplayedImaList& list, Json& out) {
     }
 }
 
+Json confirmed_pcrs(const evidence::VerifiedTpmMachine& machine) {
+    Json out = Json::array();
+    if (!machine.log()) return out;
+    for (const auto& [pcr, value] : machine.log()->confirmed_pcrs()) out.push_back(pcr);
+    return out;
+}
+
 Json key_object(const AppraisedTpmKey& appraised) {
     Json out = {{"jwk", jose::encode_jwk(appraised.key->key)}};
     if (appraised.key->quote_hash) {
@@ -143,6 +150,8 @@ Json tpm_rule_claims(const evidence::VerifiedTpmMachine& machine,
     if (machine.ima()) add_ima_events(*machine.ima(), events);
     Json out = {{"pcrs", pcrs_claim(machine.pcrs())},
                 {"events", {{"Events", std::move(events)}}},
+                {"x-vouchsafe-confirmed-pcrs", confirmed_pcrs(machine)},
+                {"x-vouchsafe-ima-verified", machine.ima().has_value()},
                 {"x-ms-tpm-request-key", key_object(request_key)}};
     Json others = Json::array();
     for (const AppraisedTpmKey& key : other_keys) others.push_back(key_object(key));
