@@ -99,6 +99,22 @@ TEST(TpmMachine, NeedsTheRegistersOfTheMaskAndNoOthersBeside) {
     EXPECT_EQ(refusal(one.verify()), "TPM-PCR-VALUES");
 }
 
+TEST(TpmMachine, ReplaysAnImaListInTheSha256BankAlone) {
+    TpmMachine one;
+    one.banks = {HashAlg::sha1, HashAlg::sha256};
+    one.evidence.ima_list = vector_bytes(std::string(kGuestBoot) + "ima_runtime_measurements.bin");
+    one.quote();
+    auto verified = one.verify();
+    ASSERT_TRUE(verified) << message(verified);
+    EXPECT_EQ(verified->ima()->banks(), std::vector{HashAlg::sha256});
+    one.rules.required_pcrs = 0xFF;
+    one.after_boot = [](PcrBank& bank) {
+        if (bank.hash == HashAlg::sha256) bank.values.erase(kImaPcr);
+    };
+    one.quote();
+    EXPECT_EQ(refusal(one.verify()), "IMA-BANK");
+}
+
 TEST(TpmMachine, RefusesAnAkThatIsWeakOrNobodys) {
     TpmMachine one;
     one.quote();
