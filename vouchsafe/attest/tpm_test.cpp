@@ -149,27 +149,29 @@ TEST(AttestTpm, TakesARequestKeyThatTheTpmHolds) {
     EXPECT_EQ(code(office(), held, put_old), "TPM-CERTIFY-NONCE");
 }
 
-TEST(AttestTpm, OtherKeysAreCertifiedOrSimplyThere) {
+TEST(AttestTpm, OtherKeysReachRulesIfTheyAreCertified) {
     TpmBox other;
     other.request_key = keys().ask.key;
     other.certified = true;
-    auto with = [&](const std::function<void(Json&)>& edit) {
+    TpmOffice demanding(
+        "version=1.2; authorizationrules { [type==\"x-ms-tpm-other-keys\"] => permit(); };");
+    auto with = [&](TpmOffice& where, const std::function<void(Json&)>& edit) {
         TpmBox box;
-        TpmChallenge challenge = ask_tpm_challenge(office());
+        TpmChallenge challenge = ask_tpm_challenge(where);
         Json payload = box.payload(challenge);
         Json key = other.key_object(challenge);
         edit(key);
         payload["att_data"]["other_keys"] = Json::array({key});
-        net::Response response = office().ask(box.request(dump_json(payload)));
+        net::Response response = where.ask(box.request(dump_json(payload)));
         return response.status == 200 ? "report" : response.headers.get("x-vouchsafe-check");
     };
-    EXPECT_EQ(with([](Json&) {}), "report");
-    EXPECT_EQ(with([](Json& key) { key.erase("info"); }), "report");
-    EXPECT_EQ(with([&](Json& key) { key["jwk"] = TpmBox{}.jwk(); }), "TPM-CERTIFY-KEY");
-    EXPECT_EQ(with([](Json& key) {
-                  key["info"] = {{"tpm_quote", {{"hash_alg", "sha-256"}}}};
-              }),
-              "ATTEST-REQUEST");
+    auto uncertified = [](Json& key) { key.erase("info"); };
+    EXPECT_EQ(with(demanding, [](Json&) {}), "report");
+    EXPECT_EQ(with(demanding, uncertified), "ATTEST-POLICY");
+    EXPECT_EQ(with(office(), uncertified), "report");
+    EXPECT_EQ(with(office(), [](Json& key) { key["jwk"] = TpmBox{}.jwk(); }), "TPM-CERTIFY-KEY");
+    auto quoted = [](Json& key) { key["info"] = {{"tpm_quote", {{"hash_alg", "sha-256"}}}}; };
+    EXPECT_EQ(with(office(), quoted), "ATTEST-REQUEST");
 }
 
 TEST(AttestTpm, WithoutAnAikCertificateOnlyWhereThePolicySaysSoAndThenSaysSo) {

@@ -154,7 +154,10 @@ Json tpm_rule_claims(const evidence::VerifiedTpmMachine& machine,
                 {"x-vouchsafe-ima-verified", machine.ima().has_value()},
                 {"x-ms-tpm-request-key", key_object(request_key)}};
     Json others = Json::array();
-    for (const AppraisedTpmKey& key : other_keys) others.push_back(key_object(key));
+    for (const AppraisedTpmKey& key : other_keys) {
+        // Without a certification it is anybody's: a rule must not take it for this TPM's.
+        if (key.held) others.push_back(key_object(key));
+    }
     if (!others.empty()) out["x-ms-tpm-other-keys"] = std::move(others);
     return out;
 }
