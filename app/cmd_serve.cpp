@@ -177,6 +177,7 @@ Result<int> serve_attestation(const Context& context, const ServeCommand& comman
     if (hosts.size() > 1) TRY(check_names(tls.chain.front(), hosts));
     net::Client client(TRY(context.site()).client);
     auto store = TRY(open_store(directory.path() / "attestation"));
+    for (const auto& config : configs) TRY(check_scope_owner(*store, directory, config));
     audit::Log audit(*store);
     attest::CollateralConfig sources{command.kds_url, command.pcs_url};
     auto collateral = TRY(attest::CollateralStore::create(
@@ -195,6 +196,7 @@ Result<int> serve_attestation(const Context& context, const ServeCommand& comman
         services.push_back(TRY(with_context(std::move(made), configs[i].issuer)));
     }
     auto providers = TRY(attest::Providers::create(std::move(services)));
+    for (const auto& config : configs) TRY(own_scope(*store, directory, config));
     auto options = TRY(server_options(command, "attestation", std::move(tls)));
     return run_until_interrupted(context, std::move(options), observe(*operators, *providers),
                                  *operators, attestation_checks(*providers, hosts));

@@ -11,6 +11,25 @@ namespace vouchsafe::app {
 
 namespace {
 
+constexpr std::string_view kScopeTable = "attest_scope";  // scope -> issuer
+constexpr std::string_view kScopeOfOptions = "attestation";
+
+std::string scope_of_options(const lab::DataDirectory& directory) {
+    return directory.resource_id(lab::kAttestationProviders, kScopeOfOptions);
+}
+
+// has_owner tells whether somebody owns the scope, or fails if another one does.
+Result<bool> has_owner(store::View& view, const attest::Config& config) {
+    std::optional<Bytes> owner = TRY(view.get(kScopeTable, config.resource_id));
+    if (!owner) return false;
+    if (as_text(*owner) == config.issuer) return true;
+    return fail(
+        Code::conflict,
+        "the roles given on {} are for {}, and must not rule {}: go back to --issuer {}, or "
+        "name the new issuer in a file for --provider, which gives it roles of its own",
+        config.resource_id, as_text(*owner), config.issuer, as_text(*owner));
+}
+
 // read_provider_file reads a file as if it were the options of a command.
 Result<ProvidersAsked> read_provider_file(const std::string& file, const AttestSettings& common) {
     ProvidersAsked out{"", common, {}};
@@ -41,7 +60,30 @@ bool covers(const std::string& name, const std::string& host) {
 
 Result<std::string> provider_scope(const lab::DataDirectory& directory, const std::string& issuer) {
     std::string host = TRY(net::Url::parse(issuer)).host;
-    return directory.resource_id(lab::kAttestationProviders, attest::host_name(host));
+    std::string name = attest::host_name(host);
+    if (name == kScopeOfOptions) {
+        return fail(Code::invalid, "the host name {} cannot be told from the provider of --issuer",
+                    name);
+    }
+    return directory.resource_id(lab::kAttestationProviders, name);
+}
+
+Result<void> check_scope_owner(store::Store& store, const lab::DataDirectory& directory,
+                               const attest::Config& config) {
+    if (config.resource_id != scope_of_options(directory)) return {};
+    return store.read([&](store::View& view) -> Result<void> {
+        TRY(has_owner(view, config));
+        return {};
+    });
+}
+
+Result<void> own_scope(store::Store& store, const lab::DataDirectory& directory,
+                       const attest::Config& config) {
+    if (config.resource_id != scope_of_options(directory)) return {};
+    return store.run([&](store::Transaction& tx) -> Result<void> {
+        if (TRY(has_owner(tx, config))) return {};
+        return tx.put(kScopeTable, config.resource_id, as_bytes(config.issuer));
+    });
 }
 
 Result<std::vector<attest::Config>> provider_configs(const ProvidersAsked& asked,
@@ -52,8 +94,8 @@ Result<std::vector<attest::Config>> provider_configs(const ProvidersAsked& asked
     if (by_options) {
         std::string issuer =
             asked.issuer.empty() ? std::string(lab::kAttestationUrl) : asked.issuer;
-        std::string scope = directory.resource_id(lab::kAttestationProviders, "attestation");
-        out.push_back(TRY(provider_config(shared, issuer, asked.settings, std::move(scope))));
+        out.push_back(
+            TRY(provider_config(shared, issuer, asked.settings, scope_of_options(directory))));
     }
     for (const std::string& file : asked.files) {
         auto read = TRY(with_context(read_provider_file(file, asked.settings), file));

@@ -8,6 +8,7 @@
 #include "app/serve_settings.h"
 #include "vouchsafe/lab/data_directory.h"
 #include "vouchsafe/net/tls.h"
+#include "vouchsafe/store/store.h"
 
 namespace vouchsafe::app {
 
@@ -26,7 +27,17 @@ Result<std::vector<attest::Config>> provider_configs(const ProvidersAsked& asked
                                                      const attest::Config& shared);
 
 // provider_scope is where the provider of an issuer named in a file stands for role assignments.
+// Code::invalid for the host name "attestation": that is the scope of whose issuer is an option.
 Result<std::string> provider_scope(const lab::DataDirectory& directory, const std::string& issuer);
+
+// The scope of a provider whose issuer is an option is the same for every issuer, and roles stay
+// with their scope. So it is the first one's that was started under it, and a store says whose.
+// check_scope_owner fails with Code::conflict, and says what to do, if it is another one's;
+// own_scope does so too, and else makes it this one's. Providers with scopes by host name pass.
+Result<void> check_scope_owner(store::Store& store, const lab::DataDirectory& directory,
+                               const attest::Config& config);
+Result<void> own_scope(store::Store& store, const lab::DataDirectory& directory,
+                       const attest::Config& config);
 
 // check_names fails with Code::invalid if a certificate lacks one of the host names: clients of
 // that provider would not connect. A name "*.example.org" in it stands for one label.

@@ -178,9 +178,26 @@ class Providers(unittest.TestCase):
         self.assertIn("bad.toml", refused('issuer = "https://a.example"\nsigning-algorithm = "HS256"\n'))
         self.assertIn("section", refused("[provider]\nissuer = \"https://a.example\"\n"))
         self.assertIn("2 days", refused('issuer = "https://a.example"\nrotate-signing-key-after = 1\n'))
+        self.assertIn("host name", refused('issuer = "https://Attestation:8443"\n'))
         self.assertIn("host name", refused(f'issuer = "https://{CONTOSO}:8443"\n', "--issuer", f"https://{CONTOSO}"))
         self.assertIn("missing.toml", run("serve", "attestation", "--dir", self.lab, "--provider",
                                           self.work / "missing.toml").stderr)
+
+    def test_roles_given_to_the_provider_of_the_options_stay_with_its_issuer(self):
+        lab = self.work / "moved"
+        made = run("vm", "create", "bob", "--dir", lab)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        old, new = "https://old.attest.example.org", "https://new.attest.example.org"
+        for _ in range(2):
+            with Serving("--dir", lab, "--issuer", old) as serving:
+                self.assertEqual(serving.metadata("old.attest.example.org")["issuer"], old)
+        refused = run("serve", "attestation", "--dir", lab, "--issuer", new)
+        self.assertEqual(refused.returncode, 1, refused.stderr)
+        for said in (old, new, "--provider"):
+            self.assertIn(said, refused.stderr)
+        (self.work / "new.toml").write_text(f'issuer = "{new}"\n')
+        with Serving("--dir", lab, "--issuer", old, "--provider", self.work / "new.toml") as serving:
+            self.assertEqual(serving.metadata("new.attest.example.org")["issuer"], new)
 
     def test_a_certificate_that_lacks_a_provider_is_refused(self):
         key, cert = self.work / "tls.key", self.work / "tls.pem"

@@ -150,27 +150,29 @@ TEST(AttestTpm, TakesARequestKeyThatTheTpmHolds) {
     EXPECT_EQ(code(office(), held, put_old), "TPM-CERTIFY-NONCE");
 }
 
-TEST(AttestTpm, OtherKeysAreCertifiedOrSimplyThere) {
+TEST(AttestTpm, OtherKeysReachRulesIfTheyAreCertified) {
     TpmBox other;
     other.request_key = keys().ask.key;
     other.certified = true;
-    auto with = [&](const std::function<void(Json&)>& edit) {
+    TpmOffice demanding(
+        "version=1.2; authorizationrules { [type==\"x-ms-tpm-other-keys\"] => permit(); };");
+    auto with = [&](TpmOffice& where, const std::function<void(Json&)>& edit) {
         TpmBox box;
-        TpmChallenge challenge = ask_tpm_challenge(office());
+        TpmChallenge challenge = ask_tpm_challenge(where);
         Json payload = box.payload(challenge);
         Json key = other.key_object(challenge);
         edit(key);
         payload["att_data"]["other_keys"] = Json::array({key});
-        net::Response response = office().ask(box.request(dump_json(payload)));
+        net::Response response = where.ask(box.request(dump_json(payload)));
         return response.status == 200 ? "report" : response.headers.get("x-vouchsafe-check");
     };
-    EXPECT_EQ(with([](Json&) {}), "report");
-    EXPECT_EQ(with([](Json& key) { key.erase("info"); }), "report");
-    EXPECT_EQ(with([&](Json& key) { key["jwk"] = TpmBox{}.jwk(); }), "TPM-CERTIFY-KEY");
-    EXPECT_EQ(with([](Json& key) {
-                  key["info"] = {{"tpm_quote", {{"hash_alg", "sha-256"}}}};
-              }),
-              "ATTEST-REQUEST");
+    auto uncertified = [](Json& key) { key.erase("info"); };
+    EXPECT_EQ(with(demanding, [](Json&) {}), "report");
+    EXPECT_EQ(with(demanding, uncertified), "ATTEST-POLICY");
+    EXPECT_EQ(with(office(), uncertified), "report");
+    EXPECT_EQ(with(office(), [](Json& key) { key["jwk"] = TpmBox{}.jwk(); }), "TPM-CERTIFY-KEY");
+    auto quoted = [](Json& key) { key["info"] = {{"tpm_quote", {{"hash_alg", "sha-256"}}}}; };
+    EXPECT_EQ(with(office(), quoted), "ATTEST-REQUEST");
 }
 
 TEST(AttestTpm, WithoutAnAikCertificateOnlyWhereThePolicySaysSoAndThenSaysSo) {
@@ -343,6 +345,23 @@ TEST(AttestTpm, GivesAReceiptBesideTheReport) {
     auto keys = MUST(jose::JwkSet::parse(MUST(office().service->jwks())));
     std::string receipt = MUST(json_string(content, "x-vouchsafe-receipt"));
     EXPECT_TRUE(verify_receipt(receipt, keys, rules, checks));
+}
+
+TEST(AttestTpm, TellsRulesWhatTheyMayConcludeFromAbsence) {
+    TpmOffice where(
+        "version=1.2; authorizationrules {"
+        "  [type==\"x-vouchsafe-confirmed-pcrs\", value==8] &&"
+        "  [type==\"x-vouchsafe-ima-verified\", value==true] => permit(); };");
+    EXPECT_EQ(code(where, nullptr), "report");
+    auto extended = [](TpmBox& box) {
+        box.after_boot = [](evidence::PcrBank& bank) { bank.values[8] = Bytes(32, 9); };
+    };
+    EXPECT_EQ(code(where, extended), "ATTEST-POLICY");
+    auto without = [](size_t index) {
+        return [index](Json& data) { attestation(data)["logs"].erase(index); };
+    };
+    EXPECT_EQ(code(where, nullptr, without(1)), "ATTEST-POLICY");  // IMA's list
+    EXPECT_EQ(code(where, nullptr, without(0)), "ATTEST-POLICY");
 }
 
 TEST(AttestTpm, AsEarAffirmsNothing) {

@@ -25,6 +25,15 @@ Result<RingKey> make_ring_key(crypto::Certificate certificate, crypto::SigAlg al
                    from,           std::move(signer),      std::move(entry)};
 }
 
+// read_longest reads the lifetime of a ring or a key.
+Result<Seconds> read_longest(const Json& json) {
+    int64_t longest = TRY(json_integer(json, "longest"));
+    if (longest < 0 || longest > kMaxTokenLifetime.count()) {
+        return fail(Code::invalid, "no token lives for {} s", longest);
+    }
+    return Seconds{longest};
+}
+
 Result<RingKey> parse_ring_key(const Json& json, const crypto::RootKey& root,
                                std::string_view context) {
     int64_t from = TRY(json_integer(json, "from"));
@@ -55,6 +64,7 @@ Result<KeyRing> KeyRing::of(SigningKey key, Time signs_from) {
 
 Bytes KeyRing::to_record(const crypto::RootKey& root, std::string_view context) const {
     Json list = Json::array();
+    Seconds longest{0};
     for (const RingKey& key : keys_) {
         Json one = {{"certificate", encode_base64(key.certificate.der())},
                     {"alg", crypto::sig_alg_name(key.alg)}};
@@ -62,9 +72,11 @@ Bytes KeyRing::to_record(const crypto::RootKey& root, std::string_view context) 
             one = MUST(parse_json_object(as_text(key.signer->to_record(root, context))));
         }
         one["from"] = to_unix(key.signs_from);
+        one["longest"] = key.longest.count();
+        longest = std::max(longest, key.longest);
         list.push_back(std::move(one));
     }
-    Json json = {{"format", kRingFormat}, {"longest", longest_.count()}, {"keys", std::move(list)}};
+    Json json = {{"format", kRingFormat}, {"longest", longest.count()}, {"keys", std::move(list)}};
     return root.seal(outer_context(context), as_bytes(dump_json(json)));
 }
 
@@ -85,16 +97,16 @@ Result<KeyRing> KeyRing::parse(ByteView record, const crypto::RootKey& root,
         return fail(Code::unsupported, "the signing keys were stored by another version");
     }
     KeyRing out;
-    int64_t longest = TRY(json_integer(json, "longest"));
-    if (longest < 0 || longest > kMaxTokenLifetime.count()) {
-        return fail(Code::invalid, "no token lives for {} s", longest);
-    }
-    out.longest_ = Seconds{longest};
+    Seconds longest = TRY(read_longest(json));
     const Json* keys = TRY(json_array(json, "keys"));
     if (keys->empty() || keys->size() > kMaxRingKeys) {
         return fail(Code::invalid, "there are {} signing keys", keys->size());
     }
-    for (const Json& one : *keys) out.keys_.push_back(TRY(parse_ring_key(one, root, context)));
+    for (const Json& one : *keys) {
+        out.keys_.push_back(TRY(parse_ring_key(one, root, context)));
+        bool own = find_member(one, "longest") != nullptr;
+        out.keys_.back().longest = own ? TRY(read_longest(one)) : longest;
+    }
     TRY(out.check());
     return out;
 }
@@ -132,7 +144,7 @@ std::optional<Time> KeyRing::signs_until(const RingKey& key) const {
 std::optional<Time> KeyRing::published_until(const RingKey& key) const {
     auto until = signs_until(key);
     if (!until) return std::nullopt;
-    return *until + longest_ + kKeyLeeway;
+    return *until + key.longest + kKeyLeeway;
 }
 
 bool KeyRing::is_published(const RingKey& key, Time now) const {
@@ -163,13 +175,19 @@ Json KeyRing::algorithms(Time now) const {
     return out;
 }
 
-bool KeyRing::allow_lifetime(Seconds longest) {
-    if (longest <= longest_) return false;
-    longest_ = longest;
-    return true;
+void KeyRing::allow_lifetime(Seconds longest, Time now) {
+    // Who asks signs a moment later, and another key's hour may have come by then.
+    for (Time when : {now, now + kKeyLeeway}) {
+        RingKey& key = keys_[static_cast<size_t>(&signing(when) - keys_.data())];
+        key.longest = std::max(key.longest, longest);
+    }
 }
 
-Result<void> KeyRing::add(SigningKey key, Time from, Time now) {
+bool KeyRing::allows_lifetime(Seconds longest, Time now) const {
+    return longest <= signing(now).longest && longest <= signing(now + kKeyLeeway).longest;
+}
+
+Result<void> KeyRing::add(SigningKey key, Time from, Time now, Seconds longest) {
     if (newest().signs_from > now + kKeyAnnounced + kKeyLeeway) {
         return fail(Code::conflict, "the newest signing key is from {}: is the clock right?",
                     format_rfc3339(newest().signs_from));
@@ -180,6 +198,7 @@ Result<void> KeyRing::add(SigningKey key, Time from, Time now) {
                     kMaxRingKeys, format_rfc3339(*published_until(keys_.front())));
     }
     KeyRing one = TRY(of(std::move(key), from));
+    one.allow_lifetime(longest, from);
     for (RingKey& known : keys_) known.signs_from = std::min(known.signs_from, from);
     keys_.push_back(std::move(one.keys_.front()));
     return {};

@@ -31,6 +31,8 @@ struct RingKey {
     Time signs_from;
     std::optional<SigningKey> signer;
     Json entry;  // of the key set (key_entry)
+    // The longest lifetime of a token that it may have signed: at least that of Azure's tokens.
+    Seconds longest{28800};
 };
 
 // KeyRing is a plain value; a const one may be shared by threads.
@@ -40,11 +42,13 @@ class KeyRing {
     static Result<KeyRing> of(SigningKey key, Time signs_from);
 
     // The stored form is a sealed blob (sealed_blob.h) of
-    //   {"format": 1, "longest": seconds, "keys": [{"from": seconds since 1970, "certificate",
-    //    "alg" unless RS256, "sealed" unless erased}, ...]}
-    // with the oldest key first. The whole is sealed beside each private half (signing_key.h): who
-    // can only write the store must not add a key that the service then publishes as its own. A
-    // record of one SigningKey, which is what services stored before, is read as a ring of it.
+    //   {"format": 1, "longest": seconds, "keys": [{"from": seconds since 1970, "longest": seconds,
+    //    "certificate", "alg" unless RS256, "sealed" unless erased}, ...]}
+    // with the oldest key first. A key without `longest`, as keys were stored before, has the
+    // ring's, which is the greatest of all. The whole is sealed beside each private half
+    // (signing_key.h): who can only write the store must not add a key that the service then
+    // publishes as its own. A record of one SigningKey, which is what services stored before, is
+    // read as a ring of it.
     //
     // parse fails with Code::bad_evidence if anything does not open, belong together or make sense,
     // Code::invalid if it is no record at all.
@@ -66,15 +70,17 @@ class KeyRing {
     Json jwks(Time now) const;
     Json algorithms(Time now) const;
 
-    // longest is the longest lifetime of a token that any key of this ring may have signed.
-    Seconds longest() const { return longest_; }
-    // allow_lifetime tells whether `longest` grew; at most kMaxTokenLifetime.
-    bool allow_lifetime(Seconds longest);
+    // allow_lifetime makes known that a token which is signed at `now`, or within kKeyLeeway after,
+    // may live for so long, at most kMaxTokenLifetime: who signs it stays published for it. Other
+    // keys do not. allows_lifetime tells whether that is known already.
+    void allow_lifetime(Seconds longest, Time now);
+    bool allows_lifetime(Seconds longest, Time now) const;
 
-    // add makes `key` sign from `from` on; a key that would sign later than that signs no more.
+    // add makes `key` sign from `from` on, tokens of up to `longest` (see allow_lifetime for longer
+    // ones); a key that would sign later than that signs no more.
     // Code::conflict if the ring is full, or the newest key is further in the future than keys are
     // announced: then a clock is wrong.
-    Result<void> add(SigningKey key, Time from, Time now);
+    Result<void> add(SigningKey key, Time from, Time now, Seconds longest = {});
     // bring_forward lets an announced key sign now, and tells whether there was one.
     bool bring_forward(Time now);
 
@@ -91,7 +97,6 @@ class KeyRing {
     Result<void> check() const;
 
     std::vector<RingKey> keys_;
-    Seconds longest_{28800};  // at least that of Azure's tokens
 };
 
 }  // namespace vouchsafe::jose

@@ -61,9 +61,12 @@ TEST(KeyRing, AKeyStaysPublishedUntilItsLastTokenHasEnded) {
     EXPECT_EQ(ring.published_until(ring.newest()), std::nullopt);
     EXPECT_THAT(published(ring, end), ElementsAre(names[1], names[0]));
     EXPECT_THAT(published(ring, end + Seconds{1}), ElementsAre(names[1]));
-    EXPECT_TRUE(ring.allow_lifetime(kTokens * 3));
-    EXPECT_FALSE(ring.allow_lifetime(kTokens));  // tokens of before may still be there
+    ring.allow_lifetime(kTokens * 3, kStart);
+    ring.allow_lifetime(kTokens, kStart);  // tokens of before may still be there
     EXPECT_EQ(ring.published_until(ring.keys()[0]), end + 2 * kTokens);
+    EXPECT_EQ(ring.newest().longest, kTokens);  // it signed none of them
+    EXPECT_TRUE(ring.allows_lifetime(kTokens * 3, kStart));
+    EXPECT_FALSE(ring.allows_lifetime(kTokens * 3, kStart + kHour));
 }
 
 TEST(KeyRing, TidyingErasesPrivateHalvesFirstAndEntriesLater) {
@@ -146,6 +149,20 @@ Json plain(const KeyRing& ring) {
     return MUST(parse_json(as_text(opened.expose())));
 }
 
+TEST(KeyRing, ReadsARecordOfBeforeAsIfEachKeyHadSignedItsLongestToken) {
+    KeyRing ring = one_key_ring();
+    ring.allow_lifetime(kTokens * 3, kStart);
+    MUST(ring.add(make_key(), kStart + kHour, kStart + kHour));
+    Json json = plain(ring);
+    auto longest_of = [&] {
+        KeyRing read = MUST(KeyRing::parse(sealed(dump_json(json)), root_key(), kPlace));
+        return std::vector<Seconds>{read.keys()[0].longest, read.keys()[1].longest};
+    };
+    EXPECT_THAT(longest_of(), ElementsAre(kTokens * 3, kTokens));
+    for (Json& key : json["keys"]) key.erase("longest");
+    EXPECT_THAT(longest_of(), ElementsAre(kTokens * 3, kTokens * 3));
+}
+
 TEST(KeyRing, OpensNoRecordOfAnotherPlaceOrRootAndNoChangedOne) {
     KeyRing ring = one_key_ring();
     Bytes record = ring.to_record(root_key(), kPlace);
@@ -183,6 +200,8 @@ TEST(KeyRing, RefusesWhatMakesNoSense) {
     EXPECT_TRUE(refused([](Json& json) { json["keys"][0] = 7; }));
     EXPECT_TRUE(refused([](Json& json) { json["keys"][0].erase("from"); }));
     EXPECT_TRUE(refused([](Json& json) { json["keys"][0]["from"] = -1; }));
+    EXPECT_TRUE(refused([](Json& json) { json["keys"][0]["longest"] = -1; }));
+    EXPECT_TRUE(refused([](Json& json) { json["keys"][0]["longest"] = int64_t{1} << 60; }));
     EXPECT_TRUE(refused([](Json& json) { json["keys"][0]["from"] = int64_t{1} << 60; }));
     EXPECT_TRUE(refused([](Json& json) { json["keys"][0]["certificate"] = "AAAA"; }));
     EXPECT_TRUE(refused([](Json& json) { json["keys"][0]["alg"] = "none"; }));

@@ -101,7 +101,8 @@ Result<void> SigningKeys::settle() {
     } else {
         KeyRing ring = TRY(parse(*stored));
         bool other = rules_.algorithm && ring.newest().alg != *rules_.algorithm;
-        bool as_is = !KeyRing::is_single(*stored) && ring.longest() >= rules_.longest_token;
+        bool as_is = !KeyRing::is_single(*stored) &&
+                     ring.allows_lifetime(rules_.longest_token, clock_.now());
         if (as_is && !other) return {};
         if (other) fresh = TRY(generate(*rules_.algorithm));
     }
@@ -114,15 +115,15 @@ Result<void> SigningKeys::settle_in(store::Transaction& tx, std::optional<Signin
     if (!stored) {
         if (!fresh) return fail(Code::conflict, "somebody removed the keys at the same time");
         KeyRing first = TRY(KeyRing::of(std::move(*fresh), now));
-        first.allow_lifetime(rules_.longest_token);
+        first.allow_lifetime(rules_.longest_token, now);
         return save(tx, first);
     }
     KeyRing ring = TRY(parse(*stored));
-    ring.allow_lifetime(rules_.longest_token);
+    ring.allow_lifetime(rules_.longest_token, now);
     if (rules_.algorithm && ring.newest().alg != *rules_.algorithm) {
         if (!fresh) return fail(Code::conflict, "somebody changed the keys at the same time");
         std::vector<std::string> dropped = ring.tidy(now);
-        TRY(ring.add(std::move(*fresh), now, now));
+        TRY(ring.add(std::move(*fresh), now, now, rules_.longest_token));
         KeyChange change = change_to(ring.newest(), KeyChange::Why::algorithm);
         change.dropped = std::move(dropped);
         TRY(record_(tx, change));
@@ -149,7 +150,9 @@ bool SigningKeys::too_old(const KeyRing& ring) const {
 
 Result<SharedKeyRing> SigningKeys::current() {
     SharedKeyRing known = TRY(read());
-    if (!too_old(*known) && !known->needs_tidying(clock_.now())) return known;
+    // A key that somebody's command made does not know yet how long this service's tokens live.
+    bool known_to_live = known->allows_lifetime(rules_.longest_token, clock_.now());
+    if (!too_old(*known) && !known->needs_tidying(clock_.now()) && known_to_live) return known;
     // Others go on with what they have meanwhile: it still signs.
     std::unique_lock lock(tending_, std::try_to_lock);
     if (!lock || clock_.now() < tend_not_before_) return known;
@@ -163,12 +166,12 @@ Result<SharedKeyRing> SigningKeys::current() {
 
 Result<SharedKeyRing> SigningKeys::current_for(Seconds lifetime) {
     SharedKeyRing known = TRY(current());
-    if (lifetime <= known->longest()) return known;
+    if (known->allows_lifetime(lifetime, clock_.now())) return known;
     TRY(store_.run([&](store::Transaction& tx) -> Result<void> {
         std::optional<Bytes> stored = TRY(tx.get(place_.table, place_.id));
         if (!stored) return fail(Code::io, "the signing keys of {} are gone", place_.id);
         KeyRing ring = TRY(parse(*stored));
-        ring.allow_lifetime(lifetime);
+        ring.allow_lifetime(lifetime, clock_.now());
         return save(tx, ring);
     }));
     return read();
@@ -183,10 +186,12 @@ Result<void> SigningKeys::tend(const KeyRing& known) {
         KeyRing ring = TRY(parse(*stored));
         Time now = clock_.now();
         bool replaces = fresh && too_old(ring);  // unless another process has been here
-        if (!replaces && !ring.needs_tidying(now)) return {};
+        bool known_to_live = ring.allows_lifetime(rules_.longest_token, now);
+        if (!replaces && !ring.needs_tidying(now) && known_to_live) return {};
+        ring.allow_lifetime(rules_.longest_token, now);
         KeyChange change{KeyChange::Why::ended, "", "", now, ring.tidy(now)};
         if (replaces) {
-            TRY(ring.add(std::move(*fresh), now + kKeyAnnounced, now));
+            TRY(ring.add(std::move(*fresh), now + kKeyAnnounced, now, rules_.longest_token));
             std::vector<std::string> dropped = std::move(change.dropped);
             change = change_to(ring.newest(), KeyChange::Why::age);
             change.dropped = std::move(dropped);
@@ -216,9 +221,8 @@ Result<void> SigningKeys::replace(KeyRing& ring, SigningKey fresh, When when,
     Time now = clock_.now();
     if (when == When::compromised) {
         std::vector<std::string> dropped = kids_of(ring);
-        Seconds longest = ring.longest();
         ring = TRY(KeyRing::of(std::move(fresh), now));
-        ring.allow_lifetime(longest);
+        ring.allow_lifetime(rules_.longest_token, now);
         change = change_to(ring.newest(), KeyChange::Why::compromised);
         change.dropped = std::move(dropped);
         return {};
@@ -233,7 +237,7 @@ Result<void> SigningKeys::replace(KeyRing& ring, SigningKey fresh, When when,
         ring.bring_forward(now);
     } else {
         Time from = when == When::announced ? now + kKeyAnnounced : now;
-        TRY(ring.add(std::move(fresh), from, now));
+        TRY(ring.add(std::move(fresh), from, now, rules_.longest_token));
     }
     change = change_to(ring.newest(), KeyChange::Why::command);
     change.dropped = std::move(dropped);

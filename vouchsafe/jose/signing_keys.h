@@ -19,7 +19,7 @@ struct KeyRules {
     // Another one makes a new key at open() that signs at once, and never later: two processes
     // with different settings do not fight.
     std::optional<crypto::SigAlg> algorithm = std::nullopt;
-    // Longest lifetime of the tokens signed with these keys.
+    // Longest lifetime of the tokens signed with these keys, but for those of current_for.
     Seconds longest_token{0};
     // A key older than this is replaced; zero: never. Longer than kKeyAnnounced.
     Seconds rotate_after{0};
@@ -52,8 +52,8 @@ class SigningKeys {
     // first; what goes wrong there is logged and tried again later, and the known keys still sign.
     Result<SharedKeyRing> current();
 
-    // current_for is current for signing a token of that lifetime. If it is longer than any before,
-    // the store is told first, so that the key stays published for as long.
+    // current_for is current for signing a token of that lifetime now. If it is longer than any
+    // that this key signed, the store is told first, so that the key stays published for as long.
     Result<SharedKeyRing> current_for(Seconds lifetime);
 
     // rotate makes a new key of the newest one's algorithm.

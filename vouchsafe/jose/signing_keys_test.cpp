@@ -69,12 +69,12 @@ TEST_F(SigningKeysTest, TakesOverTheOneKeyOfAnOlderStore) {
     auto keys = MUST(open({.longest_token = kEightHours * 2}));
     SharedKeyRing ring = MUST(keys->current());
     EXPECT_EQ(ring->signing(clock_.now()).certificate.der(), old.certificate().der());
-    EXPECT_EQ(ring->longest(), kEightHours * 2);
+    EXPECT_EQ(ring->newest().longest, kEightHours * 2);
     MUST(store_->read([&](store::View& view) -> Result<void> {
         EXPECT_FALSE(KeyRing::is_single(*TRY(view.get("signing_key", "one"))));
         return {};
     }));
-    EXPECT_EQ(MUST(MUST(open({}))->current())->longest(), kEightHours * 2);
+    EXPECT_EQ(MUST(MUST(open({}))->current())->newest().longest, kEightHours * 2);
 }
 
 TEST_F(SigningKeysTest, AnotherAlgorithmIsANewKeyThatSignsAtOnce) {
@@ -136,7 +136,7 @@ TEST_F(SigningKeysTest, ACompromisedKeyIsGoneAtOnce) {
     SharedKeyRing ring = MUST(keys->current());
     EXPECT_EQ(ring->keys().size(), 1u);
     EXPECT_NE(ring->newest().kid, before);
-    EXPECT_EQ(ring->longest(), kEightHours * 2);
+    EXPECT_EQ(ring->newest().longest, kEightHours * 2);
     EXPECT_EQ(last_.dropped.size(), 2u);
     EXPECT_EQ(last_.dropped[0], before);
 }
@@ -169,7 +169,7 @@ TEST_F(SigningKeysTest, AnOldKeyIsReplacedInGoodTimeAndLeavesWithItsLastToken) {
 TEST_F(SigningKeysTest, AKeyIsPublishedUntilTheLongestTokenThatItSignedHasEnded) {
     auto keys = MUST(open(kEc));
     auto ring = MUST(keys->current_for(kEightHours));
-    EXPECT_EQ(ring->longest(), kEightHours);
+    EXPECT_EQ(ring->newest().longest, kEightHours);
     std::string signed_with = MUST(keys->current_for(kDay * 30))->signing(kBegin).kid;
     MUST(keys->rotate(When::at_once));
     auto published = [&](Time now) {
@@ -179,6 +179,43 @@ TEST_F(SigningKeysTest, AKeyIsPublishedUntilTheLongestTokenThatItSignedHasEnded)
     };
     EXPECT_TRUE(published(kBegin + kDay * 30));
     EXPECT_FALSE(published(kBegin + kDay * 31));
+}
+
+TEST_F(SigningKeysTest, OneLongTokenKeepsItsOwnKeyPublishedAndNoOther) {
+    auto keys = MUST(open(kEc));
+    constexpr Seconds kYear = 365 * kDay;
+    std::string kept = MUST(keys->current_for(kYear))->signing(kBegin).kid;
+    for (int day = 1; day <= 20; ++day) {
+        clock_.set(kBegin + day * kDay);
+        MUST(keys->rotate(When::at_once));
+        SharedKeyRing ring = MUST(keys->current_for(kEightHours));
+        EXPECT_EQ(ring->newest().longest, kEightHours);
+        EXPECT_LE(ring->keys().size(), 3u);
+        EXPECT_EQ(ring->keys()[0].kid, kept);
+    }
+    MUST(keys->rotate(When::compromised));
+    EXPECT_EQ(MUST(keys->current())->newest().longest, kEightHours);
+}
+
+TEST_F(SigningKeysTest, AKeyMadeByACommandLearnsHowLongTheServicesTokensLive) {
+    auto keys = MUST(open({.algorithm = SigAlg::es256, .longest_token = 3 * kEightHours}));
+    MUST(MUST(open({}))->rotate(When::at_once));
+    SharedKeyRing ring = MUST(keys->current());
+    EXPECT_EQ(ring->keys().size(), 2u);
+    EXPECT_EQ(ring->newest().longest, 3 * kEightHours);
+}
+
+TEST_F(SigningKeysTest, ALongTokenRaisesTheKeyWhoseHourComesMeanwhile) {
+    auto keys = MUST(open(kEc));
+    MUST(keys->rotate(When::announced));
+    auto longest_of = [&](size_t key) { return MUST(keys->current())->keys()[key].longest; };
+    clock_.set(kBegin + kKeyAnnounced - kKeyLeeway - Seconds{1});
+    MUST(keys->current_for(2 * kDay));
+    EXPECT_EQ(longest_of(0), 2 * kDay);
+    EXPECT_EQ(longest_of(1), kEightHours);
+    clock_.set(clock_.now() + Seconds{1});
+    MUST(keys->current_for(2 * kDay));
+    EXPECT_EQ(longest_of(1), 2 * kDay);
 }
 
 TEST_F(SigningKeysTest, OneOfManyThreadsAndProcessesReplacesAKey) {

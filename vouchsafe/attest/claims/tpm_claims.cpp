@@ -21,16 +21,10 @@ std::string bank_name(HashAlg hash) {
     return out;
 }
 
-Json pcrs_claim(const evidence::VerifiedQuote& quote) {
-    std::map<uint32_t, Json> digests;
-    for (const evidence::PcrBank& bank : quote.banks()) {
-        for (const auto& [pcr, value] : bank.values) {
-            digests[pcr][bank_name(bank.hash)] = encode_hex(value);
-        }
-    }
+Json pcrs_claim(const evidence::PcrBank& bank) {
     Json list = Json::array();
-    for (auto& [pcr, by_bank] : digests) {
-        list.push_back({{"Index", pcr}, {"Digests", std::move(by_bank)}});
+    for (const auto& [pcr, value] : bank.values) {
+        list.push_back({{"Index", pcr}, {"Digests", {{bank_name(bank.hash), encode_hex(value)}}}});
     }
     return {{"PCRs", std::move(list)}};
 }
@@ -100,6 +94,13 @@ void add_ima_events(const evidence::ReplayedImaList& list, Json& out) {
     }
 }
 
+Json confirmed_pcrs(const evidence::VerifiedTpmMachine& machine) {
+    Json out = Json::array();
+    if (!machine.log()) return out;
+    for (const auto& [pcr, value] : machine.log()->confirmed_pcrs()) out.push_back(pcr);
+    return out;
+}
+
 Json key_object(const AppraisedTpmKey& appraised) {
     Json out = {{"jwk", jose::encode_jwk(appraised.key->key)}};
     if (appraised.key->quote_hash) {
@@ -147,11 +148,16 @@ Json tpm_rule_claims(const evidence::VerifiedTpmMachine& machine,
     Json events = Json::array();
     if (machine.log()) add_events(*machine.log(), events);
     if (machine.ima()) add_ima_events(*machine.ima(), events);
-    Json out = {{"pcrs", pcrs_claim(machine.quote())},
+    Json out = {{"pcrs", pcrs_claim(machine.pcrs())},
                 {"events", {{"Events", std::move(events)}}},
+                {"x-vouchsafe-confirmed-pcrs", confirmed_pcrs(machine)},
+                {"x-vouchsafe-ima-verified", machine.ima().has_value()},
                 {"x-ms-tpm-request-key", key_object(request_key)}};
     Json others = Json::array();
-    for (const AppraisedTpmKey& key : other_keys) others.push_back(key_object(key));
+    for (const AppraisedTpmKey& key : other_keys) {
+        // Without a certification it is anybody's: a rule must not take it for this TPM's.
+        if (key.held) others.push_back(key_object(key));
+    }
     if (!others.empty()) out["x-ms-tpm-other-keys"] = std::move(others);
     return out;
 }

@@ -23,8 +23,11 @@ struct AppraisedTpmKey {
 // certificate.
 Json tpm_claims(const TpmRequest& request, const evidence::VerifiedTpmMachine& machine);
 
-// tpm_rule_claims gives pcrs (all quoted banks), events (of confirmed registers alone) and
-// x-ms-tpm-request-key, x-ms-tpm-other-keys: Azure's policy key objects.
+// tpm_rule_claims gives pcrs (of the appraised bank alone), events (of confirmed registers alone)
+// and x-ms-tpm-request-key, x-ms-tpm-other-keys (those that are certified): Azure's policy key
+// objects. Besides, what a rule must demand that concludes from the absence of an event, as its
+// machine may have left it out: x-vouchsafe-confirmed-pcrs (registers whose events are all there)
+// and x-vouchsafe-ima-verified (an IMA list replays to register 10).
 //
 // The log's events are in the registers in this order, but what kind of event each is, the log only
 // says. ProcessedData is there where the event's digest covers it.

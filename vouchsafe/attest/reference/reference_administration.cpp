@@ -35,8 +35,11 @@ std::string_view action_of(const ReferenceSet& set) {
 
 // next_removal is what a request without a document means: nobody signed it.
 Result<ReferenceDocument> next_removal(const ReferenceBook& book, store::View& view,
-                                       std::string_view name) {
+                                       std::string_view name, Checks& checks) {
     uint64_t highest = TRY(book.find(view, name)).document.set.version;
+    TRY(checks.require(highest < kMaxRemovalVersion, "ATTEST-REFERENCE-VERSION", "version",
+                       fmt::format("below {}, so that a removal can follow", kMaxRemovalVersion),
+                       std::to_string(highest)));
     return ReferenceDocument::read(dump_json(reference_removal(name, highest + 1)));
 }
 
@@ -45,7 +48,7 @@ Result<ReferenceDocument> read_change(AdministrativeTask& task, const std::strin
     if (removes && task.request.body.empty()) {
         std::optional<ReferenceDocument> out;
         TRY(task.service.deps.store.read([&](store::View& view) -> Result<void> {
-            out = TRY(next_removal(*task.service.references, view, name));
+            out = TRY(next_removal(*task.service.references, view, name, task.checks));
             return {};
         }));
         return std::move(*out);
@@ -194,7 +197,8 @@ Result<uint64_t> remove_as_operator(const OperatorDesk& desk, std::string_view n
     ReferenceBook book(desk.store, desk.issuer);
     uint64_t version = 0;
     TRY(desk.store.run([&](store::Transaction& tx) -> Result<void> {
-        ReferenceDocument removal = TRY(next_removal(book, tx, name));
+        Checks checks;
+        ReferenceDocument removal = TRY(next_removal(book, tx, name, checks));
         version = removal.set.version;
         TRY(commit_as_operator(desk, tx, book, removal));
         return {};

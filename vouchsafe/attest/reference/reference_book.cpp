@@ -119,7 +119,7 @@ Result<StoredReference> ReferenceBook::find(store::View& view, std::string_view 
         if (auto row = TRY(row_of(view, name))) version = row->version;
     }
     std::optional<Bytes> stored;
-    if (is_reference_name(name) && version && *version <= kMaxReferenceVersion) {
+    if (is_reference_name(name) && version && *version <= kMaxRemovalVersion) {
         stored = TRY(view.get(kReferenceTable, document_key(issuer_, name, *version)));
     }
     if (!stored) {

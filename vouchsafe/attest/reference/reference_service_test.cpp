@@ -117,6 +117,16 @@ TEST(ReferenceAdministration, NeverGoesBack) {
     EXPECT_EQ(code(9), "accepted");
 }
 
+TEST(ReferenceAdministration, CanRemoveASetOfTheHighestVersion) {
+    Office office;
+    Json last = reference_document("prod", kMaxReferenceVersion);
+    EXPECT_EQ(Library::put(office, last).status, 200);
+    EXPECT_EQ(office.ask("DELETE", "/reference-values/prod", "").status, 200);
+    EXPECT_EQ(office.refused(office.ask("DELETE", "/reference-values/prod", ""), 400),
+              "ATTEST-REFERENCE-VERSION");
+    EXPECT_EQ(office.refused(Library::put(office, last), 400), "ATTEST-REFERENCE-VERSION");
+}
+
 TEST(ReferenceAdministration, RefusesWhatIsNoDocumentForThatName) {
     Office office;
     auto put = [&](const std::string& body, const std::string& name = "prod") {

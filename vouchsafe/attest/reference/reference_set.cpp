@@ -20,10 +20,11 @@ bool is_name_character(char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
 }
 
-Result<uint64_t> read_version(const Json& document) {
+Result<uint64_t> read_version(const Json& document, bool removes) {
+    uint64_t most = removes ? kMaxRemovalVersion : kMaxReferenceVersion;
     int64_t version = TRY(json_integer(document, "version"));
-    if (version < 1 || static_cast<uint64_t>(version) > kMaxReferenceVersion) {
-        return fail(Code::invalid, "version is {} and not 1 to {}", version, kMaxReferenceVersion);
+    if (version < 1 || static_cast<uint64_t>(version) > most) {
+        return fail(Code::invalid, "version is {} and not 1 to {}", version, most);
     }
     return static_cast<uint64_t>(version);
 }
@@ -98,8 +99,8 @@ Result<ReferenceSet> ReferenceSet::parse(std::string_view text) {
         return fail(Code::invalid, "name {} is not 1 to {} of a-z, 0-9, '-' and '.'",
                     show_json(out.name), kMaxReferenceName);
     }
-    out.version = TRY(read_version(document));
     out.removes = TRY(json_optional_bool(document, "remove")).value_or(false);
+    out.version = TRY(read_version(document, out.removes));
     if (out.removes) {
         TRY(only_members(document, "a removal", {"schema", "name", "version", "remove"}));
         return out;

@@ -21,9 +21,11 @@ namespace vouchsafe::attest {
 inline constexpr size_t kMaxReferenceDocument = 128 << 10;  // bytes of the JSON
 inline constexpr size_t kMaxReferenceName = 64;
 inline constexpr size_t kMaxReferenceDescription = 1024;            // bytes
-inline constexpr uint64_t kMaxReferenceVersion = 1000000000000000;  // 10^15
-inline constexpr size_t kMaxReferenceDigests = 1024;                // of one field
-inline constexpr uint32_t kReferenceRegisters = 16;  // PCRs 0 to 15: none can be reset
+inline constexpr uint64_t kMaxReferenceVersion = 1000000000000000;  // 10^15, of a set
+// A removal's may be one higher, so that there is one for every set.
+inline constexpr uint64_t kMaxRemovalVersion = kMaxReferenceVersion + 1;
+inline constexpr size_t kMaxReferenceDigests = 1024;  // of one field
+inline constexpr uint32_t kReferenceRegisters = 16;   // PCRs 0 to 15: none can be reset
 
 // ReferenceField is a field of one value in evidence: a digest or a number.
 struct ReferenceField {

@@ -207,6 +207,11 @@ TEST(ReferenceSet, HasBoundsForNameVersionTimeAndSize) {
     auto version = [](Json value) { return refused([&](Json& d) { d["version"] = value; }); };
     EXPECT_EQ(version(kMaxReferenceVersion), "accepted");
     EXPECT_THAT(version(kMaxReferenceVersion + 1), HasSubstr("version"));
+    auto removal = [](uint64_t at) {
+        return ReferenceSet::parse(dump_json(reference_removal("prod", at))).has_value();
+    };
+    EXPECT_TRUE(removal(kMaxRemovalVersion));
+    EXPECT_FALSE(removal(kMaxRemovalVersion + 1));
     EXPECT_THAT(version(0), HasSubstr("version"));
     EXPECT_THAT(version("1"), HasSubstr("version"));
     EXPECT_THAT(version(1.0), HasSubstr("version"));

@@ -11,6 +11,10 @@ namespace {
 constexpr uint32_t kAllPcrs = 24;        // as far as a mask goes
 constexpr uint32_t kPcrsOfFirmware = 8;  // PFP, "PCR Usage"
 constexpr size_t kMinAkBits = 2048;
+// The attester chooses what is quoted. Firmware that leaves an active bank alone (CVE-2021-42299)
+// leaves it to the operating system to extend by whatever it likes, so the bank is not his choice:
+// this one is what every firmware of such machines extends.
+constexpr HashAlg kAppraisedBank = HashAlg::sha256;
 
 // A key in a JWK says nothing of its scheme: the signature names it.
 Result<TpmSigningKey> ak_of(const TpmMachineEvidence& evidence, Checks& checks) {
@@ -48,14 +52,6 @@ const PcrBank* find_values(std::span<const PcrBank> banks, HashAlg hash) {
     return found == banks.end() ? nullptr : &*found;
 }
 
-// The bank that is appraised; SHA-256 too where there is none, so that the quote is refused for it.
-HashAlg bank_of(std::span<const PcrBank> banks) {
-    for (HashAlg hash : {HashAlg::sha256, HashAlg::sha384, HashAlg::sha512}) {
-        if (find_values(banks, hash) != nullptr) return hash;
-    }
-    return HashAlg::sha256;
-}
-
 std::vector<uint32_t> pcrs_of_mask(uint32_t mask) {
     std::vector<uint32_t> out;
     for (uint32_t pcr = 0; pcr < kAllPcrs; ++pcr) {
@@ -71,8 +67,8 @@ size_t count_values(std::span<const PcrBank> banks) {
 }
 
 Result<VerifiedQuote> quote_of(const TpmMachineEvidence& evidence, const TpmSigningKey& ak,
-                               const TpmMachineRules& rules, HashAlg bank, Checks& checks) {
-    QuoteExpectation expected{pcrs_of_mask(rules.required_pcrs), bank, rules.nonce};
+                               const TpmMachineRules& rules, Checks& checks) {
+    QuoteExpectation expected{pcrs_of_mask(rules.required_pcrs), kAppraisedBank, rules.nonce};
     VerifiedQuote quote = TRY(verify_quote(evidence.quote, evidence.quote_signature, ak,
                                            evidence.values, expected, checks));
     // What was not quoted must not look as if it were.
@@ -98,7 +94,7 @@ PcrBank comparable(const EventLog& log, const PcrBank& quoted) {
 }  // namespace
 
 const PcrBank& VerifiedTpmMachine::pcrs() const {
-    return *find_values(quote_.banks(), bank_);  // verify_quote demanded it
+    return *find_values(quote_.banks(), kAppraisedBank);  // verify_quote demanded it
 }
 
 struct TpmMachineVerifier {
@@ -108,14 +104,13 @@ struct TpmMachineVerifier {
                                               Checks& checks) {
         TpmSigningKey ak = TRY(ak_of(evidence, checks));
         auto certificate = TRY(certificate_of(evidence, anchors, rules, now, checks));
-        HashAlg bank = bank_of(evidence.values);
-        VerifiedQuote quote = TRY(quote_of(evidence, ak, rules, bank, checks));
+        VerifiedQuote quote = TRY(quote_of(evidence, ak, rules, checks));
         VerifiedTpmMachine out(std::move(ak), std::move(certificate), std::move(quote));
-        out.bank_ = bank;
         TRY(add_log(evidence.event_log, out, checks));
         if (!evidence.ima_list.empty()) {
+            // Never by SHA-1: a list with a collision in it replays as well as the true one.
             ImaList list = TRY(ImaList::parse(evidence.ima_list, checks));
-            out.ima_ = TRY(verify_ima_list(std::move(list), out.quote_.banks(), checks));
+            out.ima_ = TRY(verify_ima_list(std::move(list), {&out.pcrs(), 1}, checks));
         }
         return out;
     }

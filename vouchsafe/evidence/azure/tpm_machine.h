@@ -27,7 +27,7 @@ struct TpmMachineEvidence {
 struct TpmMachineRules {
     // Without: a certificate that does not hold counts as none.
     bool require_ak_certificate = true;
-    uint32_t required_pcrs = 0xFFFFFF;  // bit n: register n must be in the quote
+    uint32_t required_pcrs = 0xFFFFFF;  // bit n: register n of the SHA-256 bank
     Bytes nonce;                        // the quote's qualifying data
 };
 
@@ -39,8 +39,8 @@ class VerifiedTpmMachine {
     // of whoever holds that key.
     const std::optional<VerifiedAkCertificate>& ak_certificate() const { return ak_certificate_; }
     const VerifiedQuote& quote() const { return quote_; }
-    // pcrs are the quoted ones in the bank that was appraised: SHA-256 if it was quoted, else
-    // SHA-384 or SHA-512.
+    // pcrs are the quoted ones of the SHA-256 bank, which must be there. Nothing may be concluded
+    // from other quoted banks: firmware may never have extended them (CVE-2021-42299).
     const PcrBank& pcrs() const;
     // log and boot are nullopt if there was no event log.
     const std::optional<ReplayedLog>& log() const { return log_; }
@@ -58,7 +58,6 @@ class VerifiedTpmMachine {
     TpmSigningKey ak_;
     std::optional<VerifiedAkCertificate> ak_certificate_;
     VerifiedQuote quote_;
-    crypto::HashAlg bank_ = crypto::HashAlg::sha256;
     std::optional<ReplayedLog> log_;
     std::optional<BootFacts> boot_;
     std::optional<ReplayedImaList> ima_;

@@ -50,23 +50,26 @@ std::string refused_machine(const std::function<void(TpmMachine&)>& change) {
     return refusal(one.verify());
 }
 
-TEST(TpmMachine, IsAppraisedInTheBestKnownBank) {
-    for (auto [banks, used] :
-         {std::pair{std::vector{HashAlg::sha256}, HashAlg::sha256},
-          std::pair{std::vector{HashAlg::sha1, HashAlg::sha256}, HashAlg::sha256},
-          std::pair{std::vector{HashAlg::sha384}, HashAlg::sha384}}) {
+TEST(TpmMachine, IsAppraisedInTheBankThatFirmwareExtends) {
+    for (const auto& banks :
+         {std::vector{HashAlg::sha256}, std::vector{HashAlg::sha1, HashAlg::sha256},
+          std::vector{HashAlg::sha256, HashAlg::sha384}}) {
         TpmMachine one;
         one.banks = banks;
         one.quote();
         auto verified = one.verify();
         ASSERT_TRUE(verified) << message(verified);
-        EXPECT_EQ(verified->pcrs().hash, used);
+        EXPECT_EQ(verified->pcrs().hash, HashAlg::sha256);
         EXPECT_EQ(verified->quote().banks().size(), banks.size());
         EXPECT_EQ(verified->secure_boot(), SecureBoot::on);
         EXPECT_TRUE(verified->ak_certificate().has_value());
     }
-    EXPECT_EQ(refused_machine([](TpmMachine& one) { one.banks = {HashAlg::sha1}; }),
-              "TPM-QUOTE-SELECTION");
+    // A bank that firmware never extended can be made up whole (CVE-2021-42299).
+    for (const auto& banks : {std::vector{HashAlg::sha1}, std::vector{HashAlg::sha384},
+                              std::vector{HashAlg::sha1, HashAlg::sha384}}) {
+        EXPECT_EQ(refused_machine([&](TpmMachine& one) { one.banks = banks; }),
+                  "TPM-QUOTE-SELECTION");
+    }
 }
 
 TEST(TpmMachine, SaysNothingOfHigherRegistersThatDoNotReplay) {
@@ -94,6 +97,22 @@ TEST(TpmMachine, NeedsTheRegistersOfTheMaskAndNoOthersBeside) {
     EXPECT_TRUE(one.verify());
     one.evidence.values[0].values[23] = Bytes(32, 0);
     EXPECT_EQ(refusal(one.verify()), "TPM-PCR-VALUES");
+}
+
+TEST(TpmMachine, ReplaysAnImaListInTheSha256BankAlone) {
+    TpmMachine one;
+    one.banks = {HashAlg::sha1, HashAlg::sha256};
+    one.evidence.ima_list = vector_bytes(std::string(kGuestBoot) + "ima_runtime_measurements.bin");
+    one.quote();
+    auto verified = one.verify();
+    ASSERT_TRUE(verified) << message(verified);
+    EXPECT_EQ(verified->ima()->banks(), std::vector{HashAlg::sha256});
+    one.rules.required_pcrs = 0xFF;
+    one.after_boot = [](PcrBank& bank) {
+        if (bank.hash == HashAlg::sha256) bank.values.erase(kImaPcr);
+    };
+    one.quote();
+    EXPECT_EQ(refusal(one.verify()), "IMA-BANK");
 }
 
 TEST(TpmMachine, RefusesAnAkThatIsWeakOrNobodys) {
