@@ -17,8 +17,9 @@ class Sax {
     bool null() { return count() && dom_.null(); }
     bool boolean(bool value) { return count() && dom_.boolean(value); }
     bool number_integer(Json::number_integer_t value) {
-        // -0 is the number 0 like any other, as the quick reader has it.
-        return count() && (value == 0 ? dom_.number_unsigned(0) : dom_.number_integer(value));
+        // -0 is the same number as 0, and has its type.
+        if (value == 0) return number_unsigned(0);
+        return count() && dom_.number_integer(value);
     }
     bool number_unsigned(Json::number_unsigned_t value) {
         return count() && dom_.number_unsigned(value);

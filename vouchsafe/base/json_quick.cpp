@@ -14,10 +14,12 @@ namespace dom = simdjson::dom;
 
 constexpr size_t kKept = 64 << 10;  // a reader for text up to this size stays with its thread
 
-// QuickReader has room for text of `capacity` bytes. Texts may hold secrets, so it is wiped after use.
+// QuickReader has room for text of `capacity` bytes. Texts may hold secrets, so it is wiped after
+// use.
 class QuickReader {
   public:
-    QuickReader(size_t capacity, size_t depth) : text_(capacity + simdjson::SIMDJSON_PADDING, '\0') {
+    QuickReader(size_t capacity, size_t depth)
+        : text_(capacity + simdjson::SIMDJSON_PADDING, '\0') {
         ready_ = parser_.allocate(capacity, depth) == simdjson::SUCCESS &&
                  parser_.doc.allocate(capacity) == simdjson::SUCCESS;
     }

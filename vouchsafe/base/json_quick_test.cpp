@@ -29,6 +29,16 @@ TEST(QuickJson, ReadsWhatClientsSend) {
     }
 }
 
+TEST(QuickJson, TakesMinusZeroForZeroAsTheCarefulReaderDoes) {
+    for (std::string_view text : {"0", "-0", " -0 "}) {
+        expect_agreement(text);
+        EXPECT_TRUE(MUST(parse_json_carefully(text, {})).is_number_unsigned()) << text;
+    }
+    EXPECT_TRUE(MUST(parse_json_carefully("[1,-0,\"\\u0061\"]", {}))[1].is_number_unsigned());
+    EXPECT_TRUE(MUST(parse_json("-0.0")).is_number_float());
+    expect_agreement("-0.0");
+}
+
 TEST(QuickJson, LeavesTheUnusualToTheCarefulReader) {
     const std::string_view careful[] = {R"({"a":1,"a":2})",
                                         R"({"a":1,"\u0061":2})",
