@@ -61,14 +61,6 @@ TEST(QuickJson, LeavesTheUnusualToTheCarefulReader) {
     }
 }
 
-TEST(QuickJson, TakesMinusZeroForZeroAsTheCarefulReaderDoes) {
-    for (const Json& zero : {*parse_json_quick("-0", {}), MUST(parse_json_carefully("-0", {}))}) {
-        EXPECT_TRUE(zero.is_number_unsigned());
-        EXPECT_EQ(zero.dump(), "0");
-    }
-    EXPECT_TRUE(parse_json_quick("-0.0", {})->is_number_float());
-}
-
 TEST(QuickJson, KeepsTheLimits) {
     for (size_t depth : {30u, 31u, 32u, 33u, 34u, 1000u}) {
         SCOPED_TRACE(depth);
