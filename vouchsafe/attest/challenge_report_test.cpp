@@ -25,7 +25,7 @@ Bytes joined(const Bytes& first, const Bytes& second) {
 // Attester is a machine with a service that believes it.
 struct Attester {
     std::string path;
-    std::unique_ptr<Running> service;
+    std::shared_ptr<Running> service;  // shared: it destroys what was made, also a TdOffice
     std::function<Json(const Bytes& report_data)> evidence;  // the members that carry it
 
     std::string new_challenge() const {
