@@ -39,8 +39,9 @@ Result<void> replace_files(const std::vector<std::string>& replaced, Bundle& bun
             return fail(Code::invalid, "--with takes OPTION=FILE, e.g. policy=my.policy");
         }
         const std::string file = one.substr(equals + 1);
+        Bytes bytes = TRY(read_evidence(file));
         fresh[one.substr(0, equals)].push_back(
-            {std::filesystem::path(file).filename().string(), TRY(read_evidence(file))});
+            {std::filesystem::path(file).filename().string(), std::move(bytes)});
     }
     // A policy of somebody's own decides what the built-in one had checked.
     if (fresh.contains("policy")) bundle.rules.erase("built-in");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "vouchsafe/access/assignments.h"
 #include "vouchsafe/attest/providers.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/lab/services.h"
@@ -18,11 +19,13 @@ std::string scope_of_options(const lab::DataDirectory& directory) {
     return directory.resource_id(lab::kAttestationProviders, kScopeOfOptions);
 }
 
-// has_owner tells whether somebody owns the scope, or fails if another one does.
+// has_owner tells whether this issuer owns the scope, or fails if another one does. A scope on
+// which nobody has a role is anybody's.
 Result<bool> has_owner(store::View& view, const attest::Config& config) {
     std::optional<Bytes> owner = TRY(view.get(kScopeTable, config.resource_id));
     if (!owner) return false;
     if (as_text(*owner) == config.issuer) return true;
+    if (!TRY(access::has_roles_on(view, config.resource_id))) return false;
     return fail(
         Code::conflict,
         "the roles given on {} are for {}, and must not rule {}: go back to --issuer {}, or "

@@ -185,12 +185,16 @@ class Providers(unittest.TestCase):
 
     def test_roles_given_to_the_provider_of_the_options_stay_with_its_issuer(self):
         lab = self.work / "moved"
-        made = run("vm", "create", "bob", "--dir", lab)
-        self.assertEqual(made.returncode, 0, made.stderr)
+        for make in (("vm", "create", "m"), ("admin", "create-app", "bob", "--secret-out", self.work / "bob.secret")):
+            made = run(*make, "--dir", lab)
+            self.assertEqual(made.returncode, 0, made.stderr)
         old, new = "https://old.attest.example.org", "https://new.attest.example.org"
-        for _ in range(2):
-            with Serving("--dir", lab, "--issuer", old) as serving:
-                self.assertEqual(serving.metadata("old.attest.example.org")["issuer"], old)
+        # As long as nobody has a role there is nothing to stay.
+        for issuer, host in ((new, "new.attest.example.org"), (old, "old.attest.example.org")):
+            with Serving("--dir", lab, "--issuer", issuer) as serving:
+                self.assertEqual(serving.metadata(host)["issuer"], issuer)
+        given = run("admin", "assign-role", "Attestation Contributor", "bob", "--dir", lab, "--attestation")
+        self.assertEqual(given.returncode, 0, given.stderr)
         refused = run("serve", "attestation", "--dir", lab, "--issuer", new)
         self.assertEqual(refused.returncode, 1, refused.stderr)
         for said in (old, new, "--provider"):

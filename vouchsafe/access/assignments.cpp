@@ -79,6 +79,18 @@ Result<Assigned> assign_role(store::Transaction& tx, std::string_view principal,
     return Assigned{std::move(made), true};
 }
 
+Result<bool> has_roles_on(store::View& view, std::string_view scope) {
+    for (std::string last;;) {
+        auto page = TRY(view.scan(kTable, "", last, store::kMaxScan));
+        for (const store::Record& record : page) {
+            const std::string given = TRY(parse_assignment(record.value)).scope;
+            if (scope_covers(given, scope) && scope_covers(scope, given)) return true;
+        }
+        if (page.size() < store::kMaxScan) return false;
+        last = page.back().key;
+    }
+}
+
 Result<RoleAssignment> remove_role(store::Transaction& tx, std::string_view principal,
                                    std::string_view assignment_id) {
     for (RoleAssignment& assignment : TRY(read_roles(tx, principal))) {

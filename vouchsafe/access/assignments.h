@@ -35,6 +35,9 @@ Result<RoleAssignment> remove_role(store::Transaction& tx, std::string_view prin
                                    std::string_view assignment_id);
 Result<std::vector<RoleAssignment>> read_roles(store::View& view, std::string_view principal);
 
+// has_roles_on tells whether anybody has a role whose scope is just `scope`.
+Result<bool> has_roles_on(store::View& view, std::string_view scope);
+
 // authorize checks CALLER-ROLE: one of the assignments of the caller or its groups covers
 // `resource` and allows one of `actions` of this kind of service ("keys/release/action").
 Result<void> authorize(store::View& view, const Caller& caller, Provider provider,

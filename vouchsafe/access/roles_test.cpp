@@ -4,6 +4,10 @@
 
 #include <set>
 
+#include "vouchsafe/access/assignments.h"
+#include "vouchsafe/base/file.h"
+#include "vouchsafe/crypto/random.h"
+
 namespace vouchsafe::access {
 namespace {
 
@@ -100,6 +104,32 @@ TEST(Roles, ScopesCoverWhatIsBelowThemBySegment) {
     EXPECT_FALSE(scope_covers("/subscriptions/s2", key));
     EXPECT_FALSE(scope_covers("/subscription", key));
     EXPECT_FALSE(scope_covers(key, key + "2"));
+}
+
+TEST(Roles, OnAScopeAreFoundAmongManyPrincipals) {
+    TemporaryDir dir = MUST(TemporaryDir::create("roles"));
+    auto store = MUST(store::open_sqlite(dir.path() / "store.db"));
+    constexpr const char* kScope = "/subscriptions/s/attestationProviders/attestation";
+    auto found = [&] {
+        bool out = false;
+        MUST(store->read([&](store::View& view) -> Result<void> {
+            out = TRY(has_roles_on(view, kScope));
+            return {};
+        }));
+        return out;
+    };
+    auto assign = [&](const std::string& scope) {
+        MUST(store->run([&](store::Transaction& tx) -> Result<void> {
+            TRY(assign_role(tx, crypto::random_uuid(), "Attestation Reader", scope));
+            return {};
+        }));
+    };
+    EXPECT_FALSE(found());
+    assign("/subscriptions/s");         // for more than it
+    assign(std::string(kScope) + "s");  // for another
+    EXPECT_FALSE(found());
+    assign("/SUBSCRIPTIONS/s/attestationProviders/attestation/");
+    EXPECT_TRUE(found());
 }
 
 }  // namespace
