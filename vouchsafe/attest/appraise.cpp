@@ -65,8 +65,9 @@ Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms
     rules.require_secure_boot = terms.built_in_policy && request.draft_policy.empty();
     rules.nonce = TRY(expected_nonce(request, terms, checks));
     KeepingEndorser endorser(terms.anchors, terms.collateral, terms.snp_chains);
-    auto verified = evidence::verify_azure_guest(request.evidence, terms.anchors, endorser, rules,
-                                                 terms.now, checks);
+    KeepingAkEndorser aks(terms.anchors, terms.aks);
+    auto verified =
+        evidence::verify_azure_guest(request.evidence, endorser, aks, rules, terms.now, checks);
     tell_used(endorser, terms);
     evidence::VerifiedAzureGuest guest = TRY(std::move(verified));
     TRY(check_paravisor(guest.snp().report(), config, checks));

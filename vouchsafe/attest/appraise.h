@@ -8,6 +8,7 @@
 #include "vouchsafe/attest/challenges.h"
 #include "vouchsafe/attest/claims/trust_vector.h"
 #include "vouchsafe/attest/config.h"
+#include "vouchsafe/attest/kept_aks.h"
 #include "vouchsafe/attest/reference/measured.h"
 #include "vouchsafe/attest/snp_chains.h"
 #include "vouchsafe/base/json.h"
@@ -32,6 +33,8 @@ struct Terms {
     CollateralStore* collateral = nullptr;
     // Chains that were verified before; nullptr: each is verified anew. Thread-safe.
     KeptSnpChains* snp_chains = nullptr;
+    // Likewise certificates of attestation keys.
+    KeptAks* aks = nullptr;
     // Takes the pieces of collateral that were looked at, for a refusal too; nullptr: nobody asks.
     std::vector<PiecePtr>* used_collateral = nullptr;
     // Whose answers may come with evidence; nullptr: nobody's. Thread-safe.

@@ -32,8 +32,9 @@ Result<Appraisal> appraise_td_guest(const AzureGuestRequest& request, const Term
     auto quote =
         TRY(verify_td_quote(request.evidence.td_quote, request.draft_policy, terms, checks));
     TRY(check_td_paravisor(quote.report(), terms.config, checks));
-    auto guest = TRY(evidence::verify_td_guest(request.evidence, std::move(quote), terms.anchors,
-                                               rules, terms.now, checks));
+    KeepingAkEndorser aks(terms.anchors, terms.aks);
+    auto guest = TRY(evidence::verify_td_guest(request.evidence, std::move(quote), aks, rules,
+                                               terms.now, checks));
     Appraisal out;
     out.claims = td_guest_claims(request, guest, terms.config);
     out.trust = trust_vector(guest);

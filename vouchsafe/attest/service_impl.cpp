@@ -86,6 +86,7 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     Terms terms{config, deps.anchors, deps.clock.now()};
     terms.collateral = deps.collateral;
     terms.snp_chains = &snp_chains;
+    terms.aks = &aks;
     terms.used_collateral = &used;
     terms.challenges = &challenges;
     const Hearing hearing{std::move(terms), std::move(policy), std::move(sets)};

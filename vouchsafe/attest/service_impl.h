@@ -43,6 +43,7 @@ struct Service::Impl {
     const std::unique_ptr<ReferenceBook> references;
     Challenges challenges;
     KeptSnpChains snp_chains;
+    KeptAks aks;
     access::KeySets key_sets;
     net::Router router;
 

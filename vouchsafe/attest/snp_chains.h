@@ -4,11 +4,8 @@
 // against; a newer list, or a date that has passed, has it verified again.
 #pragma once
 
-#include <list>
-#include <map>
-#include <mutex>
-
 #include "vouchsafe/attest/collateral/collateral_store.h"
+#include "vouchsafe/attest/kept.h"
 #include "vouchsafe/evidence/snp/endorser.h"
 
 namespace vouchsafe::attest {
@@ -20,25 +17,8 @@ struct KeptSnpChain {
     std::vector<Check> checks;    // that were made then
 };
 
-// KeptSnpChains holds the most recently used chains, only such that verified. Thread-safe.
-class KeptSnpChains {
-  public:
-    // find returns nullptr if the chain of this digest is not kept.
-    std::shared_ptr<const KeptSnpChain> find(const Bytes& digest);
-    void keep(const Bytes& digest, std::shared_ptr<const KeptSnpChain> chain);
-
-    static constexpr size_t kMost = 1024;  // some 15 kB each
-
-  private:
-    using Order = std::list<Bytes>;  // the one used last is first
-    struct Place {
-        std::shared_ptr<const KeptSnpChain> chain;
-        Order::iterator use;
-    };
-    std::mutex mutex_;
-    Order order_;
-    std::map<Bytes, Place> places_;
-};
+// KeptSnpChains holds chains that verified, by the digest of their bytes; some 15 kB each.
+using KeptSnpChains = Kept<KeptSnpChain, 1024>;
 
 // KeepingEndorser is the endorser of one request. Borrows all; each may be nullptr but `anchors`.
 class KeepingEndorser final : public evidence::SnpEndorser {

@@ -135,14 +135,14 @@ Result<EncryptionKey> check_encryption_key(const AzureGuestEvidence& evidence,
 }
 
 Result<std::optional<VerifiedAkCertificate>> check_ak_certificate(
-    const AzureGuestEvidence& evidence, const crypto::PublicKey& ak, const TrustAnchors& anchors,
+    const AzureGuestEvidence& evidence, const crypto::PublicKey& ak, AkEndorser& endorser,
     const AzureGuestRules& rules, Time now, Checks& checks) {
     bool absent = all_zero(evidence.ak_certificate);  // an index that was never written
     if (absent && !rules.require_ak_certificate) return std::optional<VerifiedAkCertificate>{};
     TRY(checks.require(!absent, "AK-CERT-PRESENT", "AK certificate", "present",
                        absent ? "none" : "present"));
     VerifiedAkCertificate verified =
-        TRY(verify_ak_certificate(evidence.ak_certificate, ak, anchors, now, checks));
+        TRY(endorser.endorse(evidence.ak_certificate, ak, now, checks));
     return std::optional<VerifiedAkCertificate>(std::move(verified));
 }
 
@@ -150,15 +150,14 @@ Result<std::optional<VerifiedAkCertificate>> check_ak_certificate(
 
 struct GuestTpmVerifier {
     static Result<VerifiedGuestTpm> verify(const AzureGuestEvidence& evidence,
-                                           const RuntimeClaims& runtime,
-                                           const TrustAnchors& anchors,
+                                           const RuntimeClaims& runtime, AkEndorser& endorser,
                                            const AzureGuestRules& rules, Time now, Checks& checks) {
         TpmPublic ak = TRY(parse_ak(evidence.ak_public, checks));
         TRY(check_ak_attributes(ak, checks));
         TpmSigningKey key = TRY(signing_key(ak, checks));
         TRY(check_ak_binding(runtime, key.key, checks));
         std::optional<VerifiedAkCertificate> certificate =
-            TRY(check_ak_certificate(evidence, key.key, anchors, rules, now, checks));
+            TRY(check_ak_certificate(evidence, key.key, endorser, rules, now, checks));
         // Then what the TPM says about the boot, and the key that is good only in this state.
         VerifiedQuote quote = TRY(check_quote(evidence, key, rules, checks));
         ConfirmedBoot boot = TRY(check_boot(evidence, quote.banks().front(), rules, checks));
@@ -170,9 +169,9 @@ struct GuestTpmVerifier {
 };
 
 Result<VerifiedGuestTpm> verify_guest_tpm(const AzureGuestEvidence& evidence,
-                                          const RuntimeClaims& runtime, const TrustAnchors& anchors,
+                                          const RuntimeClaims& runtime, AkEndorser& endorser,
                                           const AzureGuestRules& rules, Time now, Checks& checks) {
-    return GuestTpmVerifier::verify(evidence, runtime, anchors, rules, now, checks);
+    return GuestTpmVerifier::verify(evidence, runtime, endorser, rules, now, checks);
 }
 
 struct AzureGuestVerifier {
@@ -186,35 +185,36 @@ struct AzureGuestVerifier {
     }
 
     static Result<VerifiedAzureGuest> guest(const AzureGuestEvidence& evidence,
-                                            const TrustAnchors& anchors, SnpEndorser& endorser,
+                                            SnpEndorser& processors, AkEndorser& aks,
                                             const AzureGuestRules& rules, Time now,
                                             Checks& checks) {
         TRY(check_isolation(evidence, checks));
         // The hardware first: without it nothing else means anything.
         VerifiedSnpPlatform hardware =
-            TRY(platform(evidence.snp_report, evidence.vcek_chain, evidence.runtime_data, endorser,
-                         rules.snp, now, checks));
+            TRY(platform(evidence.snp_report, evidence.vcek_chain, evidence.runtime_data,
+                         processors, rules.snp, now, checks));
         // Then the TPM that the hardware vouches for.
         VerifiedGuestTpm tpm =
-            TRY(verify_guest_tpm(evidence, hardware.runtime(), anchors, rules, now, checks));
+            TRY(verify_guest_tpm(evidence, hardware.runtime(), aks, rules, now, checks));
         return VerifiedAzureGuest(std::move(hardware.snp_), std::move(hardware.runtime_),
                                   std::move(tpm));
     }
 };
 
 Result<VerifiedAzureGuest> verify_azure_guest(const AzureGuestEvidence& evidence,
-                                              const TrustAnchors& anchors, SnpEndorser& endorser,
+                                              SnpEndorser& processors, AkEndorser& aks,
                                               const AzureGuestRules& rules, Time now,
                                               Checks& checks) {
-    return AzureGuestVerifier::guest(evidence, anchors, endorser, rules, now, checks);
+    return AzureGuestVerifier::guest(evidence, processors, aks, rules, now, checks);
 }
 
 Result<VerifiedAzureGuest> verify_azure_guest(const AzureGuestEvidence& evidence,
                                               const TrustAnchors& anchors,
                                               const AzureGuestRules& rules, Time now,
                                               Checks& checks) {
-    FreshSnpEndorser endorser(anchors, rules.crls);
-    return verify_azure_guest(evidence, anchors, endorser, rules, now, checks);
+    FreshSnpEndorser processors(anchors, rules.crls);
+    FreshAkEndorser aks(anchors);
+    return verify_azure_guest(evidence, processors, aks, rules, now, checks);
 }
 
 Result<VerifiedSnpPlatform> verify_snp_platform(ByteView report, ByteView chain,

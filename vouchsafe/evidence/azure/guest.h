@@ -5,7 +5,7 @@
 #include "vouchsafe/evidence/azure/hcl.h"
 #include "vouchsafe/evidence/boot/boot_facts.h"
 #include "vouchsafe/evidence/snp/endorser.h"
-#include "vouchsafe/evidence/tpm/ak_cert.h"
+#include "vouchsafe/evidence/tpm/ak_endorser.h"
 #include "vouchsafe/evidence/tpm/quote.h"
 
 namespace vouchsafe::evidence {
@@ -87,7 +87,7 @@ class VerifiedGuestTpm {
 // verify_guest_tpm verifies what a TPM says whose AK is in `runtime`: the claims that verified
 // hardware vouched for. Whose hardware, the caller knows.
 Result<VerifiedGuestTpm> verify_guest_tpm(const AzureGuestEvidence& evidence,
-                                          const RuntimeClaims& runtime, const TrustAnchors& anchors,
+                                          const RuntimeClaims& runtime, AkEndorser& endorser,
                                           const AzureGuestRules& rules, Time now, Checks& checks);
 
 // VerifiedAzureGuest exists only if verify_azure_guest said yes: a guest on SEV-SNP.
@@ -125,9 +125,9 @@ Result<VerifiedAzureGuest> verify_azure_guest(const AzureGuestEvidence& evidence
                                               const TrustAnchors& anchors,
                                               const AzureGuestRules& rules, Time now,
                                               Checks& checks);
-// The same with endorsements that somebody keeps: `anchors` are then for the AK certificate alone.
+// The same with endorsements and AK certificates that somebody keeps.
 Result<VerifiedAzureGuest> verify_azure_guest(const AzureGuestEvidence& evidence,
-                                              const TrustAnchors& anchors, SnpEndorser& endorser,
+                                              SnpEndorser& processors, AkEndorser& aks,
                                               const AzureGuestRules& rules, Time now,
                                               Checks& checks);
 

@@ -29,7 +29,7 @@ class VerifiedTdGuest {
 // Of `rules` it takes what is not about SEV-SNP. Whose code runs in the domain, and so whose word
 // the runtime data is, the caller must decide by the quote (MRTD). Thread-safe.
 Result<VerifiedTdGuest> verify_td_guest(const AzureGuestEvidence& evidence, VerifiedTdQuote td,
-                                        const TrustAnchors& anchors, const AzureGuestRules& rules,
+                                        AkEndorser& endorser, const AzureGuestRules& rules,
                                         Time now, Checks& checks);
 
 }  // namespace vouchsafe::evidence
