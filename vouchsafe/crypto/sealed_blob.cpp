@@ -15,7 +15,6 @@ namespace {
 constexpr std::string_view kMagic = "VSB1";
 constexpr std::string_view kInfo = "vouchsafe sealed blob 1";
 constexpr size_t kSaltSize = 32;
-constexpr size_t kRootKeySize = 32;
 
 Bytes additional_data(std::string_view context) {
     return Writer().bytes(as_bytes(kMagic)).bytes(as_bytes(context)).take();
@@ -26,7 +25,17 @@ SecretBytes derive(const Secret<kRootKeySize>& root, ByteView salt) {
     return hkdf(HashAlg::sha256, root.expose(), salt, as_bytes(kInfo), kGcmKeySize + kGcmNonceSize);
 }
 
-Result<void> check_private(const Path& file) {
+Result<RootKey> load(const Path& file) {
+    TRY(check_private_file(file));
+    Bytes bytes = TRY(read_file(file, 4096));
+    Result<RootKey> key = with_context(RootKey::from_bytes(bytes), file.string());
+    wipe(bytes);
+    return key;
+}
+
+}  // namespace
+
+Result<void> check_private_file(const Path& file) {
     struct stat info {};
     if (::stat(file.c_str(), &info) != 0) {
         if (errno == ENOENT) return fail(Code::not_found, "{} does not exist", file.string());
@@ -39,16 +48,6 @@ Result<void> check_private(const Path& file) {
     }
     return {};
 }
-
-Result<RootKey> load(const Path& file) {
-    TRY(check_private(file));
-    Bytes bytes = TRY(read_file(file, 4096));
-    Result<RootKey> key = with_context(RootKey::from_bytes(bytes), file.string());
-    wipe(bytes);
-    return key;
-}
-
-}  // namespace
 
 Result<RootKey> RootKey::load_or_create(const Path& file) {
     Result<RootKey> existing = load(file);

@@ -14,6 +14,11 @@
 
 namespace vouchsafe::crypto {
 
+inline constexpr size_t kRootKeySize = 32;
+
+// check_private_file: Code::not_found, or Code::forbidden if group or others may use the file.
+Result<void> check_private_file(const Path& file);
+
 // RootKey is a 32-byte key in memory. Thread-safe: only const operations.
 class RootKey {
   public:
@@ -31,8 +36,8 @@ class RootKey {
     Result<SecretBytes> open(std::string_view context, ByteView sealed) const;
 
   private:
-    explicit RootKey(Secret<32> key) : key_(std::move(key)) {}
-    Secret<32> key_;
+    explicit RootKey(Secret<kRootKeySize> key) : key_(std::move(key)) {}
+    Secret<kRootKeySize> key_;
 };
 
 }  // namespace vouchsafe::crypto

@@ -1,0 +1,229 @@
+#include "vouchsafe/crypto/root_ring.h"
+
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/json.h"
+#include "vouchsafe/crypto/hash.h"
+#include "vouchsafe/crypto/random.h"
+
+namespace vouchsafe::crypto {
+
+namespace {
+
+constexpr std::string_view kFormat = "vouchsafe root keys 1";
+constexpr size_t kMaxFile = 64 << 10;
+constexpr size_t kMaxKeys = 2;
+
+using RawKey = Secret<kRootKeySize>;
+
+// KeyFile is the file's content.
+struct KeyFile {
+    std::string keeper;
+    uint64_t generation = 1;
+    std::vector<Json> kept;       // as the keeper gave it, the newest first
+    std::optional<RawKey> plain;  // instead: the bytes of the file are the key
+};
+
+Result<KeyFile> plain_file(ByteView bytes) {
+    KeyFile out;
+    out.keeper = keep_in_file()->name();
+    out.plain = TRY(RawKey::from_bytes(bytes));
+    return out;
+}
+
+Result<KeyFile> parse_file(ByteView bytes) {
+    if (bytes.size() == kRootKeySize) return plain_file(bytes);
+    Json json = TRY(parse_json_object(as_text(bytes), {.max_bytes = kMaxFile}));
+    if (TRY(json_string(json, "format")) != kFormat) {
+        return fail(Code::unsupported, "not of the format \"{}\"", kFormat);
+    }
+    KeyFile out;
+    out.keeper = TRY(json_string(json, "keeper"));
+    const int64_t generation = TRY(json_integer(json, "generation"));
+    const Json* keys = TRY(json_array(json, "keys"));
+    if (generation < 1 || keys->empty() || keys->size() > kMaxKeys) {
+        return fail(Code::invalid, "it has no key, too many, or no generation");
+    }
+    out.generation = static_cast<uint64_t>(generation);
+    for (const Json& one : *keys) {
+        if (!one.is_object()) return fail(Code::invalid, "a key that is no object");
+        out.kept.push_back(one);
+    }
+    return out;
+}
+
+Bytes encode_file(const KeyFile& file) {
+    return to_bytes(dump_json_pretty({{"format", kFormat},
+                                      {"keeper", file.keeper},
+                                      {"generation", file.generation},
+                                      {"keys", file.kept}}) +
+                    "\n");
+}
+
+// read_private reads a file that nobody else may read. What it holds may be a key: wipe it.
+Result<Bytes> read_private(const Path& file) {
+    TRY(check_private_file(file));
+    return read_file(file, kMaxFile);
+}
+
+using Digest = std::array<uint8_t, 32>;
+
+Result<KeyFile> load_file(const Path& file, Digest* digest = nullptr) {
+    Bytes bytes = TRY(read_private(file));
+    auto out = with_context(parse_file(bytes), file.string());
+    if (digest != nullptr) *digest = sha256(bytes);
+    wipe(bytes);
+    return out;
+}
+
+Result<std::vector<RawKey>> recover_all(const KeyFile& file, const Path& path, RootKeeper& keeper) {
+    if (file.keeper != keeper.name()) {
+        return fail(Code::conflict, "{}: its root key is kept by \"{}\", not by \"{}\"",
+                    path.string(), file.keeper, keeper.name());
+    }
+    std::vector<RawKey> out;
+    if (file.plain) out.push_back(TRY(RawKey::from_bytes(file.plain->expose())));
+    for (const Json& kept : file.kept) {
+        out.push_back(TRY(with_context(keeper.recover(kept), path.string())));
+    }
+    return out;
+}
+
+RawKey fresh_key() {
+    RawKey out;
+    fill_random(out.expose_mutable());
+    return out;
+}
+
+Result<KeyFile> keep_all(const std::vector<RawKey>& keys, uint64_t generation, RootKeeper& keeper) {
+    KeyFile out;
+    out.keeper = keeper.name();
+    out.generation = generation;
+    for (const RawKey& key : keys) out.kept.push_back(TRY(keeper.keep(key)));
+    return out;
+}
+
+Result<void> save_file(const Path& path, const KeyFile& file, Overwrite overwrite) {
+    Bytes bytes = encode_file(file);
+    auto done = write_file(path, bytes, overwrite, 0600);
+    wipe(bytes);
+    return done;
+}
+
+// make_file makes the first key. Somebody else may have been quicker: then theirs is the key.
+Result<void> make_file(const Path& path, RootKeeper& keeper) {
+    std::vector<RawKey> keys;
+    keys.push_back(fresh_key());
+    KeyFile file = TRY(keep_all(keys, 1, keeper));
+    const bool plain = file.keeper == keep_in_file()->name();
+    auto saved = plain ? write_file(path, keys.front().expose(), Overwrite::no, 0600)
+                       : save_file(path, file, Overwrite::no);
+    if (!saved && saved.error().code != Code::conflict) return saved;
+    return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RootRing>> RootRing::load_or_create(Path file,
+                                                           std::shared_ptr<RootKeeper> keeper) {
+    std::unique_ptr<RootRing> out(new RootRing(std::move(file), std::move(keeper)));
+    auto loaded = out->reload();
+    if (!loaded && loaded.error().code == Code::not_found) {
+        TRY(make_file(out->file_, *out->keeper_));
+        loaded = out->reload();
+    }
+    TRY(std::move(loaded));
+    return out;
+}
+
+std::shared_ptr<const RootRing::Keys> RootRing::keys() const {
+    std::lock_guard lock(mutex_);
+    return keys_;
+}
+
+uint64_t RootRing::generation() const {
+    return keys()->generation;
+}
+
+size_t RootRing::size() const {
+    return keys()->keys.size();
+}
+
+std::shared_ptr<const RootKey> RootRing::newest() const {
+    return keys()->keys.front();
+}
+
+Result<void> RootRing::reload() const {
+    std::lock_guard loading(loading_);
+    Digest digest{};
+    KeyFile file = TRY(load_file(file_, &digest));
+    auto fresh = std::make_shared<Keys>();
+    fresh->generation = file.generation;
+    for (const RawKey& raw : TRY(recover_all(file, file_, *keeper_))) {
+        RootKey key = TRY(RootKey::from_bytes(raw.expose()));
+        fresh->keys.push_back(std::make_shared<const RootKey>(std::move(key)));
+    }
+    seen_ = digest;
+    std::lock_guard lock(mutex_);
+    keys_ = std::move(fresh);
+    return {};
+}
+
+Result<bool> RootRing::reload_if_changed() const {
+    {
+        std::lock_guard loading(loading_);
+        Bytes bytes = TRY(read_private(file_));
+        const bool same = sha256(bytes) == seen_;
+        wipe(bytes);
+        if (same) return false;
+    }
+    TRY(reload());
+    return true;
+}
+
+Bytes RootRing::seal(std::string_view context, ByteView plaintext) const {
+    return newest()->seal(context, plaintext);
+}
+
+Result<SecretBytes> RootRing::open(std::string_view context, ByteView sealed) const {
+    auto attempt = [&]() -> Result<SecretBytes> {
+        auto held = keys();
+        auto opened = held->keys.front()->open(context, sealed);
+        for (size_t i = 1; !opened && i < held->keys.size(); ++i) {
+            opened = held->keys[i]->open(context, sealed);
+        }
+        return opened;
+    };
+    auto opened = attempt();
+    if (opened) return opened;
+    auto changed = reload_if_changed();
+    return changed && *changed ? attempt() : std::move(opened);
+}
+
+Result<uint64_t> add_root_key(const Path& file, RootKeeper& now, RootKeeper& next) {
+    KeyFile known = TRY(load_file(file));
+    if (known.kept.size() > 1) {
+        // Begun before: it is `next` that keeps them now.
+        TRY(recover_all(known, file, next));
+        return known.generation;
+    }
+    std::vector<RawKey> keys;
+    keys.push_back(fresh_key());
+    for (RawKey& older : TRY(recover_all(known, file, now))) keys.push_back(std::move(older));
+    KeyFile all = TRY(keep_all(keys, known.generation + 1, next));
+    TRY(save_file(file, all, Overwrite::yes));
+    return all.generation;
+}
+
+Result<void> drop_older_root_keys(const Path& file, RootKeeper& keeper) {
+    KeyFile known = TRY(load_file(file));
+    TRY(recover_all(known, file, keeper));
+    if (known.kept.size() <= 1) return {};
+    known.kept.resize(1);
+    return save_file(file, known, Overwrite::yes);
+}
+
+Result<std::string> root_keeper_name(const Path& file) {
+    return TRY(load_file(file)).keeper;
+}
+
+}  // namespace vouchsafe::crypto

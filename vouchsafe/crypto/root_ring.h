@@ -1,0 +1,74 @@
+// The root keys of a data directory: the one that seals, and, while it replaces another, that other
+// one, under which some things still lie. They live in a file of mode 0600, kept as a RootKeeper
+// says:
+//
+//   {"format": "vouchsafe root keys 1", "keeper": "passphrase", "generation": 2,
+//    "keys": [what the keeper gave for the newest, ... for the one before]}
+//
+// A file of exactly 32 bytes is a key kept by "file", of generation 1 (RootKey).
+//
+// Replacing a root key goes in three steps: add_root_key puts a fresh one before the others and
+// counts the generation on; its owner seals everything anew under it; drop_older_root_keys leaves
+// the newest alone. A service that runs meanwhile finds the file changed when something does not
+// open, and its owner makes sure by the generation that nothing is sealed under an old one.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "vouchsafe/crypto/root_keeper.h"
+#include "vouchsafe/crypto/sealed_blob.h"
+
+namespace vouchsafe::crypto {
+
+// RootRing is thread-safe.
+class RootRing {
+  public:
+    // load_or_create reads the keys, or makes the first if the file does not exist. Two processes
+    // that start at once end with the same. Code::forbidden if group or others may read the file,
+    // Code::conflict if another keeper keeps it; errors of the keeper.
+    static Result<std::unique_ptr<RootRing>> load_or_create(Path file,
+                                                            std::shared_ptr<RootKeeper> keeper);
+
+    // seal seals under the newest key.
+    Bytes seal(std::string_view context, ByteView plaintext) const;
+    // open tries them all, and those of a file that changed. Errors as RootKey::open.
+    Result<SecretBytes> open(std::string_view context, ByteView sealed) const;
+
+    // generation is the newest key's, from 1 on.
+    uint64_t generation() const;
+    size_t size() const;  // how many keys there are
+    // newest is the one that seals.
+    std::shared_ptr<const RootKey> newest() const;
+    // reload reads the file again. If it fails, everything stays as it was.
+    Result<void> reload() const;
+
+  private:
+    struct Keys {
+        uint64_t generation = 1;
+        std::vector<std::shared_ptr<const RootKey>> keys;  // the newest first
+    };
+    RootRing(Path file, std::shared_ptr<RootKeeper> keeper)
+        : file_(std::move(file)), keeper_(std::move(keeper)) {}
+    std::shared_ptr<const Keys> keys() const;
+    Result<bool> reload_if_changed() const;
+
+    const Path file_;
+    const std::shared_ptr<RootKeeper> keeper_;
+    mutable std::mutex loading_;              // holds keeper_ and seen_
+    mutable std::array<uint8_t, 32> seen_{};  // digest of the file as it was read
+    mutable std::mutex mutex_;                // holds keys_
+    mutable std::shared_ptr<const Keys> keys_;
+};
+
+// add_root_key makes a fresh key the newest; all are then kept by `next`. It returns the new
+// generation. If the file holds an older key already, a replacement was begun and not ended: then
+// nothing is added, and the generation is that one's.
+Result<uint64_t> add_root_key(const Path& file, RootKeeper& now, RootKeeper& next);
+// drop_older_root_keys leaves the newest alone.
+Result<void> drop_older_root_keys(const Path& file, RootKeeper& keeper);
+// root_keeper_name reads who keeps the file: the name of a RootKeeper. Code::not_found without one.
+Result<std::string> root_keeper_name(const Path& file);
+
+}  // namespace vouchsafe::crypto

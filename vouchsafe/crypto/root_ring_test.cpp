@@ -1,0 +1,154 @@
+#include "vouchsafe/crypto/root_ring.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/json.h"
+
+namespace vouchsafe::crypto {
+namespace {
+
+std::shared_ptr<RootKeeper> plain() {
+    return keep_in_file();
+}
+std::shared_ptr<RootKeeper> passphrase(std::string_view text = "correct horse") {
+    return MUST(keep_under_passphrase(SecretBytes::copy_of(text)));
+}
+
+class RootRingTest : public ::testing::Test {
+  protected:
+    RootRingTest() : dir_(MUST(TemporaryDir::create("rootring"))) {}
+
+    std::unique_ptr<RootRing> load(std::shared_ptr<RootKeeper> keeper = plain()) {
+        return MUST(RootRing::load_or_create(file_, std::move(keeper)));
+    }
+    Error refusal(std::shared_ptr<RootKeeper> keeper) {
+        auto ring = RootRing::load_or_create(file_, std::move(keeper));
+        return ring ? Error{Code::internal, "it loaded", {}} : ring.error();
+    }
+    TemporaryDir dir_;
+    Path file_ = dir_.path() / "root.key";
+};
+
+TEST_F(RootRingTest, MakesAKeyOnceAndReadsItAgain) {
+    auto first = load();
+    EXPECT_EQ(std::filesystem::file_size(file_), kRootKeySize);
+    EXPECT_EQ(std::filesystem::status(file_).permissions(), std::filesystem::perms(0600));
+    const Bytes sealed = first->seal("c", as_bytes("x"));
+    EXPECT_EQ(MUST(load()->open("c", sealed)).expose_text(), "x");
+    EXPECT_EQ(first->generation(), 1u);
+}
+
+TEST_F(RootRingTest, ReadsTheFileThatARootKeyMade) {
+    const Bytes sealed = MUST(RootKey::load_or_create(file_)).seal("c", as_bytes("x"));
+    EXPECT_EQ(MUST(load()->open("c", sealed)).expose_text(), "x");
+}
+
+TEST_F(RootRingTest, IsOpenedByItsPassphraseAlone) {
+    const Bytes sealed = load(passphrase())->seal("c", as_bytes("x"));
+    EXPECT_EQ(MUST(load(passphrase())->open("c", sealed)).expose_text(), "x");
+    EXPECT_EQ(refusal(passphrase("correct horsf")).code, Code::bad_evidence);
+    EXPECT_EQ(refusal(plain()).code, Code::conflict);
+    EXPECT_EQ(keep_under_passphrase(SecretBytes()).error().code, Code::invalid);
+    EXPECT_EQ(MUST(root_keeper_name(file_)), "passphrase");
+}
+
+TEST_F(RootRingTest, HoldsNoKeyInTheClearUnderAPassphrase) {
+    MUST(RootRing::load_or_create(file_, passphrase()));
+    const std::string text = MUST(read_text_file(file_));
+    EXPECT_NE(text.find("scrypt"), std::string::npos);
+    const Json json = MUST(parse_json_object(text));
+    const std::string sealed_text = json["keys"][0]["sealed"].get<std::string>();
+    EXPECT_EQ(MUST(decode_base64(sealed_text)).size(), kRootKeySize + 52);
+}
+
+TEST_F(RootRingTest, RefusesAFileThatOthersMayReadOrThatIsNone) {
+    load();
+    std::filesystem::permissions(file_, std::filesystem::perms(0640));
+    EXPECT_EQ(refusal(plain()).code, Code::forbidden);
+    std::filesystem::permissions(file_, std::filesystem::perms(0600));
+    const std::string one = R"({"key":")" + encode_base64(Bytes(32, 7)) + R"("})";
+    auto with = [&](std::string_view generation, std::string_view keys) {
+        return fmt::format(R"({{"format":"vouchsafe root keys 1","keeper":"file",)"
+                           R"("generation":{},"keys":[{}]}})",
+                           generation, keys);
+    };
+    MUST(write_file(file_, as_bytes(with("1", one)), Overwrite::yes, 0600));
+    EXPECT_EQ(load()->size(), 1u);
+    const std::string bad[] = {"",
+                               std::string(31, 'k'),
+                               std::string(33, 'k'),
+                               "{}",
+                               with("0", one),
+                               with("-1", one),
+                               with("\"1\"", one),
+                               with("1", ""),
+                               with("1", "7"),
+                               with("1", "{}"),
+                               with("1", R"({"key":"AAAA"})"),
+                               with("1", one + "," + one + "," + one)};
+    for (const std::string& text : bad) {
+        MUST(write_file(file_, as_bytes(text), Overwrite::yes, 0600));
+        EXPECT_NE(refusal(plain()).code, Code::internal) << text;
+    }
+}
+
+TEST_F(RootRingTest, RefusesOtherCostsThanItsOwn) {
+    load(passphrase());
+    Json json = MUST(parse_json_object(MUST(read_text_file(file_))));
+    for (const char* cost : {"n", "r", "p"}) {
+        Json changed = json;
+        changed["keys"][0][cost] = 2;
+        MUST(write_file(file_, as_bytes(dump_json(changed)), Overwrite::yes, 0600));
+        EXPECT_EQ(refusal(passphrase()).code, Code::unsupported) << cost;
+    }
+}
+
+TEST_F(RootRingTest, SealsUnderTheNewestAndOpensUnderBothWhileOneReplacesTheOther) {
+    auto running = load();
+    const Bytes before = running->seal("c", as_bytes("before"));
+    EXPECT_EQ(MUST(add_root_key(file_, *plain(), *plain())), 2u);
+    auto started = load();
+    EXPECT_EQ(started->size(), 2u);
+    EXPECT_EQ(started->generation(), 2u);
+    EXPECT_EQ(MUST(started->open("c", before)).expose_text(), "before");
+    const Bytes after = started->seal("c", as_bytes("after"));
+    MUST(drop_older_root_keys(file_, *plain()));
+    auto ended = load();
+    EXPECT_EQ(ended->size(), 1u);
+    EXPECT_EQ(MUST(ended->open("c", after)).expose_text(), "after");
+    EXPECT_EQ(ended->open("c", before).error().code, Code::bad_evidence);
+}
+
+TEST_F(RootRingTest, MayBeKeptByAnotherKeeperFromThenOn) {
+    const Bytes before = load()->seal("c", as_bytes("before"));
+    auto next = passphrase();
+    MUST(add_root_key(file_, *plain(), *next));
+    EXPECT_EQ(refusal(plain()).code, Code::conflict);
+    EXPECT_EQ(MUST(load(next)->open("c", before)).expose_text(), "before");
+}
+
+TEST_F(RootRingTest, FindsAChangedFileWhenSomethingDoesNotOpen) {
+    auto running = load();
+    MUST(add_root_key(file_, *plain(), *plain()));
+    const Bytes sealed = load()->seal("c", as_bytes("x"));
+    EXPECT_EQ(running->generation(), 1u);
+    EXPECT_EQ(MUST(running->open("c", sealed)).expose_text(), "x");
+    EXPECT_EQ(running->generation(), 2u);
+    EXPECT_EQ(running->open("d", sealed).error().code, Code::bad_evidence);
+}
+
+TEST_F(RootRingTest, GoesOnWithAReplacementThatWasBegun) {
+    auto running = load();
+    EXPECT_EQ(MUST(add_root_key(file_, *plain(), *plain())), 2u);
+    EXPECT_EQ(MUST(add_root_key(file_, *plain(), *plain())), 2u);
+    EXPECT_EQ(load()->size(), 2u);
+    MUST(drop_older_root_keys(file_, *plain()));
+    MUST(drop_older_root_keys(file_, *plain()));
+    EXPECT_EQ(MUST(add_root_key(file_, *plain(), *plain())), 3u);
+}
+
+}  // namespace
+}  // namespace vouchsafe::crypto
