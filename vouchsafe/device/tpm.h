@@ -42,6 +42,13 @@ struct CertifiedKey {
     Bytes signature;     // bare RSA signature
 };
 
+// SealedSecret is what Tpm::seal gives: nothing to anybody but the TPM that made it.
+struct SealedSecret {
+    Bytes public_area;   // TPM2B_PUBLIC
+    Bytes private_area;  // TPM2B_PRIVATE
+};
+inline constexpr size_t kMaxSealed = 128;  // bytes (MAX_SYM_DATA of TPM 2.0 Library, part 2)
+
 enum class DecryptScheme { rsaes, oaep_sha256 };  // PKCS#1 v1.5; OAEP with an empty label
 
 // Errors of all functions: Code::unavailable if the TPM cannot be reached, is busy, in lockout or
@@ -87,6 +94,14 @@ class Tpm {
     // With rsaes a wrong key can also give random bytes: check what you get.
     Result<SecretBytes> ephemeral_decrypt(std::span<const uint32_t> pcrs, DecryptScheme scheme,
                                           ByteView ciphertext);
+
+    // seal hides `secret` (1 to kMaxSealed bytes) so that only this TPM gives it back, and only
+    // while `pcrs` have their present SHA-256 values; none may be named. It goes there and back
+    // encrypted. A TPM that is cleared forgets it.
+    Result<SealedSecret> seal(std::span<const uint32_t> pcrs, ByteView secret);
+    // unseal fails with Code::bad_evidence if this TPM did not seal it or a register has another
+    // value, with Code::invalid if it is malformed.
+    Result<SecretBytes> unseal(std::span<const uint32_t> pcrs, const SealedSecret& sealed);
 
     // For provisioning a software TPM in the lab.
 

@@ -154,51 +154,10 @@ Result<CertifiedKey> Tpm::certify_ephemeral_key(std::span<const uint32_t> pcrs,
 
 namespace {
 
-// A policy session salted with the key that it will authorize: the salt, and with it all that goes
-// over the wire in this session, can be read only by the TPM that holds the key.
-Result<Transient> start_policy_session(ESYS_CONTEXT* esys, ESYS_TR key,
-                                       std::span<const uint32_t> pcrs) {
-    TPMT_SYM_DEF symmetric{};
-    symmetric.algorithm = TPM2_ALG_AES;
-    symmetric.keyBits.aes = 128;
-    symmetric.mode.aes = TPM2_ALG_CFB;
-    ESYS_TR handle = ESYS_TR_NONE;
-    TSS2_RC rc =
-        Esys_StartAuthSession(esys, key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                              nullptr, TPM2_SE_POLICY, &symmetric, TPM2_ALG_SHA256, &handle);
-    if (rc != TSS2_RC_SUCCESS) return fail_tpm(rc, "the TPM does not start a session");
-    Transient session(esys, handle);
-    constexpr TPMA_SESSION kAttributes =
-        TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT;
-    rc = Esys_TRSess_SetAttributes(esys, handle, kAttributes, 0xFF);
-    if (rc != TSS2_RC_SUCCESS) return fail_tpm(rc, "cannot set up a TPM session");
-    TPML_PCR_SELECTION selection = make_selection(crypto::HashAlg::sha256, pcrs);
-    TPM2B_DIGEST present_values{};  // empty: the TPM takes the registers as they are
-    rc = Esys_PolicyPCR(esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &present_values,
-                        &selection);
-    if (rc != TSS2_RC_SUCCESS) return fail_tpm(rc, "the TPM refuses the policy of its PCRs");
-    return session;
-}
-
 // TPM2_RSA_Decrypt (part 3, 14.3) answers VALUE for a number above the modulus, SIZE and VALUE for
 // what does not decode.
 bool is_refused_ciphertext(TSS2_RC rc) {
     return is_tpm_error(rc, TPM2_RC_VALUE) || is_tpm_error(rc, TPM2_RC_SIZE);
-}
-
-// The stack keeps the last answer in a buffer that it frees without wiping. A command larger than
-// any decrypted block overwrites it.
-void overwrite_last_answer(ESYS_CONTEXT* esys) {
-    TPM2B_MAX_BUFFER zeros{};
-    zeros.size = 512;
-    EsysPtr<TPM2B_DIGEST> digest;
-    EsysPtr<TPMT_TK_HASHCHECK> ticket;
-    call<TPM2B_DIGEST>(digest, [&](auto** digest_out) {
-        return call<TPMT_TK_HASHCHECK>(ticket, [&](auto** ticket_out) {
-            return Esys_Hash(esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &zeros,
-                             TPM2_ALG_SHA256, ESYS_TR_RH_NULL, digest_out, ticket_out);
-        });
-    });
 }
 
 }  // namespace

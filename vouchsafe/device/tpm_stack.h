@@ -61,6 +61,15 @@ class Transient {
     ESYS_TR handle_;
 };
 
+// start_policy_session starts a session that satisfies the policy of `pcrs` as they are. It is
+// salted with `key`: the salt, and with it all that goes over the wire in this session, can be read
+// only by the TPM that holds that key.
+Result<Transient> start_policy_session(ESYS_CONTEXT* esys, ESYS_TR key,
+                                       std::span<const uint32_t> pcrs);
+// overwrite_last_answer: the stack keeps the last answer in a buffer that it frees without wiping.
+// A command larger than any decrypted block overwrites it.
+void overwrite_last_answer(ESYS_CONTEXT* esys);
+
 struct Tpm::Impl {
     ~Impl();
     TSS2_TCTI_CONTEXT* tcti = nullptr;

@@ -311,5 +311,53 @@ TEST(EventLogFile, TellsNoLogFromOneThatCannotBeRead) {
     EXPECT_FALSE(read_event_log(dir.path()));
 }
 
+constexpr uint32_t kSealingPcr = 23;  // of applications
+
+TEST(TpmSeal, GivesBackWhatItSealedAndOnlyThat) {
+    Tpm tpm = MUST(Tpm::open(software_tpm().tcti()));
+    for (const std::vector<uint32_t>& pcrs : {std::vector<uint32_t>{}, kPcrs}) {
+        const Bytes secret = crypto::random_bytes(32);
+        SealedSecret sealed = MUST(tpm.seal(pcrs, secret));
+        EXPECT_TRUE(equal(MUST(tpm.unseal(pcrs, sealed)).expose(), secret));
+        for (Bytes* part : {&sealed.public_area, &sealed.private_area}) {
+            part->back() ^= 1;
+            EXPECT_EQ(tpm.unseal(pcrs, sealed).error().code, Code::bad_evidence);
+            part->back() ^= 1;
+            part->push_back(0);
+            EXPECT_EQ(tpm.unseal(pcrs, sealed).error().code, Code::invalid);
+            part->pop_back();
+        }
+        EXPECT_TRUE(tpm.unseal(pcrs, sealed));
+    }
+}
+
+TEST(TpmSeal, HoldsBackWhileARegisterIsAnother) {
+    Tpm tpm = MUST(Tpm::open(software_tpm().tcti()));
+    const std::vector<uint32_t> pcrs{kSealingPcr};
+    SealedSecret sealed = MUST(tpm.seal(pcrs, crypto::random_bytes(32)));
+    EXPECT_TRUE(tpm.unseal(pcrs, sealed));
+    EXPECT_EQ(tpm.unseal({}, sealed).error().code, Code::bad_evidence);
+    extend_sha256(tpm, kSealingPcr);
+    EXPECT_EQ(tpm.unseal(pcrs, sealed).error().code, Code::bad_evidence);
+}
+
+TEST(TpmSeal, OpensNothingOfAnotherTpm) {
+    SealedSecret sealed;
+    {
+        SwtpmForTest other;
+        sealed = MUST(MUST(Tpm::open(other.tcti())).seal({}, crypto::random_bytes(32)));
+    }
+    Tpm tpm = MUST(Tpm::open(software_tpm().tcti()));
+    EXPECT_EQ(tpm.unseal({}, sealed).error().code, Code::bad_evidence);
+}
+
+TEST(TpmSeal, TakesOneTo128Bytes) {
+    Tpm tpm = MUST(Tpm::open(software_tpm().tcti()));
+    EXPECT_EQ(tpm.seal({}, {}).error().code, Code::invalid);
+    EXPECT_EQ(tpm.seal({}, Bytes(kMaxSealed + 1, 1)).error().code, Code::invalid);
+    EXPECT_TRUE(tpm.seal({}, Bytes(kMaxSealed, 1)));
+    EXPECT_EQ(tpm.seal(std::vector<uint32_t>{24}, Bytes(32, 1)).error().code, Code::invalid);
+}
+
 }  // namespace
 }  // namespace vouchsafe::device
