@@ -36,6 +36,9 @@ echo "== TD quote"
 echo "== attestation request"
 "$build/attest_bench"
 
+echo "== audit appends"
+"$build/store_bench" "$work"
+
 echo "== sealed file to rows"
 "$build/table_bench" "${TABLE_ROWS:-1000000}"
 

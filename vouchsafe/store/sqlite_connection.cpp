@@ -18,11 +18,15 @@ constexpr std::array<const char*, kSqlCount> kSql{
     "BEGIN IMMEDIATE",
     "COMMIT",
     "ROLLBACK",
+    "SAVEPOINT one",
+    "RELEASE one",
+    "ROLLBACK TO one",
     "SELECT value FROM record WHERE collection = ?1 AND key = ?2",
     "SELECT key, value FROM record WHERE collection = ?1 AND key >= ?2 ORDER BY key LIMIT ?3",
+    "SELECT collection FROM record WHERE collection > ?1 ORDER BY collection LIMIT 1",
     "INSERT INTO record VALUES (?1, ?2, ?3) "
     "ON CONFLICT (collection, key) DO UPDATE SET value = excluded.value",
-    "INSERT INTO record VALUES (?1, ?2, ?3)",
+    "INSERT INTO record VALUES (?1, ?2, ?3) ON CONFLICT (collection, key) DO NOTHING",
     "DELETE FROM record WHERE collection = ?1 AND key = ?2",
 };
 
@@ -181,8 +185,38 @@ Result<std::vector<Record>> Connection::scan(std::string_view table, std::string
     return out;
 }
 
+Result<std::optional<std::string>> Connection::next_table(std::string_view after) {
+    Using statement(statements_[static_cast<size_t>(Sql::next_table)].get());
+    int status = bind_bytes(statement.get(), 1, as_bytes(after));
+    if (status != SQLITE_OK) return error(status, "binding a table");
+    status = sqlite3_step(statement.get());
+    if (status == SQLITE_DONE) return std::optional<std::string>();
+    if (status != SQLITE_ROW) return error(status, "looking for a table");
+    return std::optional<std::string>(to_text(column_bytes(statement.get(), 0)));
+}
+
+Result<void> Connection::put(std::string_view table, std::string_view key, ByteView value) {
+    TRY(check_open());
+    TRY(execute(Sql::put, table, key, value));
+    return {};
+}
+
+Result<bool> Connection::insert(std::string_view table, std::string_view key, ByteView value) {
+    TRY(check_open());
+    return TRY(execute(Sql::insert, table, key, value)) > 0;
+}
+
+Result<bool> Connection::erase(std::string_view table, std::string_view key) {
+    TRY(check_open());
+    return TRY(execute(Sql::erase, table, key)) > 0;
+}
+
+Result<void> Connection::check_open() const {
+    if (sqlite3_get_autocommit(db_.get()) == 0) return {};
+    return fail(Code::io, "the database gave up the transaction after an error");
+}
+
 void Connection::roll_back() {
-    // A full disk can make SQLite roll back by itself; then there is nothing left to do.
     if (sqlite3_get_autocommit(db_.get()) != 0) return;
     (void)execute(Sql::rollback);
 }

@@ -44,6 +44,9 @@ class View {
     // first), in the order of the keys' bytes, at most `limit`.
     virtual Result<std::vector<Record>> scan(std::string_view table, std::string_view prefix,
                                              std::string_view after, size_t limit) = 0;
+
+    // next_table returns the first table after `after` (empty: the first) that has a record.
+    virtual Result<std::optional<std::string>> next_table(std::string_view after) = 0;
 };
 
 // Transaction reads and writes; it sees its own writes.
@@ -57,6 +60,13 @@ class Transaction : public View {
     virtual Result<bool> erase(std::string_view table, std::string_view key) = 0;
 };
 
+// Statistics counts since the store was opened. Each commit is one flush to disk.
+struct Statistics {
+    uint64_t transactions = 0;  // acknowledged by run
+    uint64_t commits = 0;       // that these took
+    uint64_t waiting = 0;       // callers of run whose turn has not come, at this moment
+};
+
 // Store is one database. Thread-safe; other processes may use the same file.
 class Store {
   public:
@@ -64,12 +74,19 @@ class Store {
 
     // run calls `work` once in a transaction that no other writer runs beside. If `work` succeeds
     // the transaction is committed and on disk when run returns; if it fails nothing happened and
-    // its error is returned. If committing fails (Code::io, Code::unavailable while another process
-    // holds the file too long) nothing happened either. `work` must not call the store again.
+    // its error is returned, and what it throws is thrown. If committing fails (Code::io,
+    // Code::unavailable while another process holds the store too long) nothing happened either.
+    //
+    // Callers at the same time share one commit: `work` may run on the thread of another caller,
+    // which waits meanwhile as this one does, and after others' work that is not yet committed; if
+    // that commit fails it fails for all. So `work` must not rely on thread-local state, nor lock
+    // what another caller may hold while it calls run, nor call run again (Code::internal).
     virtual Result<void> run(const std::function<Result<void>(Transaction&)>& work) = 0;
 
     // read calls `work` on a snapshot. Readers do not wait for writers.
     virtual Result<void> read(const std::function<Result<void>(View&)>& work) = 0;
+
+    virtual Statistics statistics() const = 0;
 };
 
 // open_sqlite opens or creates the file (mode 0600; its folder must exist): write-ahead log,
