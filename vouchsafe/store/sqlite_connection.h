@@ -7,6 +7,7 @@
 #include <array>
 #include <memory>
 
+#include "vouchsafe/store/migration.h"
 #include "vouchsafe/store/records.h"
 
 namespace vouchsafe::store {
@@ -28,12 +29,19 @@ enum class Sql {
 };
 inline constexpr size_t kSqlCount = 13;
 
-class Connection : public Records {
+// SqliteSchema is how a file's schema came about, and what it must be in the end: the text of every
+// table, joined by ";".
+struct SqliteSchema {
+    std::span<const char* const> migrations;
+    std::string result;
+};
+const SqliteSchema& sqlite_schema();
+
+class Connection : public Records, private SchemaAccess {
   public:
-    // open opens the file and prepares the statements. The first connection of a store makes or
-    // checks the schema, which waits for writers; further ones do not.
-    enum class Schema { make_or_check, known };
-    static Result<std::unique_ptr<Connection>> open(const Path& file, Schema schema);
+    // open opens the file and prepares the statements. The first connection of a store gives the
+    // schema to make, migrate to or check, which waits for writers; further ones give nullptr.
+    static Result<std::unique_ptr<Connection>> open(const Path& file, const SqliteSchema* schema);
 
     // execute runs a statement that gives no rows. Returns how many records it changed.
     Result<int> execute(Sql which, std::string_view table = {}, std::string_view key = {},
@@ -72,7 +80,10 @@ class Connection : public Records {
 
     Connection() = default;
     Result<void> configure();
-    Result<void> make_or_check_schema();
+    Result<void> make_or_check_schema(const SqliteSchema& schema);
+    Result<uint64_t> schema_version() override;
+    Result<void> set_schema_version(uint64_t version) override;
+    Result<void> change_schema(const char* sql) override;
     Result<void> run_text(const char* sql);
     Result<std::string> single_value(const char* sql);
     Result<Using> bind(Sql which, std::string_view table, std::string_view key);

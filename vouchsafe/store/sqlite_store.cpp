@@ -80,7 +80,7 @@ class SqliteStore : public Store {
                 return reader;
             }
         }
-        return with_context(Connection::open(file_, Connection::Schema::known), file_.string());
+        return with_context(Connection::open(file_, nullptr), file_.string());
     }
 
     const Path file_;
@@ -106,7 +106,7 @@ Result<void> make_file(const Path& file) {
 Result<std::unique_ptr<Store>> open_sqlite(const Path& file) {
     TRY(make_file(file));
     std::unique_ptr<Connection> writer =
-        TRY(with_context(Connection::open(file, Connection::Schema::make_or_check), file.string()));
+        TRY(with_context(Connection::open(file, &sqlite_schema()), file.string()));
     return std::unique_ptr<Store>(std::make_unique<SqliteStore>(file, std::move(writer)));
 }
 

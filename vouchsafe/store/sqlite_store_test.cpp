@@ -11,7 +11,7 @@
 #include <csignal>
 #include <thread>
 
-#include "vouchsafe/store/store.h"
+#include "vouchsafe/store/sqlite_connection.h"
 
 namespace vouchsafe::store {
 namespace {
@@ -81,6 +81,50 @@ TEST_F(SqliteStoreTest, RefusesAnotherSchemaVersion) {
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().code, Code::unsupported);
     EXPECT_THAT(opened.error().message, testing::HasSubstr("schema version 2"));
+}
+
+// A file as the first program wrote it.
+constexpr const char* kVersion1 =
+    "PRAGMA journal_mode = WAL; CREATE TABLE record (collection BLOB NOT NULL, key BLOB NOT NULL, "
+    "value BLOB NOT NULL, PRIMARY KEY (collection, key)) STRICT, WITHOUT ROWID; "
+    "PRAGMA application_id = 1448298067; PRAGMA user_version = 1; "
+    "INSERT INTO record VALUES (x'74', x'6b', x'76')";
+
+TEST_F(SqliteStoreTest, TakesOverAStoreOfVersion1) {
+    file_ = dir_.path() / "version1.db";
+    sql(kVersion1);
+    store_ = MUST(open_sqlite(file_));
+    EXPECT_EQ(get("t", "k"), "v");
+    MUST(put(*store_, "k2", "v"));
+}
+
+TEST_F(SqliteStoreTest, MigratesWhollyOrNotAtAll) {
+    file_ = dir_.path() / "version1.db";
+    sql(kVersion1);
+    const std::string first = sqlite_schema().result;
+    const char* const broken[] = {first.c_str(), "CREATE TABLE note (x BLOB) STRICT", "nonsense"};
+    const SqliteSchema third_broken{broken, ""};
+    ASSERT_FALSE(Connection::open(file_, &third_broken));
+    store_ = MUST(open_sqlite(file_));  // as it was
+    store_.reset();
+
+    const char* const longer[] = {first.c_str(), "CREATE TABLE note (x BLOB) STRICT",
+                                  "INSERT INTO note SELECT value FROM record"};
+    const SqliteSchema third{longer, first + ";CREATE TABLE note (x BLOB) STRICT"};
+    MUST(Connection::open(file_, &third));
+    auto migrated = MUST(Connection::open(file_, &third));
+    EXPECT_EQ(to_text(MUST(migrated->get("t", "k")).value_or(Bytes{})), "v");
+    migrated.reset();
+    auto older = open_sqlite(file_);
+    ASSERT_FALSE(older);
+    EXPECT_EQ(older.error().code, Code::unsupported);
+    EXPECT_THAT(older.error().message, testing::HasSubstr("schema version 3"));
+
+    // A new file goes through all of them.
+    file_ = dir_.path() / "new.db";
+    sql("VACUUM");
+    MUST(Connection::open(file_, &third));
+    MUST(Connection::open(file_, &third));
 }
 
 TEST_F(SqliteStoreTest, RefusesAChangedSchema) {
