@@ -4,7 +4,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <mutex>
 #include <random>
 #include <thread>
 
@@ -91,7 +93,7 @@ std::vector<Acknowledged> run_and_kill(TestEngine& engine, uint64_t first,
 
 class KilledTest : public testing::TestWithParam<store::EngineKind> {};
 
-INSTANTIATE_TEST_SUITE_P(Engines, KilledTest, testing::ValuesIn(store::kEngines),
+INSTANTIATE_TEST_SUITE_P(Engines, KilledTest, testing::ValuesIn(store::engines()),
                          store::engine_name);
 
 TEST_P(KilledTest, LosesNothingAcknowledgedAndKeepsTheTree) {
@@ -128,6 +130,56 @@ TEST_P(KilledTest, LosesNothingAcknowledgedAndKeepsTheTree) {
             }
         }));
         EXPECT_EQ(acts, heads.back().size);
+    }
+}
+
+TEST(Restart, OfTheServerUnderLoadLosesNothingThatReplicasAcknowledged) {
+    if (store::postgres_programs().empty()) GTEST_SKIP() << store::kNoPostgres;
+    store::PostgresEngine engine;
+    std::unique_ptr<store::Store> replicas[] = {MUST(engine.try_open()), MUST(engine.try_open())};
+    std::atomic<bool> stop = false;
+    std::atomic<uint64_t> acts = 0;
+    std::mutex mutex;
+    std::vector<Acknowledged> acknowledged;
+    std::vector<std::thread> threads;
+    for (uint64_t i = 0; i < kWriters; ++i) {
+        threads.emplace_back([&, i] {
+            store::Store& store = *replicas[i % 2];
+            Log log(store);
+            for (uint64_t number = i; !stop; number += kWriters) {
+                auto index = act(store, log, number);
+                if (!index) {
+                    const Code code = index.error().code;
+                    EXPECT_TRUE(code == Code::unavailable || code == Code::forbidden)
+                        << index.error().message;
+                    continue;
+                }
+                ++acts;
+                std::lock_guard lock(mutex);
+                acknowledged.push_back({number, *index});
+            }
+        });
+    }
+    auto wait_for_more = [&] {
+        for (uint64_t goal = acts + 50; acts < goal;) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    };
+    for (int signal : {SIGINT, SIGQUIT, SIGQUIT}) {
+        wait_for_more();
+        store::PostgresServer::server().stop(signal);
+        store::PostgresServer::server().start();
+    }
+    wait_for_more();
+    stop = true;
+    for (std::thread& thread : threads) thread.join();
+
+    Log log(*replicas[0]);
+    Checks checks;
+    MUST(log.verify({}, checks));
+    for (const Acknowledged& one : acknowledged) {
+        EXPECT_EQ(MUST(Entry::parse(MUST(log.encoded(one.index)))).request_id,
+                  std::to_string(one.act));
     }
 }
 

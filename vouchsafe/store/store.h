@@ -7,7 +7,7 @@
 //         return log.append(tx, entry);          // both or neither
 //     }));
 //
-// SQLite stands behind it; the interface is what a PostgreSQL engine will implement too.
+// SQLite stands behind it, or PostgreSQL if several processes on several machines share one store.
 #pragma once
 
 #include <functional>
@@ -93,5 +93,17 @@ class Store {
 // synchronous FULL, STRICT table. Code::unsupported if the file has a schema version of another
 // program version, Code::invalid if it is no database of ours, Code::io.
 Result<std::unique_ptr<Store>> open_sqlite(const Path& file);
+
+// is_postgres_url tells a URL for open_postgres ("postgres://", "postgresql://") from a path.
+bool is_postgres_url(std::string_view where);
+
+// open_postgres opens the schema (a-z, 0-9, '_') of a PostgreSQL database, 13 or later, and makes
+// it if it is not there. The URL is libpq's: passwords also come from its password file or
+// environment, TLS is `sslmode=verify-full`. Any number of processes may use one schema; writers
+// take turns by a lock in the database. After a restart of the server the store connects again by
+// itself; a call during it is Code::unavailable, and if its commit was under way it waits up to 15
+// seconds to learn what became of it. Code::unavailable if the server does not let us in,
+// Code::unsupported or Code::invalid as open_sqlite. No error has the URL's password in it.
+Result<std::unique_ptr<Store>> open_postgres(const std::string& url, std::string_view schema);
 
 }  // namespace vouchsafe::store

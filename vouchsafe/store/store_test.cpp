@@ -71,7 +71,7 @@ class StoreTest : public testing::TestWithParam<EngineKind> {
     std::unique_ptr<Store> store_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Engines, StoreTest, testing::ValuesIn(kEngines), engine_name);
+INSTANTIATE_TEST_SUITE_P(Engines, StoreTest, testing::ValuesIn(engines()), engine_name);
 
 TEST_P(StoreTest, KeepsRecordsAcrossReopening) {
     MUST(put(*store_, "k", "v"));

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "vouchsafe/store/store.h"
+#include "vouchsafe/store/test_postgres.h"
 
 namespace vouchsafe::store {
 
@@ -25,15 +25,34 @@ class SqliteEngine : public TestEngine {
     TemporaryDir dir_;
 };
 
-enum class EngineKind { sqlite };
-inline constexpr EngineKind kEngines[] = {EngineKind::sqlite};
+class PostgresEngine : public TestEngine {
+  public:
+    PostgresEngine() : schema_(fmt::format("test_{}", ++made_)) {}
+    Result<std::unique_ptr<Store>> try_open() override {
+        return open_postgres(PostgresServer::server().url(), schema_);
+    }
 
-inline std::unique_ptr<TestEngine> make_engine(EngineKind) {
+  private:
+    inline static int made_ = 0;
+    std::string schema_;
+};
+
+enum class EngineKind { sqlite, postgres };
+
+// engines are those that are installed.
+inline std::vector<EngineKind> engines() {
+    if (!postgres_programs().empty()) return {EngineKind::sqlite, EngineKind::postgres};
+    std::fprintf(stderr, "%s\n", kNoPostgres);
+    return {EngineKind::sqlite};
+}
+
+inline std::unique_ptr<TestEngine> make_engine(EngineKind kind) {
+    if (kind == EngineKind::postgres) return std::make_unique<PostgresEngine>();
     return std::make_unique<SqliteEngine>();
 }
 
-inline std::string engine_name(const testing::TestParamInfo<EngineKind>&) {
-    return "Sqlite";
+inline std::string engine_name(const testing::TestParamInfo<EngineKind>& info) {
+    return info.param == EngineKind::postgres ? "Postgres" : "Sqlite";
 }
 
 }  // namespace vouchsafe::store
