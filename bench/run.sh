@@ -39,6 +39,9 @@ echo "== attestation request"
 echo "== attestation service under load"
 "$build/attest_load_bench"
 
+echo "== audit appends"
+"$build/store_bench" "$work"
+
 echo "== sealed file to rows"
 "$build/table_bench" "${TABLE_ROWS:-1000000}"
 

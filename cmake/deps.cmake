@@ -5,6 +5,8 @@ find_package(PkgConfig REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED)
 find_package(CURL REQUIRED)
 find_package(SQLite3 REQUIRED)
+# The client library alone: FindPostgreSQL of CMake 3.25 asks for the server's headers too.
+pkg_check_modules(PQ REQUIRED IMPORTED_TARGET libpq)
 find_package(nlohmann_json REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(fmt REQUIRED)

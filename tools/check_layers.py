@@ -17,6 +17,7 @@ DOORS = {
     "openssl/": {"crypto", "net"},
     "intel-ipsec-mb.h": {"crypto"},
     "sqlite3.h": {"store"},
+    "libpq-fe.h": {"postgres_connection"},
     "boost/": {"net"},
     "curl/": {"net"},
     "tss2/": {"device"},

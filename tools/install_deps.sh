@@ -4,11 +4,11 @@
 set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config libboost-dev libssl-dev libcurl4-openssl-dev
-    libsqlite3-dev libtss2-dev libtss2-tcti-swtpm0 libfmt-dev libspdlog-dev nlohmann-json3-dev libsimdjson-dev
+    libsqlite3-dev libpq-dev libtss2-dev libtss2-tcti-swtpm0 libfmt-dev libspdlog-dev nlohmann-json3-dev libsimdjson-dev
     libcli11-dev libexpected-dev libcbor-dev libxgboost-dev libseccomp-dev swtpm mold)
 [ "$(dpkg --print-architecture)" = amd64 ] && build+=(libipsec-mb-dev)
 test=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-cryptography python3-jmespath tpm2-tools openssl
-    procps clang-format-16)
+    procps clang-format-16 postgresql)
 clang=(clang-16 libclang-rt-16-dev)
 interop=(python3-azure)
 
@@ -44,5 +44,12 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "Installing: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
+# The tests start PostgreSQL servers of their own; Debian's package would start another one.
+clusters=/etc/postgresql-common/createcluster.conf
+if [[ " ${missing[*]} " == *" postgresql "* && ! -e $clusters ]]; then
+    "${sudo[@]}" mkdir -p "$(dirname $clusters)"
+    echo 'create_main_cluster = false' | "${sudo[@]}" tee $clusters >/dev/null
+fi
 "${sudo[@]}" apt-get update -q >/dev/null
-"${sudo[@]}" apt-get install -y -q --no-remove --no-install-recommends "${missing[@]}" >/dev/null
+"${sudo[@]}" apt-get install -y -q --no-remove --no-install-recommends \
+    -o Dpkg::Options::=--force-confold "${missing[@]}" >/dev/null

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "vouchsafe/audit/log.h"
 #include "vouchsafe/audit/tree.h"
 #include "vouchsafe/base/encoding.h"
@@ -270,6 +272,70 @@ TEST(Entry, RefusesWhatIsNoEntry) {
     }
     json["outcome"] = "perhaps";
     EXPECT_FALSE(Entry::parse(as_bytes(dump_json(json))));
+}
+
+// encode_by_document is what encode writes, the long way.
+Bytes encode_by_document(const Entry& entry) {
+    Json list = Json::array();
+    for (const Check& check : entry.checks) {
+        list.push_back({{"code", check.code},
+                        {"field", check.field},
+                        {"expected", check.expected},
+                        {"found", check.found},
+                        {"passed", check.passed}});
+    }
+    return to_bytes(dump_json({{"time", to_unix(entry.time)},
+                               {"actor", entry.actor},
+                               {"action", entry.action},
+                               {"resource", entry.resource},
+                               {"outcome", outcome_name(entry.outcome)},
+                               {"request_id", entry.request_id},
+                               {"reason", entry.reason},
+                               {"checks", std::move(list)},
+                               {"details", entry.details}}));
+}
+
+TEST(Entry, IsWrittenAsItsDocumentIs) {
+    std::mt19937 random(7);
+    const std::string_view parts[] = {"plain",
+                                      "\"",
+                                      "\\",
+                                      "\n",
+                                      "\x01",
+                                      "\x7f",
+                                      "\xc3\xa9",
+                                      "\xff",
+                                      "\xe2\x82",
+                                      "\xed\xa0\x80",
+                                      "\xf0\x9f\x94\x91",
+                                      "\xf4\x90\x80\x80",
+                                      "\xc0\xaf",
+                                      "/",
+                                      "\t<>&'",
+                                      {"\0", 1}};
+    auto text = [&] {
+        std::string out;
+        for (size_t left = random() % 4; left > 0; --left) {
+            out += parts[random() % std::size(parts)];
+        }
+        return out;
+    };
+    for (int i = 0; i < 2000; ++i) {
+        Entry entry;
+        entry.time = from_unix(static_cast<int64_t>(random()) * (random() % 2 == 0 ? 1 : -1));
+        entry.outcome = static_cast<Outcome>(random() % 3);
+        entry.actor = text();
+        entry.action = text();
+        entry.resource = text();
+        entry.request_id = text();
+        entry.reason = text();
+        for (size_t left = random() % 4; left > 0; --left) {
+            entry.checks.push_back({text(), text(), text(), text(), random() % 2 == 0});
+        }
+        if (random() % 2 == 0)
+            entry.details = {{"b", text()}, {"a", {1, -1, 0.5, nullptr, text()}}};
+        ASSERT_EQ(as_text(entry.encode()), as_text(encode_by_document(entry)));
+    }
 }
 
 }  // namespace

@@ -135,6 +135,14 @@ std::string dump_json(const Json& json) {
     return out;
 }
 
+void append_json(std::string& out, const Json& json) {
+    write_json_quick(out, json, false);
+}
+
+void append_json_text(std::string& out, std::string_view text) {
+    write_text_quick(out, text);
+}
+
 std::string dump_json_pretty(const Json& json) {
     return json.dump(2, ' ', false, Json::error_handler_t::replace);
 }

@@ -27,6 +27,10 @@ Result<Json> parse_json_object(std::string_view text, const JsonLimits& limits =
 
 // dump_json writes compact JSON; object members are sorted by name.
 std::string dump_json(const Json& json);
+// append_json and append_json_text append the same, for who writes a document without making one
+// first: `text` becomes a string, in which what is no UTF-8 is replaced.
+void append_json(std::string& out, const Json& json);
+void append_json_text(std::string& out, std::string_view text);
 std::string dump_json_pretty(const Json& json);
 
 // dump_json_ascii writes compact JSON in which non-ASCII, '>', '?' and '~' are escaped, so that its

@@ -195,6 +195,16 @@ std::string escape_for_guests(std::string_view json) {
     return out;
 }
 
+void write_text_quick(std::string& out, std::string_view text) {
+    if (!plain(text, false)) {
+        out += Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+        return;
+    }
+    out += '"';
+    out += text;
+    out += '"';
+}
+
 void write_json_quick(std::string& out, const Json& json, bool ascii) {
     switch (json.type()) {
         case Json::value_t::object:

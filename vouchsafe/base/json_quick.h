@@ -22,5 +22,7 @@ std::string escape_for_guests(std::string_view json);
 
 // write_json_quick appends compact JSON as the library writes it. `ascii`: as dump_json_ascii does.
 void write_json_quick(std::string& out, const Json& json, bool ascii);
+// write_text_quick appends a string as dump_json does.
+void write_text_quick(std::string& out, std::string_view text);
 
 }  // namespace vouchsafe

@@ -1,28 +1,34 @@
 #include "vouchsafe/store/sqlite_connection.h"
 
+#include <charconv>
+
 namespace vouchsafe::store {
 
 namespace {
 
 constexpr int kApplicationId = 0x56534653;  // "VSFS": tells our files from other SQLite files
-constexpr int kSchemaVersion = 1;
-constexpr int kBusyMilliseconds = 10000;  // how long to wait for another process's transaction
+constexpr int kBusyMilliseconds = 10000;    // how long to wait for another process's transaction
 
-// The whole schema. Names and keys are bytes so that their order is the order of memcmp.
-constexpr const char* kSchema =
+// Names and keys are bytes so that their order is the order of memcmp.
+constexpr const char* kMigrations[] = {
     "CREATE TABLE record (collection BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, "
-    "PRIMARY KEY (collection, key)) STRICT, WITHOUT ROWID";
+    "PRIMARY KEY (collection, key)) STRICT, WITHOUT ROWID",
+};
 
 constexpr std::array<const char*, kSqlCount> kSql{
     "BEGIN DEFERRED",
     "BEGIN IMMEDIATE",
     "COMMIT",
     "ROLLBACK",
+    "SAVEPOINT one",
+    "RELEASE one",
+    "ROLLBACK TO one",
     "SELECT value FROM record WHERE collection = ?1 AND key = ?2",
     "SELECT key, value FROM record WHERE collection = ?1 AND key >= ?2 ORDER BY key LIMIT ?3",
+    "SELECT collection FROM record WHERE collection > ?1 ORDER BY collection LIMIT 1",
     "INSERT INTO record VALUES (?1, ?2, ?3) "
     "ON CONFLICT (collection, key) DO UPDATE SET value = excluded.value",
-    "INSERT INTO record VALUES (?1, ?2, ?3)",
+    "INSERT INTO record VALUES (?1, ?2, ?3) ON CONFLICT (collection, key) DO NOTHING",
     "DELETE FROM record WHERE collection = ?1 AND key = ?2",
 };
 
@@ -91,32 +97,49 @@ Result<void> Connection::configure() {
     return {};
 }
 
-Result<void> Connection::make_or_check_schema() {
-    // IMMEDIATE: of two processes that find a new file one makes the schema, the other sees it.
-    TRY(run_text("BEGIN IMMEDIATE"));
+const SqliteSchema& sqlite_schema() {
+    static const SqliteSchema schema{kMigrations, kMigrations[0]};
+    return schema;
+}
+
+Result<uint64_t> Connection::schema_version() {
     std::string id = TRY(single_value("PRAGMA application_id"));
     std::string tables = TRY(single_value("SELECT count(*) FROM sqlite_schema"));
-    if (id == "0" && tables == "0") {
-        TRY(run_text(kSchema));
-        TRY(run_text(fmt::format("PRAGMA application_id = {}", kApplicationId).c_str()));
-        TRY(run_text(fmt::format("PRAGMA user_version = {}", kSchemaVersion).c_str()));
-        return run_text("COMMIT");
-    }
+    if (id == "0" && tables == "0") return uint64_t{0};
     if (id != std::to_string(kApplicationId)) {
         return fail(Code::invalid, "it is an SQLite file of another program");
     }
     std::string version = TRY(single_value("PRAGMA user_version"));
-    if (version != std::to_string(kSchemaVersion)) {
-        return fail(Code::unsupported, "it has schema version {}, this program writes version {}",
-                    version, kSchemaVersion);
-    }
-    if (tables != "1" || TRY(single_value("SELECT sql FROM sqlite_schema")) != kSchema) {
+    // It is a 32-bit number with a sign; we write from 1 on.
+    uint64_t out = 0;
+    auto [end, problem] = std::from_chars(version.data(), version.data() + version.size(), out);
+    if (problem != std::errc() || end != version.data() + version.size() || out == 0) {
         return fail(Code::invalid, "its schema was changed");
     }
+    return out;
+}
+
+Result<void> Connection::set_schema_version(uint64_t version) {
+    TRY(run_text(fmt::format("PRAGMA application_id = {}", kApplicationId).c_str()));
+    return run_text(fmt::format("PRAGMA user_version = {}", version).c_str());
+}
+
+Result<void> Connection::change_schema(const char* sql) {
+    return run_text(sql);
+}
+
+Result<void> Connection::make_or_check_schema(const SqliteSchema& schema) {
+    // IMMEDIATE: of two processes that find a new file one makes the schema, the other sees it.
+    TRY(run_text("BEGIN IMMEDIATE"));
+    TRY(migrate(*this, schema.migrations));
+    std::string found = TRY(single_value(
+        "SELECT group_concat(coalesce(sql, name), ';') FROM (SELECT sql, name FROM sqlite_schema "
+        "ORDER BY rowid)"));
+    if (found != schema.result) return fail(Code::invalid, "its schema was changed");
     return run_text("COMMIT");
 }
 
-Result<std::unique_ptr<Connection>> Connection::open(const Path& file, Schema schema) {
+Result<std::unique_ptr<Connection>> Connection::open(const Path& file, const SqliteSchema* schema) {
     std::unique_ptr<Connection> out(new Connection);
     sqlite3* raw = nullptr;
     int status =
@@ -124,7 +147,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const Path& file, Schema sc
     out->db_.reset(raw);
     if (status != SQLITE_OK) return out->error(status, "opening");
     TRY(out->configure());
-    if (schema == Schema::make_or_check) TRY(out->make_or_check_schema());
+    if (schema != nullptr) TRY(out->make_or_check_schema(*schema));
     for (size_t i = 0; i < kSqlCount; ++i) {
         sqlite3_stmt* statement = nullptr;
         status =
@@ -181,8 +204,38 @@ Result<std::vector<Record>> Connection::scan(std::string_view table, std::string
     return out;
 }
 
+Result<std::optional<std::string>> Connection::next_table(std::string_view after) {
+    Using statement(statements_[static_cast<size_t>(Sql::next_table)].get());
+    int status = bind_bytes(statement.get(), 1, as_bytes(after));
+    if (status != SQLITE_OK) return error(status, "binding a table");
+    status = sqlite3_step(statement.get());
+    if (status == SQLITE_DONE) return std::optional<std::string>();
+    if (status != SQLITE_ROW) return error(status, "looking for a table");
+    return std::optional<std::string>(to_text(column_bytes(statement.get(), 0)));
+}
+
+Result<void> Connection::put(std::string_view table, std::string_view key, ByteView value) {
+    TRY(check_open());
+    TRY(execute(Sql::put, table, key, value));
+    return {};
+}
+
+Result<bool> Connection::insert(std::string_view table, std::string_view key, ByteView value) {
+    TRY(check_open());
+    return TRY(execute(Sql::insert, table, key, value)) > 0;
+}
+
+Result<bool> Connection::erase(std::string_view table, std::string_view key) {
+    TRY(check_open());
+    return TRY(execute(Sql::erase, table, key)) > 0;
+}
+
+Result<void> Connection::check_open() const {
+    if (sqlite3_get_autocommit(db_.get()) == 0) return {};
+    return fail(Code::io, "the database gave up the transaction after an error");
+}
+
 void Connection::roll_back() {
-    // A full disk can make SQLite roll back by itself; then there is nothing left to do.
     if (sqlite3_get_autocommit(db_.get()) != 0) return;
     (void)execute(Sql::rollback);
 }

@@ -7,28 +7,57 @@
 #include <array>
 #include <memory>
 
-#include "vouchsafe/store/store.h"
+#include "vouchsafe/store/migration.h"
+#include "vouchsafe/store/records.h"
 
 namespace vouchsafe::store {
 
-enum class Sql { begin_read, begin_write, commit, rollback, get, scan, put, insert, erase };
-inline constexpr size_t kSqlCount = 9;
+enum class Sql {
+    begin_read,
+    begin_write,
+    commit,
+    rollback,
+    savepoint,
+    release,
+    go_back,
+    get,
+    scan,
+    next_table,
+    put,
+    insert,
+    erase
+};
+inline constexpr size_t kSqlCount = 13;
 
-class Connection {
+// SqliteSchema is how a file's schema came about, and what it must be in the end: the text of every
+// table, joined by ";".
+struct SqliteSchema {
+    std::span<const char* const> migrations;
+    std::string result;
+};
+const SqliteSchema& sqlite_schema();
+
+class Connection : public Records, private SchemaAccess {
   public:
-    // open opens the file and prepares the statements. The first connection of a store makes or
-    // checks the schema, which waits for writers; further ones do not.
-    enum class Schema { make_or_check, known };
-    static Result<std::unique_ptr<Connection>> open(const Path& file, Schema schema);
+    // open opens the file and prepares the statements. The first connection of a store gives the
+    // schema to make, migrate to or check, which waits for writers; further ones give nullptr.
+    static Result<std::unique_ptr<Connection>> open(const Path& file, const SqliteSchema* schema);
 
     // execute runs a statement that gives no rows. Returns how many records it changed.
     Result<int> execute(Sql which, std::string_view table = {}, std::string_view key = {},
                         ByteView value = {});
-    Result<std::optional<Bytes>> get(std::string_view table, std::string_view key);
-    // scan returns records from `lower` on that begin with `prefix`.
-    Result<std::vector<Record>> scan(std::string_view table, std::string_view prefix,
-                                     std::string_view lower, size_t limit);
 
+    Result<std::optional<Bytes>> get(std::string_view table, std::string_view key) override;
+    Result<std::vector<Record>> scan(std::string_view table, std::string_view prefix,
+                                     std::string_view lower, size_t limit) override;
+    Result<std::optional<std::string>> next_table(std::string_view after) override;
+    Result<void> put(std::string_view table, std::string_view key, ByteView value) override;
+    Result<bool> insert(std::string_view table, std::string_view key, ByteView value) override;
+    Result<bool> erase(std::string_view table, std::string_view key) override;
+
+    // check_open fails with Code::io if there is no transaction: a full disk can make SQLite roll
+    // back by itself, and a write after that would be a transaction of its own.
+    Result<void> check_open() const;
     // roll_back ends a transaction if one is open; whatever went wrong before is the error to tell.
     void roll_back();
 
@@ -51,7 +80,10 @@ class Connection {
 
     Connection() = default;
     Result<void> configure();
-    Result<void> make_or_check_schema();
+    Result<void> make_or_check_schema(const SqliteSchema& schema);
+    Result<uint64_t> schema_version() override;
+    Result<void> set_schema_version(uint64_t version) override;
+    Result<void> change_schema(const char* sql) override;
     Result<void> run_text(const char* sql);
     Result<std::string> single_value(const char* sql);
     Result<Using> bind(Sql which, std::string_view table, std::string_view key);

@@ -7,7 +7,7 @@
 //         return log.append(tx, entry);          // both or neither
 //     }));
 //
-// SQLite stands behind it; the interface is what a PostgreSQL engine will implement too.
+// SQLite stands behind it, or PostgreSQL if several processes on several machines share one store.
 #pragma once
 
 #include <functional>
@@ -44,6 +44,9 @@ class View {
     // first), in the order of the keys' bytes, at most `limit`.
     virtual Result<std::vector<Record>> scan(std::string_view table, std::string_view prefix,
                                              std::string_view after, size_t limit) = 0;
+
+    // next_table returns the first table after `after` (empty: the first) that has a record.
+    virtual Result<std::optional<std::string>> next_table(std::string_view after) = 0;
 };
 
 // Transaction reads and writes; it sees its own writes.
@@ -57,6 +60,13 @@ class Transaction : public View {
     virtual Result<bool> erase(std::string_view table, std::string_view key) = 0;
 };
 
+// Statistics counts since the store was opened. Each commit is one flush to disk.
+struct Statistics {
+    uint64_t transactions = 0;  // acknowledged by run
+    uint64_t commits = 0;       // that these took
+    uint64_t waiting = 0;       // callers of run whose turn has not come, at this moment
+};
+
 // Store is one database. Thread-safe; other processes may use the same file.
 class Store {
   public:
@@ -64,17 +74,36 @@ class Store {
 
     // run calls `work` once in a transaction that no other writer runs beside. If `work` succeeds
     // the transaction is committed and on disk when run returns; if it fails nothing happened and
-    // its error is returned. If committing fails (Code::io, Code::unavailable while another process
-    // holds the file too long) nothing happened either. `work` must not call the store again.
+    // its error is returned, and what it throws is thrown. If committing fails (Code::io,
+    // Code::unavailable while another process holds the store too long) nothing happened either.
+    //
+    // Callers at the same time share one commit: `work` may run on the thread of another caller,
+    // which waits meanwhile as this one does, and after others' work that is not yet committed; if
+    // that commit fails it fails for all. So `work` must not rely on thread-local state, nor lock
+    // what another caller may hold while it calls run, nor call run again (Code::internal).
     virtual Result<void> run(const std::function<Result<void>(Transaction&)>& work) = 0;
 
     // read calls `work` on a snapshot. Readers do not wait for writers.
     virtual Result<void> read(const std::function<Result<void>(View&)>& work) = 0;
+
+    virtual Statistics statistics() const = 0;
 };
 
 // open_sqlite opens or creates the file (mode 0600; its folder must exist): write-ahead log,
 // synchronous FULL, STRICT table. Code::unsupported if the file has a schema version of another
 // program version, Code::invalid if it is no database of ours, Code::io.
 Result<std::unique_ptr<Store>> open_sqlite(const Path& file);
+
+// is_postgres_url tells a URL for open_postgres ("postgres://", "postgresql://") from a path.
+bool is_postgres_url(std::string_view where);
+
+// open_postgres opens the schema (a-z, 0-9, '_') of a PostgreSQL database, 13 or later, and makes
+// it if it is not there. The URL is libpq's: passwords also come from its password file or
+// environment, TLS is `sslmode=verify-full`. Any number of processes may use one schema; writers
+// take turns by a lock in the database. After a restart of the server the store connects again by
+// itself; a call during it is Code::unavailable, and if its commit was under way it waits up to 15
+// seconds to learn what became of it. Code::unavailable if the server does not let us in,
+// Code::unsupported or Code::invalid as open_sqlite. No error has the URL's password in it.
+Result<std::unique_ptr<Store>> open_postgres(const std::string& url, std::string_view schema);
 
 }  // namespace vouchsafe::store

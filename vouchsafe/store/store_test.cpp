@@ -1,11 +1,9 @@
+// What every engine must do.
 #include "vouchsafe/store/store.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sqlite3.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,16 +11,17 @@
 #include <csignal>
 #include <thread>
 
+#include "vouchsafe/store/group_commit.h"
+#include "vouchsafe/store/test_engine.h"
+
 namespace vouchsafe::store {
 namespace {
 
-class SqliteStoreTest : public testing::Test {
+class StoreTest : public testing::TestWithParam<EngineKind> {
   protected:
-    SqliteStoreTest() : dir_(MUST(TemporaryDir::create("store-test"))) {
-        file_ = dir_.path() / "test.db";
-        store_ = MUST(open_sqlite(file_));
-    }
+    StoreTest() : engine_(make_engine(GetParam())), store_(open()) {}
 
+    std::unique_ptr<Store> open() { return MUST(engine_->try_open()); }
     std::optional<std::string> get(Store& store, std::string_view table, std::string_view key) {
         std::optional<std::string> out;
         MUST(store.read([&](View& view) -> Result<void> {
@@ -48,42 +47,45 @@ class SqliteStoreTest : public testing::Test {
         return keys;
     }
 
-    // sql changes the file behind the store's back.
-    void sql(const char* text) {
-        sqlite3* db = nullptr;
-        ASSERT_EQ(sqlite3_open(file_.c_str(), &db), SQLITE_OK);
-        EXPECT_EQ(sqlite3_exec(db, text, nullptr, nullptr, nullptr), SQLITE_OK)
-            << sqlite3_errmsg(db);
-        sqlite3_close(db);
+    // in_one_group runs each work on a thread of its own, all queued before the first begins.
+    std::vector<Result<void>> in_one_group(
+        const std::vector<std::function<Result<void>(Transaction&)>>& works) {
+        std::vector<Result<void>> out(works.size());
+        std::vector<std::thread> threads;
+        auto wait_for = [&](size_t count) {
+            while (store_->statistics().waiting < count) std::this_thread::yield();
+        };
+        MUST(store_->run([&](Transaction&) -> Result<void> {
+            for (size_t i = 0; i < works.size(); ++i) {
+                threads.emplace_back([&, i] { out[i] = store_->run(works[i]); });
+                wait_for(i + 1);
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(25));  // over kMaxGroupTime
+            return {};
+        }));
+        for (std::thread& thread : threads) thread.join();
+        return out;
     }
 
-    TemporaryDir dir_;
-    Path file_;
+    std::unique_ptr<TestEngine> engine_;
     std::unique_ptr<Store> store_;
 };
 
-TEST_F(SqliteStoreTest, KeepsRecordsAcrossReopening) {
+INSTANTIATE_TEST_SUITE_P(Engines, StoreTest, testing::ValuesIn(engines()), engine_name);
+
+TEST_P(StoreTest, KeepsRecordsAcrossReopening) {
     MUST(put(*store_, "k", "v"));
     MUST(put(*store_, "empty", ""));
     MUST(put(*store_, "k", "v2"));
     store_.reset();
-    store_ = MUST(open_sqlite(file_));
+    store_ = open();
     EXPECT_EQ(get("t", "k"), "v2");
     EXPECT_EQ(get("t", "empty"), "");
     EXPECT_EQ(get("t", "absent"), std::nullopt);
     EXPECT_EQ(get("other", "k"), std::nullopt);
 }
 
-TEST_F(SqliteStoreTest, FileIsReadableByItsOwnerAlone) {
-    MUST(put(*store_, "k", "v"));
-    for (const char* suffix : {"", "-wal", "-shm"}) {
-        struct stat info {};
-        ASSERT_EQ(stat((file_.string() + suffix).c_str(), &info), 0) << suffix;
-        EXPECT_EQ(info.st_mode & 0777, 0600u) << suffix;
-    }
-}
-
-TEST_F(SqliteStoreTest, InsertRefusesWhatExists) {
+TEST_P(StoreTest, InsertRefusesWhatExists) {
     MUST(put(*store_, "k", "v"));
     auto again = store_->run([&](Transaction& tx) { return tx.insert("t", "k", as_bytes("w")); });
     ASSERT_FALSE(again);
@@ -93,7 +95,7 @@ TEST_F(SqliteStoreTest, InsertRefusesWhatExists) {
     EXPECT_EQ(get("t", "k2"), "w");
 }
 
-TEST_F(SqliteStoreTest, EraseTellsWhetherThereWasOne) {
+TEST_P(StoreTest, EraseTellsWhetherThereWasOne) {
     MUST(put(*store_, "k", "v"));
     MUST(store_->run([&](Transaction& tx) -> Result<void> {
         EXPECT_TRUE(TRY(tx.erase("t", "k")));
@@ -103,7 +105,7 @@ TEST_F(SqliteStoreTest, EraseTellsWhetherThereWasOne) {
     EXPECT_EQ(get("t", "k"), std::nullopt);
 }
 
-TEST_F(SqliteStoreTest, ScansInTheOrderOfBytes) {
+TEST_P(StoreTest, ScansInTheOrderOfBytes) {
     const std::string zero("a\0", 2), high("a\xff"), b("b");
     for (const std::string& key : {b, high, std::string("aa"), zero, std::string("a"),
                                    std::string("ab"), std::string("B")}) {
@@ -119,7 +121,7 @@ TEST_F(SqliteStoreTest, ScansInTheOrderOfBytes) {
     EXPECT_THAT(scan("c", "", 10), ElementsAre());
 }
 
-TEST_F(SqliteStoreTest, AFailedTransactionLeavesNothing) {
+TEST_P(StoreTest, AFailedTransactionLeavesNothing) {
     MUST(put(*store_, "k", "v"));
     auto failed = store_->run([&](Transaction& tx) -> Result<void> {
         TRY(tx.put("t", "k", as_bytes("changed")));
@@ -134,7 +136,7 @@ TEST_F(SqliteStoreTest, AFailedTransactionLeavesNothing) {
     MUST(put(*store_, "k", "w"));
 }
 
-TEST_F(SqliteStoreTest, AnExceptionLeavesNothingAndTheStoreUsable) {
+TEST_P(StoreTest, AnExceptionLeavesNothingAndTheStoreUsable) {
     EXPECT_THROW((void)store_->run([&](Transaction& tx) -> Result<void> {
         TRY(tx.put("t", "k", as_bytes("v")));
         throw std::runtime_error("bug");
@@ -144,13 +146,13 @@ TEST_F(SqliteStoreTest, AnExceptionLeavesNothingAndTheStoreUsable) {
     MUST(put(*store_, "k", "v"));
 }
 
-TEST_F(SqliteStoreTest, RefusesATransactionWithinATransaction) {
+TEST_P(StoreTest, RefusesATransactionWithinATransaction) {
     auto nested = store_->run([&](Transaction&) { return put(*store_, "k", "v"); });
     ASSERT_FALSE(nested);
     EXPECT_EQ(nested.error().code, Code::internal);
 }
 
-TEST_F(SqliteStoreTest, RefusesNamesAndSizesOutsideTheLimits) {
+TEST_P(StoreTest, RefusesNamesAndSizesOutsideTheLimits) {
     MUST(store_->run([&](Transaction& tx) -> Result<void> {
         const std::string long_key(kMaxKeySize + 1, 'k');
         const Bytes large(kMaxValueSize + 1);
@@ -168,7 +170,7 @@ TEST_F(SqliteStoreTest, RefusesNamesAndSizesOutsideTheLimits) {
     }));
 }
 
-TEST_F(SqliteStoreTest, ReadersSeeASnapshotAndDoNotWaitForAWriter) {
+TEST_P(StoreTest, ReadersSeeASnapshotAndDoNotWaitForAWriter) {
     MUST(put(*store_, "k", "old"));
     MUST(store_->run([&](Transaction& tx) -> Result<void> {
         TRY(tx.put("t", "k", as_bytes("new")));
@@ -180,7 +182,7 @@ TEST_F(SqliteStoreTest, ReadersSeeASnapshotAndDoNotWaitForAWriter) {
     EXPECT_EQ(get("t", "k"), "new");
 }
 
-TEST_F(SqliteStoreTest, ThreadsCountWithoutLosingAStep) {
+TEST_P(StoreTest, ThreadsCountWithoutLosingAStep) {
     auto count_up = [&] {
         for (int i = 0; i < 20; ++i) {
             MUST(store_->run([&](Transaction& tx) -> Result<void> {
@@ -197,90 +199,21 @@ TEST_F(SqliteStoreTest, ThreadsCountWithoutLosingAStep) {
     EXPECT_EQ(get("t", "count"), "60");
 }
 
-TEST_F(SqliteStoreTest, ASecondStoreOnTheSameFileWorks) {
-    auto other = MUST(open_sqlite(file_));
+TEST_P(StoreTest, ASecondStoreOnTheSameFileWorks) {
+    auto other = open();
     MUST(put(*store_, "a", "1"));
     EXPECT_EQ(get(*other, "t", "a"), "1");
     MUST(put(*other, "b", "2"));
     EXPECT_EQ(get("t", "b"), "2");
 }
 
-TEST_F(SqliteStoreTest, RefusesAnotherSchemaVersion) {
-    store_.reset();
-    sql("PRAGMA user_version = 2");
-    auto opened = open_sqlite(file_);
-    ASSERT_FALSE(opened);
-    EXPECT_EQ(opened.error().code, Code::unsupported);
-    EXPECT_THAT(opened.error().message, testing::HasSubstr("schema version 2"));
-}
-
-TEST_F(SqliteStoreTest, RefusesAChangedSchema) {
-    store_.reset();
-    sql("CREATE TRIGGER t AFTER INSERT ON record BEGIN DELETE FROM record; END");
-    auto opened = open_sqlite(file_);
-    ASSERT_FALSE(opened);
-    EXPECT_EQ(opened.error().code, Code::invalid);
-}
-
-TEST_F(SqliteStoreTest, RefusesAnotherProgramsDatabaseAndOtherFiles) {
-    file_ = dir_.path() / "foreign.db";
-    sql("CREATE TABLE theirs (x)");
-    auto foreign = open_sqlite(file_);
-    ASSERT_FALSE(foreign);
-    EXPECT_EQ(foreign.error().code, Code::invalid);
-
-    const Path text = dir_.path() / "text";
-    MUST(write_file(text, Bytes(5000, 'x'), Overwrite::no));
-    auto not_a_database = open_sqlite(text);
-    ASSERT_FALSE(not_a_database);
-    EXPECT_EQ(not_a_database.error().code, Code::invalid);
-
-    auto no_folder = open_sqlite(dir_.path() / "absent" / "x.db");
-    ASSERT_FALSE(no_folder);
-    EXPECT_EQ(no_folder.error().code, Code::io);
-}
-
-// in_child runs `work` in a forked process and returns its wait status.
-int in_child(const std::function<int()>& work) {
-    pid_t pid = fork();
-    if (pid == 0) _exit(work());
-    int status = 0;
-    EXPECT_EQ(waitpid(pid, &status, 0), pid);
-    return status;
-}
-
-TEST_F(SqliteStoreTest, AFullDiskIsAnErrorAndLeavesNothingHalf) {
-    store_.reset();
-    int status = in_child([&]() -> int {
-        std::signal(SIGXFSZ, SIG_IGN);
-        auto store = open_sqlite(file_);
-        if (!store || !put(**store, "before", "v")) return 1;
-        rlimit limit{200 << 10, 200 << 10};  // no file may grow over this
-        if (setrlimit(RLIMIT_FSIZE, &limit) != 0) return 2;
-        auto failed = (*store)->run([&](Transaction& tx) -> Result<void> {
-            TRY(tx.put("t", "small", as_bytes("x")));
-            return tx.put("t", "large", Bytes(1 << 20));
-        });
-        if (failed || failed.error().code != Code::io) return 3;
-        if (!put(**store, "after", "v")) return 4;  // a small write still fits
-        return 0;
-    });
-    ASSERT_TRUE(WIFEXITED(status));
-    ASSERT_EQ(WEXITSTATUS(status), 0);
-    store_ = MUST(open_sqlite(file_));
-    EXPECT_EQ(get("t", "before"), "v");
-    EXPECT_EQ(get("t", "after"), "v");
-    EXPECT_EQ(get("t", "small"), std::nullopt);
-    EXPECT_EQ(get("t", "large"), std::nullopt);
-}
-
-TEST_F(SqliteStoreTest, AKilledWriterLosesNothingAcknowledged) {
+TEST_P(StoreTest, AKilledWriterLosesNothingAcknowledged) {
     store_.reset();
     int pipe_ends[2];
     ASSERT_EQ(pipe2(pipe_ends, O_CLOEXEC), 0);
     pid_t pid = fork();
     if (pid == 0) {
-        auto store = open_sqlite(file_);
+        auto store = engine_->try_open();
         for (uint32_t i = 1; store; ++i) {
             auto done = (*store)->run([&](Transaction& tx) -> Result<void> {
                 TRY(tx.put("t", "first", as_bytes(std::to_string(i))));
@@ -302,11 +235,180 @@ TEST_F(SqliteStoreTest, AKilledWriterLosesNothingAcknowledged) {
     close(pipe_ends[0]);
     ASSERT_GE(acknowledged, 40u);
 
-    store_ = MUST(open_sqlite(file_));
+    store_ = open();
     auto first = get("t", "first");
     ASSERT_TRUE(first);
     EXPECT_EQ(first, get("t", "second"));  // no transaction by halves
     EXPECT_GE(std::stoul(*first), acknowledged);
+}
+
+auto put_work(std::string key, std::string value = "v") {
+    return [key, value](Transaction& tx) { return tx.put("t", key, as_bytes(value)); };
+}
+
+TEST_P(StoreTest, WhoWaitsTogetherSharesACommit) {
+    const Statistics before = store_->statistics();
+    auto results = in_one_group({put_work("a"), put_work("b"), put_work("c"), put_work("d")});
+    for (const auto& result : results) EXPECT_TRUE(result);
+    const Statistics after = store_->statistics();
+    EXPECT_EQ(after.transactions - before.transactions, 5u);
+    EXPECT_EQ(after.commits - before.commits, 2u);  // the one that held the others up, and theirs
+    EXPECT_EQ(scan("", "", 10).size(), 4u);
+}
+
+TEST_P(StoreTest, InAGroupWhoFailsIsRolledBackAlone) {
+    auto fails = [](Transaction& tx) -> Result<void> {
+        TRY(tx.put("t", "failed", as_bytes("x")));
+        TRY(tx.put("t", "a", as_bytes("spoilt")));
+        return fail(Code::forbidden, "no");
+    };
+    auto sees = [](Transaction& tx) -> Result<void> {
+        EXPECT_FALSE(TRY(tx.get("t", "failed")));
+        EXPECT_EQ(to_text(TRY(tx.get("t", "a")).value_or(Bytes{})), "v");
+        return tx.put("t", "seen", as_bytes("x"));
+    };
+    auto results = in_one_group({fails, put_work("a"), fails, sees, fails, put_work("b")});
+    for (size_t i : {0, 2, 4}) {
+        ASSERT_FALSE(results[i]) << i;
+        EXPECT_EQ(results[i].error().code, Code::forbidden);
+    }
+    for (size_t i : {1, 3, 5}) EXPECT_TRUE(results[i]) << i;
+    EXPECT_THAT(scan("", "", 10), testing::ElementsAre("a", "b", "seen"));
+    EXPECT_EQ(get("t", "a"), "v");
+}
+
+TEST_P(StoreTest, InAGroupWhatIsThrownReachesItsCallerAlone) {
+    std::atomic<int> thrown = 0;
+    auto throws = [&](Transaction& tx) -> Result<void> {
+        TRY(tx.put("t", "thrown", as_bytes("x")));
+        throw std::runtime_error("bug");
+    };
+    // The one who throws stands between others, so it runs as a caller of run itself.
+    std::thread thrower;
+    MUST(store_->run([&](Transaction&) -> Result<void> {
+        thrower = std::thread([&] {
+            EXPECT_TRUE(put(*store_, "before", "v"));
+            try {
+                (void)store_->run(throws);
+            } catch (const std::runtime_error&) {
+                ++thrown;
+            }
+        });
+        return {};
+    }));
+    std::vector<std::thread> others;
+    for (int i = 0; i < 4; ++i) {
+        others.emplace_back([&, i] {
+            for (int n = 0; n < 10; ++n) {
+                EXPECT_TRUE(put(*store_, fmt::format("{}/{}", i, n), "v"));
+                try {
+                    (void)store_->run(throws);
+                } catch (const std::runtime_error&) {
+                    ++thrown;
+                }
+            }
+        });
+    }
+    thrower.join();
+    for (std::thread& other : others) other.join();
+    EXPECT_EQ(thrown, 41);
+    EXPECT_EQ(scan("", "", 100).size(), 41u);
+    EXPECT_EQ(get("t", "thrown"), std::nullopt);
+}
+
+TEST_P(StoreTest, InAGroupATransactionWithinATransactionIsRefusedToo) {
+    auto nested = [this](Transaction& tx) -> Result<void> {
+        TRY(tx.put("t", "outer", as_bytes("x")));
+        return put(*store_, "inner", "v");
+    };
+    auto results = in_one_group({put_work("a"), nested, put_work("b")});
+    EXPECT_TRUE(results[0]);
+    ASSERT_FALSE(results[1]);
+    EXPECT_EQ(results[1].error().code, Code::internal);
+    EXPECT_TRUE(results[2]);
+    EXPECT_THAT(scan("", "", 10), testing::ElementsAre("a", "b"));
+}
+
+TEST_P(StoreTest, AGroupInsertsARecordOnce) {
+    auto insert = [](Transaction& tx) { return tx.insert("t", "k", as_bytes("v")); };
+    auto results = in_one_group({insert, insert, insert});
+    EXPECT_TRUE(results[0]);
+    EXPECT_EQ(results[1].error().code, Code::conflict);
+    EXPECT_EQ(results[2].error().code, Code::conflict);
+}
+
+TEST_P(StoreTest, AConflictIsNoEndOfTheTransaction) {
+    MUST(put(*store_, "k", "v"));
+    MUST(store_->run([&](Transaction& tx) -> Result<void> {
+        EXPECT_EQ(tx.insert("t", "k", as_bytes("w")).error().code, Code::conflict);
+        return tx.insert("t", "k2", as_bytes("w"));
+    }));
+    EXPECT_EQ(get("t", "k2"), "w");
+}
+
+TEST_P(StoreTest, FirstComeFirstServed) {
+    std::vector<int> order;
+    std::vector<std::function<Result<void>(Transaction&)>> works;
+    for (int i = 0; i < 10; ++i) {
+        works.emplace_back([&order, i](Transaction& tx) -> Result<void> {
+            order.push_back(i);
+            return tx.put("t", std::to_string(i), {});
+        });
+    }
+    for (const auto& result : in_one_group(works)) EXPECT_TRUE(result);
+    EXPECT_THAT(order, testing::ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
+}
+
+TEST_P(StoreTest, ALeaderServesABoundedGroup) {
+    // More than a group may have queue; each of them is served all the same.
+    std::vector<std::function<Result<void>(Transaction&)>> works;
+    for (size_t i = 0; i < kMaxGroup + 10; ++i) works.emplace_back(put_work(std::to_string(i)));
+    const Statistics before = store_->statistics();
+    for (const auto& result : in_one_group(works)) EXPECT_TRUE(result);
+    EXPECT_EQ(scan("", "", 1000).size(), kMaxGroup + 10);
+    EXPECT_GE(store_->statistics().commits - before.commits, 3u);
+}
+
+TEST_P(StoreTest, EveryThreadGetsItsTurn) {
+    constexpr int kThreads = 8;
+    std::array<std::atomic<int>, kThreads> done{};
+    std::atomic<bool> stop = false;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+        threads.emplace_back([&, i] {
+            while (!stop) {
+                EXPECT_TRUE(put(*store_, std::to_string(i), "v"));
+                ++done[i];
+            }
+        });
+    }
+    auto all_have = [&](int count) {
+        return std::ranges::all_of(done, [&](const auto& one) { return one >= count; });
+    };
+    while (!all_have(20)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    stop = true;
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_LT(store_->statistics().commits, store_->statistics().transactions);
+}
+
+TEST_P(StoreTest, TellsItsTablesInOrder) {
+    MUST(store_->run([&](Transaction& tx) -> Result<void> {
+        for (const char* table : {"b", "a_2", "a", "z9"}) {
+            TRY(tx.put(table, "k1", {}));
+            TRY(tx.put(table, "k2", {}));
+        }
+        TRY(tx.erase("b", "k1"));
+        TRY(tx.erase("b", "k2"));
+        return {};
+    }));
+    std::vector<std::string> seen;
+    MUST(store_->read([&](View& view) -> Result<void> {
+        std::string last;
+        while (auto next = TRY(view.next_table(last))) seen.push_back(last = *next);
+        EXPECT_EQ(view.next_table("NO").error().code, Code::invalid);
+        return {};
+    }));
+    EXPECT_THAT(seen, testing::ElementsAre("a", "a_2", "z9"));
 }
 
 }  // namespace

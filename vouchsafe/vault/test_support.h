@@ -139,6 +139,7 @@ class FailingStore : public store::Store {
     Result<void> read(const std::function<Result<void>(store::View&)>& work) override {
         return inner_.read(work);
     }
+    store::Statistics statistics() const override { return inner_.statistics(); }
 
   private:
     class Failing : public store::Transaction {
@@ -150,6 +151,9 @@ class FailingStore : public store::Store {
         Result<std::vector<store::Record>> scan(std::string_view table, std::string_view prefix,
                                                 std::string_view after, size_t limit) override {
             return inner_.scan(table, prefix, after, limit);
+        }
+        Result<std::optional<std::string>> next_table(std::string_view after) override {
+            return inner_.next_table(after);
         }
         Result<void> put(std::string_view table, std::string_view key, ByteView value) override {
             if (table == table_) return fail(Code::io, "the disk is full");

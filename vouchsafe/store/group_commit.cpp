@@ -1,0 +1,123 @@
+#include "vouchsafe/store/group_commit.h"
+
+#include <chrono>
+
+namespace vouchsafe::store {
+
+Result<void> GroupCommit::run(const Work& work) {
+    // Also true of a follower's work: the thread that does it is the one that would call again.
+    if (worker_.load() == std::this_thread::get_id()) {
+        return fail(Code::internal, "a transaction was started within a transaction");
+    }
+    Job job;
+    job.work = &work;
+    {
+        std::unique_lock lock(mutex_);
+        waiting_.push_back(&job);
+        if (leading_) job.ready.wait(lock, [&] { return job.done || job.leads; });
+        if (!job.done) lead(lock);
+    }
+    if (job.thrown) std::rethrow_exception(job.thrown);
+    return std::move(job.result);
+}
+
+Statistics GroupCommit::statistics() const {
+    std::lock_guard lock(mutex_);
+    Statistics out = statistics_;
+    out.waiting = waiting_.size();
+    return out;
+}
+
+// lead works off a group whose first job is the calling thread's own.
+void GroupCommit::lead(std::unique_lock<std::mutex>& lock) {
+    Group group;
+    group.jobs.reserve(kMaxGroup);
+    leading_ = true;
+    worker_ = std::this_thread::get_id();
+    const auto start = std::chrono::steady_clock::now();
+    auto full = [&] {
+        return group.jobs.size() == kMaxGroup ||
+               std::chrono::steady_clock::now() - start > kMaxGroupTime;
+    };
+    while (!waiting_.empty() && group.whole && (group.jobs.empty() || !full())) {
+        group.jobs.push_back(waiting_.front());
+        waiting_.pop_front();
+        lock.unlock();
+        perform(group, *group.jobs.back());
+        lock.lock();
+    }
+    const bool begun = group.open || group.whole;
+    lock.unlock();
+    close(group);
+    lock.lock();
+
+    worker_ = std::thread::id();
+    statistics_.transactions += group.kept;
+    if (group.kept > 0) ++statistics_.commits;
+    for (Job* job : group.jobs) finish(*job);
+    // A transaction that cannot be begun may have taken seconds to fail. Who came meanwhile would
+    // wait as long again, one after another.
+    while (!begun && !waiting_.empty()) {
+        waiting_.front()->result = group.whole;
+        finish(*waiting_.front());
+        waiting_.pop_front();
+    }
+    leading_ = !waiting_.empty();
+    if (leading_) {
+        waiting_.front()->leads = true;
+        waiting_.front()->ready.notify_one();
+    }
+}
+
+void GroupCommit::finish(Job& job) {
+    job.done = true;
+    job.ready.notify_one();  // the job lives until the caller's lock is given back
+}
+
+void GroupCommit::do_work(Job& job) {
+    try {
+        job.result = (*job.work)(shared_.transaction());
+        if (job.result) job.result = shared_.check();
+    } catch (...) {
+        job.thrown = std::current_exception();
+    }
+}
+
+void GroupCommit::perform(Group& group, Job& job) {
+    job.beside_others = group.kept > 0;
+    if (!group.open) {
+        group.whole = shared_.begin();
+        if (!group.whole) {
+            job.result = group.whole;
+            return;
+        }
+        group.open = true;
+    } else if (job.beside_others) {
+        group.whole = shared_.mark();
+        if (!group.whole) return;
+    }
+    do_work(job);
+    if (job.result && !job.thrown) {
+        if (job.beside_others) group.whole = shared_.release();
+        ++group.kept;
+    } else if (job.beside_others) {
+        group.whole = shared_.go_back();
+    } else {
+        shared_.roll_back();
+        group.open = false;
+    }
+}
+
+// close commits, or tells all whose work was in the transaction that it is lost. So it tells those
+// who failed beside them: what made them fail may be what was lost.
+void GroupCommit::close(Group& group) {
+    if (group.kept > 0 && group.whole) group.whole = shared_.commit();
+    if (group.open) shared_.roll_back();
+    if (group.whole) return;
+    for (Job* job : group.jobs) {
+        if (job->result || job->beside_others) job->result = group.whole;
+    }
+    group.kept = 0;
+}
+
+}  // namespace vouchsafe::store

@@ -1,0 +1,87 @@
+// Group commit: callers who write at the same moment share one commit, so that durability costs one
+// flush to disk for all of them. Private to store/.
+//
+// Whoever finds nobody at work leads: it begins a transaction, does its own work and that of all
+// who queue meanwhile, one after another, each behind a savepoint, and commits. Nobody waits for
+// company: a single caller has one transaction without a savepoint. docs/decisions/0026-storage.md
+// says why the leader does the others' work on its own thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "vouchsafe/store/store.h"
+
+namespace vouchsafe::store {
+
+inline constexpr size_t kMaxGroup = 128;  // transactions in one commit
+// A leader takes nobody in any more after this, so that slow work holds up a bounded group.
+inline constexpr std::chrono::milliseconds kMaxGroupTime{20};
+
+// SharedTransaction is an engine's one writing transaction. Called by one thread at a time, in the
+// order begin, then for each work but those that begin an empty transaction mark, the work, and
+// release or go_back, then commit or roll_back.
+class SharedTransaction {
+  public:
+    virtual ~SharedTransaction() = default;
+    virtual Result<void> begin() = 0;
+    virtual Result<void> mark() = 0;
+    virtual Result<void> release() = 0;
+    virtual Result<void> go_back() = 0;
+    // check fails if the engine has given up the transaction, or what came after the last mark.
+    virtual Result<void> check() = 0;
+    // commit fails only if nothing was committed, or nobody can tell.
+    virtual Result<void> commit() = 0;
+    virtual void roll_back() = 0;  // also if none is open
+    virtual Transaction& transaction() = 0;
+};
+
+// GroupCommit runs work for many threads. Thread-safe. It borrows `shared`.
+class GroupCommit {
+  public:
+    using Work = std::function<Result<void>(Transaction&)>;
+
+    explicit GroupCommit(SharedTransaction& shared) : shared_(shared) {}
+
+    // run is Store::run.
+    Result<void> run(const Work& work);
+    Statistics statistics() const;
+
+  private:
+    struct Job {
+        const Work* work;
+        Result<void> result;
+        std::exception_ptr thrown;
+        bool beside_others = false;  // it saw what others had not yet committed
+        bool done = false;
+        bool leads = false;
+        std::condition_variable ready;
+    };
+    struct Group {
+        std::vector<Job*> jobs;
+        bool open = false;
+        size_t kept = 0;     // jobs whose work is in the open transaction
+        Result<void> whole;  // an error that is everybody's
+    };
+
+    static void finish(Job& job);
+    void lead(std::unique_lock<std::mutex>& lock);
+    void perform(Group& group, Job& job);
+    void do_work(Job& job);
+    void close(Group& group);
+
+    SharedTransaction& shared_;
+    mutable std::mutex mutex_;
+    std::deque<Job*> waiting_;
+    bool leading_ = false;
+    Statistics statistics_;
+    std::atomic<std::thread::id> worker_{};  // the thread that does work now
+};
+
+}  // namespace vouchsafe::store

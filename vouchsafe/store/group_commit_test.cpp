@@ -1,0 +1,164 @@
+// Who is told what when a step of a common transaction fails.
+#include "vouchsafe/store/group_commit.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "vouchsafe/store/records.h"
+
+namespace vouchsafe::store {
+namespace {
+
+// SharedScript is a transaction whose steps fail as the test says.
+class SharedScript : public SharedTransaction, public Records {
+  public:
+    std::set<std::string> failing;
+    std::vector<std::string> steps;
+
+    Result<void> begin() override { return step("begin"); }
+    Result<void> mark() override { return step("mark"); }
+    Result<void> release() override { return step("release"); }
+    Result<void> go_back() override { return step("go_back"); }
+    Result<void> check() override { return failing.contains("check") ? step("check") : step(""); }
+    Result<void> commit() override { return step("commit"); }
+    void roll_back() override { (void)step("roll_back"); }
+    Transaction& transaction() override { return transaction_; }
+
+    Result<std::optional<Bytes>> get(std::string_view, std::string_view) override {
+        return std::optional<Bytes>();
+    }
+    Result<std::vector<Record>> scan(std::string_view, std::string_view, std::string_view,
+                                     size_t) override {
+        return std::vector<Record>();
+    }
+    Result<std::optional<std::string>> next_table(std::string_view) override {
+        return std::optional<std::string>();
+    }
+    Result<void> put(std::string_view, std::string_view key, ByteView) override {
+        return step(std::string(key));
+    }
+    Result<bool> insert(std::string_view, std::string_view, ByteView) override { return true; }
+    Result<bool> erase(std::string_view, std::string_view) override { return true; }
+
+  private:
+    Result<void> step(std::string name) {
+        if (failing.contains(name)) return fail(Code::io, "{} failed", name);
+        if (!name.empty()) steps.push_back(std::move(name));
+        return {};
+    }
+    CheckedTransaction transaction_{*this};
+};
+
+class GroupCommitTest : public testing::Test {
+  protected:
+    // run_three lets three callers queue behind one that is held up; "1" is the first of a group.
+    // Each puts its number. Returns their errors, or "".
+    std::vector<std::string> run_three() {
+        std::vector<std::string> out(3);
+        std::vector<std::thread> threads;
+        MUST(group_.run([&](Transaction&) -> Result<void> {
+            for (size_t i = 0; i < 3; ++i) {
+                threads.emplace_back([&, i] {
+                    auto done = group_.run(
+                        [&](Transaction& tx) { return tx.put("t", std::to_string(i + 1), {}); });
+                    if (!done) out[i] = done.error().message;
+                });
+                while (group_.statistics().waiting <= i) std::this_thread::yield();
+            }
+            std::this_thread::sleep_for(kMaxGroupTime + std::chrono::milliseconds(5));
+            return {};
+        }));
+        for (std::thread& thread : threads) thread.join();
+        return out;
+    }
+
+    SharedScript script_;
+    GroupCommit group_{script_};
+};
+
+using testing::ElementsAre;
+
+TEST_F(GroupCommitTest, ASingleCallerHasNoSavepoint) {
+    MUST(group_.run([](Transaction& tx) { return tx.put("t", "k", {}); }));
+    EXPECT_THAT(script_.steps, ElementsAre("begin", "k", "commit", "roll_back"));
+    EXPECT_EQ(group_.statistics().commits, 1u);
+}
+
+TEST_F(GroupCommitTest, ASingleCallersFailureCommitsNothing) {
+    script_.failing = {"k"};
+    EXPECT_FALSE(group_.run([](Transaction& tx) { return tx.put("t", "k", {}); }));
+    EXPECT_THAT(script_.steps, ElementsAre("begin", "roll_back"));
+    EXPECT_EQ(group_.statistics().commits, 0u);
+}
+
+TEST_F(GroupCommitTest, TheFirstOfAGroupFailsWithoutTheOthers) {
+    script_.failing = {"1"};
+    EXPECT_THAT(run_three(), ElementsAre("1 failed", "", ""));
+    EXPECT_EQ(group_.statistics().transactions, 3u);
+}
+
+TEST_F(GroupCommitTest, AFailedCommitIsEverybodysFailure) {
+    // The caller that holds the others up must succeed: its commit is the first.
+    script_.failing = {"2"};
+    auto results = run_three();
+    EXPECT_THAT(results, ElementsAre("", "2 failed", ""));
+    script_.failing = {"release"};
+    EXPECT_THAT(run_three(), ElementsAre("release failed", "release failed", ""));
+    script_.failing = {"2", "go_back"};
+    EXPECT_THAT(run_three(), ElementsAre("go_back failed", "go_back failed", ""));
+    script_.failing = {"mark"};
+    EXPECT_THAT(run_three(), ElementsAre("mark failed", "mark failed", ""));
+}
+
+TEST_F(GroupCommitTest, WhoFailedBesideOthersLearnsThatTheirCommitFailed) {
+    std::vector<std::string> messages(2);
+    std::vector<std::thread> threads;
+    MUST(group_.run([&](Transaction&) -> Result<void> {
+        threads.emplace_back([&] {
+            // It makes the commit of its group fail, not that of the caller before.
+            auto done = group_.run([&](Transaction&) -> Result<void> {
+                script_.failing = {"commit", "bad"};
+                return {};
+            });
+            messages[0] = done ? "" : done.error().message;
+        });
+        while (group_.statistics().waiting < 1) std::this_thread::yield();
+        threads.emplace_back([&] {
+            auto done = group_.run([](Transaction& tx) { return tx.put("t", "bad", {}); });
+            messages[1] = done ? "" : done.error().message;
+        });
+        while (group_.statistics().waiting < 2) std::this_thread::yield();
+        std::this_thread::sleep_for(kMaxGroupTime + std::chrono::milliseconds(5));
+        return {};
+    }));
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_THAT(messages, ElementsAre("commit failed", "commit failed"));
+    EXPECT_EQ(group_.statistics().transactions, 1u);
+    EXPECT_EQ(group_.statistics().commits, 1u);
+}
+
+TEST_F(GroupCommitTest, WhatCannotBeginFailsForAllWhoWait) {
+    std::vector<std::string> messages(3);
+    std::vector<std::thread> threads;
+    MUST(group_.run([&](Transaction&) -> Result<void> {
+        for (size_t i = 0; i < 3; ++i) {
+            threads.emplace_back([&, i] {
+                auto done = group_.run([](Transaction&) -> Result<void> { return {}; });
+                messages[i] = done ? "" : done.error().message;
+            });
+        }
+        while (group_.statistics().waiting < 3) std::this_thread::yield();
+        std::this_thread::sleep_for(kMaxGroupTime + std::chrono::milliseconds(5));
+        script_.failing = {"begin"};
+        return {};
+    }));
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_THAT(messages, ElementsAre("begin failed", "begin failed", "begin failed"));
+    script_.failing = {};
+    MUST(group_.run([](Transaction&) -> Result<void> { return {}; }));
+}
+
+}  // namespace
+}  // namespace vouchsafe::store
