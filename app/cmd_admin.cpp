@@ -19,6 +19,9 @@ struct AdminCommand {
     std::string principal;
     std::string vault;
     std::string key;
+    std::string secret;
+    int retention_days = vault::kMaxRetentionDays;
+    bool purge_protection = false;
     bool attestation = false;
     std::string issuer;
     std::string secret_out;
@@ -46,9 +49,20 @@ Result<int> create_vault(const Context& context, const AdminCommand& command) {
     spec.sku = command.sku == "premium" ? vault::Sku::premium : vault::Sku::standard;
     spec.tenant = opened.directory->tenant_id();
     spec.subscription = opened.directory->subscription_id();
+    spec.retention_days = command.retention_days;
+    spec.purge_protection = command.purge_protection;
     auto made = TRY(opened.services->vault().create_vault(spec));
     write_out(context.json ? dump_json({{"name", made.name}, {"id", made.resource_id}}) + "\n"
                            : made.resource_id + "\n");
+    return 0;
+}
+
+Result<int> protect_vault(const Context& context, const AdminCommand& command) {
+    Opened opened = TRY(open_services(context, command));
+    auto vault = TRY(opened.services->vault().protect_from_purge(command.name));
+    write_out(context.json ? dump_json({{"name", vault.name}, {"purge_protection", true}}) + "\n"
+                           : fmt::format("what is deleted in {} stays for {} days\n", vault.name,
+                                         vault.retention_days));
     return 0;
 }
 
@@ -66,8 +80,9 @@ Result<access::RoleAssignment> assign_vault_role(lab::Services& services,
                                                  const AdminCommand& command,
                                                  const std::string& principal) {
     auto vault = TRY(services.vault().find_vault(command.vault));
-    std::string scope =
-        command.key.empty() ? vault.resource_id : vault::key_scope(vault, command.key);
+    std::string scope = vault.resource_id;
+    if (!command.key.empty()) scope = vault::key_scope(vault, command.key);
+    if (!command.secret.empty()) scope = vault::secret_scope(vault, command.secret);
     return services.vault().assign_role(principal, command.role, scope);
 }
 
@@ -82,6 +97,9 @@ Result<access::RoleAssignment> assign_provider_role(const Opened& opened,
 Result<int> assign_role(const Context& context, const AdminCommand& command) {
     if (command.attestation == !command.vault.empty()) {
         return fail(Code::invalid, "say where: either --vault NAME or --attestation");
+    }
+    if (!command.key.empty() && !command.secret.empty()) {
+        return fail(Code::invalid, "a role is on one key or on one secret: --key or --secret");
     }
     if (!command.issuer.empty() && !command.attestation) {
         return fail(Code::invalid, "--issuer names an attestation provider: add --attestation");
@@ -161,7 +179,9 @@ constexpr const char* kAdminExamples = R"(Examples:
   vouchsafe admin create-vault my-vault
   vouchsafe admin create-app alice --secret-out alice.secret
   vouchsafe admin assign-role "Key Vault Crypto Officer" alice --vault my-vault
+  vouchsafe admin create-vault our-vault --retention-days 30 --purge-protection
   vouchsafe admin assign-role "Key Vault Crypto Service Release User" my-vm --vault my-vault --key KEK
+  vouchsafe admin assign-role "Key Vault Secrets User" my-vm --vault my-vault --secret ssh-key
   vouchsafe admin assign-role "Attestation Contributor" alice --attestation
   vouchsafe admin rotate-key --dir /var/lib/vouchsafe
   vouchsafe admin exec -- vouchsafe key show --key https://my-vault.vault.azure.net/keys/KEK \
@@ -178,12 +198,21 @@ void add_admin(Command app, Context& context) {
     vault.argument("NAME", command->name, "3 to 24 letters, digits, hyphens");
     vault.option("--sku", command->sku, "premium has HSM kinds of keys", "")
         .one_of({"premium", "standard"});
+    vault.option("--retention-days", command->retention_days,
+                 "how long deleted keys and secrets can be recovered: 7 to 90, for good", "N");
+    vault.flag("--purge-protection", command->purge_protection,
+               "let nobody purge them before that; it cannot be turned off");
+    Command protect =
+        add_command(group, context, "protect-vault", "turn a vault's purge protection on, for good",
+                    command, protect_vault);
+    protect.argument("NAME", command->name, "the vault");
     Command role = add_command(group, context, "assign-role", "let somebody do something", command,
                                assign_role);
     role.argument("ROLE", command->role, "for example \"Key Vault Crypto User\"");
     role.argument("PRINCIPAL", command->principal, "application, machine, or object id");
     role.option("--vault", command->vault, "on this vault", "NAME");
     role.option("--key", command->key, "only on this key of it", "NAME");
+    role.option("--secret", command->secret, "only on this secret of it", "NAME");
     role.flag("--attestation", command->attestation, "on the lab's attestation service");
     role.option("--issuer", command->issuer,
                 "with --attestation: on this provider of 'serve attestation --provider'", "URL");

@@ -1,4 +1,5 @@
 // serve: one service of a data directory, for production or tests.
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -8,6 +9,7 @@
 #include "app/show.h"
 #include "vouchsafe/attest/providers.h"
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/log.h"
 #include "vouchsafe/crypto/x509.h"
 #include "vouchsafe/identity/metadata.h"
 #include "vouchsafe/lab/services.h"
@@ -92,12 +94,18 @@ void show_listening(const Context& context, const std::string& name, const std::
     write_out(fmt::format("{} listens on {}{}; Ctrl-C stops it\n", name, where, operators));
 }
 
+// Chore is work that a service does beside its requests.
+struct Chore {
+    std::chrono::seconds every{0};
+    std::function<void()> work = nullptr;  // nullptr: there is none
+};
+
 // run_until_interrupted serves, tells where, and stops in order at Ctrl-C or SIGTERM: it is no
 // longer ready, then answers what it was asked, then ends. The service is ready as long as `checks`
-// hold.
+// hold. It does the chore at the start and again as often as that says.
 Result<int> run_until_interrupted(const Context& context, net::ServerOptions options,
                                   net::Handler handler, Operators& operators,
-                                  std::vector<net::HealthCheck> checks) {
+                                  std::vector<net::HealthCheck> checks, Chore chore = {}) {
     std::string name = options.name;
     std::string address = options.address;
     std::string scheme = options.tls ? "https" : "http";
@@ -115,6 +123,12 @@ Result<int> run_until_interrupted(const Context& context, net::ServerOptions opt
     operators.accept(std::move(checks));
     show_listening(context, name, where, operators.url());
     std::unique_lock lock(mutex);
+    while (!stop && chore.work) {
+        lock.unlock();
+        chore.work();
+        lock.lock();
+        changed.wait_for(lock, chore.every, [&] { return stop; });
+    }
     changed.wait(lock, [&] { return stop; });
     operators.stop_accepting();
     server->stop();
@@ -218,6 +232,21 @@ Result<int> serve_identity(const Context& context, const ServeCommand& command) 
                                  *operators, {});
 }
 
+// purge_chore purges what was deleted longer ago than its vault keeps it. What is due cannot be had
+// meanwhile, so once an hour is often enough.
+Chore purge_chore(vault::Service& service) {
+    const auto purge = [&service] {
+        const Result<size_t> purged = service.purge_due();
+        if (!purged) {
+            log_event(LogLevel::error, "deleted objects could not be purged",
+                      {{"problem", purged.error().message}});
+        } else if (*purged > 0) {
+            log_event(LogLevel::info, "purged deleted objects", {{"count", *purged}});
+        }
+    };
+    return {std::chrono::hours(1), purge};
+}
+
 Result<int> serve_vault(const Context& context, const ServeCommand& command) {
     auto directory = TRY(open_directory(context, command));
     bool is_lab = directory.kind() == lab::DirectoryKind::lab;
@@ -243,8 +272,9 @@ Result<int> serve_vault(const Context& context, const ServeCommand& command) {
         TRY(vault::Service::create(config, {*store, context.clock, access::fetch_with(client),
                                             std::move(signer), operators->count_operations()}));
     auto options = TRY(server_options(command, "vault", std::move(tls)));
+    options.max_body = vault::kMaxRequestBody;
     return run_until_interrupted(context, std::move(options), observe(*operators, *service),
-                                 *operators, {});
+                                 *operators, {}, purge_chore(*service));
 }
 
 Result<int> serve_imds(const Context& context, const ServeCommand& command) {

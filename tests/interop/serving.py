@@ -76,11 +76,11 @@ class Serving:
         test_class.addClassCleanup(process.stop)
         return process
 
-    def access_token(self):
+    def access_token(self, resource="https://attest.azure.net"):
         """access_token signs the application in, as any OAuth client would; returns token and seconds."""
         form = urllib.parse.urlencode({
             "grant_type": "client_credentials", "client_id": self.app["client_id"],
-            "client_secret": (self.work / "secret").read_text(), "scope": "https://attest.azure.net/.default"})
+            "client_secret": (self.work / "secret").read_text(), "scope": f"{resource}/.default"})
         url = f"https://{LOGIN}:{self.login.port}/{self.app['tenant']}/oauth2/v2.0/token"
         context = ssl.create_default_context(cafile=str(self.ca))
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
@@ -103,10 +103,35 @@ class Serving:
             "2").check_returncode()
 
 
+class VaultServing(Serving):
+    """VaultServing is a lab with a vault too, `VAULT`, in which the application may do everything with keys and
+    secrets, and a second one, `PROTECTED`, that nobody can purge."""
+
+    VAULT = "interop-kv"
+    PROTECTED = "interop-safe"
+
+    def __init__(self, test_class):
+        super().__init__(test_class)
+        for name, options in ((self.VAULT, ["--retention-days", "7"]), (self.PROTECTED, ["--purge-protection"])):
+            self._ask("admin", "create-vault", name, *options, "--dir", self.lab)
+            for role in ("Key Vault Crypto Officer", "Key Vault Secrets Officer"):
+                self._ask("admin", "assign-role", role, "alice", "--vault", name, "--dir", self.lab)
+        self.vault = self._start(test_class, "vault", self.lab, VOUCHSAFE_SITE=str(self.work / "site.json"))
+
+    @staticmethod
+    def host(name):
+        return f"{name}.vault.azure.net"
+
+
 @contextlib.contextmanager
-def names_lead_here():
-    """Within this context every host name is this computer, as a hosts file would have it."""
+def names_lead_here(ports=None):
+    """Within this context every host name is this computer, as a hosts file would have it. `ports` has the ports of
+    those names whose port 443 is another one here."""
     look_up = socket.getaddrinfo
-    with unittest.mock.patch("socket.getaddrinfo",
-                             lambda host, *args, **kwargs: look_up("127.0.0.1", *args, **kwargs)):
+
+    def look_up_here(host, port, *args, **kwargs):
+        here = (ports or {}).get(host, port) if port == 443 else port
+        return look_up("127.0.0.1", here, *args, **kwargs)
+
+    with unittest.mock.patch("socket.getaddrinfo", look_up_here):
         yield

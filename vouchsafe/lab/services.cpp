@@ -71,9 +71,10 @@ Services::~Services() {
 }
 
 Result<Listener> Services::listen(std::string name, const std::vector<std::string>& tls_names,
-                                  net::Handler handler) {
+                                  net::Handler handler, size_t max_body) {
     net::ServerOptions options;
     options.name = std::move(name);
+    options.max_body = max_body;
     if (!tls_names.empty()) {
         options.tls = TRY(directory_.root().issue_tls(tls_names, clock_.now()));
     }
@@ -146,7 +147,7 @@ Result<void> Services::start_vault() {
     net::TlsIdentity signer = TRY(directory_.root().issue_release_signer(names, clock_.now()));
     vault_ = TRY(vault::Service::create(
         config, {*vault_store_, clock_, access::fetch_with(*fetch_client_), std::move(signer)}));
-    listeners_.push_back(TRY(listen("vault", names, vault_->handler())));
+    listeners_.push_back(TRY(listen("vault", names, vault_->handler(), vault::kMaxRequestBody)));
     audits_.push_back(&vault_->audit());
     vault_address_ = listeners_.back().address();
     return {};

@@ -108,7 +108,7 @@ class Services {
     Result<void> start_attestation();
     Result<void> start_vault();
     Result<Listener> listen(std::string name, const std::vector<std::string>& tls_names,
-                            net::Handler handler);
+                            net::Handler handler, size_t max_body = net::ServerOptions().max_body);
 
     const DataDirectory& directory_;
     const Clock& clock_;

@@ -46,9 +46,6 @@ struct Config {
 
     // How long the key sets of token issuers are kept.
     access::KeySetTimes keys;
-
-    // What `recoverableDays` says: Azure's default retention of deleted objects.
-    int retention_days = 90;
 };
 
 }  // namespace vouchsafe::vault

@@ -27,12 +27,14 @@ std::string path_parameter(const net::Request& request, const char* name) {
 Result<void> read_names(Call& call) {
     const std::string key = path_parameter(call.request, "name");
     if (!key.empty() && !is_object_name(key)) {
-        return fail(Code::invalid, "a key's name has 1 to 127 characters of 0-9, a-z, A-Z and -");
+        return fail(Code::invalid, "a name in {} has 1 to 127 characters of 0-9, a-z, A-Z and -",
+                    call.operation.collection);
     }
     call.key = key;
     const std::string version = path_parameter(call.request, "version");
     if (!version.empty() && !is_version(version)) {
-        return fail(Code::not_found, "A key with this version was not found in this key vault.");
+        return fail(Code::not_found, "This version was not found in {} of this key vault.",
+                    call.operation.collection);
     }
     call.key_version = version;
     return {};
@@ -53,10 +55,12 @@ void add_headers(net::Response& response) {
 }  // namespace
 
 Dispatcher::Dispatcher(Core& core) : core_(core) {
-    for (const Route& route : routes()) {
-        router_.add(route.method, route.path, [this, &route](const net::Request& request) {
-            return run(route.operation, request);
-        });
+    for (const std::vector<Route>* table : {&routes(), &secrets::routes()}) {
+        for (const Route& route : *table) {
+            router_.add(route.method, route.path, [this, &route](const net::Request& request) {
+                return run(route.operation, request);
+            });
+        }
     }
 }
 
@@ -115,11 +119,12 @@ net::Response Dispatcher::run(const Operation& operation, const net::Request& re
     call.request_id = request.params.at("request_id");
     Result<Json> done = judge_and_act(call);
     tell_verdict(call, done ? nullptr : &done.error());
-    if (done) return net::json_response(200, *done);
+    if (done) return done->is_null() ? net::Response{204, {}, ""} : net::json_response(200, *done);
 
     const Error& error = done.error();
     record_failure(call, error);
-    net::Response response = refusal_answer(error, call.vault.has_value(), call.request_id);
+    net::Response response =
+        refusal_answer(error, call.vault.has_value(), call.request_id, operation.collection);
     if (response.status == 401) response = challenge(*call.vault, std::move(response));
     return response;
 }

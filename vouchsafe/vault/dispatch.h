@@ -35,16 +35,21 @@ class Dispatcher {
     audit::FloodGate unknown_callers_{60, 1};  // a vault has few callers
 };
 
-// routes returns the table of routes.cpp.
+// routes returns the table of routes.cpp, secrets::routes that of secrets/routes.cpp.
 struct Route {
     std::string_view method;
     std::string_view path;
     Operation operation;
 };
 const std::vector<Route>& routes();
+namespace secrets {
+const std::vector<Route>& routes();
+}
 
 // refusal_answer is what the network learns of an error: Azure's code, a sentence without what was
 // expected and found, the check's code (also as header x-vouchsafe-check) and the request id.
-net::Response refusal_answer(const Error& error, bool vault_known, std::string_view request_id);
+// `collection` is the operation's: what is not found is a key or a secret.
+net::Response refusal_answer(const Error& error, bool vault_known, std::string_view request_id,
+                             std::string_view collection);
 
 }  // namespace vouchsafe::vault

@@ -1,6 +1,8 @@
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/vault/deletion.h"
 #include "vouchsafe/vault/key_rules.h"
 #include "vouchsafe/vault/operations.h"
+#include "vouchsafe/vault/paging.h"
 
 namespace vouchsafe::vault {
 
@@ -39,31 +41,6 @@ void note_key(Call& call, const Key& key) {
     call.details["release_policy_immutable"] = key.record.policy_immutable;
 }
 
-// read_page reads one record more than fits on the page, to know whether there is a next one.
-struct RecordPage {
-    std::vector<store::Record> records;
-    bool more = false;
-};
-Result<RecordPage> read_page(store::View& view, std::string_view table, const std::string& prefix,
-                             const Page& page) {
-    const std::string after = page.after.empty() ? "" : prefix + page.after;
-    RecordPage out;
-    out.records = TRY(view.scan(table, prefix, after, page.limit + 1));
-    out.more = out.records.size() > page.limit;
-    if (out.more) out.records.pop_back();
-    return out;
-}
-
-Json list_answer(Json items, const Call& call, std::string_view path, const Page& page,
-                 const RecordPage& read, size_t prefix_size) {
-    Json next(nullptr);
-    if (read.more) {
-        next = next_link(call.address.base, path, *call.version, page,
-                         std::string_view(read.records.back().key).substr(prefix_size));
-    }
-    return {{"value", std::move(items)}, {"nextLink", std::move(next)}};
-}
-
 }  // namespace
 
 Result<Json> create_key(Core& core, Call& call) {
@@ -77,6 +54,7 @@ Result<Json> create_key(Core& core, Call& call) {
 
     std::optional<Key> made;
     TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+        TRY(check_name_free(core, tx, call, kKeys));
         auto existing = TRY(read_key_record(tx, vault, call.key));
         KeyPlan now = TRY(plan_create(*call.vault, call.key, existing, body, *call.version));
         made = finish(std::move(now), material, core.clock.now());
@@ -89,12 +67,12 @@ Result<Json> create_key(Core& core, Call& call) {
         note_key(call, *made);
         return append_success(core, tx, call);
     }));
-    return encode_bundle(call.address.base, *made, *call.version, core.config.retention_days);
+    return encode_bundle(call.address.base, *made, *call.version, *call.vault);
 }
 
 Result<Json> get_key(Core& core, Call& call) {
     const Key key = TRY(load_key(core, call));
-    return encode_bundle(call.address.base, key, *call.version, core.config.retention_days);
+    return encode_bundle(call.address.base, key, *call.version, *call.vault);
 }
 
 Result<Json> update_key(Core& core, Call& call) {
@@ -110,7 +88,7 @@ Result<Json> update_key(Core& core, Call& call) {
         note_key(call, *updated);
         return append_success(core, tx, call);
     }));
-    return encode_bundle(call.address.base, *updated, *call.version, core.config.retention_days);
+    return encode_bundle(call.address.base, *updated, *call.version, *call.vault);
 }
 
 Result<Json> list_keys(Core& core, Call& call) {
@@ -123,8 +101,7 @@ Result<Json> list_keys(Core& core, Call& call) {
         for (const store::Record& record : read.records) {
             const Key key =
                 TRY(read_key(view, call.vault->name, record.key.substr(prefix.size()), ""));
-            items.push_back(encode_item(call.address.base, key, false, *call.version,
-                                        core.config.retention_days));
+            items.push_back(encode_item(call.address.base, key, false, *call.version, *call.vault));
         }
         return {};
     }));
@@ -142,8 +119,7 @@ Result<Json> list_key_versions(Core& core, Call& call) {
         for (const store::Record& record : read.records) {
             KeyVersion version = TRY(parse_key_version(record.value));
             const Key key{current.record, std::move(version)};
-            items.push_back(encode_item(call.address.base, key, true, *call.version,
-                                        core.config.retention_days));
+            items.push_back(encode_item(call.address.base, key, true, *call.version, *call.vault));
         }
         return {};
     }));

@@ -145,17 +145,20 @@ Result<KeyRecord> plan_record(const VaultInfo& vault, std::string_view name,
 
 }  // namespace
 
+Result<void> check_sku(const VaultInfo& vault, std::string_view kty) {
+    if (!is_hsm(kty) || vault.sku == Sku::premium) return {};
+    return fail(Code::forbidden,
+                "Hardware key operations are not allowed on a standard vault: kty {} needs a "
+                "premium one.",
+                kty);
+}
+
 Result<KeyPlan> plan_create(const VaultInfo& vault, std::string_view name,
                             const std::optional<KeyRecord>& existing, const KeyBody& body,
                             const ApiVersion& version) {
     KeyPlan plan;
     plan.spec = TRY(key_spec(body));
-    if (is_hsm(body.kty) && vault.sku != Sku::premium) {
-        return fail(Code::forbidden,
-                    "Hardware key operations are not allowed on a standard vault: kty {} needs a "
-                    "premium one.",
-                    body.kty);
-    }
+    TRY(check_sku(vault, body.kty));
     plan.record = TRY(plan_record(vault, name, existing, body, version));
     plan.version.kty = body.kty;
     const auto all = ops_of(plan.spec.type);

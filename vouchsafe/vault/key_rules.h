@@ -28,6 +28,9 @@ Result<KeyPlan> plan_create(const VaultInfo& vault, std::string_view name,
                             const std::optional<KeyRecord>& existing, const KeyBody& body,
                             const ApiVersion& version);
 
+// check_sku fails with Code::forbidden for an HSM kind of key in a standard vault.
+Result<void> check_sku(const VaultInfo& vault, std::string_view kty);
+
 // plan_update judges an update request of one version. `versioned` tells whether the path named it.
 Result<Key> plan_update(Key key, const KeyBody& body, bool versioned, Time now);
 

@@ -18,7 +18,8 @@ std::string seal_context(const Core& core, std::string_view vault, std::string_v
 }  // namespace
 
 std::string Call::resource_id() const {
-    return key.empty() ? vault->resource_id : key_scope(*vault, key);
+    if (key.empty()) return vault->resource_id;
+    return operation.collection == "keys" ? key_scope(*vault, key) : secret_scope(*vault, key);
 }
 
 audit::Entry make_entry(const Core& core, const Call& call) {
@@ -27,7 +28,8 @@ audit::Entry make_entry(const Core& core, const Call& call) {
     entry.actor = call.caller.object_id;
     entry.action = std::string(call.operation.name);
     entry.resource = call.key.empty() ? call.address.base
-                                      : key_id(call.address.base, call.key, call.key_version);
+                                      : object_id(call.address.base, call.operation.collection,
+                                                  call.key, call.key_version);
     entry.request_id = call.request_id;
     entry.checks = call.checks.list();
     entry.details = call.details;
@@ -64,9 +66,15 @@ Result<SecretBytes> open_private(Core& core, const Call& call, const Key& key) {
         return {};
     }));
     if (!sealed) return fail(Code::io, "the private half of {} is missing", name);
+    return open_sealed_private(core, vault, name, key.version, *sealed);
+}
+
+Result<SecretBytes> open_sealed_private(const Core& core, std::string_view vault,
+                                        std::string_view key, const KeyVersion& version,
+                                        ByteView sealed) {
     Result<SecretBytes> opened =
-        open_key(core.root, seal_context(core, vault, name, key.version), *sealed);
-    if (!opened) return fail(Code::io, "the private half of {} does not open", name);
+        open_key(core.root, seal_context(core, vault, key, version), sealed);
+    if (!opened) return fail(Code::io, "the private half of {} does not open", key);
     return opened;
 }
 

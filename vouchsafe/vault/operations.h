@@ -34,7 +34,9 @@ struct Operation {
     // Whether every outcome is recorded: the operation appends its success itself, in the
     // transaction in which it happens. Of others only refusals are recorded.
     bool audited = false;
+    // Gives the body of the answer 200; null is the answer 204 without one.
     Result<Json> (*act)(Core&, Call&) = nullptr;  // nullptr: not built
+    std::string_view collection = "keys";         // or "secrets": whose names the path has
 };
 
 // Call is one request on its way. When `act` runs, the caller is known and allowed.
@@ -46,7 +48,7 @@ struct Call {
     Address address;
     std::optional<ApiVersion> version;
     access::Caller caller;
-    std::string key;          // from the path; "" if it names none
+    std::string key;          // name of a key or secret, from the path; "" if it names none
     std::string key_version;  // from the path; "" if it names none
     Checks checks;
     Json details = Json::object();  // for the audit log
@@ -69,6 +71,10 @@ Result<Key> load_key(Core& core, const Call& call);
 Bytes seal_private(const Core& core, std::string_view vault, std::string_view key,
                    const KeyVersion& version, ByteView pkcs8);
 Result<SecretBytes> open_private(Core& core, const Call& call, const Key& key);
+// open_sealed_private is open_private for what the caller read from kSecretTable.
+Result<SecretBytes> open_sealed_private(const Core& core, std::string_view vault,
+                                        std::string_view key, const KeyVersion& version,
+                                        ByteView sealed);
 
 // The operations; each returns the body of its 200 answer.
 Result<Json> create_key(Core& core, Call& call);

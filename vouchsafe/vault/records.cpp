@@ -27,7 +27,20 @@ Result<VaultInfo> parse_vault(ByteView bytes) {
     out.sku = TRY(json_string(json, "sku")) == "premium" ? Sku::premium : Sku::standard;
     out.tenant = TRY(json_string(json, "tenant"));
     out.resource_id = TRY(json_string(json, "resource_id"));
+    // Vaults made before soft delete was built have neither.
+    const auto days = TRY(json_optional_integer(json, "retention_days"));
+    out.retention_days = static_cast<int>(days.value_or(kMaxRetentionDays));
+    out.purge_protection = TRY(json_optional_bool(json, "purge_protection")).value_or(false);
     return out;
+}
+
+std::string vault_json(const VaultInfo& vault) {
+    return dump_json({{"name", vault.name},
+                      {"sku", vault.sku == Sku::premium ? "premium" : "standard"},
+                      {"tenant", vault.tenant},
+                      {"resource_id", vault.resource_id},
+                      {"retention_days", vault.retention_days},
+                      {"purge_protection", vault.purge_protection}});
 }
 
 Json optional_number(const std::optional<int64_t>& value) {
@@ -123,11 +136,11 @@ Result<Key> read_key(store::View& view, std::string_view vault, std::string_view
 }
 
 Result<void> insert_vault(store::Transaction& transaction, const VaultInfo& vault) {
-    const std::string json = dump_json({{"name", vault.name},
-                                        {"sku", vault.sku == Sku::premium ? "premium" : "standard"},
-                                        {"tenant", vault.tenant},
-                                        {"resource_id", vault.resource_id}});
-    return transaction.insert(kVaultTable, to_lower(vault.name), as_bytes(json));
+    return transaction.insert(kVaultTable, to_lower(vault.name), as_bytes(vault_json(vault)));
+}
+
+Result<void> put_vault(store::Transaction& transaction, const VaultInfo& vault) {
+    return transaction.put(kVaultTable, to_lower(vault.name), as_bytes(vault_json(vault)));
 }
 
 Result<void> put_key_record(store::Transaction& transaction, std::string_view vault,

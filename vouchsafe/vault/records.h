@@ -6,7 +6,9 @@
 //   vault_key          {vault}/{key}                KeyRecord
 //   vault_key_version  {vault}/{key}/{version}      KeyVersion
 //   vault_key_secret   {vault}/{key}/{version}      sealed private key (key_seal.h)
-//   vault_meta         "tier", "root"               see service.cpp
+//   vault_meta         "tier", "root"               see service.cpp; "backup": backup.h
+//
+// Secrets: secrets/records.h; what is deleted: deletion.h.
 #pragma once
 
 #include <map>
@@ -81,6 +83,7 @@ Result<KeyVersion> parse_key_version(ByteView bytes);
 
 // Writers. insert_vault fails with Code::conflict if the name is taken.
 Result<void> insert_vault(store::Transaction& transaction, const VaultInfo& vault);
+Result<void> put_vault(store::Transaction& transaction, const VaultInfo& vault);
 Result<void> put_key_record(store::Transaction& transaction, std::string_view vault,
                             const KeyRecord& record);
 Result<void> put_key_version(store::Transaction& transaction, std::string_view vault,

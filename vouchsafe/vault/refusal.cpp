@@ -18,10 +18,18 @@ constexpr Wording kWordings[] = {
     {"TOKEN-KID", "", "AKV10046: Unable to resolve the key used for signature validation."},
     {"CALLER-ROLE", "ForbiddenByRbac", "Caller is not authorized to perform action on resource."},
     {"VAULT-KEY-ENABLED", "KeyDisabled", "Operation is not allowed on a disabled key."},
+    {"VAULT-SECRET-ENABLED", "SecretDisabled",
+     "Operation get is not allowed on a disabled secret."},
+    {"VAULT-NAME-FREE", "ObjectIsDeletedButRecoverable",
+     "An object of this name is deleted but recoverable, and its name cannot be reused."},
+    {"VAULT-PURGE-PROTECTION", "", "Purge is not allowed on this vault."},
 };
 
-std::string_view azure_code(Code code, bool vault_known) {
-    if (code == Code::not_found) return vault_known ? "KeyNotFound" : "VaultNotFound";
+std::string_view azure_code(Code code, bool vault_known, std::string_view collection) {
+    if (code == Code::not_found) {
+        if (!vault_known) return "VaultNotFound";
+        return collection == "keys" ? "KeyNotFound" : "SecretNotFound";
+    }
     return code_info(code).azure_code;
 }
 
@@ -46,11 +54,12 @@ bool own_fault(Code code) {
 
 }  // namespace
 
-net::Response refusal_answer(const Error& error, bool vault_known, std::string_view request_id) {
+net::Response refusal_answer(const Error& error, bool vault_known, std::string_view request_id,
+                             std::string_view collection) {
     const Check* reason = error.reason();
     if (reason == nullptr) {
         return net::error_response(
-            code_info(error.code).http_status, azure_code(error.code, vault_known),
+            code_info(error.code).http_status, azure_code(error.code, vault_known, collection),
             own_fault(error.code)
                 ? fmt::format("The service failed. Its log has more under request id {}.",
                               request_id)
@@ -63,7 +72,7 @@ net::Response refusal_answer(const Error& error, bool vault_known, std::string_v
     const CheckInfo* info = find_check_info(reason->code);
     const bool azure_inner = wording != nullptr && !wording->inner_code.empty();
     net::Response response = net::error_response(
-        code_info(error.code).http_status, azure_code(error.code, vault_known),
+        code_info(error.code).http_status, azure_code(error.code, vault_known, collection),
         fmt::format("{} Check {} failed: {} Request id: {}.", sentence_of(error, wording),
                     reason->code, info == nullptr ? "" : info->what, request_id),
         azure_inner ? wording->inner_code : std::string_view(reason->code));

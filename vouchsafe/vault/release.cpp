@@ -162,18 +162,17 @@ Json release_header(const net::TlsIdentity& signer) {
             {"x5c", std::move(chain)}};
 }
 
-Result<Json> release_payload(const Core& core, const Call& call, const ReleaseBody& body,
-                             const Key& key, std::string key_hsm) {
+Result<Json> release_payload(const Call& call, const ReleaseBody& body, const Key& key,
+                             std::string key_hsm) {
     Json request = {{"api-version", call.version->text()},
                     {"enc", body.enc},
                     {"kid", key_id(call.address.base, key.record.name, call.key_version)}};
     if (body.nonce) request["nonce"] = *body.nonce;
     Json jwk = TRY(encode_key(call.address.base, key));
     jwk["key_hsm"] = std::move(key_hsm);
-    Json released = {
-        {"key", std::move(jwk)},
-        {"attributes", encode_attributes(key, *call.version, core.config.retention_days)},
-        {"release_policy", encode_policy(key.record)}};
+    Json released = {{"key", std::move(jwk)},
+                     {"attributes", encode_attributes(key, *call.version, *call.vault)},
+                     {"release_policy", encode_policy(key.record)}};
     return Json{{"request", std::move(request)}, {"response", {{"key", std::move(released)}}}};
 }
 
@@ -224,7 +223,7 @@ Result<Json> release_key(Core& core, Call& call) {
     const SecretBytes pkcs8 = TRY(open_private(core, call, key));
     const Bytes ciphertext = TRY(crypto::rsa_aes_wrap(tee.key, hash, pkcs8.expose()));
     const Json payload =
-        TRY(release_payload(core, call, body, key, encode_key_hsm(tee, body.enc, ciphertext)));
+        TRY(release_payload(call, body, key, encode_key_hsm(tee, body.enc, ciphertext)));
     const std::string jws =
         TRY(jose::sign_jws(release_header(core.release_signer), as_bytes(dump_json_ascii(payload)),
                            core.release_signer.key, crypto::SigAlg::rs256));

@@ -13,7 +13,7 @@ constexpr const char* kKeyList = "/keys?api-version=7.4";
 
 // What the vault did: gave an answer, or refused by a check.
 std::string done(const Answer& answer) {
-    if (answer.status == 200) return kAccepted;
+    if (answer.status == 200 || answer.status == 204) return kAccepted;
     return answer.check().empty() ? kUnreadable : answer.check();
 }
 
@@ -105,6 +105,7 @@ class VaultCheckRemoval : public VaultTest {
     RemovalTable caller_rows();
     RemovalTable key_rows();
     RemovalTable release_rows();
+    RemovalTable deletion_rows();
 
     int turn_ = 0;
 };
@@ -140,10 +141,40 @@ RemovalTable VaultCheckRemoval::release_rows() {
     };
 }
 
+RemovalTable VaultCheckRemoval::deletion_rows() {
+    EXPECT_TRUE(service_->assign_role(kOfficer, "Key Vault Secrets Officer", vault_.resource_id));
+    // Each time with another secret, for what one does with it is done.
+    auto deleted_name = [this] {
+        const std::string name = fmt::format("s{}", ++turn_);
+        EXPECT_EQ(as(kOfficer, "PUT", "/secrets/" + name, {{"value", "v"}}).status, 200);
+        EXPECT_EQ(as(kOfficer, "DELETE", "/secrets/" + name).status, 200);
+        return name;
+    };
+    auto disabled = [this] {
+        const Json body = {{"value", "v"}, {"attributes", {{"enabled", false}}}};
+        EXPECT_EQ(as(kOfficer, "PUT", "/secrets/disabled", body).status, 200);
+        return done(as(kOfficer, "GET", "/secrets/disabled"));
+    };
+    auto taken = [this, deleted_name] {
+        return done(as(kOfficer, "PUT", "/secrets/" + deleted_name(), {{"value", "v"}}));
+    };
+    auto is_protected = [this, deleted_name] {
+        const std::string name = deleted_name();
+        EXPECT_TRUE(service_->protect_from_purge(vault_.name));
+        return done(as(kOfficer, "DELETE", "/deletedsecrets/" + name));
+    };
+    return {
+        {"VAULT-SECRET-ENABLED", {disabled}},
+        {"VAULT-NAME-FREE", {taken}},
+        {"VAULT-PURGE-PROTECTION", {is_protected}},
+    };
+}
+
 TEST_F(VaultCheckRemoval, EveryCheckDecidesACase) {
     RemovalTable table = caller_rows();
     table.merge(key_rows());
     table.merge(release_rows());
+    table.merge(deletion_rows());
     expect_every_check_decides("vault", table);
 }
 

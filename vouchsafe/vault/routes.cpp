@@ -1,5 +1,7 @@
-// Every URL of the vault (azure-api A.2). Rows without a function answer 501: the operation exists
-// on the real service and is not built here.
+// Every URL for keys (azure-api A.2); those for secrets are in secrets/routes.cpp. Rows without a
+// function answer 501: the operation exists on the real service and is not built here.
+#include "vouchsafe/vault/backup.h"
+#include "vouchsafe/vault/deletion.h"
 #include "vouchsafe/vault/dispatch.h"
 
 namespace vouchsafe::vault {
@@ -18,6 +20,13 @@ const Operation kDecrypt{"keys/decrypt", {"keys/decrypt/action"}, true, decrypt_
 const Operation kWrap{"keys/wrap", {"keys/wrap/action", "keys/read"}, false, wrap_with_key};
 const Operation kUnwrap{"keys/unwrap", {"keys/unwrap/action"}, true, unwrap_with_key};
 const Operation kRelease{"keys/release", {"keys/release/action"}, true, release_key};
+const Operation kDelete{"keys/delete", {"keys/delete"}, true, delete_object};
+const Operation kGetDeleted{"deletedkeys/get", {"keys/read"}, false, get_deleted_object};
+const Operation kListDeleted{"deletedkeys/list", {"keys/read"}, false, list_deleted_objects};
+const Operation kRecover{"deletedkeys/recover", {"keys/recover/action"}, true, recover_object};
+const Operation kPurge{"deletedkeys/purge", {"keys/purge/action"}, true, purge_object};
+const Operation kBackup{"keys/backup", {"keys/backup/action"}, true, backup_object};
+const Operation kRestore{"keys/restore", {"keys/restore/action"}, true, restore_object};
 
 Operation not_built(std::string_view name) {
     return {name, {}, false, nullptr};
@@ -46,13 +55,13 @@ const std::vector<Route>& routes() {
         {"POST", "/keys/{name}/{version}/release", kRelease},
 
         {"PUT", "/keys/{name}", not_built("keys/import")},
-        {"DELETE", "/keys/{name}", not_built("keys/delete")},
-        {"GET", "/deletedkeys", not_built("deletedkeys/list")},
-        {"GET", "/deletedkeys/{name}", not_built("deletedkeys/get")},
-        {"DELETE", "/deletedkeys/{name}", not_built("deletedkeys/purge")},
-        {"POST", "/deletedkeys/{name}/recover", not_built("deletedkeys/recover")},
-        {"POST", "/keys/{name}/backup", not_built("keys/backup")},
-        {"POST", "/keys/restore", not_built("keys/restore")},
+        {"DELETE", "/keys/{name}", kDelete},
+        {"GET", "/deletedkeys", kListDeleted},
+        {"GET", "/deletedkeys/{name}", kGetDeleted},
+        {"DELETE", "/deletedkeys/{name}", kPurge},
+        {"POST", "/deletedkeys/{name}/recover", kRecover},
+        {"POST", "/keys/{name}/backup", kBackup},
+        {"POST", "/keys/restore", kRestore},
         {"POST", "/keys/{name}/rotate", not_built("keys/rotate")},
         {"GET", "/keys/{name}/rotationpolicy", not_built("keys/rotationpolicy")},
         {"PUT", "/keys/{name}/rotationpolicy", not_built("keys/rotationpolicy")},
@@ -61,19 +70,6 @@ const std::vector<Route>& routes() {
         {"GET", "/keys/{name}/attestation", not_built("keys/attestation")},
         {"GET", "/keys/{name}/{version}/attestation", not_built("keys/attestation")},
         {"POST", "/rng", not_built("rng")},
-        {"GET", "/secrets", not_built("secrets/list")},
-        {"PUT", "/secrets/{name}", not_built("secrets/set")},
-        {"GET", "/secrets/{name}", not_built("secrets/get")},
-        {"GET", "/secrets/{name}/{version}", not_built("secrets/get")},
-        {"PATCH", "/secrets/{name}", not_built("secrets/update")},
-        {"PATCH", "/secrets/{name}/{version}", not_built("secrets/update")},
-        {"DELETE", "/secrets/{name}", not_built("secrets/delete")},
-        {"POST", "/secrets/{name}/backup", not_built("secrets/backup")},
-        {"POST", "/secrets/restore", not_built("secrets/restore")},
-        {"GET", "/deletedsecrets", not_built("deletedsecrets/list")},
-        {"GET", "/deletedsecrets/{name}", not_built("deletedsecrets/get")},
-        {"DELETE", "/deletedsecrets/{name}", not_built("deletedsecrets/purge")},
-        {"POST", "/deletedsecrets/{name}/recover", not_built("deletedsecrets/recover")},
     };
     return kRoutes;
 }

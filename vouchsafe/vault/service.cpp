@@ -5,6 +5,7 @@
 #include "vouchsafe/access/assignments.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/vault/deletion.h"
 #include "vouchsafe/vault/dispatch.h"
 
 namespace vouchsafe::vault {
@@ -36,9 +37,6 @@ Result<Config> checked(Config config) {
     config.issuer_base = TRY(checked_base("issuer_base", config.issuer_base));
     for (std::string& origin : config.attestation_origins) {
         origin = TRY(net::Url::parse(TRY(checked_base("attestation_origins", origin)))).origin();
-    }
-    if (config.retention_days < 7 || config.retention_days > 90) {
-        return fail(Code::invalid, "retention_days is 7 to 90");
     }
     return config;
 }
@@ -157,19 +155,29 @@ Result<VaultInfo> Service::create_vault(const VaultSpec& spec) {
     if (!is_path(spec.subscription) || !is_path(spec.resource_group)) {
         return fail(Code::invalid, "subscription and resource_group must be given");
     }
-    VaultInfo vault{spec.name, spec.sku, to_lower(spec.tenant),
+    if (spec.retention_days < kMinRetentionDays || spec.retention_days > kMaxRetentionDays) {
+        return fail(Code::invalid, "a vault keeps deleted objects for {} to {} days",
+                    kMinRetentionDays, kMaxRetentionDays);
+    }
+    VaultInfo vault{spec.name,
+                    spec.sku,
+                    to_lower(spec.tenant),
                     fmt::format("/subscriptions/{}/resourceGroups/{}/providers/"
                                 "Microsoft.KeyVault/vaults/{}",
-                                spec.subscription, spec.resource_group, spec.name)};
+                                spec.subscription, spec.resource_group, spec.name),
+                    spec.retention_days,
+                    spec.purge_protection};
     TRY(impl_->core.store.run([&](store::Transaction& tx) -> Result<void> {
         Result<void> inserted = insert_vault(tx, vault);
         if (!inserted && inserted.error().code == Code::conflict) {
             return fail(Code::conflict, "there is a vault {} already", spec.name);
         }
         TRY(std::move(inserted));
-        return impl_->record(
-            tx, "vaults/write", vault.resource_id,
-            {{"sku", spec.sku == Sku::premium ? "premium" : "standard"}, {"tenant", vault.tenant}});
+        return impl_->record(tx, "vaults/write", vault.resource_id,
+                             {{"sku", spec.sku == Sku::premium ? "premium" : "standard"},
+                              {"tenant", vault.tenant},
+                              {"retention_days", vault.retention_days},
+                              {"purge_protection", vault.purge_protection}});
     }));
     return vault;
 }
@@ -193,6 +201,23 @@ Result<std::vector<VaultInfo>> Service::vaults() const {
         return {};
     }));
     return out;
+}
+
+Result<VaultInfo> Service::protect_from_purge(std::string_view name) {
+    std::optional<VaultInfo> vault;
+    TRY(impl_->core.store.run([&](store::Transaction& tx) -> Result<void> {
+        if (is_vault_name(name)) vault = TRY(read_vault(tx, name));
+        if (!vault) return fail(Code::not_found, "there is no vault of this name");
+        if (vault->purge_protection) return {};
+        vault->purge_protection = true;
+        TRY(put_vault(tx, *vault));
+        return impl_->record(tx, "vaults/write", vault->resource_id, {{"purge_protection", true}});
+    }));
+    return std::move(*vault);
+}
+
+Result<size_t> Service::purge_due() {
+    return purge_due_objects(impl_->core);
 }
 
 Result<RoleAssignment> Service::assign_role(std::string_view principal, std::string_view role,
@@ -238,6 +263,9 @@ const Config& Service::config() const {
 
 std::string key_scope(const VaultInfo& vault, std::string_view key_name) {
     return fmt::format("{}/keys/{}", vault.resource_id, key_name);
+}
+std::string secret_scope(const VaultInfo& vault, std::string_view secret_name) {
+    return fmt::format("{}/secrets/{}", vault.resource_id, secret_name);
 }
 
 }  // namespace vouchsafe::vault

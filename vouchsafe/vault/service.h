@@ -42,6 +42,12 @@ struct Dependencies {
     std::function<void(const Verdict&)> on_verdict = nullptr;
 };
 
+inline constexpr int kMinRetentionDays = 7;
+inline constexpr int kMaxRetentionDays = 90;
+
+// The longest request body a server should take: that of a restore (backup.h).
+inline constexpr size_t kMaxRequestBody = (4 << 20) + 1024;
+
 enum class Sku { standard, premium };  // premium vaults have HSM kinds of keys
 
 struct VaultSpec {
@@ -51,6 +57,11 @@ struct VaultSpec {
     // Where the vault stands for role assignments; Azure's resource manager would say it.
     std::string subscription = "00000000-0000-0000-0000-000000000000";
     std::string resource_group = "vouchsafe";
+    // How long deleted objects can be recovered: kMinRetentionDays to kMaxRetentionDays. It stays
+    // as it was made (azure-api A.10).
+    int retention_days = kMaxRetentionDays;
+    // Whether nobody can purge a deleted object before that time.
+    bool purge_protection = false;
 };
 
 struct VaultInfo {
@@ -58,6 +69,8 @@ struct VaultInfo {
     Sku sku = Sku::premium;
     std::string tenant;
     std::string resource_id;  // "/subscriptions/.../providers/Microsoft.KeyVault/vaults/{name}"
+    int retention_days = kMaxRetentionDays;
+    bool purge_protection = false;
 };
 
 using access::RoleAssignment;
@@ -81,6 +94,12 @@ class Service {
     Result<VaultInfo> create_vault(const VaultSpec& spec);
     Result<VaultInfo> find_vault(std::string_view name) const;  // Code::not_found
     Result<std::vector<VaultInfo>> vaults() const;              // by name
+    // protect_from_purge turns purge protection on. Nothing turns it off. Code::not_found.
+    Result<VaultInfo> protect_from_purge(std::string_view name);
+    // purge_due purges the deleted objects of all vaults whose retention has passed, each in a
+    // transaction of its own and audited as done by "retention"; call it from time to time. Returns
+    // how many. What is due answers 404 before it is purged too.
+    Result<size_t> purge_due();
     // assign_role takes a role's name ("Key Vault Crypto Officer") or id. Repeating an assignment
     // returns the one there is. Code::invalid for an unknown role or a malformed scope.
     Result<RoleAssignment> assign_role(std::string_view principal, std::string_view role,
@@ -97,7 +116,8 @@ class Service {
     std::unique_ptr<Impl> impl_;
 };
 
-// key_scope returns the resource id of one key, for assign_role.
+// The resource ids of one key and one secret, for assign_role.
 std::string key_scope(const VaultInfo& vault, std::string_view key_name);
+std::string secret_scope(const VaultInfo& vault, std::string_view secret_name);
 
 }  // namespace vouchsafe::vault

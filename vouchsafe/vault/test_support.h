@@ -197,7 +197,7 @@ struct Answer {
 };
 
 inline Json parsed_or_null(const std::string& text) {
-    Result<Json> json = parse_json(text);
+    Result<Json> json = parse_json(text, {.max_bytes = 8 << 20});  // a backup is long
     return json ? *json : Json(nullptr);
 }
 

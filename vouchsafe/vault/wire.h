@@ -73,18 +73,23 @@ Result<Page> parse_page(const net::Request& request);
 std::string next_link(std::string_view base, std::string_view path, const ApiVersion& version,
                       const Page& page, std::string_view last);
 
-// Identifiers begin with the base of the address the client used.
+// Identifiers begin with the base of the address the client used. `collection` is "keys",
+// "deletedkeys", "secrets" or "deletedsecrets".
+std::string object_id(std::string_view base, std::string_view collection, std::string_view name,
+                      std::string_view version = {});
 std::string key_id(std::string_view base, std::string_view name, std::string_view version = {});
 
-// The pieces of answers. `retention_days` is Config's.
+// The pieces of answers.
 Result<Json> encode_key(std::string_view base, const Key& key);  // the JWK
-Json encode_attributes(const Key& key, const ApiVersion& version, int retention_days);
+Json encode_attributes(const Key& key, const ApiVersion& version, const VaultInfo& vault);
 Json encode_policy(const KeyRecord& record);
+// add_recovery adds what the attributes of every object say of the vault's soft delete (A.4).
+void add_recovery(Json& attributes, const VaultInfo& vault);
 // encode_bundle is the whole KeyBundle.
 Result<Json> encode_bundle(std::string_view base, const Key& key, const ApiVersion& version,
-                           int retention_days);
+                           const VaultInfo& vault);
 // encode_item is the key in a list; versioned ids in a list of versions.
 Json encode_item(std::string_view base, const Key& key, bool versioned, const ApiVersion& version,
-                 int retention_days);
+                 const VaultInfo& vault);
 
 }  // namespace vouchsafe::vault

@@ -4,10 +4,22 @@
 
 namespace vouchsafe::vault {
 
-std::string key_id(std::string_view base, std::string_view name, std::string_view version) {
-    std::string id = fmt::format("{}/keys/{}", base, name);
+std::string object_id(std::string_view base, std::string_view collection, std::string_view name,
+                      std::string_view version) {
+    std::string id = fmt::format("{}/{}/{}", base, collection, name);
     if (!version.empty()) id += fmt::format("/{}", version);
     return id;
+}
+
+std::string key_id(std::string_view base, std::string_view name, std::string_view version) {
+    return object_id(base, "keys", name, version);
+}
+
+void add_recovery(Json& attributes, const VaultInfo& vault) {
+    attributes["recoveryLevel"] = fmt::format(
+        "{}Recoverable{}", vault.retention_days == kMaxRetentionDays ? "" : "Customized",
+        vault.purge_protection ? "" : "+Purgeable");
+    attributes["recoverableDays"] = vault.retention_days;
 }
 
 Result<Json> encode_key(std::string_view base, const Key& key) {
@@ -18,14 +30,12 @@ Result<Json> encode_key(std::string_view base, const Key& key) {
     return jwk;
 }
 
-Json encode_attributes(const Key& key, const ApiVersion& version, int retention_days) {
+Json encode_attributes(const Key& key, const ApiVersion& version, const VaultInfo& vault) {
     Json out = {{"enabled", key.version.enabled},
                 {"created", key.version.created},
                 {"updated", key.version.updated},
-                {"recoveryLevel", retention_days == 90 ? "Recoverable+Purgeable"
-                                                       : "CustomizedRecoverable+Purgeable"},
-                {"recoverableDays", retention_days},
                 {"exportable", key.record.exportable}};
+    add_recovery(out, vault);
     if (key.version.not_before) out["nbf"] = *key.version.not_before;
     if (key.version.expires) out["exp"] = *key.version.expires;
     // "0" means software (A.4). It is the truth for our HSM kinds too, which differ in rules only.
@@ -40,20 +50,20 @@ Json encode_policy(const KeyRecord& record) {
 }
 
 Result<Json> encode_bundle(std::string_view base, const Key& key, const ApiVersion& version,
-                           int retention_days) {
+                           const VaultInfo& vault) {
     Json encoded = TRY(encode_key(base, key));
     Json out = {{"key", std::move(encoded)},
-                {"attributes", encode_attributes(key, version, retention_days)}};
+                {"attributes", encode_attributes(key, version, vault)}};
     if (!key.version.tags.empty()) out["tags"] = key.version.tags;
     if (!key.record.policy.empty()) out["release_policy"] = encode_policy(key.record);
     return out;
 }
 
 Json encode_item(std::string_view base, const Key& key, bool versioned, const ApiVersion& version,
-                 int retention_days) {
+                 const VaultInfo& vault) {
     Json out = {{"kid", key_id(base, key.record.name,
                                versioned ? std::string_view(key.version.version) : "")},
-                {"attributes", encode_attributes(key, version, retention_days)}};
+                {"attributes", encode_attributes(key, version, vault)}};
     if (!key.version.tags.empty()) out["tags"] = key.version.tags;
     return out;
 }

@@ -1,0 +1,70 @@
+#include "vouchsafe/vault/object_kind.h"
+
+#include "vouchsafe/vault/key_rules.h"
+
+namespace vouchsafe::vault {
+
+namespace {
+
+Result<Key> parse_stored_key(const StoredObject& object) {
+    KeyRecord record = TRY(parse_key_record(object.record));
+    KeyVersion version = TRY(parse_key_version(object.version));
+    return Key{std::move(record), std::move(version)};
+}
+
+Result<Json> key_bundle(const Call& call, const StoredObject& object) {
+    const Key key = TRY(parse_stored_key(object));
+    return encode_bundle(call.address.base, key, *call.version, *call.vault);
+}
+
+Result<Json> key_item(const Call& call, const StoredObject& object) {
+    const Key key = TRY(parse_stored_key(object));
+    return encode_item(call.address.base, key, false, *call.version, *call.vault);
+}
+
+Result<SecretBytes> open_key_material(const Core& core, const Call& call,
+                                      const StoredObject& object, ByteView sealed) {
+    const Key key = TRY(parse_stored_key(object));
+    return open_sealed_private(core, call.vault->name, key.record.name, key.version, sealed);
+}
+
+Result<Bytes> admit_key(const Core& core, const Call& call, const StoredObject& object,
+                        ByteView material) {
+    const Key key = TRY(parse_stored_key(object));
+    TRY(check_sku(*call.vault, key.version.kty));
+    return seal_private(core, call.vault->name, key.record.name, key.version, material);
+}
+
+}  // namespace
+
+const ObjectKind kKeys{
+    "keys",       "deletedkeys", "key",    kKeyTable,         kVersionTable,
+    kSecretTable, key_bundle,    key_item, open_key_material, admit_key,
+};
+
+const ObjectKind& kind_of(const Call& call) {
+    return call.operation.collection == kSecrets.collection ? kSecrets : kKeys;
+}
+
+Result<StoredObject> read_object(store::View& view, const ObjectKind& kind, const Call& call) {
+    auto record = TRY(view.get(kind.table, key_record_key(call.vault->name, call.key)));
+    if (!record) {
+        return fail(Code::not_found, "A {} with (name/id) {} was not found in this key vault.",
+                    kind.noun, call.key);
+    }
+    return read_current(view, kind, call.vault->name, std::move(*record));
+}
+
+Result<StoredObject> read_current(store::View& view, const ObjectKind& kind, std::string_view vault,
+                                  Bytes record) {
+    const auto damaged = [&] { return fail(Code::io, "a record of {} is damaged", kind.table); };
+    const Result<Json> json = parse_json_object(as_text(record));
+    if (!json) return damaged();
+    const std::string key =
+        version_record_key(vault, text_or_empty(*json, "name"), text_or_empty(*json, "current"));
+    auto version = TRY(view.get(kind.version_table, key));
+    if (!version) return damaged();
+    return StoredObject{std::move(record), std::move(*version)};
+}
+
+}  // namespace vouchsafe::vault

@@ -1,0 +1,50 @@
+// Keys and secrets are kept alike: a record that all versions share, one record for each version,
+// and sealed material for each version. What works on both (deletion.h, backup.h) works on an
+// ObjectKind. Private to vault/.
+#pragma once
+
+#include "vouchsafe/vault/operations.h"
+
+namespace vouchsafe::vault {
+
+// StoredObject is an object as it lies in the store, with one of its versions.
+struct StoredObject {
+    Bytes record;
+    Bytes version;
+};
+
+struct ObjectKind {
+    std::string_view collection;          // "keys", in paths, identifiers and scopes
+    std::string_view deleted_collection;  // "deletedkeys"
+    std::string_view noun;                // "key"
+    std::string_view table;               // records, JSON with `name` and `current`; {vault}/{name}
+    std::string_view version_table;       // {vault}/{name}/{version}
+    std::string_view material_table;      // sealed; {vault}/{name}/{version}
+
+    // bundle gives the answer that shows a version without its material (KeyBundle, SecretBundle);
+    // item gives its entry in a list of objects.
+    Result<Json> (*bundle)(const Call& call, const StoredObject& object);
+    Result<Json> (*item)(const Call& call, const StoredObject& object);
+
+    // open_material opens what is sealed of one version; Code::io if it does not open.
+    Result<SecretBytes> (*open_material)(const Core& core, const Call& call,
+                                         const StoredObject& object, ByteView sealed);
+    // admit seals the material of a version that a backup brings, for the call's vault. It fails if
+    // that vault cannot have such an object, and with Code::invalid for a malformed record.
+    Result<Bytes> (*admit)(const Core& core, const Call& call, const StoredObject& object,
+                           ByteView material);
+};
+
+extern const ObjectKind kKeys;
+extern const ObjectKind kSecrets;
+
+// kind_of returns the kind that the call's operation is about.
+const ObjectKind& kind_of(const Call& call);
+
+// read_object reads the object the path names with its current version. Code::not_found.
+Result<StoredObject> read_object(store::View& view, const ObjectKind& kind, const Call& call);
+// read_current completes a record with its current version. Code::io if that is missing.
+Result<StoredObject> read_current(store::View& view, const ObjectKind& kind, std::string_view vault,
+                                  Bytes record);
+
+}  // namespace vouchsafe::vault
