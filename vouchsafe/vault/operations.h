@@ -81,5 +81,13 @@ Result<Json> decrypt_with_key(Core& core, Call& call);
 Result<Json> wrap_with_key(Core& core, Call& call);
 Result<Json> unwrap_with_key(Core& core, Call& call);
 Result<Json> release_key(Core& core, Call& call);
+// Release rules (rule_operations.cpp).
+Result<Json> get_release_rules(Core& core, Call& call);
+Result<Json> put_release_rules(Core& core, Call& call);
+Result<Json> list_rule_proposals(Core& core, Call& call);
+Result<Json> get_rule_proposal(Core& core, Call& call);
+Result<Json> propose_rules(Core& core, Call& call);
+Result<Json> approve_rules(Core& core, Call& call);
+Result<Json> withdraw_rules(Core& core, Call& call);
 
 }  // namespace vouchsafe::vault

@@ -10,6 +10,7 @@
 #include "vouchsafe/policy/release/evaluate.h"
 #include "vouchsafe/vault/key_rules.h"
 #include "vouchsafe/vault/operations.h"
+#include "vouchsafe/vault/rule_uses.h"
 
 namespace vouchsafe::vault {
 
@@ -184,8 +185,15 @@ Result<void> check_releasable(const Key& key, Checks& checks) {
                           "true, with a release policy", exportable ? "true" : "false");
 }
 
-// commit records the release. What was judged must still hold: fetching keys can take long.
-Result<void> commit(Core& core, Call& call, const Key& judged) {
+// Counted is what counts a release where the key has rules.
+struct Counted {
+    ReleaseRules rules;
+    TokenUse use;
+};
+
+// commit records the release and counts it. What was judged must still hold: fetching keys can take
+// long.
+Result<void> commit(Core& core, Call& call, const Key& judged, const Counted& counted) {
     return core.store.run([&](store::Transaction& tx) -> Result<void> {
         const Key now = TRY(read_key(tx, call.vault->name, call.key, call.key_version));
         TRY(call.checks.require(now == judged, "VAULT-KEY-UNCHANGED", "key",
@@ -193,6 +201,11 @@ Result<void> commit(Core& core, Call& call, const Key& judged) {
         Checks again;
         TRY(access::authorize(tx, call.caller, access::Provider::key_vault, call.resource_id(),
                               call.operation.actions, again));
+        const std::string& rules_id = judged.record.rules_id;
+        if (!rules_id.empty()) {
+            call.details["release_number"] = TRY(count_release(
+                tx, rules_id, counted.rules, counted.use, core.clock.now(), call.checks));
+        }
         return append_success(core, tx, call);
     });
 }
@@ -210,6 +223,8 @@ Result<Json> release_key(Core& core, Call& call) {
     call.details["version"] = key.version.version;
     call.details["release_policy"] = key.record.policy;
     TRY(check_releasable(key, call.checks));
+    const ReleaseRules rules = TRY(ReleaseRules::of_record(key.record.rules));
+    if (!rules.empty()) call.details["release_rules"] = key.record.rules;
 
     Result<policy::Grant> grant = judge_token(core, call, key.record, body.target);
     if (!grant) {
@@ -217,6 +232,8 @@ Result<Json> release_key(Core& core, Call& call) {
         if (grant.error().reason() != nullptr) grant.error().code = Code::forbidden;
         return fail(std::move(grant.error()));
     }
+    const Counted counted{rules, token_use(body.target, grant->claims(), core.config.token_skew)};
+    TRY(check_rules(rules, grant->claims(), core.clock.now(), core.config.token_skew, call.checks));
     const TeeKey tee = TRY(select_tee_key(grant->claims(), call.checks));
     call.details["tee_key"] = {{"kid", show_json(tee.kid)},
                                {"thumbprint", encode_base64url(jose::thumbprint(tee.key))}};
@@ -228,7 +245,7 @@ Result<Json> release_key(Core& core, Call& call) {
     const std::string jws =
         TRY(jose::sign_jws(release_header(core.release_signer), as_bytes(dump_json_ascii(payload)),
                            core.release_signer.key, crypto::SigAlg::rs256));
-    TRY(commit(core, call, key));
+    TRY(commit(core, call, key, counted));
     return Json{{"value", jws}};
 }
 

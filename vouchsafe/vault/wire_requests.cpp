@@ -99,7 +99,14 @@ Result<AttributesBody> parse_attributes(const Json& json) {
     return out;
 }
 
-Result<PolicyEnvelope> parse_policy(const Json& json) {
+Result<Json> parse_body(const std::string& text) {
+    return with_context(parse_json_object(text, {.max_bytes = kMaxBody, .max_depth = 16}),
+                        "the request body");
+}
+
+}  // namespace
+
+Result<PolicyEnvelope> parse_policy_envelope(const Json& json) {
     if (!json.is_object()) return wrong_type("release_policy", "an object");
     PolicyEnvelope out;
     out.content_type = TRY(text_member(json, "contentType")).value_or("");
@@ -118,13 +125,6 @@ Result<PolicyEnvelope> parse_policy(const Json& json) {
     return out;
 }
 
-Result<Json> parse_body(const std::string& text) {
-    return with_context(parse_json_object(text, {.max_bytes = kMaxBody, .max_depth = 16}),
-                        "the request body");
-}
-
-}  // namespace
-
 Result<KeyBody> parse_key_body(const std::string& text, KeyBodyKind kind) {
     const Json json = TRY(parse_body(text));
     KeyBody out;
@@ -142,7 +142,7 @@ Result<KeyBody> parse_key_body(const std::string& text, KeyBodyKind kind) {
     }
     if (const Json* tags = member(json, "tags")) out.tags = TRY(parse_tags(*tags));
     if (const Json* policy = member(json, "release_policy")) {
-        out.release_policy = TRY(parse_policy(*policy));
+        out.release_policy = TRY(parse_policy_envelope(*policy));
     }
     return out;
 }
