@@ -8,6 +8,7 @@
 #include "vouchsafe/jose/jwt.h"
 #include "vouchsafe/jose/signing_key.h"
 #include "vouchsafe/policy/release/evaluate.h"
+#include "vouchsafe/policy/release/release_change.h"
 #include "vouchsafe/vault/key_rules.h"
 #include "vouchsafe/vault/operations.h"
 #include "vouchsafe/vault/rule_uses.h"
@@ -65,6 +66,13 @@ void note_token(Call& call, const VerifiedClaims& token) {
     call.details["token"] = std::move(note);
 }
 
+// note_refusal keeps what an explanation of the refusal tells whoever manages the key.
+void note_refusal(Call& call, const policy::ReleasePolicy& policy, const VerifiedClaims& token) {
+    call.details["explanation"] = policy::explain(policy, token).to_json();
+    auto change = policy::smallest_change(policy, token.issuer(), token.claims());
+    if (change) call.details["smallest_change"] = change->to_json();
+}
+
 // judge_token is steps 4 to 8: from a token of anybody to the grant of the key's policy.
 Result<policy::Grant> judge_token(Core& core, Call& call, const KeyRecord& key,
                                   const std::string& target) {
@@ -92,7 +100,7 @@ Result<policy::Grant> judge_token(Core& core, Call& call, const KeyRecord& key,
     note_token(call, token);
     TRY(check_tier(core, token.claims(), checks));
     Result<policy::Grant> grant = policy::evaluate(*policy, token, checks);
-    if (!grant) call.details["explanation"] = policy::explain(*policy, token).to_json();
+    if (!grant) note_refusal(call, *policy, token);
     return grant;
 }
 

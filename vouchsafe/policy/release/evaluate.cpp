@@ -143,14 +143,19 @@ size_t deciding_authority(const Finding& root) {
 }  // namespace
 
 Explanation explain(const ReleasePolicy& policy, const VerifiedClaims& claims) {
+    return explain_claims(policy, claims.issuer(), claims.claims());
+}
+
+Explanation explain_claims(const ReleasePolicy& policy, std::string_view issuer,
+                           const Json& claims) {
     Finding root;
     root.kind = Finding::Kind::policy;
     for (const Authority& authority : policy.authorities()) {
         Finding node;
         node.kind = Finding::Kind::authority;
         node.path = fmt::format("anyOf[{}]", root.members.size());
-        node.members.push_back(judge_issuer(authority, node.path, claims.issuer()));
-        node.members.push_back(judge(authority.conditions, claims.claims()));
+        node.members.push_back(judge_issuer(authority, node.path, std::string(issuer)));
+        node.members.push_back(judge(authority.conditions, claims));
         conclude(node);
         root.members.push_back(std::move(node));
     }
