@@ -29,6 +29,7 @@ const Operation kProposal{"keys/releaserules/proposal", kRead, false, get_rule_p
 const Operation kPropose{"keys/releaserules/propose", kManage, true, propose_rules};
 const Operation kApprove{"keys/releaserules/approve", kManage, true, approve_rules};
 const Operation kWithdraw{"keys/releaserules/withdraw", kManage, true, withdraw_rules};
+const Operation kExplain{"keys/explain", kManage, false, get_explanation, locate_explained};
 constexpr std::string_view kRulesPath = "/keys/{name}/x-vouchsafe-release-rules";
 constexpr std::string_view kProposalsPath = "/keys/{name}/x-vouchsafe-release-rules/proposals";
 constexpr std::string_view kProposalPath =
@@ -62,6 +63,7 @@ const std::vector<Route>& routes() {
         {"POST", "/keys/{name}/release", kRelease},
         {"POST", "/keys/{name}/{version}/release", kRelease},
 
+        {"GET", "/x-vouchsafe-explanations/{request}", kExplain},
         {"GET", kRulesPath, kGetRules},
         {"PUT", kRulesPath, kPutRules},
         {"GET", kProposalsPath, kProposals},
