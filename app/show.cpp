@@ -149,6 +149,24 @@ void show_error(const Context& context, const Error& error) {
     write_err(out);
 }
 
+std::string wrapped(std::string_view text, std::string_view indent) {
+    constexpr size_t kColumns = 80;
+    std::string out;
+    size_t column = 0;
+    while (!text.empty()) {
+        const std::string_view word = text.substr(0, text.find(' '));
+        text.remove_prefix(std::min(word.size() + 1, text.size()));
+        if (column > 0 && column + 1 + word.size() > kColumns) {
+            out += '\n';
+            column = 0;
+        }
+        out += column == 0 ? indent : " ";
+        out += word;
+        column += (column == 0 ? indent.size() : 1) + word.size();
+    }
+    return out + "\n";
+}
+
 std::string human_size(uint64_t bytes) {
     if (bytes < 1024) return fmt::format("{} bytes", bytes);
     double value = static_cast<double>(bytes);

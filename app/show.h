@@ -31,6 +31,10 @@ std::string describe_refusal(const Check& check, std::string_view indent, bool c
 // show_checks prints the checks made, one a line.
 std::string describe_checks(const std::vector<Check>& checks, std::string_view indent, bool color);
 
+// wrapped breaks text at blanks into lines of at most 80 columns, each behind `indent`; a word that
+// is longer stands on a line of its own, whole, so that it can be copied.
+std::string wrapped(std::string_view text, std::string_view indent);
+
 std::string human_size(uint64_t bytes);  // "23.3 KiB"
 std::string human_time(double seconds);  // "12 ms", "1.4 s"
 

@@ -1,5 +1,6 @@
 """Attestation policies on the command line: warnings, a dry run on evidence of a lab's machine, explanations."""
 
+import base64
 import json
 import os
 import pathlib
@@ -42,6 +43,40 @@ class Policies(unittest.TestCase):
         self.assertEqual(broken.returncode, 2)
         self.assertIn("line 2, column", broken.stderr)
         self.assertEqual(run("policy", "lint", good, "--type", "Toaster").returncode, 2)
+
+    def release_policy(self, value):
+        file = self.work / "release.json"
+        file.write_text(json.dumps({"version": "1.0.0", "anyOf": [{
+            "authority": "https://sharedweu.weu.attest.azure.net",
+            "allOf": [{"claim": "x-ms-isolation-tee.x-ms-attestation-type", "equals": value}]}]}))
+        return file
+
+    def test_lint_knows_a_release_policy_by_its_form(self):
+        policy = self.release_policy("sevsnpvm")
+        told = run("--json", "policy", "lint", policy)
+        self.assertEqual(told.returncode, 1)
+        codes = [one["code"] for one in json.loads(told.stdout)["warnings"]]
+        self.assertEqual(codes, ["RELEASE-LINT-DEBUG-UNCHECKED", "RELEASE-LINT-ANY-MACHINE",
+                                 "RELEASE-LINT-SHARED-AUTHORITY"])
+        envelope = base64.urlsafe_b64encode(policy.read_bytes()).decode()
+        key = json.dumps({"key": {}, "release_policy": {"data": envelope}})
+        same = run("--json", "policy", "lint", "-", input=key)
+        self.assertEqual(same.stdout, told.stdout)
+        text = run("policy", "lint", policy).stdout
+        self.assertLess(max(map(len, text.splitlines())), 110, text)
+        self.assertEqual(run("policy", "lint", "--release", self.policy("version=1.0;")).returncode, 2)
+
+    def test_explain_of_a_release_policy_tells_the_smallest_change(self):
+        claims = self.work / "claims.json"
+        claims.write_text(json.dumps({"iss": "https://sharedweu.weu.attest.azure.net",
+                                      "x-ms-isolation-tee": {"x-ms-attestation-type": "tdxvm"}}))
+        refused = run("--json", "policy", "explain", self.release_policy("sevsnpvm"), "--claims", claims)
+        self.assertEqual(refused.returncode, 1, refused.stderr)
+        change = json.loads(refused.stdout)["change"]
+        self.assertEqual([one["path"] for one in change["conditions"]], ["anyOf[0].allOf[0]"])
+        wider = self.work / "wider.json"
+        wider.write_text(change["policy"])
+        self.assertEqual(run("policy", "explain", wider, "--claims", claims).returncode, 0)
 
     def test_explain_says_which_rule_decided_and_what_would_pass(self):
         refused = run("policy", "explain", self.policy(WANTS.format(220)), "--claims", TOKEN)

@@ -81,12 +81,18 @@ Result<std::string> KeyId::resource() const {
 
 Result<Json> VaultClient::call(const KeyId& id, std::string_view method, std::string_view operation,
                                const Json* body) {
-    std::string resource = TRY(id.resource());
+    const std::string path = id.text().substr(id.url.origin().size());
+    return send(id, method, fmt::format("{}{}{}", path, operation.empty() ? "" : "/", operation),
+                body);
+}
+
+Result<Json> VaultClient::send(const KeyId& vault, std::string_view method, std::string_view path,
+                               const Json* body) {
+    std::string resource = TRY(vault.resource());
     SecretBytes token = TRY(credential_.token(resource));
     net::ClientRequest request;
     request.method = std::string(method);
-    request.url = fmt::format("{}{}{}?api-version={}", id.text(), operation.empty() ? "" : "/",
-                              operation, kApiVersion);
+    request.url = fmt::format("{}{}?api-version={}", vault.url.origin(), path, kApiVersion);
     request.bearer = &token;
     if (body != nullptr) {
         request.headers.set("Content-Type", "application/json");

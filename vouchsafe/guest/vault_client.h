@@ -50,6 +50,11 @@ class VaultClient {
     // unwrap_key asks the vault to unwrap with its key; `algorithm` as in azure-api A.5.
     Result<SecretBytes> unwrap_key(const KeyId& id, std::string_view algorithm, ByteView wrapped);
 
+    // send is any request to the vault at `vault`'s host: `path` begins with a slash. It returns
+    // the body of the 200 answer.
+    Result<Json> send(const KeyId& vault, std::string_view method, std::string_view path,
+                      const Json* body);
+
     // release_key presents an attestation token and returns the private key. `trusted` are the
     // roots the answer's signature must chain to; empty: the machine's own. Checks of the answer
     // (RELEASE-*): JWS signature and chain, name of the vault, nonce, key id, and that the private

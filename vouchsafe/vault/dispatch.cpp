@@ -107,6 +107,7 @@ Result<Json> Dispatcher::judge_and_act(Call& call) {
         return fail(Code::unsupported, "{} is not built in this vault yet", call.operation.name);
     }
     call.version = TRY(ApiVersion::parse(call.request.query_value("api-version")));
+    if (call.operation.locate != nullptr) TRY(call.operation.locate(core_, call));
     TRY(core_.store.read([&](store::View& view) {
         return access::authorize(view, call.caller, access::Provider::key_vault, call.resource_id(),
                                  call.operation.actions, call.checks);
@@ -123,8 +124,12 @@ net::Response Dispatcher::run(const Operation& operation, const net::Request& re
 
     const Error& error = done.error();
     record_failure(call, error);
+    // What others asked for is as unknown as what nobody asked for.
+    const bool hidden = operation.locate != nullptr && error.code == Code::forbidden;
     net::Response response =
-        refusal_answer(error, call.vault.has_value(), call.request_id, operation.collection);
+        hidden ? refusal_answer(no_explanation(), true, call.request_id, operation.collection)
+               : refusal_answer(error, call.vault.has_value(), call.request_id,
+                                operation.collection);
     if (response.status == 401) response = challenge(*call.vault, std::move(response));
     return response;
 }

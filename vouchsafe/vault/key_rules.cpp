@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "vouchsafe/policy/release/release_policy.h"
+#include "vouchsafe/vault/release_rules.h"
 
 namespace vouchsafe::vault {
 
@@ -86,24 +87,13 @@ tl::unexpected<Error> no_policy() {
     return fail(Code::invalid, "AKV.SKR.1004: An exportable key must have a release policy.");
 }
 
-// set_policy applies a sent release policy to what the key has.
-Result<void> set_policy(KeyRecord& record, const PolicyEnvelope& sent) {
-    if (sent.data.empty()) {  // the same as no policy (A.8)
-        if (record.exportable) return no_policy();
-        return {};
-    }
-    policy::ReleasePolicy parsed =
-        TRY(with_context(policy::ReleasePolicy::parse(sent.data), "release_policy.data"));
-    // Compared as canonical text: clients may write one policy in many ways.
-    const bool same = parsed.canonical() == record.policy;
-    if (record.policy_immutable && (!same || !sent.immutable)) {
-        return fail(Code::invalid,
-                    "AKV.SKR.1020: The release policy is marked immutable and cannot be modified.");
-    }
-    record.policy = parsed.canonical();
-    record.policy_content_type = sent.content_type;
-    record.policy_immutable = sent.immutable;
-    return {};
+// check_persons is for whoever changes a policy, so that no operation forgets it.
+Result<void> check_persons(const KeyRecord& record, bool same, Approval approval) {
+    const bool needed = TRY(ReleaseRules::of_record(record.rules)).two_person;
+    if (same || !needed || approval == Approval::two_persons) return {};
+    Checks checks;
+    return checks.require(false, "VAULT-RULES-APPROVAL", "release_policy",
+                          "a change that two persons made", "by one");
 }
 
 Result<void> check_policy_presence(const KeyRecord& record) {
@@ -134,7 +124,9 @@ Result<KeyRecord> plan_record(const VaultInfo& vault, std::string_view name,
                     "AKV.SKR.1001: Exportable keys need a premium vault and api-version 7.3 or "
                     "later.");
     }
-    if (body.release_policy) TRY(set_policy(record, *body.release_policy));
+    if (body.release_policy) {
+        TRY(change_policy(record, *body.release_policy, Approval::one_person));
+    }
     TRY(check_policy_presence(record));
     if (exportable && !is_hsm(body.kty)) {
         return fail(Code::invalid,
@@ -181,7 +173,7 @@ Result<Key> plan_update(Key key, const KeyBody& body, bool versioned, Time now) 
                         "AKV.SKR.1016: The release policy belongs to the key: update it without a "
                         "version in the path.");
         }
-        TRY(set_policy(key.record, *body.release_policy));
+        TRY(change_policy(key.record, *body.release_policy, Approval::one_person));
         TRY(check_policy_presence(key.record));
     }
     if (body.key_ops) {
@@ -191,6 +183,26 @@ Result<Key> plan_update(Key key, const KeyBody& body, bool versioned, Time now) 
     TRY(set_dates(key.version, body.attributes));
     key.version.updated = to_unix(now);
     return key;
+}
+
+Result<void> change_policy(KeyRecord& record, const PolicyEnvelope& sent, Approval approval) {
+    if (sent.data.empty()) {  // the same as no policy (A.8)
+        if (record.exportable) return no_policy();
+        return {};
+    }
+    policy::ReleasePolicy parsed =
+        TRY(with_context(policy::ReleasePolicy::parse(sent.data), "release_policy.data"));
+    // Compared as canonical text: clients may write one policy in many ways.
+    const bool same = parsed.canonical() == record.policy;
+    if (record.policy_immutable && (!same || !sent.immutable)) {
+        return fail(Code::invalid,
+                    "AKV.SKR.1020: The release policy is marked immutable and cannot be modified.");
+    }
+    TRY(check_persons(record, same && sent.immutable == record.policy_immutable, approval));
+    record.policy = parsed.canonical();
+    record.policy_content_type = sent.content_type;
+    record.policy_immutable = sent.immutable;
+    return {};
 }
 
 Result<void> check_enabled(const KeyVersion& version, Checks& checks) {

@@ -34,6 +34,11 @@ Result<void> check_sku(const VaultInfo& vault, std::string_view kty);
 // plan_update judges an update request of one version. `versioned` tells whether the path named it.
 Result<Key> plan_update(Key key, const KeyBody& body, bool versioned, Time now);
 
+// change_policy applies a release policy that was sent to what the key has. Where the key's rules
+// ask for two persons a change by one fails with VAULT-RULES-APPROVAL; the same policy is none.
+enum class Approval { one_person, two_persons };
+Result<void> change_policy(KeyRecord& record, const PolicyEnvelope& sent, Approval approval);
+
 // check_enabled fails with VAULT-KEY-ENABLED.
 Result<void> check_enabled(const KeyVersion& version, Checks& checks);
 

@@ -37,6 +37,9 @@ struct Operation {
     // Gives the body of the answer 200; null is the answer 204 without one.
     Result<Json> (*act)(Core&, Call&) = nullptr;  // nullptr: not built
     std::string_view collection = "keys";         // or "secrets": whose names the path has
+    // Finds the key that is concerned where the path does not name it. Who may not act on that key
+    // is told what it fails with when there is none.
+    Result<void> (*locate)(Core&, Call&) = nullptr;
 };
 
 // Call is one request on its way. When `act` runs, the caller is known and allowed.
@@ -87,5 +90,17 @@ Result<Json> decrypt_with_key(Core& core, Call& call);
 Result<Json> wrap_with_key(Core& core, Call& call);
 Result<Json> unwrap_with_key(Core& core, Call& call);
 Result<Json> release_key(Core& core, Call& call);
+// Explanations of requests (explanation.cpp).
+Result<void> locate_explained(Core& core, Call& call);
+Result<Json> get_explanation(Core& core, Call& call);
+Error no_explanation();  // the same for foreign and for unknown requests
+// Release rules (rule_operations.cpp).
+Result<Json> get_release_rules(Core& core, Call& call);
+Result<Json> put_release_rules(Core& core, Call& call);
+Result<Json> list_rule_proposals(Core& core, Call& call);
+Result<Json> get_rule_proposal(Core& core, Call& call);
+Result<Json> propose_rules(Core& core, Call& call);
+Result<Json> approve_rules(Core& core, Call& call);
+Result<Json> withdraw_rules(Core& core, Call& call);
 
 }  // namespace vouchsafe::vault

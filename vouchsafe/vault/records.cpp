@@ -77,6 +77,9 @@ Result<KeyRecord> parse_key_record(ByteView bytes) {
     out.policy = TRY(json_string(json, "policy"));
     out.policy_content_type = TRY(json_string(json, "policy_content_type"));
     out.policy_immutable = TRY(json_bool(json, "policy_immutable"));
+    // Records of earlier versions have no rules.
+    out.rules = TRY(json_optional_string(json, "rules")).value_or("");
+    out.rules_id = TRY(json_optional_string(json, "rules_id")).value_or("");
     return out;
 }
 
@@ -151,7 +154,9 @@ Result<void> put_key_record(store::Transaction& transaction, std::string_view va
                                         {"exportable", record.exportable},
                                         {"policy", record.policy},
                                         {"policy_content_type", record.policy_content_type},
-                                        {"policy_immutable", record.policy_immutable}});
+                                        {"policy_immutable", record.policy_immutable},
+                                        {"rules", record.rules},
+                                        {"rules_id", record.rules_id}});
     return transaction.put(kKeyTable, key_record_key(vault, record.name), as_bytes(json));
 }
 

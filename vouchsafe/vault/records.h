@@ -37,6 +37,8 @@ struct KeyRecord {
     std::string policy;  // canonical release policy, "" if none
     std::string policy_content_type;
     bool policy_immutable = false;
+    std::string rules;     // ReleaseRules as JSON (release_rules.h), "" if none
+    std::string rules_id;  // under which releases are counted; "" until there are rules
 
     bool operator==(const KeyRecord&) const = default;
 };

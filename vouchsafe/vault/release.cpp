@@ -8,8 +8,10 @@
 #include "vouchsafe/jose/jwt.h"
 #include "vouchsafe/jose/signing_key.h"
 #include "vouchsafe/policy/release/evaluate.h"
+#include "vouchsafe/policy/release/release_change.h"
 #include "vouchsafe/vault/key_rules.h"
 #include "vouchsafe/vault/operations.h"
+#include "vouchsafe/vault/rule_uses.h"
 
 namespace vouchsafe::vault {
 
@@ -64,6 +66,13 @@ void note_token(Call& call, const VerifiedClaims& token) {
     call.details["token"] = std::move(note);
 }
 
+// note_refusal keeps what an explanation of the refusal tells whoever manages the key.
+void note_refusal(Call& call, const policy::ReleasePolicy& policy, const VerifiedClaims& token) {
+    call.details["explanation"] = policy::explain(policy, token).to_json();
+    auto change = policy::smallest_change(policy, token.issuer(), token.claims());
+    if (change) call.details["smallest_change"] = change->to_json();
+}
+
 // judge_token is steps 4 to 8: from a token of anybody to the grant of the key's policy.
 Result<policy::Grant> judge_token(Core& core, Call& call, const KeyRecord& key,
                                   const std::string& target) {
@@ -91,7 +100,7 @@ Result<policy::Grant> judge_token(Core& core, Call& call, const KeyRecord& key,
     note_token(call, token);
     TRY(check_tier(core, token.claims(), checks));
     Result<policy::Grant> grant = policy::evaluate(*policy, token, checks);
-    if (!grant) call.details["explanation"] = policy::explain(*policy, token).to_json();
+    if (!grant) note_refusal(call, *policy, token);
     return grant;
 }
 
@@ -183,8 +192,15 @@ Result<void> check_releasable(const Key& key, Checks& checks) {
                           "true, with a release policy", exportable ? "true" : "false");
 }
 
-// commit records the release. What was judged must still hold: fetching keys can take long.
-Result<void> commit(Core& core, Call& call, const Key& judged) {
+// Counted is what counts a release where the key has rules.
+struct Counted {
+    ReleaseRules rules;
+    TokenUse use;
+};
+
+// commit records the release and counts it. What was judged must still hold: fetching keys can take
+// long.
+Result<void> commit(Core& core, Call& call, const Key& judged, const Counted& counted) {
     return core.store.run([&](store::Transaction& tx) -> Result<void> {
         const Key now = TRY(read_key(tx, call.vault->name, call.key, call.key_version));
         TRY(call.checks.require(now == judged, "VAULT-KEY-UNCHANGED", "key",
@@ -192,6 +208,11 @@ Result<void> commit(Core& core, Call& call, const Key& judged) {
         Checks again;
         TRY(access::authorize(tx, call.caller, access::Provider::key_vault, call.resource_id(),
                               call.operation.actions, again));
+        const std::string& rules_id = judged.record.rules_id;
+        if (!rules_id.empty()) {
+            call.details["release_number"] = TRY(count_release(
+                tx, rules_id, counted.rules, counted.use, core.clock.now(), call.checks));
+        }
         return append_success(core, tx, call);
     });
 }
@@ -209,6 +230,8 @@ Result<Json> release_key(Core& core, Call& call) {
     call.details["version"] = key.version.version;
     call.details["release_policy"] = key.record.policy;
     TRY(check_releasable(key, call.checks));
+    const ReleaseRules rules = TRY(ReleaseRules::of_record(key.record.rules));
+    if (!rules.empty()) call.details["release_rules"] = key.record.rules;
 
     Result<policy::Grant> grant = judge_token(core, call, key.record, body.target);
     if (!grant) {
@@ -216,6 +239,8 @@ Result<Json> release_key(Core& core, Call& call) {
         if (grant.error().reason() != nullptr) grant.error().code = Code::forbidden;
         return fail(std::move(grant.error()));
     }
+    const Counted counted{rules, token_use(body.target, grant->claims(), core.config.token_skew)};
+    TRY(check_rules(rules, grant->claims(), core.clock.now(), core.config.token_skew, call.checks));
     const TeeKey tee = TRY(select_tee_key(grant->claims(), call.checks));
     call.details["tee_key"] = {{"kid", show_json(tee.kid)},
                                {"thumbprint", encode_base64url(jose::thumbprint(tee.key))}};
@@ -227,7 +252,7 @@ Result<Json> release_key(Core& core, Call& call) {
     const std::string jws =
         TRY(jose::sign_jws(release_header(core.release_signer), as_bytes(dump_json_ascii(payload)),
                            core.release_signer.key, crypto::SigAlg::rs256));
-    TRY(commit(core, call, key));
+    TRY(commit(core, call, key, counted));
     return Json{{"value", jws}};
 }
 

@@ -1,4 +1,5 @@
 // Every check of the vault is needed: see base/removal_table.h.
+#include "vouchsafe/vault/records.h"
 #include "vouchsafe/vault/test_support.h"
 
 // Behind the vault's own, which says `testing` for GoogleTest's namespace.
@@ -9,6 +10,7 @@ namespace {
 
 using namespace vouchsafe::testing;
 
+constexpr const char* kSecond = "aaaaaaaa-0000-4000-8000-000000000006";
 constexpr const char* kKeyList = "/keys?api-version=7.4";
 
 // What the vault did: gave an answer, or refused by a check.
@@ -22,6 +24,7 @@ class VaultCheckRemoval : public VaultTest {
     VaultCheckRemoval() {
         EXPECT_EQ(create("k", exportable_key()).status, 200);
         EXPECT_EQ(create("rsa", {{"kty", "RSA"}}).status, 200);
+        MUST(service_->assign_role(kSecond, "Key Vault Crypto Officer", vault_.resource_id));
     }
 
     // called lists the keys with one claim of a good access token changed.
@@ -102,7 +105,68 @@ class VaultCheckRemoval : public VaultTest {
         return out;
     }
 
+    // ruled asks for the key once its rules were set, after `before` releases of the same token.
+    Judge ruled(const Json& rules, int before = 0) {
+        return [this, rules, before] {
+            EXPECT_EQ(create(fmt::format("k{}", ++turn_), exportable_key()).status, 200);
+            const std::string key = fmt::format("k{}", turn_);
+            EXPECT_EQ(
+                as(kOfficer, "PUT", "/keys/" + key + "/x-vouchsafe-release-rules", rules).status,
+                200);
+            const std::string token = keys().attestation.token(attestation_claims());
+            for (int i = 0; i < before; ++i) EXPECT_EQ(release(key, token), kAccepted);
+            return release(key, token);
+        };
+    }
+    // changed makes one person lift the rule of two, or anybody the rules beside an immutable
+    // policy.
+    std::string changed(const Json& rules, bool immutable) {
+        const std::string key = fmt::format("/keys/c{}", ++turn_);
+        EXPECT_EQ(create(fmt::format("c{}", turn_), exportable_key()).status, 200);
+        const std::string place = key + "/x-vouchsafe-release-rules";
+        EXPECT_EQ(as(kOfficer, "PUT", place, rules).status, 200);
+        if (immutable) {
+            const Json fixed = {{"release_policy", envelope(tutorial_policy(), true)}};
+            EXPECT_EQ(as(kOfficer, "PATCH", key, fixed).status, 200);
+        }
+        return done(as(kOfficer, "PUT", place, Json::object()));
+    }
+    // approved approves a proposal of kOfficer's: as whom, under which hash, after a while, or
+    // after the key has changed.
+    struct Approving {
+        std::string_view by = kSecond;
+        bool other_hash = false;
+        Seconds later{0};
+        bool changed = false;
+    };
+    std::string approved(const Approving& how) {
+        const std::string name = fmt::format("p{}", ++turn_);
+        const std::string place = "/keys/" + name + "/x-vouchsafe-release-rules";
+        EXPECT_EQ(create(name, exportable_key()).status, 200);
+        EXPECT_EQ(as(kOfficer, "PUT", place, {{"twoPerson", true}}).status, 200);
+        const Json change = {{"rules", {{"maxReleases", 1}}}};
+        const Json proposal = as(kOfficer, "POST", place + "/proposals", change).body;
+        const std::string path = place + "/proposals/" + proposal["id"].get<std::string>();
+        if (how.changed) {
+            MUST(store_->run([&](store::Transaction& tx) -> Result<void> {
+                KeyRecord record = *TRY(read_key_record(tx, "myconfkv", name));
+                record.rules = R"({"maxReleases":7,"twoPerson":true})";
+                return put_key_record(tx, "myconfkv", record);
+            }));
+        }
+        const std::string hash = how.other_hash ? "00" : proposal["hash"].get<std::string>();
+        Json claims = access_claims(how.by);
+        claims["exp"] = to_unix(kNow + how.later) + 3600;
+        clock_.set(kNow + how.later);
+        std::string out = done(send("POST", path + "/approve?api-version=7.4",
+                                    dump_json({{"hash", hash}}), keys().login.token(claims)));
+        clock_.set(kNow);
+        return out;
+    }
+
     RemovalTable caller_rows();
+    RemovalTable rule_rows();
+    RemovalTable proposal_rows();
     RemovalTable key_rows();
     RemovalTable release_rows();
     RemovalTable deletion_rows();
@@ -170,11 +234,49 @@ RemovalTable VaultCheckRemoval::deletion_rows() {
     };
 }
 
+RemovalTable VaultCheckRemoval::rule_rows() {
+    const Json workload = {
+        {"workload", Json::array({{{"claim", "x-vouchsafe-boot-kernel"}, {"values", {"aa"}}}})}};
+    return {
+        {"VAULT-RULES-END", {ruled({{"notAfter", to_unix(kNow)}})}},
+        {"VAULT-RULES-TOKEN-AGE", {[this, stale = ruled({{"maxTokenAge", 1}})] {
+             clock_.set(kNow + Seconds(2));
+             std::string out = stale();
+             clock_.set(kNow);
+             return out;
+         }}},
+        {"VAULT-RULES-TIER", {ruled({{"trustTier", "hardware"}})}},
+        {"VAULT-RULES-WORKLOAD", {ruled(workload)}},
+        {"VAULT-RULES-SINGLE-USE", {ruled({{"singleUse", true}}, 1)}},
+        {"VAULT-RULES-QUOTA", {ruled({{"maxReleases", 2}}, 2)}},
+        {"VAULT-RULES-APPROVAL", {[this] {
+             return changed({{"twoPerson", true}}, false);
+         }}},
+        {"VAULT-RULES-STRICTER", {[this] {
+             return changed({{"maxReleases", 1}}, true);
+         }}},
+    };
+}
+
+RemovalTable VaultCheckRemoval::proposal_rows() {
+    const auto judge = [this](const Approving& how) {
+        return [this, how] { return approved(how); };
+    };
+    return {
+        {"VAULT-PROPOSAL-SECOND", {judge({.by = kOfficer})}},
+        {"VAULT-PROPOSAL-HASH", {judge({.other_hash = true})}},
+        {"VAULT-PROPOSAL-OPEN", {judge({.later = Seconds(8 * 86400)})}},
+        {"VAULT-PROPOSAL-CURRENT", {judge({.changed = true})}},
+    };
+}
+
 TEST_F(VaultCheckRemoval, EveryCheckDecidesACase) {
     RemovalTable table = caller_rows();
     table.merge(key_rows());
     table.merge(release_rows());
     table.merge(deletion_rows());
+    table.merge(rule_rows());
+    table.merge(proposal_rows());
     expect_every_check_decides("vault", table);
 }
 

@@ -28,6 +28,25 @@ const Operation kPurge{"deletedkeys/purge", {"keys/purge/action"}, true, purge_o
 const Operation kBackup{"keys/backup", {"keys/backup/action"}, true, backup_object};
 const Operation kRestore{"keys/restore", {"keys/restore/action"}, true, restore_object};
 
+// Ours: release rules. Whoever may read the key may read what it is released by.
+const std::vector<std::string_view> kManage = {"keys/update/action"};
+const std::vector<std::string_view> kRead = {"keys/read", "keys/update/action"};
+const Operation kGetRules{"keys/releaserules/get", kRead, false, get_release_rules};
+const Operation kPutRules{"keys/releaserules/set", kManage, true, put_release_rules};
+const Operation kProposals{"keys/releaserules/proposals", kRead, false, list_rule_proposals};
+const Operation kProposal{"keys/releaserules/proposal", kRead, false, get_rule_proposal};
+const Operation kPropose{"keys/releaserules/propose", kManage, true, propose_rules};
+const Operation kApprove{"keys/releaserules/approve", kManage, true, approve_rules};
+const Operation kWithdraw{"keys/releaserules/withdraw", kManage, true, withdraw_rules};
+const Operation kExplain{"keys/explain",  kManage, false,
+                         get_explanation, "keys",  locate_explained};
+constexpr std::string_view kRulesPath = "/keys/{name}/x-vouchsafe-release-rules";
+constexpr std::string_view kProposalsPath = "/keys/{name}/x-vouchsafe-release-rules/proposals";
+constexpr std::string_view kProposalPath =
+    "/keys/{name}/x-vouchsafe-release-rules/proposals/{proposal}";
+constexpr std::string_view kApprovePath =
+    "/keys/{name}/x-vouchsafe-release-rules/proposals/{proposal}/approve";
+
 Operation not_built(std::string_view name) {
     return {name, {}, false, nullptr};
 }
@@ -53,6 +72,15 @@ const std::vector<Route>& routes() {
         {"POST", "/keys/{name}/{version}/unwrapkey", kUnwrap},
         {"POST", "/keys/{name}/release", kRelease},
         {"POST", "/keys/{name}/{version}/release", kRelease},
+
+        {"GET", "/x-vouchsafe-explanations/{request}", kExplain},
+        {"GET", kRulesPath, kGetRules},
+        {"PUT", kRulesPath, kPutRules},
+        {"GET", kProposalsPath, kProposals},
+        {"POST", kProposalsPath, kPropose},
+        {"GET", kProposalPath, kProposal},
+        {"DELETE", kProposalPath, kWithdraw},
+        {"POST", kApprovePath, kApprove},
 
         {"PUT", "/keys/{name}", not_built("keys/import")},
         {"DELETE", "/keys/{name}", kDelete},

@@ -63,6 +63,9 @@ Result<KeyBody> parse_key_body(const std::string& text, KeyBodyKind kind);
 Result<CryptoBody> parse_crypto_body(const std::string& text);
 Result<ReleaseBody> parse_release_body(const std::string& text);
 
+// parse_policy_envelope reads a value of `release_policy`.
+Result<PolicyEnvelope> parse_policy_envelope(const Json& json);
+
 // Page is what a list request asks for.
 struct Page {
     size_t limit = kMaxPage;

@@ -26,7 +26,9 @@ Result<std::vector<std::string>> parse_key_ops(const Json& json) {
     return out;
 }
 
-Result<PolicyEnvelope> parse_policy(const Json& json) {
+}  // namespace
+
+Result<PolicyEnvelope> parse_policy_envelope(const Json& json) {
     if (!json.is_object()) return wrong_type("release_policy", "an object");
     PolicyEnvelope out;
     out.content_type = TRY(text_member(json, "contentType")).value_or("");
@@ -45,8 +47,6 @@ Result<PolicyEnvelope> parse_policy(const Json& json) {
     return out;
 }
 
-}  // namespace
-
 Result<KeyBody> parse_key_body(const std::string& text, KeyBodyKind kind) {
     const Json json = TRY(parse_body(text));
     KeyBody out;
@@ -64,7 +64,7 @@ Result<KeyBody> parse_key_body(const std::string& text, KeyBodyKind kind) {
     }
     if (const Json* tags = member(json, "tags")) out.tags = TRY(parse_tags(*tags));
     if (const Json* policy = member(json, "release_policy")) {
-        out.release_policy = TRY(parse_policy(*policy));
+        out.release_policy = TRY(parse_policy_envelope(*policy));
     }
     return out;
 }

@@ -1,5 +1,6 @@
 #include "vouchsafe/policy/release/compare.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -67,6 +68,19 @@ std::optional<std::string> fraction_text(double value) {
 }
 
 }  // namespace
+
+const Json* find_claim(const Json& claims, std::string_view path) {
+    const Json* found = find_member(claims, path);
+    if (found == nullptr) {
+        found = &claims;
+        for (size_t start = 0; found != nullptr && start <= path.size();) {
+            size_t end = std::min(path.find('.', start), path.size());
+            found = find_member(*found, path.substr(start, end - start));
+            start = end + 1;
+        }
+    }
+    return found == nullptr || found->is_null() ? nullptr : found;
+}
 
 std::optional<std::string> comparable_text(const Json& value) {
     if (value.is_string()) return value.get<std::string>();

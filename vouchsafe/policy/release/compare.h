@@ -11,6 +11,10 @@
 
 namespace vouchsafe::policy {
 
+// find_claim follows a path of names joined by dots; a top-level claim whose name is the whole path
+// comes first. nullptr if there is none; a null claim is no claim.
+const Json* find_claim(const Json& claims, std::string_view path);
+
 // comparable_text returns the textual form, or nothing for what matches nothing: null, arrays,
 // objects, and numbers so large (no 64-bit integer, and 2^53 or more) that a JSON reader rounds.
 std::optional<std::string> comparable_text(const Json& value);

@@ -13,21 +13,6 @@ namespace {
 
 constexpr std::string_view kNothing = "nothing";
 
-// find_claim follows a path of names joined by dots; a top-level claim whose name is the whole path
-// comes first. A null claim is no claim.
-const Json* find_claim(const Json& claims, std::string_view path) {
-    const Json* found = find_member(claims, path);
-    if (found == nullptr) {
-        found = &claims;
-        for (size_t start = 0; found != nullptr && start <= path.size();) {
-            size_t end = std::min(path.find('.', start), path.size());
-            found = find_member(*found, path.substr(start, end - start));
-            start = end + 1;
-        }
-    }
-    return found == nullptr || found->is_null() ? nullptr : found;
-}
-
 bool holds(const Condition& condition, const Json* claim) {
     if (condition.op == Operator::exists) {
         return (claim != nullptr) == (condition.value_text == "true");
@@ -158,14 +143,19 @@ size_t deciding_authority(const Finding& root) {
 }  // namespace
 
 Explanation explain(const ReleasePolicy& policy, const VerifiedClaims& claims) {
+    return explain_claims(policy, claims.issuer(), claims.claims());
+}
+
+Explanation explain_claims(const ReleasePolicy& policy, std::string_view issuer,
+                           const Json& claims) {
     Finding root;
     root.kind = Finding::Kind::policy;
     for (const Authority& authority : policy.authorities()) {
         Finding node;
         node.kind = Finding::Kind::authority;
         node.path = fmt::format("anyOf[{}]", root.members.size());
-        node.members.push_back(judge_issuer(authority, node.path, claims.issuer()));
-        node.members.push_back(judge(authority.conditions, claims.claims()));
+        node.members.push_back(judge_issuer(authority, node.path, std::string(issuer)));
+        node.members.push_back(judge(authority.conditions, claims));
         conclude(node);
         root.members.push_back(std::move(node));
     }

@@ -50,6 +50,11 @@ Result<Grant> evaluate(const ReleasePolicy& policy, const VerifiedClaims& claims
 // explain evaluates every condition of every authority, whatever the outcome.
 Explanation explain(const ReleasePolicy& policy, const VerifiedClaims& claims);
 
+// explain_claims explains claims that nobody has verified, taken at their word: for people at their
+// desk. It makes no Grant.
+Explanation explain_claims(const ReleasePolicy& policy, std::string_view issuer,
+                           const Json& claims);
+
 // select_authority returns the URL, normalised, whose keys must verify a token that says it is from
 // `issuer` (still unverified). Fails with POLICY-AUTHORITY if the policy names no such authority:
 // nobody else is ever contacted. Records nothing for a success; evaluate will.
