@@ -64,6 +64,9 @@ Result<KeyRecord> parse_key_record(ByteView bytes) {
     out.policy = TRY(json_string(json, "policy"));
     out.policy_content_type = TRY(json_string(json, "policy_content_type"));
     out.policy_immutable = TRY(json_bool(json, "policy_immutable"));
+    if (const Json* rotation = find_member(json, "rotation"); rotation && !rotation->is_null()) {
+        out.rotation = TRY(parse_rotation_policy(*rotation));
+    }
     return out;
 }
 
@@ -88,6 +91,7 @@ Result<KeyVersion> parse_key_version(ByteView bytes) {
         out.tags[name] = value.get<std::string>();
     }
     out.spki = TRY(decode_base64(TRY(json_string(json, "spki"))));
+    out.bits = static_cast<uint32_t>(TRY(json_optional_integer(json, "bits")).value_or(0));
     return out;
 }
 
@@ -132,14 +136,16 @@ Result<void> insert_vault(store::Transaction& transaction, const VaultInfo& vaul
 
 Result<void> put_key_record(store::Transaction& transaction, std::string_view vault,
                             const KeyRecord& record) {
-    const std::string json = dump_json({{"name", record.name},
-                                        {"current", record.current},
-                                        {"versions", record.versions},
-                                        {"exportable", record.exportable},
-                                        {"policy", record.policy},
-                                        {"policy_content_type", record.policy_content_type},
-                                        {"policy_immutable", record.policy_immutable}});
-    return transaction.put(kKeyTable, key_record_key(vault, record.name), as_bytes(json));
+    Json json = {{"name", record.name},
+                 {"current", record.current},
+                 {"versions", record.versions},
+                 {"exportable", record.exportable},
+                 {"policy", record.policy},
+                 {"policy_content_type", record.policy_content_type},
+                 {"policy_immutable", record.policy_immutable}};
+    if (record.rotation) json["rotation"] = encode_rotation_policy(*record.rotation);
+    return transaction.put(kKeyTable, key_record_key(vault, record.name),
+                           as_bytes(dump_json(json)));
 }
 
 Result<void> put_key_version(store::Transaction& transaction, std::string_view vault,
@@ -153,7 +159,8 @@ Result<void> put_key_version(store::Transaction& transaction, std::string_view v
                                         {"created", version.created},
                                         {"updated", version.updated},
                                         {"tags", Json(version.tags)},
-                                        {"spki", encode_base64(version.spki)}});
+                                        {"spki", encode_base64(version.spki)},
+                                        {"bits", version.bits}});
     return transaction.put(kVersionTable, version_record_key(vault, key, version.version),
                            as_bytes(json));
 }

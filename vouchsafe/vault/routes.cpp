@@ -6,7 +6,8 @@ namespace vouchsafe::vault {
 
 namespace {
 
-// Encrypting and wrapping need no more than the public key, so keys/read suffices (A.5).
+// Encrypting, wrapping and verifying need no more than the public key, so keys/read suffices (A.5);
+// with an oct key, the operation's own action is needed, which comes first.
 const Operation kCreate{"keys/create", {"keys/create/action"}, true, create_key};
 const Operation kGet{"keys/get", {"keys/read"}, false, get_key};
 const Operation kUpdate{"keys/update", {"keys/update/action"}, true, update_key};
@@ -17,6 +18,18 @@ const Operation kEncrypt{
 const Operation kDecrypt{"keys/decrypt", {"keys/decrypt/action"}, true, decrypt_with_key};
 const Operation kWrap{"keys/wrap", {"keys/wrap/action", "keys/read"}, false, wrap_with_key};
 const Operation kUnwrap{"keys/unwrap", {"keys/unwrap/action"}, true, unwrap_with_key};
+const Operation kSign{"keys/sign", {"keys/sign/action"}, true, sign_with_key};
+const Operation kVerify{"keys/verify", {"keys/verify/action", "keys/read"}, false, verify_with_key};
+const Operation kImport{"keys/import", {"keys/import/action"}, true, import_key};
+const Operation kRotate{"keys/rotate", {"keys/rotate/action"}, true, rotate_key};
+const Operation kGetRotation{
+    "keys/rotationpolicy/get", {"keyrotationpolicies/read"}, false, get_rotation_policy};
+const Operation kSetRotation{
+    "keys/rotationpolicy/set", {"keyrotationpolicies/write"}, true, set_rotation_policy};
+const Operation kAttest{"keys/attestation", {"keys/read"}, false, attest_key};
+// Azure has this for managed HSMs alone, with a role of theirs; whoever may read keys may have some
+// randomness too.
+const Operation kRandom{"rng", {"rng/action", "keys/read"}, false, random_octets};
 const Operation kRelease{"keys/release", {"keys/release/action"}, true, release_key};
 
 Operation not_built(std::string_view name) {
@@ -45,7 +58,7 @@ const std::vector<Route>& routes() {
         {"POST", "/keys/{name}/release", kRelease},
         {"POST", "/keys/{name}/{version}/release", kRelease},
 
-        {"PUT", "/keys/{name}", not_built("keys/import")},
+        {"PUT", "/keys/{name}", kImport},
         {"DELETE", "/keys/{name}", not_built("keys/delete")},
         {"GET", "/deletedkeys", not_built("deletedkeys/list")},
         {"GET", "/deletedkeys/{name}", not_built("deletedkeys/get")},
@@ -53,14 +66,16 @@ const std::vector<Route>& routes() {
         {"POST", "/deletedkeys/{name}/recover", not_built("deletedkeys/recover")},
         {"POST", "/keys/{name}/backup", not_built("keys/backup")},
         {"POST", "/keys/restore", not_built("keys/restore")},
-        {"POST", "/keys/{name}/rotate", not_built("keys/rotate")},
-        {"GET", "/keys/{name}/rotationpolicy", not_built("keys/rotationpolicy")},
-        {"PUT", "/keys/{name}/rotationpolicy", not_built("keys/rotationpolicy")},
-        {"POST", "/keys/{name}/{version}/sign", not_built("keys/sign")},
-        {"POST", "/keys/{name}/{version}/verify", not_built("keys/verify")},
-        {"GET", "/keys/{name}/attestation", not_built("keys/attestation")},
-        {"GET", "/keys/{name}/{version}/attestation", not_built("keys/attestation")},
-        {"POST", "/rng", not_built("rng")},
+        {"POST", "/keys/{name}/rotate", kRotate},
+        {"GET", "/keys/{name}/rotationpolicy", kGetRotation},
+        {"PUT", "/keys/{name}/rotationpolicy", kSetRotation},
+        {"POST", "/keys/{name}/sign", kSign},
+        {"POST", "/keys/{name}/{version}/sign", kSign},
+        {"POST", "/keys/{name}/verify", kVerify},
+        {"POST", "/keys/{name}/{version}/verify", kVerify},
+        {"GET", "/keys/{name}/attestation", kAttest},
+        {"GET", "/keys/{name}/{version}/attestation", kAttest},
+        {"POST", "/rng", kRandom},
         {"GET", "/secrets", not_built("secrets/list")},
         {"PUT", "/secrets/{name}", not_built("secrets/set")},
         {"GET", "/secrets/{name}", not_built("secrets/get")},

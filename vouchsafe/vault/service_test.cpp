@@ -227,11 +227,8 @@ TEST_F(ServiceTest, RefusesBadVaultsAndRoles) {
 }
 
 TEST_F(ServiceTest, UnbuiltOperationsSaySo) {
-    const char* const built_for_later[][2] = {{"PUT", "/keys/k"},
-                                              {"DELETE", "/keys/k"},
-                                              {"POST", "/keys/restore"},
-                                              {"GET", "/secrets/s"},
-                                              {"POST", "/rng"}};
+    const char* const built_for_later[][2] = {
+        {"DELETE", "/keys/k"}, {"POST", "/keys/restore"}, {"GET", "/secrets/s"}};
     for (const auto& [method, path] : built_for_later) {
         Answer answer = as(kOfficer, method, path);
         EXPECT_EQ(answer.status, 501) << path;
