@@ -27,7 +27,8 @@ struct CurveInfo {
 };
 constexpr CurveInfo kCurves[] = {{Curve::p256, "prime256v1", 256, 32},
                                  {Curve::p384, "secp384r1", 384, 48},
-                                 {Curve::p521, "secp521r1", 521, 66}};
+                                 {Curve::p521, "secp521r1", 521, 66},
+                                 {Curve::p256k, "secp256k1", 256, 32}};
 
 const CurveInfo& curve_info(Curve curve) {
     return kCurves[static_cast<size_t>(curve)];
@@ -86,7 +87,7 @@ Result<void> check_rsa(const BIGNUM* modulus, const BIGNUM* exponent, size_t min
 
 // curve_of fails for curves we do not use, and for curves written out as numbers: an attacker could
 // choose their base point (CVE-2020-0601).
-Result<Curve> curve_of(const EVP_PKEY* key) {
+Result<Curve> curve_of(const EVP_PKEY* key, Curves curves) {
     int explicit_curve = 0;
     if (EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS,
                                &explicit_curve) == 1 &&
@@ -96,7 +97,8 @@ Result<Curve> curve_of(const EVP_PKEY* key) {
     char name[32] = {};
     if (EVP_PKEY_get_group_name(key, name, sizeof(name), nullptr) == 1) {
         for (const CurveInfo& info : kCurves) {
-            if (std::string_view(name) == info.openssl_name) return info.curve;
+            const bool wanted = info.curve != Curve::p256k || curves == Curves::with_p256k;
+            if (wanted && std::string_view(name) == info.openssl_name) return info.curve;
         }
     }
     return fail(Code::unsupported, "an EC key on another curve than P-256, P-384, P-521");
@@ -120,14 +122,14 @@ KeyType type_of(const EVP_PKEY* key) {
 }
 
 // check_key is passed by every key that comes from outside.
-Result<void> check_key(EVP_PKEY* key, size_t min_rsa_bits) {
+Result<void> check_key(EVP_PKEY* key, size_t min_rsa_bits, Curves curves) {
     if (EVP_PKEY_is_a(key, "RSA") == 1) {
         BigNum modulus = number_param(key, OSSL_PKEY_PARAM_RSA_N);
         BigNum exponent = number_param(key, OSSL_PKEY_PARAM_RSA_E);
         return check_rsa(modulus.get(), exponent.get(), min_rsa_bits);
     }
     if (EVP_PKEY_is_a(key, "EC") == 1) {
-        TRY(curve_of(key));
+        TRY(curve_of(key, curves));
         TRY(check_point_form(key));
         // The point at infinity is on every curve and verifies forged signatures.
         PkeyCtx ctx(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
@@ -159,15 +161,17 @@ Result<PrivateKey> generate(EVP_PKEY_CTX* ctx) {
     return PrivateKey(share(std::move(key)));
 }
 
+SigAlg ecdsa_with(Curve curve) {
+    constexpr SigAlg kByCurve[] = {SigAlg::es256, SigAlg::es384, SigAlg::es512, SigAlg::es256k};
+    return kByCurve[static_cast<size_t>(curve)];
+}
+
 // check_pair signs and verifies once: parts of a private key that do not belong together are
 // refused before anything is signed for somebody.
 Result<void> check_pair(const PrivateKey& key) {
     SigAlg alg = SigAlg::rs256;
     if (key.type() == KeyType::ec) {
-        Curve curve = TRY(curve_of(key.handle()));
-        alg = curve == Curve::p256   ? SigAlg::es256
-              : curve == Curve::p384 ? SigAlg::es384
-                                     : SigAlg::es512;
+        alg = ecdsa_with(TRY(curve_of(key.handle(), Curves::with_p256k)));
     }
     Bytes message = to_bytes("pairwise consistency");
     auto signature = key.sign(alg, message);
@@ -177,15 +181,26 @@ Result<void> check_pair(const PrivateKey& key) {
     return {};
 }
 
+Result<Pkey> read_private(ByteView der) {
+    if (der.size() > kMaxKeyDer) return fail(Code::invalid, "the private key is too long");
+    const uint8_t* next = der.data();
+    Pkey key(
+        d2i_AutoPrivateKey_ex(nullptr, &next, static_cast<long>(der.size()), nullptr, nullptr));
+    if (!key || next != der.data() + der.size()) {
+        return fail(Code::invalid, "not a private key in PKCS#8, PKCS#1 or SEC1 form");
+    }
+    return key;
+}
+
 }  // namespace
 
-Result<PublicKey> checked_public_key(Pkey key) {
+Result<PublicKey> checked_public_key(Pkey key, Curves curves) {
     ErrorScope errors;
-    TRY(check_key(key.get(), kMinPublicRsaBits));
+    TRY(check_key(key.get(), kMinPublicRsaBits, curves));
     return PublicKey(share(std::move(key)));
 }
 
-Result<PublicKey> PublicKey::from_spki(ByteView der) {
+Result<PublicKey> PublicKey::from_spki(ByteView der, Curves curves) {
     ErrorScope errors;
     if (der.size() > kMaxKeyDer) return fail(Code::invalid, "the public key is too long");
     const uint8_t* next = der.data();
@@ -193,7 +208,7 @@ Result<PublicKey> PublicKey::from_spki(ByteView der) {
     if (!key || next != der.data() + der.size()) {
         return fail(Code::invalid, "not a SubjectPublicKeyInfo");
     }
-    return checked_public_key(std::move(key));
+    return checked_public_key(std::move(key), curves);
 }
 
 Result<PublicKey> PublicKey::from_pem(std::string_view pem) {
@@ -241,7 +256,7 @@ Result<PublicKey> PublicKey::from_ec(Curve curve, ByteView x, ByteView y) {
         OSSL_PARAM_construct_end()};
     Pkey key = key_from_parts("EC", parts);
     if (!key) return fail(Code::invalid, "the point is not on the curve");
-    return checked_public_key(std::move(key));
+    return checked_public_key(std::move(key), Curves::with_p256k);
 }
 
 KeyType PublicKey::type() const {
@@ -273,7 +288,7 @@ Result<RsaPublicParts> PublicKey::rsa() const {
 
 Result<EcPublicParts> PublicKey::ec() const {
     if (type() != KeyType::ec) return fail(Code::invalid, "not an EC key");
-    Curve curve = TRY(curve_of(key_.get()));
+    Curve curve = TRY(curve_of(key_.get(), Curves::with_p256k));
     auto coordinate = [&](const char* name) {
         Bytes out(curve_info(curve).width);
         BigNum number = number_param(key_.get(), name);
@@ -309,19 +324,18 @@ Result<PrivateKey> PrivateKey::generate_ec(Curve curve) {
     return generate(ctx.get());
 }
 
-Result<PrivateKey> PrivateKey::from_pkcs8(ByteView der) {
+Result<PrivateKey> PrivateKey::from_pkcs8(ByteView der, Curves curves) {
     ErrorScope errors;
-    if (der.size() > kMaxKeyDer) return fail(Code::invalid, "the private key is too long");
-    const uint8_t* next = der.data();
-    Pkey key(
-        d2i_AutoPrivateKey_ex(nullptr, &next, static_cast<long>(der.size()), nullptr, nullptr));
-    if (!key || next != der.data() + der.size()) {
-        return fail(Code::invalid, "not a private key in PKCS#8, PKCS#1 or SEC1 form");
-    }
-    TRY(check_key(key.get(), kMinPrivateRsaBits));
+    Pkey key = TRY(read_private(der));
+    TRY(check_key(key.get(), kMinPrivateRsaBits, curves));
     PrivateKey out(share(std::move(key)));
     TRY(check_pair(out));
     return out;
+}
+
+Result<PrivateKey> PrivateKey::trust_pkcs8(ByteView der) {
+    ErrorScope errors;
+    return PrivateKey(share(TRY(read_private(der))));
 }
 
 Result<PrivateKey> PrivateKey::from_pem(ByteView pem) {

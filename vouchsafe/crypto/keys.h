@@ -1,4 +1,4 @@
-// Asymmetric keys: RSA and the NIST curves, over OpenSSL's EVP.
+// Asymmetric keys: RSA, the NIST curves, and secp256k1 for who asks for it, over OpenSSL's EVP.
 //
 // Both types are cheap to copy (shared, immutable) and thread-safe. Private keys never leave
 // OpenSSL's memory except through to_pkcs8.
@@ -16,14 +16,18 @@ struct evp_pkey_st;  // OpenSSL's EVP_PKEY
 namespace vouchsafe::crypto {
 
 enum class KeyType { rsa, ec };
-enum class Curve { p256, p384, p521 };
+enum class Curve { p256, p384, p521, p256k };  // p256k is secp256k1, Azure's P-256K
 
 // Signature algorithms by their JOSE names (RFC 7518, 3.1). ES* signatures are r || s, big-endian,
 // fixed width. PS* use MGF1 with the same hash and a salt of the hash's length.
-enum class SigAlg { rs256, rs384, rs512, ps256, ps384, ps512, es256, es384, es512 };
+enum class SigAlg { rs256, rs384, rs512, ps256, ps384, ps512, es256, es384, es512, es256k };
 std::string_view sig_alg_name(SigAlg alg);  // "RS256"
 std::optional<SigAlg> sig_alg_from_name(std::string_view name);
 HashAlg sig_alg_hash(SigAlg alg);
+
+// Which curves a reader takes. No certificate, token or TPM of ours is on secp256k1: only a vault,
+// whose users may keep such keys, reads it.
+enum class Curves { nist, with_p256k };
 
 struct RsaPublicParts {
     Bytes modulus;   // big-endian, no leading zeros
@@ -34,12 +38,24 @@ struct EcPublicParts {
     Bytes x, y;  // big-endian, width of the field
 };
 
+// What a JSON Web Key says of a private key (RFC 7518, 6.2.2, 6.3.2): big-endian, leading zeros
+// allowed but in x and y.
+struct RsaPrivateParts {
+    Bytes modulus, exponent;
+    SecretBytes d, p, q, dp, dq, qi;
+};
+struct EcPrivateParts {
+    EcPublicParts point;
+    SecretBytes d;
+};
+
 class PublicKey {
   public:
     // Every key read from outside is RSA with an odd modulus of 1024 to 8192 bits and an odd
     // exponent of 3 up to 64 bits, or EC with a valid point on a named curve, not in hybrid form:
     // Code::invalid or Code::unsupported otherwise. id-RSASSA-PSS keys are unsupported.
-    static Result<PublicKey> from_spki(ByteView der);         // SubjectPublicKeyInfo, whole input
+    // from_spki reads a SubjectPublicKeyInfo, whole input.
+    static Result<PublicKey> from_spki(ByteView der, Curves curves = Curves::nist);
     static Result<PublicKey> from_pem(std::string_view pem);  // one block PUBLIC KEY
     // from_rsa ignores leading zeros.
     static Result<PublicKey> from_rsa(ByteView modulus, ByteView exponent);
@@ -61,6 +77,9 @@ class PublicKey {
     // the algorithm's is Code::invalid.
     Result<void> verify_digest(SigAlg alg, ByteView digest, ByteView signature) const;
 
+    // verify_unhashed is verify for PrivateKey::sign_unhashed.
+    Result<void> verify_unhashed(ByteView data, ByteView signature) const;
+
     // RSA only. encrypt_oaep uses `hash` for OAEP and MGF1, empty label. encrypt_pkcs1 is RSAES
     // PKCS#1 v1.5: only where a protocol demands it.
     Result<Bytes> encrypt_oaep(HashAlg hash, ByteView plaintext) const;
@@ -81,7 +100,16 @@ class PrivateKey {
     // from_pkcs8 accepts PKCS#8 PrivateKeyInfo, and bare PKCS#1 or SEC1, as DER, whole input. RSA
     // keys have at least 2048 bits. A trial signature proves that the parts belong together,
     // which makes this cost several signatures: keep the key rather than its bytes.
-    static Result<PrivateKey> from_pkcs8(ByteView der);
+    static Result<PrivateKey> from_pkcs8(ByteView der, Curves curves = Curves::nist);
+    // from_rsa and from_ec check every part against every other one: p and q are primes of half the
+    // modulus's length and their product is the modulus; d, dp, dq and qi are what follows; d of an
+    // EC key is in range and gives the point, which is on the curve. RSA keys have 2048 bits and
+    // more. Code::invalid otherwise, without saying which part is wrong. They cost some ms.
+    static Result<PrivateKey> from_rsa(const RsaPrivateParts& parts);
+    static Result<PrivateKey> from_ec(const EcPrivateParts& parts);
+    // trust_pkcs8 is from_pkcs8 without checks: for what to_pkcs8 of such a key wrote and nobody
+    // can have changed since, such as the contents of an authentic ciphertext of our own.
+    static Result<PrivateKey> trust_pkcs8(ByteView der);
     static Result<PrivateKey> from_pem(ByteView pem);
 
     PublicKey public_key() const;
@@ -92,6 +120,9 @@ class PrivateKey {
 
     Result<Bytes> sign(SigAlg alg, ByteView message) const;
     Result<Bytes> sign_digest(SigAlg alg, ByteView digest) const;
+    // sign_unhashed is RSASSA-PKCS1-v1_5 over the bytes themselves, without a DigestInfo: Azure's
+    // RSNULL. At most 11 bytes less than the modulus has.
+    Result<Bytes> sign_unhashed(ByteView data) const;
 
     // RSA only. The error never says which step failed (padding oracles); it is Code::bad_evidence.
     Result<SecretBytes> decrypt_oaep(HashAlg hash, ByteView ciphertext) const;
@@ -100,9 +131,11 @@ class PrivateKey {
     // They are the same each time for one key and ciphertext. Only what everybody can see is an
     // error: a ciphertext of another length than the modulus is Code::invalid.
     Result<SecretBytes> decrypt_pkcs1(ByteView ciphertext, size_t expected_size) const;
-    // decrypt_pkcs1_any is for plaintexts of any length, and tells whether the padding was right:
-    // only for answers to somebody who may decrypt with this key anyway, such as the callers of a
-    // vault. Any failure is the same Code::bad_evidence.
+    // decrypt_pkcs1_any is the same for plaintexts of any length: a wrong padding gives bytes of a
+    // length that both derive from key and ciphertext (draft-irtf-cfrg-rsa-guidance, 7; the same
+    // values as OpenSSL 3.2 and later). Time and memory access do not depend on the padding; the
+    // length of what comes out is all that is seen. Only a ciphertext of another length than the
+    // modulus, or not below it, is an error: Code::bad_evidence.
     Result<SecretBytes> decrypt_pkcs1_any(ByteView ciphertext) const;
 
     // For crypto/ alone.

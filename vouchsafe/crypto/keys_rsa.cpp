@@ -129,12 +129,4 @@ Result<SecretBytes> PrivateKey::decrypt_pkcs1(ByteView ciphertext, size_t expect
     return out;
 }
 
-Result<SecretBytes> PrivateKey::decrypt_pkcs1_any(ByteView ciphertext) const {
-    ErrorScope errors;
-    if (type() != KeyType::rsa) return fail(Code::invalid, "not an RSA key");
-    PkeyCtx ctx = start_decrypt(key_.get());
-    expect(EVP_PKEY_CTX_set_rsa_padding(ctx.get(), RSA_PKCS1_PADDING) == 1, "PKCS#1 padding");
-    return decrypt(ctx.get(), key_.get(), ciphertext);
-}
-
 }  // namespace vouchsafe::crypto

@@ -14,33 +14,52 @@ struct AlgInfo {
     std::string_view name;
     HashAlg hash;
     Padding padding;
-    size_t curve_bits;  // EC: each algorithm goes with one curve (RFC 7518, 3.4)
-    size_t width;       // EC: bytes of r, and of s
+    // EC: each algorithm goes with one curve (RFC 7518, 3.4; RFC 8812, 3.2), and the bytes of r and
+    // s.
+    Curve curve;
+    size_t width;
 };
 constexpr AlgInfo kAlgs[] = {
-    {SigAlg::rs256, "RS256", HashAlg::sha256, Padding::pkcs1, 0, 0},
-    {SigAlg::rs384, "RS384", HashAlg::sha384, Padding::pkcs1, 0, 0},
-    {SigAlg::rs512, "RS512", HashAlg::sha512, Padding::pkcs1, 0, 0},
-    {SigAlg::ps256, "PS256", HashAlg::sha256, Padding::pss, 0, 0},
-    {SigAlg::ps384, "PS384", HashAlg::sha384, Padding::pss, 0, 0},
-    {SigAlg::ps512, "PS512", HashAlg::sha512, Padding::pss, 0, 0},
-    {SigAlg::es256, "ES256", HashAlg::sha256, Padding::none, 256, 32},
-    {SigAlg::es384, "ES384", HashAlg::sha384, Padding::none, 384, 48},
-    {SigAlg::es512, "ES512", HashAlg::sha512, Padding::none, 521, 66},
+    {SigAlg::rs256, "RS256", HashAlg::sha256, Padding::pkcs1, {}, 0},
+    {SigAlg::rs384, "RS384", HashAlg::sha384, Padding::pkcs1, {}, 0},
+    {SigAlg::rs512, "RS512", HashAlg::sha512, Padding::pkcs1, {}, 0},
+    {SigAlg::ps256, "PS256", HashAlg::sha256, Padding::pss, {}, 0},
+    {SigAlg::ps384, "PS384", HashAlg::sha384, Padding::pss, {}, 0},
+    {SigAlg::ps512, "PS512", HashAlg::sha512, Padding::pss, {}, 0},
+    {SigAlg::es256, "ES256", HashAlg::sha256, Padding::none, Curve::p256, 32},
+    {SigAlg::es384, "ES384", HashAlg::sha384, Padding::none, Curve::p384, 48},
+    {SigAlg::es512, "ES512", HashAlg::sha512, Padding::none, Curve::p521, 66},
+    {SigAlg::es256k, "ES256K", HashAlg::sha256, Padding::none, Curve::p256k, 32},
 };
 
 const AlgInfo& alg_info(SigAlg alg) {
     return kAlgs[static_cast<size_t>(alg)];
 }
 
-Result<void> check_fit(const AlgInfo& alg, KeyType type, size_t bits, ByteView digest) {
+// curve_is compares names: P-256 and secp256k1 have as many bits.
+bool curve_is(const EVP_PKEY* key, Curve curve) {
+    constexpr std::string_view kNames[] = {"prime256v1", "secp384r1", "secp521r1", "secp256k1"};
+    char name[32] = {};
+    return EVP_PKEY_get_group_name(key, name, sizeof(name), nullptr) == 1 &&
+           name == kNames[static_cast<size_t>(curve)];
+}
+
+Result<void> check_fit(const AlgInfo& alg, const EVP_PKEY* key, KeyType type, ByteView digest) {
     bool ec = alg.padding == Padding::none;
-    if (ec != (type == KeyType::ec) || (ec && bits != alg.curve_bits)) {
+    if (ec != (type == KeyType::ec) || (ec && !curve_is(key, alg.curve))) {
         return fail(Code::invalid, "the algorithm {} does not fit the key", alg.name);
     }
     if (digest.size() != hash_size(alg.hash)) {
         return fail(Code::invalid, "a digest for {} has {} bytes, not {}", alg.name,
                     hash_size(alg.hash), digest.size());
+    }
+    return {};
+}
+
+Result<void> check_unhashed(ByteView data, size_t bits) {
+    if (data.empty() || data.size() + RSA_PKCS1_PADDING_SIZE > (bits + 7) / 8) {
+        return fail(Code::invalid, "{} bytes cannot be signed unhashed with a {} bit key",
+                    data.size(), bits);
     }
     return {};
 }
@@ -110,7 +129,7 @@ Result<void> PublicKey::verify(SigAlg alg, ByteView message, ByteView signature)
 Result<void> PublicKey::verify_digest(SigAlg alg, ByteView digest, ByteView signature) const {
     ErrorScope errors;
     const AlgInfo& info = alg_info(alg);
-    TRY(check_fit(info, type(), bits(), digest));
+    TRY(check_fit(info, key_.get(), type(), digest));
     bool ec = type() == KeyType::ec;
     size_t size = ec ? 2 * info.width : (bits() + 7) / 8;
     if (signature.size() != size) {
@@ -135,7 +154,7 @@ Result<Bytes> PrivateKey::sign(SigAlg alg, ByteView message) const {
 Result<Bytes> PrivateKey::sign_digest(SigAlg alg, ByteView digest) const {
     ErrorScope errors;
     const AlgInfo& info = alg_info(alg);
-    TRY(check_fit(info, type(), bits(), digest));
+    TRY(check_fit(info, key_.get(), type(), digest));
     PkeyCtx ctx(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
     expect(ctx && EVP_PKEY_sign_init(ctx.get()) == 1, "EVP_PKEY_sign_init");
     set_parameters(ctx.get(), info);
@@ -146,6 +165,37 @@ Result<Bytes> PrivateKey::sign_digest(SigAlg alg, ByteView digest) const {
     }
     signature.resize(size);
     return type() == KeyType::ec ? raw_of_der(signature, info.width) : signature;
+}
+
+Result<void> PublicKey::verify_unhashed(ByteView data, ByteView signature) const {
+    ErrorScope errors;
+    if (type() != KeyType::rsa) return fail(Code::invalid, "not an RSA key");
+    TRY(check_unhashed(data, bits()));
+    PkeyCtx ctx(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
+    expect(ctx && EVP_PKEY_verify_init(ctx.get()) == 1, "EVP_PKEY_verify_init");
+    expect(EVP_PKEY_CTX_set_rsa_padding(ctx.get(), RSA_PKCS1_PADDING) == 1, "signature padding");
+    if (signature.size() != (bits() + 7) / 8 ||
+        EVP_PKEY_verify(ctx.get(), signature.data(), signature.size(), data.data(), data.size()) !=
+            1) {
+        return fail(Code::bad_evidence, "the signature does not hold");
+    }
+    return {};
+}
+
+Result<Bytes> PrivateKey::sign_unhashed(ByteView data) const {
+    ErrorScope errors;
+    if (type() != KeyType::rsa) return fail(Code::invalid, "not an RSA key");
+    TRY(check_unhashed(data, bits()));
+    PkeyCtx ctx(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
+    expect(ctx && EVP_PKEY_sign_init(ctx.get()) == 1, "EVP_PKEY_sign_init");
+    expect(EVP_PKEY_CTX_set_rsa_padding(ctx.get(), RSA_PKCS1_PADDING) == 1, "signature padding");
+    Bytes signature((bits() + 7) / 8);
+    size_t size = signature.size();
+    if (EVP_PKEY_sign(ctx.get(), signature.data(), &size, data.data(), data.size()) != 1 ||
+        size != signature.size()) {
+        return fail(Code::internal, "signing failed");
+    }
+    return signature;
 }
 
 }  // namespace vouchsafe::crypto

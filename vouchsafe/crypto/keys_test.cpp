@@ -399,22 +399,6 @@ TEST(RsaPkcs1, AnswersWrongPaddingWithBytesInsteadOfAnError) {
     }
 }
 
-TEST(RsaPkcs1, OpensPlaintextsOfAnyLengthForThoseWhoMayDecrypt) {
-    for (const Json& vector : rsa_vectors()["pkcs1"]) {
-        SecretBytes opened =
-            MUST(rsa_key().decrypt_pkcs1_any(hex(vector["ciphertext"].get<std::string>())));
-        EXPECT_EQ(encode_hex(opened.expose()), vector["plaintext"].get<std::string>());
-    }
-    for (const Json& vector : rsa_vectors()["pkcs1_bad"]) {
-        Bytes ciphertext = hex(vector["ciphertext"].get<std::string>());
-        std::string why = vector["why"];
-        bool well_padded = why.starts_with("a message of");
-        EXPECT_EQ(rsa_key().decrypt_pkcs1_any(ciphertext).has_value(), well_padded) << why;
-    }
-    EXPECT_EQ(code_of(rsa_key().decrypt_pkcs1_any(Bytes(255, 1))), Code::bad_evidence);
-    EXPECT_EQ(code_of(rsa_key().decrypt_pkcs1_any(Bytes(256, 0xff))), Code::bad_evidence);
-}
-
 TEST(RsaPkcs1, SizesThatEverybodySeesAreErrors) {
     EXPECT_EQ(code_of(rsa_key().decrypt_pkcs1(Bytes(255, 1), 48)), Code::invalid);
     EXPECT_EQ(code_of(rsa_key().decrypt_pkcs1(Bytes(256, 1), 246)), Code::invalid);

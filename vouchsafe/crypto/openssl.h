@@ -96,6 +96,6 @@ const char* openssl_name(HashAlg alg);
 
 // checked_public_key makes a PublicKey of a handle that came from outside, if it is one we use: the
 // rules are those of PublicKey::from_spki.
-Result<PublicKey> checked_public_key(Pkey key);
+Result<PublicKey> checked_public_key(Pkey key, Curves curves = Curves::nist);
 
 }  // namespace vouchsafe::crypto

@@ -20,6 +20,7 @@ constexpr CurveName kCurves[] = {
     {crypto::Curve::p256, "P-256", 32},
     {crypto::Curve::p384, "P-384", 48},
     {crypto::Curve::p521, "P-521", 66},
+    {crypto::Curve::p256k, "P-256K", 32},  // Azure's name; RFC 8812 says secp256k1
 };
 
 Result<Bytes> number(const Json& jwk, std::string_view name) {

@@ -14,7 +14,8 @@ namespace vouchsafe::jose {
 // absent; where both are there they must be the same key (RFC 7517, 4.7). Azure's kinds RSA-HSM and
 // EC-HSM are the same in public. Private members are ignored. Numbers may be base64url or base64,
 // padded or not, and may have leading zeros (azure-api A.3). Code::invalid if it is malformed,
-// Code::unsupported for other kinds and curves. The key may be too weak to verify with.
+// Code::unsupported for other kinds and curves; a vault's keys may be on P-256K, and no token is
+// signed with one. The key may be too weak to verify with.
 Result<crypto::PublicKey> parse_jwk(const Json& jwk);
 
 // encode_jwk gives kty, n, e or crv, x, y; the caller adds kid, use, alg, x5c.

@@ -96,12 +96,22 @@ TEST(Jwk, RefusesWhatIsMalformed) {
 
 TEST(Jwk, RefusesOtherKindsAndCurvesAsUnsupported) {
     for (const Json& jwk : {with(rsa_jwk(), "kty", "oct"), with(rsa_jwk(), "kty", "OKP"),
-                            with(rsa_jwk(), "kty", "rsa"), with(ec_jwk(), "crv", "P-256K"),
+                            with(rsa_jwk(), "kty", "rsa"), with(ec_jwk(), "crv", "P-192"),
                             with(ec_jwk(), "crv", "secp256k1")}) {
         auto key = parse_jwk(jwk);
         ASSERT_FALSE(key) << jwk;
         EXPECT_EQ(key.error().code, Code::unsupported) << jwk;
     }
+}
+
+TEST(Jwk, ReadsAzuresNameOfSecp256k1) {
+    const auto key = MUST(crypto::PrivateKey::generate_ec(crypto::Curve::p256k)).public_key();
+    const Json jwk = encode_jwk(key);
+    EXPECT_EQ(jwk["crv"], "P-256K");
+    EXPECT_EQ(MUST(parse_jwk(jwk)), key);
+    // The point is on no other curve.
+    EXPECT_FALSE(parse_jwk(with(jwk, "crv", "P-256")));
+    EXPECT_FALSE(parse_jwk(with(ec_jwk(), "crv", "P-256K")));
 }
 
 TEST(Jwk, ReadsRealEntriesThatHaveOnlyACertificate) {

@@ -217,7 +217,9 @@ Result<Json> restore_object(Core& core, Call& call) {
                         call.key);
         }
         TRY(put_backup(core, tx, kind, call, backup));
-        answer = TRY(kind.bundle(call, TRY(read_object(tx, kind, call))));
+        const StoredObject object = TRY(read_object(tx, kind, call));
+        if (kind.returned != nullptr) TRY(kind.returned(tx, call, object));
+        answer = TRY(kind.bundle(call, object));
         return append_success(core, tx, call);
     }));
     return answer;

@@ -1,94 +1,74 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/vault/key_rules.h"
+#include "vouchsafe/vault/keys/algorithms.h"
 #include "vouchsafe/vault/operations.h"
 
 namespace vouchsafe::vault {
 
 namespace {
 
-enum class Padding { pkcs1, oaep_sha1, oaep_sha256 };
+Json answer(const Call& call, const Key& key, const CryptoResult& result) {
+    if (result.holds) return {{"value", *result.holds}};
+    Json out = {{"kid", key_id(call.address.base, key.record.name, key.version.version)},
+                {"value", encode_base64url(result.value.expose())}};
+    if (result.iv) out["iv"] = encode_base64url(*result.iv);
+    if (result.tag) out["tag"] = encode_base64url(*result.tag);
+    if (result.aad) out["aad"] = encode_base64url(*result.aad);
+    return out;
+}
 
-// parse_alg accepts the RSA encryption algorithms (azure-api A.5).
-Result<Padding> parse_alg(const std::string& alg, const KeyVersion& version) {
-    if (!version.is_rsa()) {
-        return fail(Code::invalid, "a key of type {} cannot encrypt or wrap", version.kty);
+// check_secret_use: for RSA and EC keys, who may read the key may also do what its public half
+// allows anybody to do. With an oct key that would be the use of a secret, so it takes the
+// operation's own action, which is the first in its list.
+Result<void> check_secret_use(Core& core, Call& call) {
+    return core.store.read([&](store::View& view) {
+        return access::authorize(view, call.caller, access::Provider::key_vault, call.resource_id(),
+                                 std::span(call.operation.actions).first(1), call.checks);
+    });
+}
+
+// use is every cryptographic operation. What took the secret is recorded before its result leaves.
+Result<Json> use(Core& core, Call& call, KeyUse use) {
+    const CryptoBody body = TRY(parse_crypto_body(call.request.body));
+    const Key key = TRY(load_key(core, call));
+    const bool makes = use == KeyUse::encrypt || use == KeyUse::wrap || use == KeyUse::sign;
+    TRY(check_use(key.version, key_op_name(use), makes, core.clock.now(), call.checks));
+    if (!needs_secret(key.version.family(), use)) {
+        return answer(call, key, TRY(use_key(use, key.version, nullptr, body)));
     }
-    if (alg == "RSA1_5") return Padding::pkcs1;
-    if (alg == "RSA-OAEP") return Padding::oaep_sha1;
-    if (alg == "RSA-OAEP-256") return Padding::oaep_sha256;
-    return fail(Code::invalid, "alg for a key of type {} is RSA1_5, RSA-OAEP or RSA-OAEP-256",
-                version.kty);
-}
-
-Json answer(const Call& call, const Key& key, ByteView value) {
-    return {{"kid", key_id(call.address.base, key.record.name, key.version.version)},
-            {"value", encode_base64url(value)}};
-}
-
-Result<Bytes> encrypt(const crypto::PublicKey& key, Padding padding, ByteView plaintext) {
-    Result<Bytes> out = padding == Padding::pkcs1 ? key.encrypt_pkcs1(plaintext)
-                                                  : key.encrypt_oaep(padding == Padding::oaep_sha1
-                                                                         ? crypto::HashAlg::sha1
-                                                                         : crypto::HashAlg::sha256,
-                                                                     plaintext);
-    if (!out) return fail(Code::invalid, "value is too long for this key and alg");
-    return out;
-}
-
-// decrypt says nothing about why it failed. The caller may decrypt with this key anyway, so RSA1_5
-// is no oracle for it; others learn nothing because the answer is theirs alone.
-Result<SecretBytes> decrypt(const crypto::PrivateKey& key, Padding padding, ByteView ciphertext) {
-    Result<SecretBytes> out =
-        padding == Padding::pkcs1
-            ? key.decrypt_pkcs1_any(ciphertext)
-            : key.decrypt_oaep(
-                  padding == Padding::oaep_sha1 ? crypto::HashAlg::sha1 : crypto::HashAlg::sha256,
-                  ciphertext);
-    if (!out) return fail(Code::invalid, "value does not decrypt with this key and alg");
-    return out;
-}
-
-// use_public is encrypt and wrapkey: anybody who may read the key could do the same.
-Result<Json> use_public(Core& core, Call& call, std::string_view operation) {
-    const CryptoBody body = TRY(parse_crypto_body(call.request.body));
-    const Key key = TRY(load_key(core, call));
-    TRY(check_use(key.version, operation, true, core.clock.now(), call.checks));
-    const Padding padding = TRY(parse_alg(body.alg, key.version));
-    const auto public_key = TRY(crypto::PublicKey::from_spki(key.version.spki));
-    return answer(call, key, TRY(encrypt(public_key, padding, body.value)));
-}
-
-// use_private is decrypt and unwrapkey: recorded before the plaintext leaves.
-Result<Json> use_private(Core& core, Call& call, std::string_view operation) {
-    const CryptoBody body = TRY(parse_crypto_body(call.request.body));
-    const Key key = TRY(load_key(core, call));
-    TRY(check_use(key.version, operation, false, core.clock.now(), call.checks));
-    const Padding padding = TRY(parse_alg(body.alg, key.version));
-    const SecretBytes pkcs8 = TRY(open_private(core, call, key));
-    const auto private_key = TRY(crypto::PrivateKey::from_pkcs8(pkcs8.expose()));
-    const SecretBytes plaintext = TRY(decrypt(private_key, padding, body.value));
+    TRY(check_secret_use(core, call));
+    const auto opened = TRY(open_key_for_use(core, call, key));
+    const CryptoResult result = TRY(use_key(use, key.version, opened.get(), body));
     call.details["alg"] = body.alg;
     call.details["version"] = key.version.version;
     TRY(core.store.run([&](store::Transaction& tx) { return append_success(core, tx, call); }));
-    return answer(call, key, plaintext.expose());
+    return answer(call, key, result);
 }
 
 }  // namespace
 
 Result<Json> encrypt_with_key(Core& core, Call& call) {
-    return use_public(core, call, "encrypt");
-}
-
-Result<Json> wrap_with_key(Core& core, Call& call) {
-    return use_public(core, call, "wrapKey");
+    return use(core, call, KeyUse::encrypt);
 }
 
 Result<Json> decrypt_with_key(Core& core, Call& call) {
-    return use_private(core, call, "decrypt");
+    return use(core, call, KeyUse::decrypt);
+}
+
+Result<Json> wrap_with_key(Core& core, Call& call) {
+    return use(core, call, KeyUse::wrap);
 }
 
 Result<Json> unwrap_with_key(Core& core, Call& call) {
-    return use_private(core, call, "unwrapKey");
+    return use(core, call, KeyUse::unwrap);
+}
+
+Result<Json> sign_with_key(Core& core, Call& call) {
+    return use(core, call, KeyUse::sign);
+}
+
+Result<Json> verify_with_key(Core& core, Call& call) {
+    return use(core, call, KeyUse::verify);
 }
 
 }  // namespace vouchsafe::vault

@@ -249,6 +249,7 @@ Result<Json> recover_object(Core& core, Call& call) {
         const StoredObject object = TRY(read_current(tx, kind, vault, deletion.record));
         TRY(tx.insert(kind.table, key_record_key(vault, call.key), deletion.record));
         TRY(forget(tx, deleted_key(kind, vault, call.key), deletion));
+        if (kind.returned != nullptr) TRY(kind.returned(tx, call, object));
         answer = TRY(kind.bundle(call, object));
         return append_success(core, tx, call);
     }));

@@ -103,9 +103,6 @@ Result<Json> Dispatcher::judge_and_act(Call& call) {
     call.caller = TRY(access::verify_caller(call.request, issuer, config.resource, core_.key_sets,
                                             core_.clock.now(), call.checks));
     TRY(read_names(call));
-    if (call.operation.act == nullptr) {
-        return fail(Code::unsupported, "{} is not built in this vault yet", call.operation.name);
-    }
     call.version = TRY(ApiVersion::parse(call.request.query_value("api-version")));
     if (call.operation.locate != nullptr) TRY(call.operation.locate(core_, call));
     TRY(core_.store.read([&](store::View& view) {
@@ -127,9 +124,9 @@ net::Response Dispatcher::run(const Operation& operation, const net::Request& re
     // What others asked for is as unknown as what nobody asked for.
     const bool hidden = operation.locate != nullptr && error.code == Code::forbidden;
     net::Response response =
-        hidden ? refusal_answer(no_explanation(), true, call.request_id, operation.collection)
-               : refusal_answer(error, call.vault.has_value(), call.request_id,
-                                operation.collection);
+        hidden
+            ? refusal_answer(no_explanation(), true, call.request_id, operation.collection)
+            : refusal_answer(error, call.vault.has_value(), call.request_id, operation.collection);
     if (response.status == 401) response = challenge(*call.vault, std::move(response));
     return response;
 }

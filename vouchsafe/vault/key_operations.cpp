@@ -1,17 +1,13 @@
-#include "vouchsafe/crypto/random.h"
 #include "vouchsafe/vault/deletion.h"
 #include "vouchsafe/vault/key_rules.h"
+#include "vouchsafe/vault/keys/rotation.h"
+#include "vouchsafe/vault/keys/versions.h"
 #include "vouchsafe/vault/operations.h"
 #include "vouchsafe/vault/paging.h"
 
 namespace vouchsafe::vault {
 
 namespace {
-
-Result<crypto::PrivateKey> generate(const KeySpec& spec) {
-    if (spec.type == crypto::KeyType::rsa) return crypto::PrivateKey::generate_rsa(spec.bits);
-    return crypto::PrivateKey::generate_ec(spec.curve);
-}
 
 Result<std::optional<KeyRecord>> existing_record(Core& core, const Call& call) {
     std::optional<KeyRecord> record;
@@ -22,52 +18,38 @@ Result<std::optional<KeyRecord>> existing_record(Core& core, const Call& call) {
     return record;
 }
 
-// finish completes a plan with what every new version gets.
-Key finish(KeyPlan plan, const crypto::PrivateKey& material, Time now) {
-    plan.version.version = crypto::random_hex(16);
-    plan.version.created = plan.version.updated = to_unix(now);
-    plan.version.spki = material.public_key().spki();
-    plan.record.current = plan.version.version;
-    plan.record.versions += 1;
-    return {std::move(plan.record), std::move(plan.version)};
-}
-
-void note_key(Call& call, const Key& key) {
-    call.details["version"] = key.version.version;
-    call.details["kty"] = key.version.kty;
-    call.details["enabled"] = key.version.enabled;
-    call.details["exportable"] = key.record.exportable;
-    call.details["release_policy"] = key.record.policy;
-    call.details["release_policy_immutable"] = key.record.policy_immutable;
+// make_version stores a new version and says so in the log. Judged again where it is stored: what
+// was there may have changed while the key was made.
+Result<Json> make_version(Core& core, Call& call, const KeyBody& body,
+                          const KeyMaterial& material) {
+    std::optional<Key> made;
+    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+        TRY(check_name_free(core, tx, call, kKeys));
+        auto existing = TRY(read_key_record(tx, call.vault->name, call.key));
+        KeyPlan plan =
+            TRY(plan_create(*call.vault, call.key, existing, body, material.spec, *call.version));
+        made = TRY(store_version(core, tx, call.vault->name, std::move(plan), material));
+        note_key(call.details, *made);
+        return append_success(core, tx, call);
+    }));
+    return encode_bundle(call.address.base, *made, *call.version, *call.vault);
 }
 
 }  // namespace
 
 Result<Json> create_key(Core& core, Call& call) {
     const KeyBody body = TRY(parse_key_body(call.request.body, KeyBodyKind::create));
-    const std::string& vault = call.vault->name;
-    // Judged twice: here so that no key is generated for nothing, and again where it is stored.
+    const KeySpec spec = TRY(requested_spec(body));
+    // Here so that no key is generated for nothing.
     auto before = TRY(existing_record(core, call));
-    const KeyPlan plan = TRY(plan_create(*call.vault, call.key, before, body, *call.version));
-    const crypto::PrivateKey material = TRY(generate(plan.spec));
-    const SecretBytes pkcs8 = material.to_pkcs8();
+    TRY(plan_create(*call.vault, call.key, before, body, spec, *call.version));
+    return make_version(core, call, body, TRY(generate_material(spec)));
+}
 
-    std::optional<Key> made;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
-        TRY(check_name_free(core, tx, call, kKeys));
-        auto existing = TRY(read_key_record(tx, vault, call.key));
-        KeyPlan now = TRY(plan_create(*call.vault, call.key, existing, body, *call.version));
-        made = finish(std::move(now), material, core.clock.now());
-        const std::string& name = made->record.name;
-        const Bytes sealed = seal_private(core, vault, name, made->version, pkcs8.expose());
-        TRY(tx.insert(kSecretTable, version_record_key(vault, name, made->version.version),
-                      sealed));
-        TRY(put_key_version(tx, vault, name, made->version));
-        TRY(put_key_record(tx, vault, made->record));
-        note_key(call, *made);
-        return append_success(core, tx, call);
-    }));
-    return encode_bundle(call.address.base, *made, *call.version, *call.vault);
+Result<Json> import_key(Core& core, Call& call) {
+    const KeyBody body = TRY(parse_key_body(call.request.body, KeyBodyKind::import));
+    call.details["imported"] = true;
+    return make_version(core, call, body, *body.material);
 }
 
 Result<Json> get_key(Core& core, Call& call) {
@@ -85,7 +67,8 @@ Result<Json> update_key(Core& core, Call& call) {
             TRY(plan_update(std::move(key), body, !call.key_version.empty(), core.clock.now()));
         TRY(put_key_version(tx, vault, updated->record.name, updated->version));
         TRY(put_key_record(tx, vault, updated->record));
-        note_key(call, *updated);
+        TRY(schedule_rotation(tx, vault, *updated));
+        note_key(call.details, *updated);
         return append_success(core, tx, call);
     }));
     return encode_bundle(call.address.base, *updated, *call.version, *call.vault);

@@ -14,9 +14,27 @@ constexpr std::string_view kRsaOps[] = {"encrypt", "decrypt", "sign",
                                         "verify",  "wrapKey", "unwrapKey"};
 constexpr std::string_view kEcOps[] = {"sign", "verify"};
 
-std::span<const std::string_view> ops_of(crypto::KeyType type) {
-    if (type == crypto::KeyType::rsa) return kRsaOps;
-    return kEcOps;
+constexpr std::string_view kOctOps[] = {"encrypt",   "decrypt", "wrapKey",
+                                        "unwrapKey", "sign",    "verify"};
+constexpr size_t kOctCipherOps = 4;  // of these; the others, for HMAC, are had by asking
+constexpr size_t kMaxAesBits = 256;  // a longer oct key is for HMAC alone
+
+std::span<const std::string_view> ops_of(KeyFamily family) {
+    switch (family) {
+        case KeyFamily::rsa:
+            return kRsaOps;
+        case KeyFamily::ec:
+            return kEcOps;
+        case KeyFamily::oct:
+            break;
+    }
+    return kOctOps;
+}
+
+std::span<const std::string_view> default_ops(const KeySpec& spec) {
+    const auto all = ops_of(spec.family);
+    if (spec.family != KeyFamily::oct) return all;
+    return spec.bits <= kMaxAesBits ? all.first(kOctCipherOps) : all.subspan(kOctCipherOps);
 }
 
 bool is_hsm(std::string_view kty) {
@@ -29,38 +47,30 @@ Result<KeySpec> rsa_spec(const KeyBody& body) {
     if (bits != 2048 && bits != 3072 && bits != 4096) {
         return fail(Code::invalid, "key_size of an RSA key is 2048, 3072 or 4096, not {}", bits);
     }
-    return KeySpec{crypto::KeyType::rsa, static_cast<size_t>(bits), {}};
+    return KeySpec{KeyFamily::rsa, static_cast<size_t>(bits), {}};
 }
 
 Result<KeySpec> ec_spec(const KeyBody& body) {
     if (body.key_size) return fail(Code::invalid, "key_size does not belong to an EC key");
     const std::string crv = body.crv.value_or("P-256");
-    KeySpec out{crypto::KeyType::ec, 0, {}};
-    if (crv == "P-256") {
-        out.curve = crypto::Curve::p256;
-    } else if (crv == "P-384") {
-        out.curve = crypto::Curve::p384;
-    } else if (crv == "P-521") {
-        out.curve = crypto::Curve::p521;
-    } else if (crv == "P-256K") {
-        return fail(Code::unsupported, "curve P-256K is not built");
-    } else {
-        return fail(Code::invalid, "crv is P-256, P-384 or P-521");
-    }
-    return out;
+    if (crv == "P-256") return KeySpec{KeyFamily::ec, 0, crypto::Curve::p256};
+    if (crv == "P-384") return KeySpec{KeyFamily::ec, 0, crypto::Curve::p384};
+    if (crv == "P-521") return KeySpec{KeyFamily::ec, 0, crypto::Curve::p521};
+    if (crv == "P-256K") return KeySpec{KeyFamily::ec, 0, crypto::Curve::p256k};
+    return fail(Code::invalid, "crv is P-256, P-384, P-521 or P-256K");
 }
 
-Result<KeySpec> key_spec(const KeyBody& body) {
-    if (body.kty == "RSA" || body.kty == "RSA-HSM") return rsa_spec(body);
-    if (body.kty == "EC" || body.kty == "EC-HSM") return ec_spec(body);
-    if (body.kty == "oct" || body.kty == "oct-HSM") {
-        return fail(Code::unsupported, "symmetric keys are not built");
+Result<KeySpec> oct_spec(const KeyBody& body) {
+    if (body.crv) return fail(Code::invalid, "crv does not belong to an oct key");
+    const int64_t bits = body.key_size.value_or(256);
+    if (bits != 128 && bits != 192 && bits != 256) {
+        return fail(Code::invalid, "key_size of an oct key is 128, 192 or 256, not {}", bits);
     }
-    return fail(Code::invalid, "kty is RSA, RSA-HSM, EC or EC-HSM");
+    return KeySpec{KeyFamily::oct, static_cast<size_t>(bits), {}};
 }
 
-Result<std::vector<std::string>> checked_ops(std::vector<std::string> ops, bool rsa) {
-    const auto allowed = ops_of(rsa ? crypto::KeyType::rsa : crypto::KeyType::ec);
+Result<std::vector<std::string>> checked_ops(std::vector<std::string> ops, KeyFamily family) {
+    const auto allowed = ops_of(family);
     for (const std::string& op : ops) {
         if (op == "import" || op == "export") {
             return fail(Code::unsupported, "key operation {} is not built", op);
@@ -105,14 +115,17 @@ Result<void> check_policy_presence(const KeyRecord& record) {
     return {};
 }
 
+Result<void> check_count(const KeyRecord& record) {
+    if (record.versions < kMaxVersions) return {};
+    return fail(Code::conflict, "a key has at most {} versions", kMaxVersions);
+}
+
 Result<KeyRecord> plan_record(const VaultInfo& vault, std::string_view name,
                               const std::optional<KeyRecord>& existing, const KeyBody& body,
                               const ApiVersion& version) {
     KeyRecord record = existing.value_or(KeyRecord{});
     if (!existing) record.name = std::string(name);
-    if (record.versions >= kMaxVersions) {
-        return fail(Code::conflict, "a key has at most {} versions", kMaxVersions);
-    }
+    TRY(check_count(record));
     const bool exportable = body.attributes.exportable.value_or(record.exportable);
     if (existing && exportable != existing->exportable) {
         return fail(Code::invalid,
@@ -130,7 +143,8 @@ Result<KeyRecord> plan_record(const VaultInfo& vault, std::string_view name,
     TRY(check_policy_presence(record));
     if (exportable && !is_hsm(body.kty)) {
         return fail(Code::invalid,
-                    "AKV.SKR.1006: An exportable key must be HSM-backed: kty RSA-HSM or EC-HSM.");
+                    "AKV.SKR.1006: An exportable key must be HSM-backed: kty RSA-HSM, EC-HSM or "
+                    "oct-HSM.");
     }
     return record;
 }
@@ -145,20 +159,45 @@ Result<void> check_sku(const VaultInfo& vault, std::string_view kty) {
                 kty);
 }
 
+Result<KeySpec> requested_spec(const KeyBody& body) {
+    if (body.kty == "RSA" || body.kty == "RSA-HSM") return rsa_spec(body);
+    if (body.kty == "EC" || body.kty == "EC-HSM") return ec_spec(body);
+    if (body.kty == "oct" || body.kty == "oct-HSM") return oct_spec(body);
+    return fail(Code::invalid, "kty is RSA, EC or oct, or one of these with -HSM");
+}
+
+Result<KeySpec> spec_of(const KeyVersion& version) {
+    if (version.family() == KeyFamily::oct) return KeySpec{KeyFamily::oct, version.bits, {}};
+    const auto key = TRY(crypto::PublicKey::from_spki(version.spki, crypto::Curves::with_p256k));
+    if (version.family() == KeyFamily::rsa) return KeySpec{KeyFamily::rsa, key.bits(), {}};
+    return KeySpec{KeyFamily::ec, 0, TRY(key.ec()).curve};
+}
+
 Result<KeyPlan> plan_create(const VaultInfo& vault, std::string_view name,
                             const std::optional<KeyRecord>& existing, const KeyBody& body,
-                            const ApiVersion& version) {
-    KeyPlan plan;
-    plan.spec = TRY(key_spec(body));
+                            const KeySpec& spec, const ApiVersion& version) {
     TRY(check_sku(vault, body.kty));
+    KeyPlan plan;
     plan.record = TRY(plan_record(vault, name, existing, body, version));
     plan.version.kty = body.kty;
-    const auto all = ops_of(plan.spec.type);
-    plan.version.key_ops =
-        TRY(checked_ops(body.key_ops.value_or(std::vector<std::string>(all.begin(), all.end())),
-                        plan.spec.type == crypto::KeyType::rsa));
+    const auto usual = default_ops(spec);
+    plan.version.key_ops = TRY(checked_ops(
+        body.key_ops.value_or(std::vector<std::string>(usual.begin(), usual.end())), spec.family));
     plan.version.tags = body.tags.value_or(std::map<std::string, std::string>());
     TRY(set_dates(plan.version, body.attributes));
+    return plan;
+}
+
+Result<KeyPlan> plan_rotation(const Key& key, Time now) {
+    TRY(check_count(key.record));
+    KeyPlan plan{key.record, {}};
+    plan.version.kty = key.version.kty;
+    plan.version.key_ops = key.version.key_ops;
+    plan.version.tags = key.version.tags;
+    const auto& rotation = key.record.rotation;
+    if (rotation && rotation->expiry) {
+        plan.version.expires = to_unix(rotation->expiry->after(now));
+    }
     return plan;
 }
 
@@ -177,7 +216,7 @@ Result<Key> plan_update(Key key, const KeyBody& body, bool versioned, Time now) 
         TRY(check_policy_presence(key.record));
     }
     if (body.key_ops) {
-        key.version.key_ops = TRY(checked_ops(*body.key_ops, key.version.is_rsa()));
+        key.version.key_ops = TRY(checked_ops(*body.key_ops, key.version.family()));
     }
     if (body.tags) key.version.tags = *body.tags;
     TRY(set_dates(key.version, body.attributes));

@@ -1,6 +1,7 @@
 #include "vouchsafe/vault/object_kind.h"
 
 #include "vouchsafe/vault/key_rules.h"
+#include "vouchsafe/vault/keys/rotation.h"
 
 namespace vouchsafe::vault {
 
@@ -35,11 +36,15 @@ Result<Bytes> admit_key(const Core& core, const Call& call, const StoredObject& 
     return seal_private(core, call.vault->name, key.record.name, key.version, material);
 }
 
+Result<void> key_returned(store::Transaction& tx, const Call& call, const StoredObject& object) {
+    return schedule_rotation(tx, call.vault->name, TRY(parse_stored_key(object)));
+}
+
 }  // namespace
 
 const ObjectKind kKeys{
-    "keys",       "deletedkeys", "key",    kKeyTable,         kVersionTable,
-    kSecretTable, key_bundle,    key_item, open_key_material, admit_key,
+    "keys",   "deletedkeys",     "key",     kKeyTable,    kVersionTable, kSecretTable, key_bundle,
+    key_item, open_key_material, admit_key, key_returned,
 };
 
 const ObjectKind& kind_of(const Call& call) {

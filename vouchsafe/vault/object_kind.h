@@ -33,6 +33,8 @@ struct ObjectKind {
     // that vault cannot have such an object, and with Code::invalid for a malformed record.
     Result<Bytes> (*admit)(const Core& core, const Call& call, const StoredObject& object,
                            ByteView material);
+    // returned is called when an object comes back, recovered or restored; nullptr: nothing to do.
+    Result<void> (*returned)(store::Transaction& tx, const Call& call, const StoredObject& object);
 };
 
 extern const ObjectKind kKeys;

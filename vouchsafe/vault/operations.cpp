@@ -1,5 +1,7 @@
 #include "vouchsafe/vault/operations.h"
 
+#include <algorithm>
+
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/hash.h"
 #include "vouchsafe/vault/key_seal.h"
@@ -13,6 +15,47 @@ std::string seal_context(const Core& core, std::string_view vault, std::string_v
     return fmt::format("{} {} {} {}", core.config.allow_simulated ? "simulated" : "hardware",
                        version_record_key(vault, key, version.version), version.kty,
                        encode_hex(crypto::sha256(version.spki)));
+}
+
+// SealedKey is what lies in the store, and what it is bound to.
+struct SealedKey {
+    std::string name;  // of the record
+    std::string context;
+    Bytes bytes;
+};
+
+Result<SealedKey> load_sealed(Core& core, const Call& call, const Key& key) {
+    const std::string& vault = call.vault->name;
+    const std::string& name = key.record.name;
+    SealedKey out{version_record_key(vault, name, key.version.version),
+                  seal_context(core, vault, name, key.version),
+                  {}};
+    std::optional<Bytes> sealed;
+    TRY(core.store.read([&](store::View& view) -> Result<void> {
+        sealed = TRY(view.get(kSecretTable, out.name));
+        return {};
+    }));
+    if (!sealed) {
+        core.opened_keys.forget(out.name);
+        return fail(Code::io, "the private half of {} is missing", name);
+    }
+    out.bytes = std::move(*sealed);
+    return out;
+}
+
+OpenedKeys::Digest digest_of(const SealedKey& sealed) {
+    crypto::Hasher hasher(crypto::HashAlg::sha256);
+    hasher.update(crypto::sha256(as_bytes(sealed.context)));
+    hasher.update(sealed.bytes);
+    OpenedKeys::Digest out;
+    std::ranges::copy(hasher.finish(), out.begin());
+    return out;
+}
+
+Result<SecretBytes> open_sealed(const Core& core, const SealedKey& sealed, const Key& key) {
+    Result<SecretBytes> opened = open_key(core.root, sealed.context, sealed.bytes);
+    if (!opened) return fail(Code::io, "the private half of {} does not open", key.record.name);
+    return opened;
 }
 
 }  // namespace
@@ -58,15 +101,7 @@ Bytes seal_private(const Core& core, std::string_view vault, std::string_view ke
 }
 
 Result<SecretBytes> open_private(Core& core, const Call& call, const Key& key) {
-    const std::string& vault = call.vault->name;
-    const std::string& name = key.record.name;
-    std::optional<Bytes> sealed;
-    TRY(core.store.read([&](store::View& view) -> Result<void> {
-        sealed = TRY(view.get(kSecretTable, version_record_key(vault, name, key.version.version)));
-        return {};
-    }));
-    if (!sealed) return fail(Code::io, "the private half of {} is missing", name);
-    return open_sealed_private(core, vault, name, key.version, *sealed);
+    return open_sealed(core, TRY(load_sealed(core, call, key)), key);
 }
 
 Result<SecretBytes> open_sealed_private(const Core& core, std::string_view vault,
@@ -75,6 +110,25 @@ Result<SecretBytes> open_sealed_private(const Core& core, std::string_view vault
     Result<SecretBytes> opened =
         open_key(core.root, seal_context(core, vault, key, version), sealed);
     if (!opened) return fail(Code::io, "the private half of {} does not open", key);
+    return opened;
+}
+
+Result<std::shared_ptr<const OpenedKey>> open_key_for_use(Core& core, const Call& call,
+                                                          const Key& key) {
+    const SealedKey sealed = TRY(load_sealed(core, call, key));
+    const OpenedKeys::Digest digest = digest_of(sealed);
+    const Time now = core.clock.now();
+    if (auto kept = core.opened_keys.find(sealed.name, digest, now)) return kept;
+    SecretBytes secret = TRY(open_sealed(core, sealed, key));
+    std::shared_ptr<const OpenedKey> opened;
+    if (key.version.family() == KeyFamily::oct) {
+        opened = std::make_shared<const OpenedKey>(std::move(secret));
+    } else {
+        auto parsed = crypto::PrivateKey::trust_pkcs8(secret.expose());
+        if (!parsed) return fail(Code::io, "the private half of {} is damaged", key.record.name);
+        opened = std::make_shared<const OpenedKey>(std::move(*parsed));
+    }
+    core.opened_keys.keep(sealed.name, digest, opened, now);
     return opened;
 }
 

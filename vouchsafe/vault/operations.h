@@ -9,11 +9,16 @@
 #include "vouchsafe/access/caller.h"
 #include "vouchsafe/access/key_sets.h"
 #include "vouchsafe/crypto/sealed_blob.h"
+#include "vouchsafe/vault/keys/opened_key.h"
 #include "vouchsafe/vault/wire.h"
 
 namespace vouchsafe::vault {
 
-// Core is what the service is made of. Thread-safe; immutable but for key_sets.
+// Of the private keys that are kept open, see OpenedKeys.
+inline constexpr size_t kMaxOpenedKeys = 256;
+inline constexpr Seconds kOpenedKeyAge{600};
+
+// Core is what the service is made of. Thread-safe; immutable but for key_sets and opened_keys.
 struct Core {
     Config config;
     store::Store& store;
@@ -23,6 +28,7 @@ struct Core {
     crypto::RootKey root;
     audit::Log log;
     access::KeySets key_sets;
+    OpenedKeys opened_keys{kMaxOpenedKeys, kOpenedKeyAge};
 };
 
 struct Call;
@@ -32,11 +38,12 @@ struct Operation {
     std::string_view name;                  // in the audit log: "keys/release"
     std::vector<std::string_view> actions;  // data actions of which the caller needs one (A.2)
     // Whether every outcome is recorded: the operation appends its success itself, in the
-    // transaction in which it happens. Of others only refusals are recorded.
+    // transaction in which it happens. Of others only refusals are recorded, and what was done
+    // with the secret of an oct key.
     bool audited = false;
     // Gives the body of the answer 200; null is the answer 204 without one.
-    Result<Json> (*act)(Core&, Call&) = nullptr;  // nullptr: not built
-    std::string_view collection = "keys";         // or "secrets": whose names the path has
+    Result<Json> (*act)(Core&, Call&) = nullptr;
+    std::string_view collection = "keys";  // or "secrets": whose names the path has
     // Finds the key that is concerned where the path does not name it. Who may not act on that key
     // is told what it fails with when there is none.
     Result<void> (*locate)(Core&, Call&) = nullptr;
@@ -69,8 +76,10 @@ Result<void> append_success(Core& core, store::Transaction& transaction, const C
 // load_key reads the key the path names.
 Result<Key> load_key(Core& core, const Call& call);
 
-// The private half at rest. seal_private binds it to its place, its public half and the kind of
-// data directory; open_private fails with Code::io if what is stored does not open.
+// The secret half at rest: PKCS#8, or the octets of an oct key. seal_private binds it to its place,
+// its public half and the kind of data directory; open_private fails with Code::io if what is
+// stored does not open. open_key_for_use is open_private for what the key's operations need, from
+// memory where it was opened just now.
 Bytes seal_private(const Core& core, std::string_view vault, std::string_view key,
                    const KeyVersion& version, ByteView pkcs8);
 Result<SecretBytes> open_private(Core& core, const Call& call, const Key& key);
@@ -78,6 +87,8 @@ Result<SecretBytes> open_private(Core& core, const Call& call, const Key& key);
 Result<SecretBytes> open_sealed_private(const Core& core, std::string_view vault,
                                         std::string_view key, const KeyVersion& version,
                                         ByteView sealed);
+Result<std::shared_ptr<const OpenedKey>> open_key_for_use(Core& core, const Call& call,
+                                                          const Key& key);
 
 // The operations; each returns the body of its 200 answer.
 Result<Json> create_key(Core& core, Call& call);
@@ -89,6 +100,8 @@ Result<Json> encrypt_with_key(Core& core, Call& call);
 Result<Json> decrypt_with_key(Core& core, Call& call);
 Result<Json> wrap_with_key(Core& core, Call& call);
 Result<Json> unwrap_with_key(Core& core, Call& call);
+Result<Json> sign_with_key(Core& core, Call& call);
+Result<Json> verify_with_key(Core& core, Call& call);
 Result<Json> release_key(Core& core, Call& call);
 // Explanations of requests (explanation.cpp).
 Result<void> locate_explained(Core& core, Call& call);
@@ -102,5 +115,11 @@ Result<Json> get_rule_proposal(Core& core, Call& call);
 Result<Json> propose_rules(Core& core, Call& call);
 Result<Json> approve_rules(Core& core, Call& call);
 Result<Json> withdraw_rules(Core& core, Call& call);
+Result<Json> import_key(Core& core, Call& call);
+Result<Json> rotate_key(Core& core, Call& call);
+Result<Json> get_rotation_policy(Core& core, Call& call);
+Result<Json> set_rotation_policy(Core& core, Call& call);
+Result<Json> attest_key(Core& core, Call& call);
+Result<Json> random_octets(Core& core, Call& call);
 
 }  // namespace vouchsafe::vault

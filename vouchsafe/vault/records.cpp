@@ -80,6 +80,9 @@ Result<KeyRecord> parse_key_record(ByteView bytes) {
     // Records of earlier versions have no rules.
     out.rules = TRY(json_optional_string(json, "rules")).value_or("");
     out.rules_id = TRY(json_optional_string(json, "rules_id")).value_or("");
+    if (const Json* rotation = find_member(json, "rotation"); rotation && !rotation->is_null()) {
+        out.rotation = TRY(parse_rotation_policy(*rotation));
+    }
     return out;
 }
 
@@ -104,6 +107,7 @@ Result<KeyVersion> parse_key_version(ByteView bytes) {
         out.tags[name] = value.get<std::string>();
     }
     out.spki = TRY(decode_base64(TRY(json_string(json, "spki"))));
+    out.bits = static_cast<uint32_t>(TRY(json_optional_integer(json, "bits")).value_or(0));
     return out;
 }
 
@@ -148,16 +152,18 @@ Result<void> put_vault(store::Transaction& transaction, const VaultInfo& vault) 
 
 Result<void> put_key_record(store::Transaction& transaction, std::string_view vault,
                             const KeyRecord& record) {
-    const std::string json = dump_json({{"name", record.name},
-                                        {"current", record.current},
-                                        {"versions", record.versions},
-                                        {"exportable", record.exportable},
-                                        {"policy", record.policy},
-                                        {"policy_content_type", record.policy_content_type},
-                                        {"policy_immutable", record.policy_immutable},
-                                        {"rules", record.rules},
-                                        {"rules_id", record.rules_id}});
-    return transaction.put(kKeyTable, key_record_key(vault, record.name), as_bytes(json));
+    Json json = {{"name", record.name},
+                 {"current", record.current},
+                 {"versions", record.versions},
+                 {"exportable", record.exportable},
+                 {"policy", record.policy},
+                 {"policy_content_type", record.policy_content_type},
+                 {"policy_immutable", record.policy_immutable},
+                 {"rules", record.rules},
+                 {"rules_id", record.rules_id}};
+    if (record.rotation) json["rotation"] = encode_rotation_policy(*record.rotation);
+    return transaction.put(kKeyTable, key_record_key(vault, record.name),
+                           as_bytes(dump_json(json)));
 }
 
 Result<void> put_key_version(store::Transaction& transaction, std::string_view vault,
@@ -171,7 +177,8 @@ Result<void> put_key_version(store::Transaction& transaction, std::string_view v
                                         {"created", version.created},
                                         {"updated", version.updated},
                                         {"tags", Json(version.tags)},
-                                        {"spki", encode_base64(version.spki)}});
+                                        {"spki", encode_base64(version.spki)},
+                                        {"bits", version.bits}});
     return transaction.put(kVersionTable, version_record_key(vault, key, version.version),
                            as_bytes(json));
 }

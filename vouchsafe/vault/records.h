@@ -6,6 +6,7 @@
 //   vault_key          {vault}/{key}                KeyRecord
 //   vault_key_version  {vault}/{key}/{version}      KeyVersion
 //   vault_key_secret   {vault}/{key}/{version}      sealed private key (key_seal.h)
+//   vault_rotation     {due}/{vault}/{key}          see keys/rotation.h
 //   vault_meta         "tier", "root"               see service.cpp; "backup": backup.h
 //
 // Secrets: secrets/records.h; what is deleted: deletion.h.
@@ -18,6 +19,8 @@
 
 #include "vouchsafe/crypto/keys.h"
 #include "vouchsafe/store/store.h"
+#include "vouchsafe/vault/keys/material.h"
+#include "vouchsafe/vault/keys/rotation_policy.h"
 #include "vouchsafe/vault/service.h"
 
 namespace vouchsafe::vault {
@@ -26,7 +29,15 @@ inline constexpr std::string_view kVaultTable = "vault";
 inline constexpr std::string_view kKeyTable = "vault_key";
 inline constexpr std::string_view kVersionTable = "vault_key_version";
 inline constexpr std::string_view kSecretTable = "vault_key_secret";
+inline constexpr std::string_view kRotationTable = "vault_rotation";
 inline constexpr std::string_view kMetaTable = "vault_meta";
+
+// family_of wants one of the kinds of KeyVersion::kty.
+inline KeyFamily family_of(std::string_view kty) {
+    return kty.starts_with("RSA")  ? KeyFamily::rsa
+           : kty.starts_with("EC") ? KeyFamily::ec
+                                   : KeyFamily::oct;
+}
 
 // KeyRecord is what all versions of a key share.
 struct KeyRecord {
@@ -39,6 +50,7 @@ struct KeyRecord {
     bool policy_immutable = false;
     std::string rules;     // ReleaseRules as JSON (release_rules.h), "" if none
     std::string rules_id;  // under which releases are counted; "" until there are rules
+    std::optional<RotationPolicy> rotation;
 
     bool operator==(const KeyRecord&) const = default;
 };
@@ -46,7 +58,7 @@ struct KeyRecord {
 // KeyVersion is one version without its private half.
 struct KeyVersion {
     std::string version;
-    std::string kty;  // "RSA", "RSA-HSM", "EC", "EC-HSM"
+    std::string kty;  // "RSA", "EC", "oct", or one of these with "-HSM"
     std::vector<std::string> key_ops;
     bool enabled = true;
     std::optional<int64_t> not_before;  // seconds since 1970
@@ -54,10 +66,11 @@ struct KeyVersion {
     int64_t created = 0;
     int64_t updated = 0;
     std::map<std::string, std::string> tags;
-    Bytes spki;  // the public half
+    Bytes spki;         // the public half; empty for an oct key
+    uint32_t bits = 0;  // of an oct key, which has no public half that would tell
 
     bool operator==(const KeyVersion&) const = default;
-    bool is_rsa() const { return kty.starts_with("RSA"); }
+    KeyFamily family() const { return family_of(kty); }
 };
 
 struct Key {
@@ -80,6 +93,7 @@ Result<std::optional<KeyRecord>> read_key_record(store::View& view, std::string_
 Result<Key> read_key(store::View& view, std::string_view vault, std::string_view key,
                      std::string_view version);
 
+// Members that earlier versions did not write may be missing.
 Result<KeyRecord> parse_key_record(ByteView bytes);
 Result<KeyVersion> parse_key_version(ByteView bytes);
 

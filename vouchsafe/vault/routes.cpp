@@ -1,5 +1,4 @@
-// Every URL for keys (azure-api A.2); those for secrets are in secrets/routes.cpp. Rows without a
-// function answer 501: the operation exists on the real service and is not built here.
+// Every URL for keys (azure-api A.2); those for secrets are in secrets/routes.cpp.
 #include "vouchsafe/vault/backup.h"
 #include "vouchsafe/vault/deletion.h"
 #include "vouchsafe/vault/dispatch.h"
@@ -8,7 +7,8 @@ namespace vouchsafe::vault {
 
 namespace {
 
-// Encrypting and wrapping need no more than the public key, so keys/read suffices (A.5).
+// Encrypting, wrapping and verifying need no more than the public key, so keys/read suffices (A.5);
+// with an oct key, the operation's own action is needed, which comes first.
 const Operation kCreate{"keys/create", {"keys/create/action"}, true, create_key};
 const Operation kGet{"keys/get", {"keys/read"}, false, get_key};
 const Operation kUpdate{"keys/update", {"keys/update/action"}, true, update_key};
@@ -19,6 +19,18 @@ const Operation kEncrypt{
 const Operation kDecrypt{"keys/decrypt", {"keys/decrypt/action"}, true, decrypt_with_key};
 const Operation kWrap{"keys/wrap", {"keys/wrap/action", "keys/read"}, false, wrap_with_key};
 const Operation kUnwrap{"keys/unwrap", {"keys/unwrap/action"}, true, unwrap_with_key};
+const Operation kSign{"keys/sign", {"keys/sign/action"}, true, sign_with_key};
+const Operation kVerify{"keys/verify", {"keys/verify/action", "keys/read"}, false, verify_with_key};
+const Operation kImport{"keys/import", {"keys/import/action"}, true, import_key};
+const Operation kRotate{"keys/rotate", {"keys/rotate/action"}, true, rotate_key};
+const Operation kGetRotation{
+    "keys/rotationpolicy/get", {"keyrotationpolicies/read"}, false, get_rotation_policy};
+const Operation kSetRotation{
+    "keys/rotationpolicy/set", {"keyrotationpolicies/write"}, true, set_rotation_policy};
+const Operation kAttest{"keys/attestation", {"keys/read"}, false, attest_key};
+// Azure has this for managed HSMs alone, with a role of theirs; whoever may read keys may have some
+// randomness too.
+const Operation kRandom{"rng", {"rng/action", "keys/read"}, false, random_octets};
 const Operation kRelease{"keys/release", {"keys/release/action"}, true, release_key};
 const Operation kDelete{"keys/delete", {"keys/delete"}, true, delete_object};
 const Operation kGetDeleted{"deletedkeys/get", {"keys/read"}, false, get_deleted_object};
@@ -38,18 +50,13 @@ const Operation kProposal{"keys/releaserules/proposal", kRead, false, get_rule_p
 const Operation kPropose{"keys/releaserules/propose", kManage, true, propose_rules};
 const Operation kApprove{"keys/releaserules/approve", kManage, true, approve_rules};
 const Operation kWithdraw{"keys/releaserules/withdraw", kManage, true, withdraw_rules};
-const Operation kExplain{"keys/explain",  kManage, false,
-                         get_explanation, "keys",  locate_explained};
+const Operation kExplain{"keys/explain", kManage, false, get_explanation, "keys", locate_explained};
 constexpr std::string_view kRulesPath = "/keys/{name}/x-vouchsafe-release-rules";
 constexpr std::string_view kProposalsPath = "/keys/{name}/x-vouchsafe-release-rules/proposals";
 constexpr std::string_view kProposalPath =
     "/keys/{name}/x-vouchsafe-release-rules/proposals/{proposal}";
 constexpr std::string_view kApprovePath =
     "/keys/{name}/x-vouchsafe-release-rules/proposals/{proposal}/approve";
-
-Operation not_built(std::string_view name) {
-    return {name, {}, false, nullptr};
-}
 
 }  // namespace
 
@@ -82,7 +89,6 @@ const std::vector<Route>& routes() {
         {"DELETE", kProposalPath, kWithdraw},
         {"POST", kApprovePath, kApprove},
 
-        {"PUT", "/keys/{name}", not_built("keys/import")},
         {"DELETE", "/keys/{name}", kDelete},
         {"GET", "/deletedkeys", kListDeleted},
         {"GET", "/deletedkeys/{name}", kGetDeleted},
@@ -90,14 +96,17 @@ const std::vector<Route>& routes() {
         {"POST", "/deletedkeys/{name}/recover", kRecover},
         {"POST", "/keys/{name}/backup", kBackup},
         {"POST", "/keys/restore", kRestore},
-        {"POST", "/keys/{name}/rotate", not_built("keys/rotate")},
-        {"GET", "/keys/{name}/rotationpolicy", not_built("keys/rotationpolicy")},
-        {"PUT", "/keys/{name}/rotationpolicy", not_built("keys/rotationpolicy")},
-        {"POST", "/keys/{name}/{version}/sign", not_built("keys/sign")},
-        {"POST", "/keys/{name}/{version}/verify", not_built("keys/verify")},
-        {"GET", "/keys/{name}/attestation", not_built("keys/attestation")},
-        {"GET", "/keys/{name}/{version}/attestation", not_built("keys/attestation")},
-        {"POST", "/rng", not_built("rng")},
+        {"PUT", "/keys/{name}", kImport},
+        {"POST", "/keys/{name}/rotate", kRotate},
+        {"GET", "/keys/{name}/rotationpolicy", kGetRotation},
+        {"PUT", "/keys/{name}/rotationpolicy", kSetRotation},
+        {"POST", "/keys/{name}/sign", kSign},
+        {"POST", "/keys/{name}/{version}/sign", kSign},
+        {"POST", "/keys/{name}/verify", kVerify},
+        {"POST", "/keys/{name}/{version}/verify", kVerify},
+        {"GET", "/keys/{name}/attestation", kAttest},
+        {"GET", "/keys/{name}/{version}/attestation", kAttest},
+        {"POST", "/rng", kRandom},
     };
     return kRoutes;
 }

@@ -7,6 +7,7 @@
 #include "vouchsafe/crypto/random.h"
 #include "vouchsafe/vault/deletion.h"
 #include "vouchsafe/vault/dispatch.h"
+#include "vouchsafe/vault/keys/rotation.h"
 
 namespace vouchsafe::vault {
 
@@ -252,6 +253,10 @@ Result<std::vector<RoleAssignment>> Service::roles_of(std::string_view principal
         return {};
     }));
     return out;
+}
+
+Result<size_t> Service::rotate_due_keys() {
+    return vault::rotate_due_keys(impl_->core);
 }
 
 audit::Log& Service::audit() {

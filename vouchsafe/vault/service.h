@@ -107,6 +107,12 @@ class Service {
     Result<void> remove_role(std::string_view principal, std::string_view assignment_id);
     Result<std::vector<RoleAssignment>> roles_of(std::string_view principal) const;
 
+    // rotate_due_keys makes new versions of the keys whose rotation policy says it is time, of some
+    // hundred at most, and returns how many. Call it every minute or so, in any number of replicas.
+    // Each rotation is audited as done by "vault"; one that fails is logged and tried again a day
+    // later. Fails if the store cannot be read.
+    Result<size_t> rotate_due_keys();
+
     audit::Log& audit();
     const Config& config() const;
 

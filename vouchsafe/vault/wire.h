@@ -35,7 +35,7 @@ struct AttributesBody {
     std::optional<bool> exportable;
 };
 
-// KeyBody is the body of create and, without kty, key_size and crv, of update.
+// KeyBody is the body of create, of import, and, without kty, key_size and crv, of update.
 struct KeyBody {
     std::string kty;
     std::optional<int64_t> key_size;
@@ -44,11 +44,16 @@ struct KeyBody {
     AttributesBody attributes;
     std::optional<std::map<std::string, std::string>> tags;
     std::optional<PolicyEnvelope> release_policy;
+    std::optional<KeyMaterial> material;  // of an import alone
 };
 
+// CryptoBody is the body of the cryptographic operations (A.5). What belongs to an algorithm or
+// operation is for those to say.
 struct CryptoBody {
     std::string alg;
-    Bytes value;
+    Bytes value;  // may be empty
+    std::optional<Bytes> iv, aad, tag;
+    std::optional<Bytes> digest;  // of verify
 };
 
 struct ReleaseBody {
@@ -58,10 +63,12 @@ struct ReleaseBody {
 };
 
 // All fail with Code::invalid and a sentence about the member.
-enum class KeyBodyKind { create, update };
+// An import may also fail with Code::unsupported, see import_material.
+enum class KeyBodyKind { create, import, update };
 Result<KeyBody> parse_key_body(const std::string& text, KeyBodyKind kind);
 Result<CryptoBody> parse_crypto_body(const std::string& text);
 Result<ReleaseBody> parse_release_body(const std::string& text);
+Result<size_t> parse_random_body(const std::string& text);  // how many bytes, 1 to 128
 
 // parse_policy_envelope reads a value of `release_policy`.
 Result<PolicyEnvelope> parse_policy_envelope(const Json& json);

@@ -23,7 +23,11 @@ void add_recovery(Json& attributes, const VaultInfo& vault) {
 }
 
 Result<Json> encode_key(std::string_view base, const Key& key) {
-    Json jwk = jose::encode_jwk(TRY(crypto::PublicKey::from_spki(key.version.spki)));
+    Json jwk = Json::object();
+    if (key.version.family() != KeyFamily::oct) {
+        jwk = jose::encode_jwk(
+            TRY(crypto::PublicKey::from_spki(key.version.spki, crypto::Curves::with_p256k)));
+    }
     jwk["kid"] = key_id(base, key.record.name, key.version.version);
     jwk["kty"] = key.version.kty;
     jwk["key_ops"] = key.version.key_ops;

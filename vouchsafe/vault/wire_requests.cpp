@@ -9,8 +9,18 @@ namespace vouchsafe::vault {
 
 namespace {
 
-constexpr size_t kMaxValue = 1024;  // bytes of `value`: the modulus of RSA-8192
+constexpr size_t kMaxValue = 64 << 10;  // bytes of `value`, `aad` and the like
+constexpr int64_t kMaxRandom = 128;     // A.5
 constexpr std::string_view kPolicyContentType = "application/json; charset=utf-8";
+
+Result<std::optional<Bytes>> bytes_member(const Json& object, std::string_view name) {
+    const auto text = TRY(text_member(object, name));
+    if (!text) return std::optional<Bytes>();
+    if (text->size() > kMaxValue * 4 / 3 + 4) {
+        return fail(Code::invalid, "{} has at most {} bytes", name, kMaxValue);
+    }
+    return std::optional(TRY(with_context(decode_base64_any(*text), name)));
+}
 
 Result<std::vector<std::string>> parse_key_ops(const Json& json) {
     if (!json.is_array() || json.size() > kMaxKeyOps) {
@@ -47,8 +57,28 @@ Result<PolicyEnvelope> parse_policy_envelope(const Json& json) {
     return out;
 }
 
+namespace {
+
+// parse_imported reads what an import says about the key itself: `key`, a JWK with kty and key_ops,
+// and whether it shall be of an HSM kind, which clients write "Hsm" or "hsm" (A.3).
+Result<void> parse_imported(Json& json, KeyBody& out) {
+    const Json* found = member(json, "key");
+    if (found == nullptr || !found->is_object()) return wrong_type("key", "an object");
+    // Ours to change: the body was parsed for this request.
+    Json& jwk = const_cast<Json&>(*found);
+    out.material = TRY(import_material(jwk));
+    out.kty = TRY(required_text(jwk, "kty"));
+    if (TRY(flag_member(json, "hsm")).value_or(false) && !out.kty.ends_with("-HSM")) {
+        out.kty += "-HSM";
+    }
+    if (const Json* ops = member(jwk, "key_ops")) out.key_ops = TRY(parse_key_ops(*ops));
+    return {};
+}
+
+}  // namespace
+
 Result<KeyBody> parse_key_body(const std::string& text, KeyBodyKind kind) {
-    const Json json = TRY(parse_body(text));
+    Json json = TRY(parse_body(text));
     KeyBody out;
     if (kind == KeyBodyKind::create) {
         out.kty = TRY(required_text(json, "kty"));
@@ -58,6 +88,7 @@ Result<KeyBody> parse_key_body(const std::string& text, KeyBodyKind kind) {
             return fail(Code::invalid, "public_exponent cannot be chosen in a vault");
         }
     }
+    if (kind == KeyBodyKind::import) TRY(parse_imported(json, out));
     if (const Json* ops = member(json, "key_ops")) out.key_ops = TRY(parse_key_ops(*ops));
     if (const Json* attributes = member(json, "attributes")) {
         out.attributes = TRY(parse_attributes(*attributes));
@@ -73,12 +104,21 @@ Result<CryptoBody> parse_crypto_body(const std::string& text) {
     const Json json = TRY(parse_body(text));
     CryptoBody out;
     out.alg = TRY(required_text(json, "alg"));
-    const std::string value = TRY(required_text(json, "value"));
-    if (value.size() > kMaxValue * 4 / 3 + 4) {
-        return fail(Code::invalid, "value has at most {} bytes", kMaxValue);
-    }
-    out.value = TRY(with_context(decode_base64_any(value), "value"));
+    auto value = TRY(bytes_member(json, "value"));
+    if (!value) return fail(Code::invalid, "value is missing");
+    out.value = std::move(*value);
+    out.iv = TRY(bytes_member(json, "iv"));
+    out.aad = TRY(bytes_member(json, "aad"));
+    out.tag = TRY(bytes_member(json, "tag"));
+    out.digest = TRY(bytes_member(json, "digest"));
     return out;
+}
+
+Result<size_t> parse_random_body(const std::string& text) {
+    const Json json = TRY(parse_body(text));
+    const auto count = TRY(number_member(json, "count", kMaxRandom));
+    if (!count || *count < 1) return wrong_type("count", "a whole number from 1 to 128");
+    return static_cast<size_t>(*count);
 }
 
 Result<ReleaseBody> parse_release_body(const std::string& text) {

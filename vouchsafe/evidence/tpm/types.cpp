@@ -112,6 +112,8 @@ size_t curve_width(crypto::Curve curve) {
             return 48;
         case crypto::Curve::p521:
             return 66;
+        case crypto::Curve::p256k:  // a TPM has no such curve
+            break;
     }
     return 0;
 }

@@ -177,6 +177,7 @@ const ObjectKind kSecrets{
     secrets::secret_item,
     secrets::open_secret_material,
     secrets::admit_secret,
+    nullptr,
 };
 
 }  // namespace vouchsafe::vault
