@@ -10,7 +10,6 @@ namespace vouchsafe::vault {
 namespace {
 
 constexpr uint8_t kBackupFormat = 1;
-constexpr std::string_view kBackupKeyContext = "vault backup key";
 constexpr size_t kSealOverhead = 52;  // sealed_blob.h
 
 // SealedVersion is one version as it lies in the store.
@@ -44,7 +43,7 @@ Result<std::string> backup_context(const Core& core, const Call& call) {
 Result<std::optional<crypto::RootKey>> find_backup_key(const Core& core, store::View& view) {
     const auto sealed = TRY(view.get(kMetaTable, kBackupKey));
     if (!sealed) return std::optional<crypto::RootKey>();
-    const Result<SecretBytes> key = core.root.open(kBackupKeyContext, *sealed);
+    const Result<SecretBytes> key = core.root->open(kBackupKeyContext, *sealed);
     if (!key) return fail(Code::io, "the key of the backups does not open");
     return std::optional(TRY(crypto::RootKey::from_bytes(key->expose())));
 }
@@ -53,7 +52,7 @@ Result<crypto::RootKey> backup_key(const Core& core, store::Transaction& tx) {
     auto found = TRY(find_backup_key(core, tx));
     if (found) return std::move(*found);
     const SecretBytes key = crypto::random_secret(32);
-    TRY(tx.insert(kMetaTable, kBackupKey, core.root.seal(kBackupKeyContext, key.expose())));
+    TRY(tx.insert(kMetaTable, kBackupKey, core.root->seal(kBackupKeyContext, key.expose())));
     return crypto::RootKey::from_bytes(key.expose());
 }
 

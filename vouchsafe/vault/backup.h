@@ -13,7 +13,6 @@
 
 namespace vouchsafe::vault {
 
-inline constexpr std::string_view kBackupKey = "backup";  // in kMetaTable
 inline constexpr size_t kMaxBackupVersions = 500;         // Azure's; A.3
 inline constexpr size_t kMaxBackup = 3 << 20;             // bytes of the blob
 

@@ -440,19 +440,22 @@ TEST_F(KeysTest, TheDatabaseHoldsNoPrivateKey) {
 }
 
 TEST(KeySeal, OpensOnlyWhatWasSealedUnchangedAndHere) {
-    const crypto::RootKey root = MUST(crypto::RootKey::from_bytes(Bytes(32, 1)));
-    const crypto::RootKey other = MUST(crypto::RootKey::from_bytes(Bytes(32, 2)));
+    const TemporaryDir dir = MUST(TemporaryDir::create("key-seal"));
+    const auto ring_of = [&](const char* file) {
+        return MUST(crypto::RootRing::load_or_create(dir.path() / file, crypto::keep_in_file()));
+    };
+    const auto root = ring_of("root"), other = ring_of("other");
     const Bytes secret = to_bytes("a private key");
-    const Bytes sealed = seal_key(root, "v/k/1", secret);
-    EXPECT_TRUE(equal(MUST(open_key(root, "v/k/1", sealed)).expose(), secret));
-    EXPECT_NE(seal_key(root, "v/k/1", secret), sealed);
-    EXPECT_FALSE(open_key(root, "v/k/2", sealed));
-    EXPECT_FALSE(open_key(other, "v/k/1", sealed));
+    const Bytes sealed = seal_key(*root, "v/k/1", secret);
+    EXPECT_TRUE(equal(MUST(open_key(*root, "v/k/1", sealed)).expose(), secret));
+    EXPECT_NE(seal_key(*root, "v/k/1", secret), sealed);
+    EXPECT_FALSE(open_key(*root, "v/k/2", sealed));
+    EXPECT_FALSE(open_key(*other, "v/k/1", sealed));
     for (size_t i = 0; i < sealed.size(); ++i) {
         Bytes changed = sealed;
         changed[i] ^= 1;
-        EXPECT_FALSE(open_key(root, "v/k/1", changed)) << i;
-        EXPECT_FALSE(open_key(root, "v/k/1", ByteView(sealed).first(i))) << i;
+        EXPECT_FALSE(open_key(*root, "v/k/1", changed)) << i;
+        EXPECT_FALSE(open_key(*root, "v/k/1", ByteView(sealed).first(i))) << i;
     }
 }
 

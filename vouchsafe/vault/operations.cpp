@@ -12,9 +12,7 @@ namespace {
 
 std::string seal_context(const Core& core, std::string_view vault, std::string_view key,
                          const KeyVersion& version) {
-    return fmt::format("{} {} {} {}", core.config.allow_simulated ? "simulated" : "hardware",
-                       version_record_key(vault, key, version.version), version.kty,
-                       encode_hex(crypto::sha256(version.spki)));
+    return key_seal_context(core.config, version_record_key(vault, key, version.version), version);
 }
 
 // SealedKey is what lies in the store, and what it is bound to.
@@ -53,7 +51,7 @@ OpenedKeys::Digest digest_of(const SealedKey& sealed) {
 }
 
 Result<SecretBytes> open_sealed(const Core& core, const SealedKey& sealed, const Key& key) {
-    Result<SecretBytes> opened = open_key(core.root, sealed.context, sealed.bytes);
+    Result<SecretBytes> opened = open_key(*core.root, sealed.context, sealed.bytes);
     if (!opened) return fail(Code::io, "the private half of {} does not open", key.record.name);
     return opened;
 }
@@ -63,6 +61,12 @@ Result<SecretBytes> open_sealed(const Core& core, const SealedKey& sealed, const
 std::string Call::resource_id() const {
     if (key.empty()) return vault->resource_id;
     return operation.collection == "keys" ? key_scope(*vault, key) : secret_scope(*vault, key);
+}
+
+std::string key_seal_context(const Config& config, std::string_view place,
+                             const KeyVersion& version) {
+    return fmt::format("{} {} {} {}", config.allow_simulated ? "simulated" : "hardware", place,
+                       version.kty, encode_hex(crypto::sha256(version.spki)));
 }
 
 audit::Entry make_entry(const Core& core, const Call& call) {
@@ -97,7 +101,7 @@ Result<Key> load_key(Core& core, const Call& call) {
 
 Bytes seal_private(const Core& core, std::string_view vault, std::string_view key,
                    const KeyVersion& version, ByteView pkcs8) {
-    return seal_key(core.root, seal_context(core, vault, key, version), pkcs8);
+    return seal_key(*core.root, seal_context(core, vault, key, version), pkcs8);
 }
 
 Result<SecretBytes> open_private(Core& core, const Call& call, const Key& key) {
@@ -108,7 +112,7 @@ Result<SecretBytes> open_sealed_private(const Core& core, std::string_view vault
                                         std::string_view key, const KeyVersion& version,
                                         ByteView sealed) {
     Result<SecretBytes> opened =
-        open_key(core.root, seal_context(core, vault, key, version), sealed);
+        open_key(*core.root, seal_context(core, vault, key, version), sealed);
     if (!opened) return fail(Code::io, "the private half of {} does not open", key);
     return opened;
 }

@@ -8,7 +8,7 @@
 
 #include "vouchsafe/access/caller.h"
 #include "vouchsafe/access/key_sets.h"
-#include "vouchsafe/crypto/sealed_blob.h"
+#include "vouchsafe/crypto/root_ring.h"
 #include "vouchsafe/vault/keys/opened_key.h"
 #include "vouchsafe/vault/wire.h"
 
@@ -25,7 +25,7 @@ struct Core {
     const Clock& clock;
     net::TlsIdentity release_signer;
     std::function<void(const Verdict&)> on_verdict;  // nullptr: nobody wants to know
-    crypto::RootKey root;
+    std::unique_ptr<crypto::RootRing> root;
     audit::Log log;
     access::KeySets key_sets;
     OpenedKeys opened_keys{kMaxOpenedKeys, kOpenedKeyAge};
@@ -66,6 +66,11 @@ struct Call {
     // resource_id is what the caller's roles are judged on.
     std::string resource_id() const;
 };
+
+// key_seal_context is what the sealed private half of a version is bound to: the kind of data
+// directory, its place ("{vault}/{key}/{version}" in lower case), type and public half.
+std::string key_seal_context(const Config& config, std::string_view place,
+                             const KeyVersion& version);
 
 // make_entry begins an audit entry about the call: everything but outcome and reason.
 audit::Entry make_entry(const Core& core, const Call& call);

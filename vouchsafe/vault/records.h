@@ -32,6 +32,14 @@ inline constexpr std::string_view kSecretTable = "vault_key_secret";
 inline constexpr std::string_view kRotationTable = "vault_rotation";
 inline constexpr std::string_view kMetaTable = "vault_meta";
 
+// In kMetaTable: a proof of the root key, and the key of backups, each with its context.
+inline constexpr std::string_view kRootKey = "root";
+inline constexpr std::string_view kRootContext = "vault root key check";
+inline constexpr std::string_view kBackupKey = "backup";
+inline constexpr std::string_view kBackupKeyContext = "vault backup key";
+// In the vault's directory.
+inline constexpr std::string_view kRootKeyFile = "root.key";
+
 // family_of wants one of the kinds of KeyVersion::kty.
 inline KeyFamily family_of(std::string_view kty) {
     return kty.starts_with("RSA")  ? KeyFamily::rsa

@@ -8,15 +8,13 @@
 #include "vouchsafe/vault/deletion.h"
 #include "vouchsafe/vault/dispatch.h"
 #include "vouchsafe/vault/keys/rotation.h"
+#include "vouchsafe/vault/root_guard.h"
 
 namespace vouchsafe::vault {
 
 namespace {
 
-constexpr std::string_view kRootKeyFile = "root.key";
 constexpr std::string_view kTierKey = "tier";
-constexpr std::string_view kRootKey = "root";
-constexpr std::string_view kRootContext = "vault root key check";
 constexpr std::string_view kOperator = "operator";
 
 std::string_view tier_name(const Config& config) {
@@ -61,7 +59,7 @@ Result<void> check_signer(const net::TlsIdentity& signer) {
 }
 
 // settle writes what a store remembers of its data directory, or compares it.
-Result<void> settle(store::Store& store, const Config& config, const crypto::RootKey& root) {
+Result<void> settle(store::Store& store, const Config& config, const crypto::RootRing& root) {
     return store.run([&](store::Transaction& tx) -> Result<void> {
         auto tier = TRY(tx.get(kMetaTable, kTierKey));
         auto sealed = TRY(tx.get(kMetaTable, kRootKey));
@@ -96,9 +94,10 @@ bool is_path(std::string_view text) {
 
 struct Service::Impl {
     // Core holds a mutex and is built in place.
-    Impl(Config config, Dependencies deps, crypto::RootKey root)
-        : core{.config = config,
-               .store = deps.store,
+    Impl(Config config, Dependencies deps, std::unique_ptr<crypto::RootRing> root)
+        : guard(deps.store, *root),
+          core{.config = config,
+               .store = guard,
                .clock = deps.clock,
                .release_signer = std::move(deps.release_signer),
                .on_verdict = std::move(deps.on_verdict),
@@ -106,6 +105,7 @@ struct Service::Impl {
                .log = audit::Log(deps.store),
                .key_sets = access::KeySets(std::move(deps.fetch), deps.clock, config.keys)} {}
 
+    RootGuard guard;
     Core core;
     Dispatcher dispatcher{core};
 
@@ -131,8 +131,10 @@ Result<std::unique_ptr<Service>> Service::create(Config config, Dependencies dep
     config = TRY(checked(std::move(config)));
     TRY(check_signer(deps.release_signer));
     TRY(make_private_dir(config.directory));
-    crypto::RootKey root = TRY(crypto::RootKey::load_or_create(config.directory / kRootKeyFile));
-    TRY(settle(deps.store, config, root));
+    if (deps.root_keeper == nullptr) deps.root_keeper = crypto::keep_in_file();
+    auto root =
+        TRY(crypto::RootRing::load_or_create(config.directory / kRootKeyFile, deps.root_keeper));
+    TRY(settle(deps.store, config, *root));
     return std::unique_ptr<Service>(
         new Service(std::make_unique<Impl>(std::move(config), std::move(deps), std::move(root))));
 }

@@ -16,6 +16,7 @@
 #include "vouchsafe/access/assignments.h"
 #include "vouchsafe/audit/log.h"
 #include "vouchsafe/base/json_fwd.h"
+#include "vouchsafe/crypto/root_keeper.h"
 #include "vouchsafe/net/server.h"
 #include "vouchsafe/store/store.h"
 #include "vouchsafe/vault/config.h"
@@ -40,6 +41,8 @@ struct Dependencies {
     net::TlsIdentity release_signer;
     // Told each verdict before the answer leaves, by any thread.
     std::function<void(const Verdict&)> on_verdict = nullptr;
+    // Keeps the root key; nullptr: in its file.
+    std::shared_ptr<crypto::RootKeeper> root_keeper = nullptr;
 };
 
 inline constexpr int kMinRetentionDays = 7;

@@ -103,13 +103,13 @@ Result<void> put_version(store::Transaction& tx, std::string_view vault, std::st
 
 Bytes seal_value(const Core& core, std::string_view vault, std::string_view name,
                  std::string_view version, ByteView value) {
-    return seal_key(core.root, value_context(core, vault, name, version), value);
+    return seal_key(*core.root, value_context(core, vault, name, version), value);
 }
 
 Result<SecretBytes> open_value(const Core& core, std::string_view vault, std::string_view name,
                                std::string_view version, ByteView sealed) {
     Result<SecretBytes> opened =
-        open_key(core.root, value_context(core, vault, name, version), sealed);
+        open_key(*core.root, value_context(core, vault, name, version), sealed);
     if (!opened) return fail(Code::io, "the value of {} does not open", name);
     return opened;
 }

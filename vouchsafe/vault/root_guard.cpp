@@ -1,0 +1,80 @@
+#include "vouchsafe/vault/root_guard.h"
+
+#include "vouchsafe/vault/records.h"
+#include "vouchsafe/vault/secrets/secret_records.h"
+
+namespace vouchsafe::vault {
+
+namespace {
+
+// Watched notes whether something sealed was written.
+class Watched final : public store::Transaction {
+  public:
+    explicit Watched(store::Transaction& inner) : inner_(inner) {}
+    bool wrote_sealed() const { return wrote_sealed_; }
+
+    Result<std::optional<Bytes>> get(std::string_view table, std::string_view key) override {
+        return inner_.get(table, key);
+    }
+    Result<std::vector<store::Record>> scan(std::string_view table, std::string_view prefix,
+                                            std::string_view after, size_t limit) override {
+        return inner_.scan(table, prefix, after, limit);
+    }
+    Result<std::optional<std::string>> next_table(std::string_view after) override {
+        return inner_.next_table(after);
+    }
+    Result<void> put(std::string_view table, std::string_view key, ByteView value) override {
+        note(table);
+        return inner_.put(table, key, value);
+    }
+    Result<void> insert(std::string_view table, std::string_view key, ByteView value) override {
+        note(table);
+        return inner_.insert(table, key, value);
+    }
+    Result<bool> erase(std::string_view table, std::string_view key) override {
+        return inner_.erase(table, key);
+    }
+
+  private:
+    void note(std::string_view table) { wrote_sealed_ = wrote_sealed_ || holds_sealed(table); }
+
+    store::Transaction& inner_;
+    bool wrote_sealed_ = false;
+};
+
+}  // namespace
+
+bool holds_sealed(std::string_view table) {
+    return table == kSecretTable || table == secrets::kValues || table == kMetaTable;
+}
+
+Result<uint64_t> read_root_generation(store::View& view) {
+    auto bytes = TRY(view.get(kMetaTable, kRootGeneration));
+    if (!bytes) return uint64_t{1};
+    Reader reader(*bytes, "root generation");
+    const uint64_t out = TRY(reader.u64_be("generation"));
+    TRY(reader.end());
+    return out;
+}
+
+Result<void> put_root_generation(store::Transaction& tx, uint64_t generation) {
+    return tx.put(kMetaTable, kRootGeneration, Writer().u64_be(generation).view());
+}
+
+Result<void> RootGuard::check_generation(store::Transaction& tx) const {
+    const uint64_t demanded = TRY(read_root_generation(tx));
+    if (demanded <= root_.generation()) return {};
+    TRY(root_.reload());
+    return fail(Code::unavailable, "the root key was replaced meanwhile: try again");
+}
+
+Result<void> RootGuard::run(const std::function<Result<void>(store::Transaction&)>& work) {
+    return inner_.run([&](store::Transaction& tx) -> Result<void> {
+        Watched watched(tx);
+        TRY(work(watched));
+        if (!watched.wrote_sealed()) return {};
+        return check_generation(tx);
+    });
+}
+
+}  // namespace vouchsafe::vault

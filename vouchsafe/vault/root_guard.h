@@ -1,0 +1,42 @@
+// The store as a vault writes to it while somebody may replace the root key (root_rotation.h):
+// nothing is committed that was sealed under a key which is no longer the newest. Private to
+// vault/.
+#pragma once
+
+#include "vouchsafe/crypto/root_ring.h"
+#include "vouchsafe/store/store.h"
+
+namespace vouchsafe::vault {
+
+// The generation of the root key under which everything new must be sealed; in vault_meta.
+inline constexpr std::string_view kRootGeneration = "root_generation";
+
+// read_root_generation returns 1 if none was written.
+Result<uint64_t> read_root_generation(store::View& view);
+Result<void> put_root_generation(store::Transaction& tx, uint64_t generation);
+
+// holds_sealed tells the tables in which something is sealed under the root key.
+bool holds_sealed(std::string_view table);
+
+// RootGuard borrows both. Thread-safe.
+class RootGuard final : public store::Store {
+  public:
+    RootGuard(store::Store& inner, const crypto::RootRing& root) : inner_(inner), root_(root) {}
+
+    // run fails with Code::unavailable, and changes nothing, if `work` wrote something sealed and
+    // the ring is older than the store demands; the ring is read again, so that the next attempt
+    // succeeds.
+    Result<void> run(const std::function<Result<void>(store::Transaction&)>& work) override;
+    Result<void> read(const std::function<Result<void>(store::View&)>& work) override {
+        return inner_.read(work);
+    }
+    store::Statistics statistics() const override { return inner_.statistics(); }
+
+  private:
+    Result<void> check_generation(store::Transaction& tx) const;
+
+    store::Store& inner_;
+    const crypto::RootRing& root_;
+};
+
+}  // namespace vouchsafe::vault

@@ -1,0 +1,137 @@
+#include "vouchsafe/vault/root_rotation.h"
+
+#include <algorithm>
+
+#include "vouchsafe/audit/log.h"
+#include "vouchsafe/base/json.h"
+#include "vouchsafe/crypto/random.h"
+#include "vouchsafe/vault/backup.h"
+#include "vouchsafe/vault/key_seal.h"
+#include "vouchsafe/vault/operations.h"
+#include "vouchsafe/vault/root_guard.h"
+#include "vouchsafe/vault/secrets/secret_records.h"
+
+namespace vouchsafe::vault {
+
+namespace {
+
+constexpr size_t kBatch = 100;  // records a transaction: other writers wait meanwhile
+
+Path root_file(const Config& config) {
+    return config.directory / kRootKeyFile;
+}
+
+Result<void> record(store::Transaction& tx, const RootRotation& rotation, std::string_view action,
+                    Json details) {
+    audit::Entry entry;
+    entry.time = rotation.clock.now();
+    entry.actor = "operator";
+    entry.action = std::string(action);
+    entry.resource = "root key";
+    entry.request_id = crypto::random_uuid();
+    entry.details = std::move(details);
+    TRY(audit::Log(rotation.store).append(tx, entry));
+    return {};
+}
+
+// The context of a key that was sealed in version 1.
+Result<std::string> context_of(store::View& view, const Config& config, const std::string& place) {
+    auto bytes = TRY(view.get(kVersionTable, place));
+    if (!bytes) return fail(Code::io, "{} has no version record", place);
+    const KeyVersion version = TRY(parse_key_version(*bytes));
+    return key_seal_context(config, place, version);
+}
+
+// Rewrapper holds both keys.
+class Rewrapper {
+  public:
+    Rewrapper(const RootRotation& rotation, const crypto::RootRing& root)
+        : rotation_(rotation), root_(root) {}
+
+    // begin demands the new key of all writers, and seals what vault_meta has anew.
+    Result<void> begin() {
+        return rotation_.store.run([&](store::Transaction& tx) -> Result<void> {
+            TRY(put_root_generation(tx, root_.generation()));
+            TRY(reseal_meta(tx, kRootKey, kRootContext));
+            TRY(reseal_meta(tx, kBackupKey, kBackupKeyContext));
+            return record(tx, rotation_, "root/rewrap",
+                          {{"generation", root_.generation()},
+                           {"keeper", std::string(rotation_.next->name())}});
+        });
+    }
+
+    // rewrap_table goes over a table in batches. It returns how many were wrapped anew.
+    Result<size_t> rewrap_table(std::string_view table) {
+        size_t count = 0;
+        std::string after;
+        for (bool more = true; more;) {
+            TRY(rotation_.store.run([&](store::Transaction& tx) -> Result<void> {
+                const auto records = TRY(tx.scan(table, "", after, kBatch));
+                size_t changed = 0;
+                for (const store::Record& one : records) changed += TRY(rewrap(tx, table, one));
+                more = records.size() == kBatch;
+                if (!records.empty()) after = records.back().key;
+                looked_at_ += records.size();
+                count += changed;
+                return {};
+            }));
+            if (rotation_.progress) rotation_.progress(looked_at_);
+        }
+        return count;
+    }
+
+    Result<void> end(size_t count) {
+        return rotation_.store.run([&](store::Transaction& tx) {
+            return record(tx, rotation_, "root/rewrapped",
+                          {{"generation", root_.generation()}, {"data_keys", count}});
+        });
+    }
+
+  private:
+    Result<void> reseal_meta(store::Transaction& tx, std::string_view name,
+                             std::string_view context) {
+        auto sealed = TRY(tx.get(kMetaTable, name));
+        if (!sealed) return {};
+        auto opened = TRY(with_context(root_.open(context, *sealed), name));
+        return tx.put(kMetaTable, name, root_.seal(context, opened.expose()));
+    }
+
+    Result<size_t> rewrap(store::Transaction& tx, std::string_view table,
+                          const store::Record& one) {
+        const auto context = [&] { return context_of(tx, rotation_.config, one.key); };
+        auto sealed = TRY(with_context(rewrap_key(root_, context, one.value), one.key));
+        if (!sealed) return size_t{0};
+        TRY(tx.put(table, one.key, *sealed));
+        return size_t{1};
+    }
+
+    const RootRotation& rotation_;
+    const crypto::RootRing& root_;
+    size_t looked_at_ = 0;
+};
+
+}  // namespace
+
+Result<Rewrapped> rewrap_root(const RootRotation& rotation) {
+    const Path file = root_file(rotation.config);
+    FileLock lock = TRY(FileLock::take(rotation.config.directory / "root.lock"));
+    TRY(crypto::add_root_key(file, rotation.now, *rotation.next));
+    auto root = TRY(crypto::RootRing::load_or_create(file, rotation.next));
+    Rewrapper rewrapper(rotation, *root);
+    TRY(rewrapper.begin());
+    Rewrapped out{root->generation(), 0};
+    for (std::string_view table : {kSecretTable, secrets::kValues}) {
+        out.count += TRY(rewrapper.rewrap_table(table));
+    }
+    // Once more, over what was written meanwhile: nothing may be left before the old key goes.
+    size_t left = 0;
+    for (std::string_view table : {kSecretTable, secrets::kValues}) {
+        left += TRY(rewrapper.rewrap_table(table));
+    }
+    out.count += left;
+    TRY(rewrapper.end(out.count));
+    TRY(crypto::drop_older_root_keys(file, *rotation.next));
+    return out;
+}
+
+}  // namespace vouchsafe::vault
