@@ -52,6 +52,8 @@ Result<int> run_set(const Context& context, const SecretCommand& command) {
         TRY(read_file(command.in == "-" ? Path("/dev/stdin") : Path(command.in), kMaxSecretInput));
     const SecretBytes value = SecretBytes::copy_of(read);
     wipe(read);
+    // Nobody means that; an empty pipe looks just so.
+    if (value.empty()) return fail(Code::invalid, "the value is empty");
     Session session = TRY(open_session(context, command));
     const Json made = TRY(session.secrets->set(id, value, command.content_type));
     write_out(context.json ? dump_json_pretty(made) + "\n"
