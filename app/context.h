@@ -37,6 +37,7 @@ void add_vm(Command app, Context& context);
 void add_attest(Command app, Context& context);
 void add_key(Command app, Context& context);
 void add_vault(Command app, Context& context);
+void add_secret(Command app, Context& context);
 void add_seal(Command app, Context& context);
 void add_train(Command app, Context& context);
 void add_verify(Command app, Context& context);

@@ -52,6 +52,7 @@ int run(int argc, char** argv) {
     add_attest(app, context);
     add_key(app, context);
     add_vault(app, context);
+    add_secret(app, context);
     add_seal(app, context);
     add_train(app, context);
     add_vm(app, context);

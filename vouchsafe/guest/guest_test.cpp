@@ -6,6 +6,7 @@
 #include "vouchsafe/crypto/random.h"
 #include "vouchsafe/guest/attestation_client.h"
 #include "vouchsafe/guest/remote_error.h"
+#include "vouchsafe/guest/secret_client.h"
 #include "vouchsafe/guest/site.h"
 #include "vouchsafe/guest/vault_client.h"
 
@@ -38,6 +39,25 @@ TEST(KeyId, SendsNoTokenToAHostThatOnlyLooksLikeAVault) {
           "https://example.org/keys/vault.azure.net"}) {
         auto id = KeyId::parse(text);
         EXPECT_TRUE(!id || !id->resource()) << text;
+    }
+}
+
+TEST(SecretId, ReadsWhatAzureWritesAndNothingElse) {
+    auto id = SecretId::parse("https://MyVault.vault.azure.net:8443/secrets/ssh-key/0011");
+    ASSERT_TRUE(id);
+    EXPECT_EQ(id->url.origin(), "https://myvault.vault.azure.net:8443");
+    EXPECT_EQ(id->name, "ssh-key");
+    EXPECT_EQ(id->version, "0011");
+    EXPECT_EQ(SecretId::parse("https://v.vault.azure.net/secrets/a/")->version, "");
+    for (const char* text :
+         {"", "a", "http://v.vault.azure.net/secrets/a", "https://v.vault.azure.net/keys/a",
+          "https://v.vault.azure.net/secrets", "https://v.vault.azure.net/secrets/a/b/c",
+          "https://v.vault.azure.net/secrets/a?x=1", "https://v.vault.azure.net/secrets/a_b",
+          "https://v.vault.azure.net/secrets/../a"}) {
+        EXPECT_FALSE(SecretId::parse(text)) << text;
+    }
+    for (const char* host : {"vault.azure.net", "vault.azure.net.example.org", "example.org"}) {
+        EXPECT_FALSE(vault_resource(host)) << host;
     }
 }
 

@@ -25,13 +25,6 @@ constexpr std::pair<std::string_view, std::string_view> kSuffixes[] = {
     {".managedhsm.usgovcloudapi.net", "https://managedhsm.usgovcloudapi.net"},
 };
 
-bool is_name(std::string_view text) {
-    return !text.empty() && text.size() <= 127 &&
-           text.find_first_not_of(
-               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") ==
-               std::string_view::npos;
-}
-
 Result<VaultKey> read_key(Json bundle) {
     const Json* jwk = TRY(json_object(bundle, "key"));
     std::string kid = TRY(json_string(*jwk, "kid"));
@@ -42,6 +35,31 @@ Result<VaultKey> read_key(Json bundle) {
 
 }  // namespace
 
+std::vector<std::string> path_parts(std::string_view target) {
+    std::vector<std::string> parts;
+    while (!target.empty()) {
+        const size_t slash = target.find('/');
+        if (slash != 0) parts.emplace_back(target.substr(0, slash));
+        target = slash == std::string_view::npos ? std::string_view() : target.substr(slash + 1);
+    }
+    return parts;
+}
+
+bool is_vault_object_name(std::string_view text) {
+    return !text.empty() && text.size() <= 127 &&
+           text.find_first_not_of(
+               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") ==
+               std::string_view::npos;
+}
+
+Result<std::string> vault_resource(std::string_view host) {
+    for (auto [suffix, resource] : kSuffixes) {
+        if (host.ends_with(suffix)) return std::string(resource);
+    }
+    return fail(Code::invalid, "{} is no vault's host name, so no access token is sent to it",
+                host);
+}
+
 Result<KeyId> KeyId::parse(std::string_view text) {
     auto bad = [&] {
         return fail(Code::invalid,
@@ -51,18 +69,13 @@ Result<KeyId> KeyId::parse(std::string_view text) {
     };
     auto url = net::Url::parse(text);
     if (!url || url->scheme != "https") return bad();
-    std::vector<std::string_view> parts;
-    std::string_view left = url->target;
-    while (!left.empty()) {
-        size_t slash = left.find('/');
-        if (slash != 0) parts.push_back(left.substr(0, slash));
-        left = slash == std::string_view::npos ? std::string_view() : left.substr(slash + 1);
-    }
+    const std::vector<std::string> parts = path_parts(url->target);
     if (parts.size() < 2 || parts.size() > 3 || !equal_ignore_case(parts[0], "keys")) return bad();
-    if (!is_name(parts[1]) || (parts.size() == 3 && !is_name(parts[2]))) return bad();
+    if (!is_vault_object_name(parts[1])) return bad();
+    if (parts.size() == 3 && !is_vault_object_name(parts[2])) return bad();
     KeyId out;
-    out.name = std::string(parts[1]);
-    if (parts.size() == 3) out.version = std::string(parts[2]);
+    out.name = parts[1];
+    if (parts.size() == 3) out.version = parts[2];
     out.url = std::move(*url);
     return out;
 }
@@ -72,11 +85,7 @@ std::string KeyId::text() const {
 }
 
 Result<std::string> KeyId::resource() const {
-    for (auto [suffix, resource] : kSuffixes) {
-        if (url.host.ends_with(suffix)) return std::string(resource);
-    }
-    return fail(Code::invalid, "{} is no vault's host name, so no access token is sent to it",
-                url.host);
+    return vault_resource(url.host);
 }
 
 Result<Json> VaultClient::call(const KeyId& id, std::string_view method, std::string_view operation,

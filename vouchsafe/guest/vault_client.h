@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/keys.h"
@@ -13,6 +14,13 @@
 
 namespace vouchsafe::guest {
 
+// vault_resource returns what access tokens for the vault at `host` are for, known by its suffix
+// (azure-api A.1). Code::invalid for a host that is no vault's: a token is never sent there.
+Result<std::string> vault_resource(std::string_view host);
+// path_parts splits the path of an identifier; empty parts do not count.
+std::vector<std::string> path_parts(std::string_view target);
+bool is_vault_object_name(std::string_view text);  // 1 to 127 of [0-9A-Za-z-]
+
 // KeyId is "https://{vault}/keys/{name}[/{version}]".
 struct KeyId {
     net::Url url;  // of the vault: scheme, host, port
@@ -21,9 +29,7 @@ struct KeyId {
 
     static Result<KeyId> parse(std::string_view text);
     std::string text() const;
-    // resource is what access tokens for this vault are for, known by the host's suffix
-    // (azure-api A.1). Code::invalid for a host that is no vault's: a token is never sent there.
-    Result<std::string> resource() const;
+    Result<std::string> resource() const;  // vault_resource of its host
 };
 
 struct VaultKey {

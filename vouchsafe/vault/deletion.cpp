@@ -9,6 +9,7 @@ namespace vouchsafe::vault {
 namespace {
 
 constexpr int64_t kSecondsOfDay = 86400;
+constexpr size_t kSweepPage = 100;                    // due objects read at a time
 constexpr std::string_view kRetention = "retention";  // who purges, in the audit log
 
 std::string deleted_prefix(const ObjectKind& kind, std::string_view vault) {
@@ -144,6 +145,17 @@ Result<DueObject> parse_due(std::string_view key) {
     return DueObject{&kind, parts[2], std::string(key)};
 }
 
+// purge_listed purges one object that kPurgeDueTable lists.
+Result<bool> purge_listed(Core& core, std::string_view key) {
+    const DueObject due = TRY(parse_due(key));
+    bool purged = false;
+    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+        purged = TRY(purge_if_due(core, tx, *due.kind, due.vault, due.name));
+        return {};
+    }));
+    return purged;
+}
+
 }  // namespace
 
 Result<void> check_name_free(Core& core, store::Transaction& transaction, Call& call,
@@ -161,24 +173,26 @@ Result<void> check_name_free(Core& core, store::Transaction& transaction, Call& 
 Result<size_t> purge_due_objects(Core& core) {
     const std::string end = fmt::format("{:016x}/", to_unix(core.clock.now()) + 1);
     size_t purged = 0;
+    std::string after;
+    std::optional<Error> first_error;
     for (;;) {
         std::vector<store::Record> records;
         TRY(core.store.read([&](store::View& view) -> Result<void> {
-            records = TRY(view.scan(kPurgeDueTable, "", "", 100));
+            records = TRY(view.scan(kPurgeDueTable, "", after, kSweepPage));
             return {};
         }));
         std::erase_if(records, [&](const store::Record& record) { return record.key >= end; });
-        if (records.empty()) return purged;
         for (const store::Record& record : records) {
-            const DueObject due = TRY(parse_due(record.key));
-            TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
-                purged += TRY(purge_if_due(core, tx, *due.kind, due.vault, due.name)) ? 1 : 0;
-                // Also of what was recovered meanwhile, so that the next turn finds others.
-                TRY(tx.erase(kPurgeDueTable, record.key));
-                return {};
-            }));
+            const Result<bool> done = purge_listed(core, record.key);
+            if (done && *done) ++purged;
+            // The others are due all the same.
+            if (!done && !first_error) first_error = done.error();
         }
+        if (records.size() < kSweepPage) break;
+        after = records.back().key;
     }
+    if (first_error) return fail(std::move(*first_error));
+    return purged;
 }
 
 Result<Json> delete_object(Core& core, Call& call) {

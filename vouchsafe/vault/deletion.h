@@ -29,7 +29,8 @@ struct Deletion {
 Result<void> check_name_free(Core& core, store::Transaction& transaction, Call& call,
                              const ObjectKind& kind);
 
-// purge_due_objects purges what is due in all vaults (Service::purge_due).
+// purge_due_objects purges what is due in all vaults (Service::purge_due). What cannot be purged
+// does not keep it from the rest; then it returns the first such error.
 Result<size_t> purge_due_objects(Core& core);
 
 // The operations, of keys and secrets alike.

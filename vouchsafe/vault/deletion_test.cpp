@@ -201,6 +201,24 @@ TEST_P(DeletionTest, TheSweepPurgesWhatIsDueInAllVaults) {
     EXPECT_EQ(by_retention, 3u);
 }
 
+TEST_P(DeletionTest, ADamagedRecordDoesNotKeepTheSweepFromTheRest) {
+    for (const char* name : {"a", "b", "c"}) {
+        ASSERT_EQ(make(collection(), name).status, 200);
+        ASSERT_EQ(officer("DELETE", active(name)).status, 200);
+    }
+    MUST(store_->run([&](store::Transaction& tx) -> Result<void> {
+        return tx.put("vault_deleted", collection() + "/myconfkv/b", as_bytes("{}"));
+    }));
+    clock_.set(kNow + Seconds(90 * kDay));
+    const Result<size_t> purged = service_->purge_due();
+    ASSERT_FALSE(purged);
+    EXPECT_EQ(purged.error().code, Code::io);
+    clock_.set(kNow);
+    EXPECT_EQ(officer("GET", deleted("a")).status, 404);
+    EXPECT_EQ(officer("GET", deleted("b")).status, 500);
+    EXPECT_EQ(officer("GET", deleted("c")).status, 404);
+}
+
 TEST_P(DeletionTest, PurgeProtectionHoldsAndStays) {
     another_vault({.name = "safe", .tenant = kTenant, .purge_protection = true});
     ASSERT_EQ(in_vault("safe", "PUT", "/secrets/obj", {{"value", "v"}}).status, 200);
