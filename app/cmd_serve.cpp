@@ -1,6 +1,7 @@
 // serve: one service of a data directory, for production or tests.
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "app/interrupt.h"
 #include "app/serve_operate.h"
@@ -8,6 +9,7 @@
 #include "app/show.h"
 #include "vouchsafe/attest/providers.h"
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/log.h"
 #include "vouchsafe/crypto/x509.h"
 #include "vouchsafe/identity/metadata.h"
 #include "vouchsafe/lab/services.h"
@@ -218,6 +220,29 @@ Result<int> serve_identity(const Context& context, const ServeCommand& command) 
                                  *operators, {});
 }
 
+// Rotation has the vault look for keys that are due as long as it lives, from a thread of its own.
+class Rotation {
+  public:
+    explicit Rotation(vault::Service& service)
+        : thread_([this, &service](const std::stop_token& stop) { run(service, stop); }) {}
+
+  private:
+    void run(vault::Service& service, const std::stop_token& stop) {
+        std::unique_lock lock(mutex_);
+        while (!stop.stop_requested()) {
+            if (auto rotated = service.rotate_due_keys(); !rotated) {
+                log_event(LogLevel::error, "keys could not be rotated",
+                          {{"problem", rotated.error().message}});
+            }
+            wake_.wait_for(lock, stop, std::chrono::minutes(1), [] { return false; });
+        }
+    }
+
+    std::mutex mutex_;
+    std::condition_variable_any wake_;
+    std::jthread thread_;  // last: it uses the others
+};
+
 Result<int> serve_vault(const Context& context, const ServeCommand& command) {
     auto directory = TRY(open_directory(context, command));
     bool is_lab = directory.kind() == lab::DirectoryKind::lab;
@@ -243,6 +268,7 @@ Result<int> serve_vault(const Context& context, const ServeCommand& command) {
         TRY(vault::Service::create(config, {*store, context.clock, access::fetch_with(client),
                                             std::move(signer), operators->count_operations()}));
     auto options = TRY(server_options(command, "vault", std::move(tls)));
+    const Rotation rotation(*service);
     return run_until_interrupted(context, std::move(options), observe(*operators, *service),
                                  *operators, {});
 }

@@ -36,6 +36,9 @@ echo "== TD quote"
 echo "== attestation request"
 "$build/attest_bench"
 
+echo "== vault key operation"
+"$build/vault_bench"
+
 echo "== sealed file to rows"
 "$build/table_bench" "${TABLE_ROWS:-1000000}"
 
