@@ -27,7 +27,7 @@ try:
     from azure.core.credentials import AccessToken
     from azure.core.exceptions import HttpResponseError
     from azure.keyvault.keys import (
-        ApiVersion, JsonWebKey, KeyClient, KeyReleasePolicy, KeyRotationLifetimeAction, KeyRotationPolicy,
+        JsonWebKey, KeyClient, KeyReleasePolicy, KeyRotationLifetimeAction, KeyRotationPolicy,
         KeyRotationPolicyAction)
     from azure.keyvault.keys.crypto import CryptographyClient
     HAVE_AZURE = True
@@ -77,7 +77,8 @@ class AzuresPythonClient(unittest.TestCase):
         return raised.exception.status_code
 
     def test_keys_of_every_kind_are_made_and_shown(self):
-        made = [self.client.create_rsa_key("rsa", size=3072), self.client.create_rsa_key("rsa-hsm", hardware_protected=True)]
+        made = [self.client.create_rsa_key("rsa", size=3072),
+                self.client.create_rsa_key("rsa-hsm", hardware_protected=True)]
         for curve in ("P-256", "P-384", "P-521", "P-256K"):
             made.append(self.client.create_ec_key("ec-" + curve, curve=curve, tags={"curve": curve}))
             self.assertEqual(made[-1].key.crv, curve)
@@ -151,7 +152,7 @@ class AzuresPythonClient(unittest.TestCase):
             self.assertIsNone(key.key.k)
             crypto = self.remote(key)
             sealed = crypto.encrypt(f"A{bits}GCM", b"secret", additional_authenticated_data=b"about")
-            both = sealed.ciphertext + sealed.authentication_tag
+            both = sealed.ciphertext + sealed.tag
             self.assertEqual(aead.AESGCM(octets).decrypt(sealed.iv, both, b"about"), b"secret")
             iv = os.urandom(12)
             theirs = aead.AESGCM(octets).encrypt(iv, b"theirs", b"about")
