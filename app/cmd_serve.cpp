@@ -232,19 +232,23 @@ Result<int> serve_identity(const Context& context, const ServeCommand& command) 
                                  *operators, {});
 }
 
-// purge_chore purges what was deleted longer ago than its vault keeps it. What is due cannot be had
-// meanwhile, so once an hour is often enough.
-Chore purge_chore(vault::Service& service) {
-    const auto purge = [&service] {
-        const Result<size_t> purged = service.purge_due();
-        if (!purged) {
-            log_event(LogLevel::error, "deleted objects could not be purged",
-                      {{"problem", purged.error().message}});
-        } else if (*purged > 0) {
-            log_event(LogLevel::info, "purged deleted objects", {{"count", *purged}});
-        }
+void tell_swept(std::string_view what, const Result<size_t>& count) {
+    if (!count) {
+        log_event(LogLevel::error, fmt::format("{} failed", what),
+                  {{"problem", count.error().message}});
+    } else if (*count > 0) {
+        log_event(LogLevel::info, std::string(what), {{"count", *count}});
+    }
+}
+
+// vault_chore rotates the keys that are due, and purges what was deleted longer ago than its vault
+// keeps it.
+Chore vault_chore(vault::Service& service) {
+    const auto sweep = [&service] {
+        tell_swept("rotation of keys by policy", service.rotate_due_keys());
+        tell_swept("purge of deleted objects", service.purge_due());
     };
-    return {std::chrono::hours(1), purge};
+    return {std::chrono::minutes(1), sweep};
 }
 
 Result<int> serve_vault(const Context& context, const ServeCommand& command) {
@@ -274,7 +278,7 @@ Result<int> serve_vault(const Context& context, const ServeCommand& command) {
     auto options = TRY(server_options(command, "vault", std::move(tls)));
     options.max_body = vault::kMaxRequestBody;
     return run_until_interrupted(context, std::move(options), observe(*operators, *service),
-                                 *operators, {}, purge_chore(*service));
+                                 *operators, {}, vault_chore(*service));
 }
 
 Result<int> serve_imds(const Context& context, const ServeCommand& command) {

@@ -42,6 +42,9 @@ echo "== attestation service under load"
 echo "== audit appends"
 "$build/store_bench" "$work"
 
+echo "== vault key operation"
+"$build/vault_bench"
+
 echo "== sealed file to rows"
 "$build/table_bench" "${TABLE_ROWS:-1000000}"
 

@@ -16,6 +16,7 @@ import urllib.request
 PROGRAM = os.environ["VOUCHSAFE"]
 ATTESTATION = "sharedweu.weu.attest.azure.net"
 LOGIN = "login.microsoftonline.com"
+VAULT = "myvault.vault.azure.net"
 
 
 def run(*arguments, **options):
@@ -75,6 +76,20 @@ class Serving:
         process = Process(*arguments, **environment)
         test_class.addClassCleanup(process.stop)
         return process
+
+    def start_vault(self, test_class, role):
+        """start_vault makes the vault VAULT, in which the application has this role, and serves it."""
+        self._ask("admin", "create-vault", VAULT.split(".")[0], "--dir", self.lab)
+        self._ask("admin", "assign-role", role, "alice", "--vault", VAULT.split(".")[0], "--dir", self.lab)
+        login, attestation = (f"127.0.0.1:{service.port}" for service in (self.login, self.attestation))
+        site = self.work / "vault-site.json"
+        site.write_text(json.dumps({"ca_file": str(self.ca), "connect_to": {
+            f"{LOGIN}:443": login, "sts.windows.net:443": login, f"{ATTESTATION}:443": attestation}}))
+        self.vault = self._start(test_class, "vault", self.lab, VOUCHSAFE_SITE=str(site))
+
+    def attestation_token(self):
+        """attestation_token is what the lab's machine gets from the attestation service."""
+        return self._ask("vm", "exec", "m", "--dir", self.lab, "--", PROGRAM, "attest").strip()
 
     def access_token(self, resource="https://attest.azure.net"):
         """access_token signs the application in, as any OAuth client would; returns token and seconds."""

@@ -170,7 +170,8 @@ Result<KeySpec> spec_of(const KeyVersion& version) {
     if (version.family() == KeyFamily::oct) return KeySpec{KeyFamily::oct, version.bits, {}};
     const auto key = TRY(crypto::PublicKey::from_spki(version.spki, crypto::Curves::with_p256k));
     if (version.family() == KeyFamily::rsa) return KeySpec{KeyFamily::rsa, key.bits(), {}};
-    return KeySpec{KeyFamily::ec, 0, TRY(key.ec()).curve};
+    const auto point = TRY(key.ec());
+    return KeySpec{KeyFamily::ec, 0, point.curve};
 }
 
 Result<KeyPlan> plan_create(const VaultInfo& vault, std::string_view name,

@@ -28,6 +28,8 @@ Form form_of(SigAlg alg) {
             return {kTpmAlgEcdsa, 48};
         case SigAlg::es512:
             return {kTpmAlgEcdsa, 66};
+        case SigAlg::es256k:  // a TPM has no such curve
+            break;
     }
     return {kTpmAlgNull, 0};
 }

@@ -1,5 +1,6 @@
 #include "vouchsafe/vault/keys/rotation_policy.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "vouchsafe/base/encoding.h"
@@ -200,7 +201,9 @@ std::optional<Time> rotation_due(const RotationPolicy& policy, Time created,
         return policy.rotate->period.after(created);
     }
     if (!expires) return std::nullopt;
-    return policy.rotate->period.before(*expires);
+    // Months are not all of 30 days: never so early that each new version would be due at once.
+    return std::max(policy.rotate->period.before(*expires),
+                    created + Seconds(kMinRotationDays * 24 * 3600));
 }
 
 }  // namespace vouchsafe::vault

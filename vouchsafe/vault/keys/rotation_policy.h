@@ -56,8 +56,8 @@ Json encode_rotation_policy(const RotationPolicy& policy);
 // default_rotation_policy is what a key without one shows: a notice 30 days before expiry.
 RotationPolicy default_rotation_policy();
 
-// rotation_due is when a version made and expiring at these times is to be replaced; nullopt if
-// never.
+// rotation_due is when a version made and expiring at these times is to be replaced, 7 days after
+// it was made at the earliest; nullopt if never.
 std::optional<Time> rotation_due(const RotationPolicy& policy, Time created,
                                  std::optional<Time> expires);
 

@@ -137,6 +137,12 @@ TEST(RotationPolicyRules, SayWhenAVersionIsDue) {
     EXPECT_EQ(rotation_due(after, made, ends), at("2026-04-01"));
     EXPECT_EQ(rotation_due(before, made, ends), at("2026-12-01"));
     EXPECT_EQ(rotation_due(before, made, {}), std::nullopt);
+    EXPECT_EQ(rotation_due(before, made, at("2026-01-20")), at("2026-01-08"));
+    // A hundred months are more days than the limits count.
+    const auto mixed = MUST(parse(
+        R"({"lifetimeActions":[{"trigger":{"timeBeforeExpiry":"P100M"},"action":{"type":"Rotate"}}],
+            "attributes":{"expiryTime":"P3007D"}})"));
+    EXPECT_EQ(rotation_due(mixed, made, mixed.expiry->after(made)), at("2026-01-08"));
     EXPECT_EQ(rotation_due(default_rotation_policy(), made, ends), std::nullopt);
 }
 
