@@ -184,13 +184,15 @@ constexpr const char* kAdminExamples = R"(Examples:
   vouchsafe admin assign-role "Key Vault Secrets User" my-vm --vault my-vault --secret ssh-key
   vouchsafe admin assign-role "Attestation Contributor" alice --attestation
   vouchsafe admin rotate-key --dir /var/lib/vouchsafe
+  vouchsafe admin backup --dir /var/lib/vouchsafe --out vault.backup
   vouchsafe admin exec -- vouchsafe key show --key https://my-vault.vault.azure.net/keys/KEK \
       --tenant ... --client-id ... --secret-file alice.secret)";
 
 }  // namespace
 
 void add_admin(Command app, Context& context) {
-    Command group = app.add("admin", "set up a lab's vaults, applications and roles; signing keys");
+    Command group =
+        app.add("admin", "set up a lab's vaults, applications and roles; signing keys; backups");
     group.examples(kAdminExamples);
     auto command = std::make_shared<AdminCommand>();
     Command vault =
@@ -229,6 +231,7 @@ void add_admin(Command app, Context& context) {
     add_command(group, context, "principals", "show applications and machines", command,
                 list_principals);
     add_admin_keys(group, context);
+    add_admin_backup(group, context);
 }
 
 }  // namespace vouchsafe::app

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "app/cmd_admin.h"
+#include "app/service_store.h"
 #include "app/show.h"
 #include "vouchsafe/attest/provider_keys.h"
 #include "vouchsafe/lab/data_directory.h"
@@ -15,6 +16,7 @@ struct SigningKeysCommand {
     std::string issuer;
     bool now = false;
     bool compromised = false;
+    std::string store;
 };
 
 // AttestationStore is the part of a data directory that attestation services write.
@@ -31,9 +33,9 @@ Result<AttestationStore> open_attestation_store(const SigningKeysCommand& comman
     TRY(lab::DataDirectory::open(dir));
     AttestationStore out;
     out.folder = dir / "attestation";
-    std::error_code ignored;
-    if (std::filesystem::exists(out.folder / "store.db", ignored)) {
-        out.store = TRY(store::open_sqlite(out.folder / "store.db"));
+    StorePlace place = TRY(store_place(dir, "attestation", command.store));
+    if (exists(place)) {
+        out.store = TRY(open_or_make(place));
         out.audit = std::make_unique<audit::Log>(*out.store);
         out.issuers = TRY(attest::issuers_with_keys(*out.store));
     }
@@ -126,6 +128,7 @@ void add_keys_options(Command made, SigningKeysCommand& command) {
     made.option("--dir", command.dir, "data directory (default: the lab in the user's data folder)",
                 "DIR");
     made.option("--issuer", command.issuer, "of this provider", "URL");
+    add_store_option(made, command.store);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // audit: what a service's tamper-evident log says.
 
 #include "app/evidence_files.h"
+#include "app/service_store.h"
 #include "app/show.h"
 #include "vouchsafe/attest/receipt.h"
 #include "vouchsafe/audit/log.h"
@@ -18,17 +19,17 @@ struct AuditCommand {
     std::string request_id;
     std::vector<std::string> receipts;
     std::string jwks;
+    std::string store;
 };
 
 Result<std::unique_ptr<store::Store>> open_store(const AuditCommand& command) {
     Path dir = command.dir.empty() ? lab::default_lab_path() : Path(command.dir);
     TRY(lab::DataDirectory::open(dir));
-    Path file = dir / command.service / "store.db";
-    std::error_code ignored;
-    if (!std::filesystem::exists(file, ignored)) {
-        return fail(Code::not_found, "{} has no log yet", file.parent_path().string());
+    StorePlace place = TRY(store_place(dir, command.service, command.store));
+    if (!exists(place)) {
+        return fail(Code::not_found, "{} has no log yet", place.folder.string());
     }
-    return store::open_sqlite(file);
+    return open_or_make(place);
 }
 
 std::string entry_text(const audit::StoredEntry& stored, bool color) {
@@ -149,6 +150,7 @@ void add_common(Command made, AuditCommand& command) {
                 "DIR");
     made.option("--service", command.service, "vault or attestation", "")
         .one_of({"vault", "attestation"});
+    add_store_option(made, command.store);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "app/recorded_evidence.h"
+#include "app/service_store.h"
 #include "app/show.h"
 #include "app/verdict.h"
 #include "vouchsafe/attest/reference/match.h"
@@ -19,6 +20,7 @@ using attest::ReferenceSet;
 constexpr Seconds kReferenceEndsSoon{14 * 86400};  // time enough to make the next version
 
 struct ReferenceCommand {
+    std::string store;
     std::string file, name, dir, issuer{lab::kAttestationUrl}, key, certificate, until, removal;
     unsigned version = 1;
     std::string wanted_version;
@@ -163,8 +165,7 @@ struct KeptSets {
 Result<KeptSets> open_sets(const Context& context, const ReferenceCommand& command) {
     Path dir = command.dir.empty() ? lab::default_lab_path() : Path(command.dir);
     TRY(lab::DataDirectory::open(dir));
-    TRY(make_private_dir(dir / "attestation"));
-    auto store = TRY(store::open_sqlite(dir / "attestation" / "store.db"));
+    auto store = TRY(open_or_make(TRY(store_place(dir, "attestation", command.store))));
     attest::OperatorDesk desk{*store, command.issuer, context.clock.now()};
     return KeptSets{std::move(store), std::move(desk)};
 }
@@ -280,6 +281,7 @@ void add_kept(Command made, ReferenceCommand& command) {
     made.option("--dir", command.dir, "data directory (default: the lab in the user's data folder)",
                 "DIR");
     made.option("--issuer", command.issuer, "the service's name in tokens", "URL");
+    add_store_option(made, command.store);
 }
 
 void add_making(Command group, Context& context, const std::shared_ptr<ReferenceCommand>& command) {

@@ -6,6 +6,7 @@
 #include "app/interrupt.h"
 #include "app/serve_operate.h"
 #include "app/serve_providers.h"
+#include "app/service_store.h"
 #include "app/show.h"
 #include "vouchsafe/attest/providers.h"
 #include "vouchsafe/base/encoding.h"
@@ -30,6 +31,7 @@ struct ServeCommand {
     std::string kds_url;
     std::string pcs_url;
     std::string config;
+    std::string store;
     unsigned max_connections = static_cast<unsigned>(net::ServerOptions().max_connections);
     ProvidersAsked providers;
 };
@@ -190,7 +192,8 @@ Result<int> serve_attestation(const Context& context, const ServeCommand& comman
     auto tls = TRY(tls_for(context, command, directory, hosts));
     if (hosts.size() > 1) TRY(check_names(tls.chain.front(), hosts));
     net::Client client(TRY(context.site()).client);
-    auto store = TRY(open_store(directory.path() / "attestation"));
+    auto store =
+        TRY(open_or_make(TRY(store_place(directory.path(), "attestation", command.store))));
     for (const auto& config : configs) TRY(check_scope_owner(*store, directory, config));
     audit::Log audit(*store);
     attest::CollateralConfig sources{command.kds_url, command.pcs_url};
@@ -267,7 +270,7 @@ Result<int> serve_vault(const Context& context, const ServeCommand& command) {
     }
     if (is_lab) config.attestation_origins.emplace_back(lab::kAttestationUrl);
     config.allow_simulated = is_lab;
-    auto store = TRY(open_store(config.directory));
+    auto store = TRY(open_or_make(TRY(store_place(directory.path(), "vault", command.store))));
     net::Client client(TRY(context.site()).client);
     auto signer =
         is_lab ? TRY(directory.root().issue_release_signer(names, context.clock.now())) : tls;
@@ -357,6 +360,7 @@ void add_serve(Command app, Context& context) {
                     serve_attestation);
     add_tls(attestation, *command);
     add_operate(attestation, *command);
+    add_store_option(attestation, command->store);
     attestation.option("--issuer", command->providers.issuer,
                        "its name in tokens (default: the tutorials' provider)", "URL");
     attestation.option(
@@ -375,6 +379,7 @@ void add_serve(Command app, Context& context) {
                                 command, serve_vault);
     add_tls(vault, *command);
     add_operate(vault, *command);
+    add_store_option(vault, command->store);
     vault.option("--attestation-origin", command->attestation_origins,
                  "attestation service to believe (repeat)", "URL");
     vault.option("--login", command->login, "token issuer", "URL");

@@ -249,23 +249,29 @@ Result<TreeHead> Log::verify(const TreeHead& kept, Checks& checks) {
 }
 
 Result<TreeHead> Log::verify_heads(std::vector<TreeHead> kept, Checks& checks) {
+    TreeHead out;
+    TRY(store_.read([&](store::View& view) -> Result<void> {
+        out = TRY(verify_tree(view, std::move(kept), checks));
+        return {};
+    }));
+    return out;
+}
+
+Result<TreeHead> verify_tree(store::View& view, std::vector<TreeHead> kept, Checks& checks) {
     std::ranges::sort(kept, {}, &TreeHead::size);
     TreeHead stored;
     RootBuilder tree;
     std::vector<TreeHash> roots;  // at the sizes of `kept` that the log has
-    TRY(store_.read([&](store::View& view) -> Result<void> {
-        stored.size = TRY(read_size(view));
-        stored.root = TRY(Nodes(view).range(0, stored.size));
-        auto note_roots = [&] {
-            while (roots.size() < kept.size() && kept[roots.size()].size == tree.size()) {
-                roots.push_back(tree.root());
-            }
-        };
-        for (note_roots(); tree.size() < stored.size; note_roots()) {
-            tree.add(leaf_hash(TRY(read_entry(view, tree.size()))));
+    stored.size = TRY(read_size(view));
+    stored.root = TRY(Nodes(view).range(0, stored.size));
+    auto note_roots = [&] {
+        while (roots.size() < kept.size() && kept[roots.size()].size == tree.size()) {
+            roots.push_back(tree.root());
         }
-        return {};
-    }));
+    };
+    for (note_roots(); tree.size() < stored.size; note_roots()) {
+        tree.add(leaf_hash(TRY(read_entry(view, tree.size()))));
+    }
     TRY(checks.require(tree.root() == stored.root, "AUDIT-TREE", "audit log root",
                        encode_hex(stored.root), encode_hex(tree.root())));
     for (size_t i = 0; i < kept.size(); ++i) {

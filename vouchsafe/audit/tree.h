@@ -2,6 +2,8 @@
 // about log2(size) records. Private to audit/.
 #pragma once
 
+#include <vector>
+
 #include "vouchsafe/audit/merkle.h"
 #include "vouchsafe/store/store.h"
 
@@ -26,6 +28,9 @@ class Nodes {
 
 // add_leaf stores the hash of leaf number `index` and of every subtree it completes.
 Result<void> add_leaf(store::Transaction& transaction, uint64_t index, const TreeHash& leaf);
+
+// verify_tree is Log::verify_heads within a transaction.
+Result<TreeHead> verify_tree(store::View& view, std::vector<TreeHead> kept, Checks& checks);
 
 // RootBuilder computes the root of leaves given one after another, without a store.
 class RootBuilder {

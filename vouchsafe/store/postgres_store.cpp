@@ -35,11 +35,11 @@ class PostgresWriter : public SharedTransaction {
     Result<void> begin() override {
         // The server may have restarted while nothing was written: no work has begun, so try again.
         if (connection_ != nullptr) {
-            Result<void> begun = connection_->begin_write();
+            Result<void> begun = begin_or_nothing();
             if (begun || connection_->alive()) return begun;
         }
         TRY(reconnect());
-        return connection_->begin_write();
+        return begin_or_nothing();
     }
     Result<void> mark() override { return connection_->execute("SAVEPOINT one"); }
     Result<void> release() override { return connection_->execute("RELEASE one"); }
@@ -82,6 +82,13 @@ class PostgresWriter : public SharedTransaction {
             return to->erase(table, key);
         }
     };
+
+    // begin_or_nothing leaves no half-begun transaction when it does not get its turn.
+    Result<void> begin_or_nothing() {
+        Result<void> begun = connection_->begin_write();
+        if (!begun) connection_->roll_back();
+        return begun;
+    }
 
     Result<void> reconnect() {
         connection_.reset();

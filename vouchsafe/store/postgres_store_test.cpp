@@ -267,6 +267,29 @@ TEST_F(PostgresStoreTest, WhatIsToldOfACommitIsTrueUnderLoad) {
     cut_off.reset();
 }
 
+TEST_F(PostgresStoreTest, WhoWaitsInVainForItsTurnCanTryAgain) {
+    const PostgresPlace place{PostgresServer::server().url(), schema_};
+    auto other = MUST(PostgresConnection::open(place, PostgresConnection::Setup::known));
+    MUST(other->begin_write());
+    std::atomic<bool> done = false;
+    Result<void> waited;
+    std::thread waiting([&] {
+        waited = put(*store_, "k");
+        done = true;
+    });
+    // The server ends the wait, as it does by itself after ten seconds.
+    auto third = MUST(PostgresConnection::open(place, PostgresConnection::Setup::known));
+    while (!done) {
+        MUST(third->execute("SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted"));
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    waiting.join();
+    ASSERT_FALSE(waited);
+    EXPECT_EQ(waited.error().code, Code::unavailable);
+    other->roll_back();
+    EXPECT_TRUE(put(*store_, "k"));
+}
+
 TEST_F(PostgresStoreTest, ReplicasCountWithoutLosingAStepOrAnError) {
     auto other = open();
     std::vector<std::thread> threads;

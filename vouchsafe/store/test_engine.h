@@ -27,13 +27,16 @@ class SqliteEngine : public TestEngine {
 
 class PostgresEngine : public TestEngine {
   public:
-    PostgresEngine() : schema_(fmt::format("test_{}", ++made_)) {}
+    // The server starts here, not in a child that opens the store first.
+    PostgresEngine()
+        : server_(PostgresServer::server()), schema_(fmt::format("test_{}", ++made_)) {}
     Result<std::unique_ptr<Store>> try_open() override {
-        return open_postgres(PostgresServer::server().url(), schema_);
+        return open_postgres(server_.url(), schema_);
     }
 
   private:
     inline static int made_ = 0;
+    PostgresServer& server_;
     std::string schema_;
 };
 
