@@ -27,7 +27,28 @@ Result<VaultInfo> parse_vault(ByteView bytes) {
     out.sku = TRY(json_string(json, "sku")) == "premium" ? Sku::premium : Sku::standard;
     out.tenant = TRY(json_string(json, "tenant"));
     out.resource_id = TRY(json_string(json, "resource_id"));
+    // Records of earlier versions have neither.
+    const std::string authorization = TRY(json_optional_string(json, "authorization")).value_or("");
+    out.authorization = authorization == authorization_name(Authorization::access_policies)
+                            ? Authorization::access_policies
+                            : Authorization::roles;
+    if (const Json* networks = find_member(json, "networks"); networks != nullptr) {
+        if (!networks->is_array()) return fail(Code::invalid, "networks is no list");
+        for (const Json& network : *networks) {
+            if (!network.is_string()) return fail(Code::invalid, "networks is malformed");
+            out.networks.push_back(network.get<std::string>());
+        }
+    }
     return out;
+}
+
+std::string encode_vault(const VaultInfo& vault) {
+    return dump_json({{"name", vault.name},
+                      {"sku", vault.sku == Sku::premium ? "premium" : "standard"},
+                      {"tenant", vault.tenant},
+                      {"resource_id", vault.resource_id},
+                      {"authorization", authorization_name(vault.authorization)},
+                      {"networks", vault.networks}});
 }
 
 Json optional_number(const std::optional<int64_t>& value) {
@@ -126,11 +147,15 @@ Result<Key> read_key(store::View& view, std::string_view vault, std::string_view
 }
 
 Result<void> insert_vault(store::Transaction& transaction, const VaultInfo& vault) {
-    const std::string json = dump_json({{"name", vault.name},
-                                        {"sku", vault.sku == Sku::premium ? "premium" : "standard"},
-                                        {"tenant", vault.tenant},
-                                        {"resource_id", vault.resource_id}});
-    return transaction.insert(kVaultTable, to_lower(vault.name), as_bytes(json));
+    return transaction.insert(kVaultTable, to_lower(vault.name), as_bytes(encode_vault(vault)));
+}
+
+Result<void> put_vault(store::Transaction& transaction, const VaultInfo& vault) {
+    return transaction.put(kVaultTable, to_lower(vault.name), as_bytes(encode_vault(vault)));
+}
+
+std::string_view authorization_name(Authorization authorization) {
+    return authorization == Authorization::roles ? "roles" : "access-policies";
 }
 
 Result<void> put_key_record(store::Transaction& transaction, std::string_view vault,

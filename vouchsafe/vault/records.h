@@ -83,6 +83,7 @@ Result<KeyVersion> parse_key_version(ByteView bytes);
 
 // Writers. insert_vault fails with Code::conflict if the name is taken.
 Result<void> insert_vault(store::Transaction& transaction, const VaultInfo& vault);
+Result<void> put_vault(store::Transaction& transaction, const VaultInfo& vault);
 Result<void> put_key_record(store::Transaction& transaction, std::string_view vault,
                             const KeyRecord& record);
 Result<void> put_key_version(store::Transaction& transaction, std::string_view vault,

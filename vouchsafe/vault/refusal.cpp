@@ -17,6 +17,10 @@ constexpr Wording kWordings[] = {
     {"TOKEN-ISSUER", "", "AKV10032: Invalid issuer."},
     {"TOKEN-KID", "", "AKV10046: Unable to resolve the key used for signature validation."},
     {"CALLER-ROLE", "ForbiddenByRbac", "Caller is not authorized to perform action on resource."},
+    {"CALLER-ACCESS-POLICY", "AccessDenied",
+     "The user, group or application does not have the needed permission on this key vault."},
+    {"CALLER-NETWORK", "ForbiddenByFirewall",
+     "Client address is not authorized and caller is not a trusted service."},
     {"VAULT-KEY-ENABLED", "KeyDisabled", "Operation is not allowed on a disabled key."},
 };
 

@@ -53,14 +53,22 @@ struct VaultSpec {
     std::string resource_group = "vouchsafe";
 };
 
+// Authorization is what decides in a vault who may do what (azure-api B.2).
+enum class Authorization { roles, access_policies };
+std::string_view authorization_name(Authorization authorization);  // "roles", "access-policies"
+
 struct VaultInfo {
     std::string name;
     Sku sku = Sku::premium;
     std::string tenant;
     std::string resource_id;  // "/subscriptions/.../providers/Microsoft.KeyVault/vaults/{name}"
+    Authorization authorization = Authorization::roles;
+    std::vector<std::string> networks;  // that may reach it (access/network.h); empty: all
 };
 
 using access::RoleAssignment;
+
+class Administration;  // administration.h
 
 // Service is thread-safe.
 class Service {
@@ -88,6 +96,7 @@ class Service {
     Result<void> remove_role(std::string_view principal, std::string_view assignment_id);
     Result<std::vector<RoleAssignment>> roles_of(std::string_view principal) const;
 
+    Administration& administration();  // what else an operator sets up
     audit::Log& audit();
     const Config& config() const;
 
