@@ -4,6 +4,7 @@
 #include "app/cmd_admin.h"
 #include "app/serve_providers.h"
 #include "app/show.h"
+#include "vouchsafe/base/encoding.h"
 #include "vouchsafe/lab/process.h"
 #include "vouchsafe/lab/services.h"
 
@@ -76,14 +77,40 @@ Result<std::string> object_id_of(lab::Services& services, const std::string& nam
                 "there is no principal '{}'; 'vouchsafe admin principals' shows them", name);
 }
 
-Result<access::RoleAssignment> assign_vault_role(lab::Services& services,
+Result<access::RoleAssignment> assign_vault_role(vault::Administration& vaults,
                                                  const AdminCommand& command,
                                                  const std::string& principal) {
-    auto vault = TRY(services.vault().find_vault(command.vault));
+    auto vault = TRY(vaults.find_vault(command.vault));
     std::string scope = vault.resource_id;
     if (!command.key.empty()) scope = vault::key_scope(vault, command.key);
     if (!command.secret.empty()) scope = vault::secret_scope(vault, command.secret);
-    return services.vault().assign_role(principal, command.role, scope);
+    return vaults.assign_role(principal, command.role, scope);
+}
+
+// assign_in_production: principals are somebody else's there, so they have ids and no names.
+Result<access::RoleAssignment> assign_in_production(const VaultAdmin& opened,
+                                                    const AdminCommand& command) {
+    if (command.attestation) {
+        return fail(Code::invalid,
+                    "{} is a production directory: roles on attestation are assigned in a lab",
+                    opened.directory->path().string());
+    }
+    if (!is_guid(command.principal)) {
+        return fail(Code::invalid,
+                    "in a production directory a principal is an object id of its tenant, a GUID, "
+                    "not '{}'",
+                    command.principal);
+    }
+    return assign_vault_role(*opened.vaults, command, command.principal);
+}
+
+void show_assignment(const Context& context, const AdminCommand& command,
+                     const access::RoleAssignment& made) {
+    write_out(
+        context.json
+            ? dump_json({{"id", made.id}, {"principal", made.principal}, {"scope", made.scope}}) +
+                  "\n"
+            : fmt::format("{} may act as {} on {}\n", made.principal, command.role, made.scope));
 }
 
 Result<access::RoleAssignment> assign_provider_role(const Opened& opened,
@@ -104,15 +131,21 @@ Result<int> assign_role(const Context& context, const AdminCommand& command) {
     if (!command.issuer.empty() && !command.attestation) {
         return fail(Code::invalid, "--issuer names an attestation provider: add --attestation");
     }
+    {
+        // Opened for a look: a lab's services take the directory for themselves.
+        VaultAdmin store = TRY(VaultAdmin::open(context, command.dir));
+        if (store.directory->kind() == lab::DirectoryKind::production) {
+            show_assignment(context, command, TRY(assign_in_production(store, command)));
+            return 0;
+        }
+    }
     Opened opened = TRY(open_services(context, command));
     std::string principal = TRY(object_id_of(*opened.services, command.principal));
-    auto made = command.attestation ? TRY(assign_provider_role(opened, command, principal))
-                                    : TRY(assign_vault_role(*opened.services, command, principal));
-    write_out(
-        context.json
-            ? dump_json({{"id", made.id}, {"principal", made.principal}, {"scope", made.scope}}) +
-                  "\n"
-            : fmt::format("{} may act as {} on {}\n", made.principal, command.role, made.scope));
+    auto made =
+        command.attestation
+            ? TRY(assign_provider_role(opened, command, principal))
+            : TRY(assign_vault_role(opened.services->vault().administration(), command, principal));
+    show_assignment(context, command, made);
     return 0;
 }
 
@@ -183,6 +216,9 @@ constexpr const char* kAdminExamples = R"(Examples:
   vouchsafe admin assign-role "Key Vault Crypto Service Release User" my-vm --vault my-vault --key KEK
   vouchsafe admin assign-role "Key Vault Secrets User" my-vm --vault my-vault --secret ssh-key
   vouchsafe admin assign-role "Attestation Contributor" alice --attestation
+  vouchsafe admin vault list --dir /var/lib/vouchsafe
+  vouchsafe admin assign-role "Key Vault Reader" 11111111-2222-4333-8444-555555555555 \
+      --vault my-vault --dir /var/lib/vouchsafe
   vouchsafe admin rotate-key --dir /var/lib/vouchsafe
   vouchsafe admin backup --dir /var/lib/vouchsafe --out vault.backup
   vouchsafe admin exec -- vouchsafe key show --key https://my-vault.vault.azure.net/keys/KEK \
@@ -192,7 +228,7 @@ constexpr const char* kAdminExamples = R"(Examples:
 
 void add_admin(Command app, Context& context) {
     Command group =
-        app.add("admin", "set up a lab's vaults, applications and roles; signing keys; backups");
+        app.add("admin", "set up vaults, roles, a lab's applications; signing keys; backups");
     group.examples(kAdminExamples);
     auto command = std::make_shared<AdminCommand>();
     Command vault =
@@ -232,6 +268,7 @@ void add_admin(Command app, Context& context) {
                 list_principals);
     add_admin_keys(group, context);
     add_admin_backup(group, context);
+    add_admin_vault(group, context);
 }
 
 }  // namespace vouchsafe::app

@@ -2,8 +2,24 @@
 #pragma once
 
 #include "app/context.h"
+#include "vouchsafe/lab/data_directory.h"
+#include "vouchsafe/vault/administration.h"
 
 namespace vouchsafe::app {
+
+// VaultAdmin is the part of a data directory that says which vaults there are and who may use them.
+struct VaultAdmin {
+    std::unique_ptr<lab::DataDirectory> directory;
+    std::unique_ptr<store::Store> store;
+    std::unique_ptr<audit::Log> log;
+    std::unique_ptr<vault::Administration> vaults;
+
+    // open takes "" for the user's lab.
+    static Result<VaultAdmin> open(const Context& context, const std::string& dir);
+};
+
+// add_admin_vault adds vault and access-policy, which work on any data directory.
+void add_admin_vault(Command group, Context& context);
 
 // add_admin_keys adds rotate-key and signing-keys: they work on any data directory, beside a
 // running attestation service.

@@ -90,12 +90,31 @@ std::string condition_lines(const Json& node, bool color) {
     return out;
 }
 
+// spaced is JSON with blanks between members, so that lines can break there.
+std::string spaced(const Json& json) {
+    if (!json.is_structured()) return dump_json(json);
+    std::vector<std::string> parts;
+    for (const auto& [name, value] : json.items()) {
+        parts.push_back(json.is_object() ? fmt::format("{}: {}", dump_json(name), spaced(value))
+                                         : spaced(value));
+    }
+    const std::string inside = fmt::format("{}", fmt::join(parts, ", "));
+    return json.is_object() ? "{" + inside + "}" : "[" + inside + "]";
+}
+
+// told_condition is a condition, which stands as text in the explanation.
+std::string told_condition(const Json& change, std::string_view name) {
+    Result<Json> parsed = parse_json(text_or_empty(change, name));
+    return printable(parsed ? spaced(*parsed) : "");
+}
+
 std::string change_lines(const Json& change) {
     std::string out = "\nThe smallest change of the policy that would pass\n";
     const Json* conditions = find_member(change, "conditions");
     for (const Json& one : conditions != nullptr ? *conditions : Json::array()) {
-        out += "  " + told(one, "path") + "\n" + labelled("     ", "from", told(one, "from")) +
-               labelled("     ", "to", told(one, "to"));
+        out += "  " + told(one, "path") + "\n" +
+               labelled("     ", "from", told_condition(one, "from")) +
+               labelled("     ", "to", told_condition(one, "to"));
     }
     if (find_member(change, "policy") != nullptr) {
         out += wrapped(

@@ -1,10 +1,13 @@
 // ReleasePolicy::parse: the canonical form of whatever it accepts is read back as the same policy.
-// evaluate: it grants exactly if the explanation says so, and reports a check that fits.
+// evaluate: it grants exactly if the explanation says so, and reports a check that fits. What
+// smallest_change makes of a policy grants.
 #include <cstdlib>
 
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/jose/jwt.h"
 #include "vouchsafe/policy/release/evaluate.h"
+#include "vouchsafe/policy/release/release_change.h"
+#include "vouchsafe/policy/release/release_lint.h"
 
 using namespace vouchsafe;
 
@@ -56,6 +59,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     auto explanation = policy::explain(again, claims());
     expect(grant.has_value() == explanation.passed());
     expect(grant.has_value() || grant.error().reason() != nullptr);
+    for (const auto& warning : policy::lint_release(*policy)) expect(!warning.path.empty());
+    const auto change = policy::smallest_change(*policy, claims().issuer(), claims().claims());
+    expect(!change || !grant.has_value());
+    if (change && !change->policy.empty()) {
+        auto wider = MUST(policy::ReleasePolicy::parse(change->policy));
+        expect(policy::explain(wider, claims()).passed());
+    }
     expect(!explanation.lines().empty() && explanation.to_json()["passed"] == grant.has_value());
     return 0;
 }

@@ -872,6 +872,15 @@ constexpr CheckInfo kCatalog[] = {
      "One of the caller's roles on the object, or on something above it, allows the action.",
      "Azure RBAC, role definitions and scope inheritance",
      "Have the operator assign one of the expected roles to the caller's object id."},
+    {"CALLER-ACCESS-POLICY", Code::forbidden,
+     "One of the vault's access policies gives the caller the permission.",
+     "Azure Key Vault, access policies",
+     "Have the operator add the permission (vouchsafe admin access-policy set)."},
+    {"CALLER-NETWORK", Code::forbidden,
+     "The request comes from a network that may reach the vault.",
+     "Azure Key Vault, network security: IP rules",
+     "Call from an allowed network, or have the operator allow this one (vouchsafe admin vault "
+     "network)."},
     // --- vault (vault/)
     {"VAULT-KEY-ENABLED", Code::forbidden, "The key version is enabled.",
      "Azure Key Vault, key attributes: enabled", "Enable the key version, or use another."},

@@ -13,8 +13,8 @@
 
 namespace vouchsafe::vault {
 
-inline constexpr size_t kMaxBackupVersions = 500;         // Azure's; A.3
-inline constexpr size_t kMaxBackup = 3 << 20;             // bytes of the blob
+inline constexpr size_t kMaxBackupVersions = 500;  // Azure's; A.3
+inline constexpr size_t kMaxBackup = 3 << 20;      // bytes of the blob
 
 // backup_object fails with Code::invalid for an object of more versions or bytes than these.
 Result<Json> backup_object(Core& core, Call& call);

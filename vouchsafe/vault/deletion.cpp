@@ -87,6 +87,7 @@ Result<void> erase_object(store::Transaction& tx, const ObjectKind& kind, std::s
     const std::string versions = version_record_key(vault, name, "");
     TRY(erase_below(tx, kind.version_table, versions));
     TRY(erase_below(tx, kind.material_table, versions));
+    if (kind.purged != nullptr) TRY(kind.purged(tx, vault, name));
     return forget(tx, deleted_key(kind, vault, name), deletion);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "vouchsafe/access/network.h"
 #include "vouchsafe/base/log.h"
 
 namespace vouchsafe::vault {
@@ -97,6 +98,7 @@ net::Response Dispatcher::challenge(const VaultInfo& vault, net::Response respon
 Result<Json> Dispatcher::judge_and_act(Call& call) {
     call.address = TRY(Address::parse(call.request.host, core_.config.dns_suffixes));
     call.vault = TRY(vault_at(core_.store, call.address));
+    TRY(access::check_network(call.vault->networks, call.request.remote, call.checks));
     const Config& config = core_.config;
     access::Issuer issuer{config.login_authority, config.issuer_base, call.vault->tenant,
                           config.token_skew};
@@ -105,10 +107,8 @@ Result<Json> Dispatcher::judge_and_act(Call& call) {
     TRY(read_names(call));
     call.version = TRY(ApiVersion::parse(call.request.query_value("api-version")));
     if (call.operation.locate != nullptr) TRY(call.operation.locate(core_, call));
-    TRY(core_.store.read([&](store::View& view) {
-        return access::authorize(view, call.caller, access::Provider::key_vault, call.resource_id(),
-                                 call.operation.actions, call.checks);
-    }));
+    TRY(core_.store.read(
+        [&](store::View& view) { return authorize_call(view, call, call.checks); }));
     return call.operation.act(core_, call);
 }
 

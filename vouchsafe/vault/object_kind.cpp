@@ -2,6 +2,7 @@
 
 #include "vouchsafe/vault/key_rules.h"
 #include "vouchsafe/vault/keys/rotation.h"
+#include "vouchsafe/vault/proposals.h"
 
 namespace vouchsafe::vault {
 
@@ -43,8 +44,8 @@ Result<void> key_returned(store::Transaction& tx, const Call& call, const Stored
 }  // namespace
 
 const ObjectKind kKeys{
-    "keys",   "deletedkeys",     "key",     kKeyTable,    kVersionTable, kSecretTable, key_bundle,
-    key_item, open_key_material, admit_key, key_returned,
+    "keys",   "deletedkeys",     "key",     kKeyTable,    kVersionTable,   kSecretTable, key_bundle,
+    key_item, open_key_material, admit_key, key_returned, erase_proposals,
 };
 
 const ObjectKind& kind_of(const Call& call) {

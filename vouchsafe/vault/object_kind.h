@@ -35,6 +35,8 @@ struct ObjectKind {
                            ByteView material);
     // returned is called when an object comes back, recovered or restored; nullptr: nothing to do.
     Result<void> (*returned)(store::Transaction& tx, const Call& call, const StoredObject& object);
+    // purged is called when an object is erased for good; nullptr: nothing to do.
+    Result<void> (*purged)(store::Transaction& tx, std::string_view vault, std::string_view name);
 };
 
 extern const ObjectKind kKeys;

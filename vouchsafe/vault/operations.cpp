@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "vouchsafe/access/access_policies.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/hash.h"
 #include "vouchsafe/vault/key_seal.h"
@@ -88,6 +89,19 @@ audit::Entry make_entry(const Core& core, const Call& call) {
 Result<void> append_success(Core& core, store::Transaction& transaction, const Call& call) {
     TRY(core.log.append(transaction, make_entry(core, call)));
     return {};
+}
+
+Result<void> authorize_call(store::View& view, const Call& call, Checks& checks) {
+    const Operation& operation = call.operation;
+    if (call.vault->authorization == Authorization::roles) {
+        return access::authorize(view, call.caller, access::Provider::key_vault, call.resource_id(),
+                                 operation.actions, checks);
+    }
+    // The first action is the operation's own: access policies know no other way to it.
+    const bool lists = operation.name.ends_with("/list") || operation.name.ends_with("/versions");
+    const auto action = operation.actions.empty() ? std::string_view() : operation.actions.front();
+    return access::authorize_by_policies(view, call.vault->name, call.caller,
+                                         access::permission_of(action, lists), checks);
 }
 
 Result<Key> load_key(Core& core, const Call& call) {

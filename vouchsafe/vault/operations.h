@@ -78,6 +78,10 @@ audit::Entry make_entry(const Core& core, const Call& call);
 // append_success records that the call did what it asked for, within the transaction that does it.
 Result<void> append_success(Core& core, store::Transaction& transaction, const Call& call);
 
+// authorize_call judges whether the caller may do this, by what decides in the vault: CALLER-ROLE
+// or CALLER-ACCESS-POLICY.
+Result<void> authorize_call(store::View& view, const Call& call, Checks& checks);
+
 // load_key reads the key the path names.
 Result<Key> load_key(Core& core, const Call& call);
 

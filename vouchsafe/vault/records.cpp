@@ -31,16 +31,30 @@ Result<VaultInfo> parse_vault(ByteView bytes) {
     const auto days = TRY(json_optional_integer(json, "retention_days"));
     out.retention_days = static_cast<int>(days.value_or(kMaxRetentionDays));
     out.purge_protection = TRY(json_optional_bool(json, "purge_protection")).value_or(false);
+    // Records of earlier versions have neither.
+    const std::string authorization = TRY(json_optional_string(json, "authorization")).value_or("");
+    out.authorization = authorization == authorization_name(Authorization::access_policies)
+                            ? Authorization::access_policies
+                            : Authorization::roles;
+    if (const Json* networks = find_member(json, "networks"); networks != nullptr) {
+        if (!networks->is_array()) return fail(Code::invalid, "networks is no list");
+        for (const Json& network : *networks) {
+            if (!network.is_string()) return fail(Code::invalid, "networks is malformed");
+            out.networks.push_back(network.get<std::string>());
+        }
+    }
     return out;
 }
 
-std::string vault_json(const VaultInfo& vault) {
+std::string encode_vault(const VaultInfo& vault) {
     return dump_json({{"name", vault.name},
                       {"sku", vault.sku == Sku::premium ? "premium" : "standard"},
                       {"tenant", vault.tenant},
                       {"resource_id", vault.resource_id},
                       {"retention_days", vault.retention_days},
-                      {"purge_protection", vault.purge_protection}});
+                      {"purge_protection", vault.purge_protection},
+                      {"authorization", authorization_name(vault.authorization)},
+                      {"networks", vault.networks}});
 }
 
 Json optional_number(const std::optional<int64_t>& value) {
@@ -143,11 +157,15 @@ Result<Key> read_key(store::View& view, std::string_view vault, std::string_view
 }
 
 Result<void> insert_vault(store::Transaction& transaction, const VaultInfo& vault) {
-    return transaction.insert(kVaultTable, to_lower(vault.name), as_bytes(vault_json(vault)));
+    return transaction.insert(kVaultTable, to_lower(vault.name), as_bytes(encode_vault(vault)));
 }
 
 Result<void> put_vault(store::Transaction& transaction, const VaultInfo& vault) {
-    return transaction.put(kVaultTable, to_lower(vault.name), as_bytes(vault_json(vault)));
+    return transaction.put(kVaultTable, to_lower(vault.name), as_bytes(encode_vault(vault)));
+}
+
+std::string_view authorization_name(Authorization authorization) {
+    return authorization == Authorization::roles ? "roles" : "access-policies";
 }
 
 Result<void> put_key_record(store::Transaction& transaction, std::string_view vault,

@@ -206,8 +206,7 @@ Result<void> commit(Core& core, Call& call, const Key& judged, const Counted& co
         TRY(call.checks.require(now == judged, "VAULT-KEY-UNCHANGED", "key",
                                 "as when it was judged", now == judged ? "so" : "changed"));
         Checks again;
-        TRY(access::authorize(tx, call.caller, access::Provider::key_vault, call.resource_id(),
-                              call.operation.actions, again));
+        TRY(authorize_call(tx, call, again));
         const std::string& rules_id = judged.record.rules_id;
         if (!rules_id.empty()) {
             call.details["release_number"] = TRY(count_release(

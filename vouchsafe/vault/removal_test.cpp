@@ -1,4 +1,5 @@
 // Every check of the vault is needed: see base/removal_table.h.
+#include "vouchsafe/vault/administration.h"
 #include "vouchsafe/vault/records.h"
 #include "vouchsafe/vault/test_support.h"
 
@@ -181,6 +182,20 @@ RemovalTable VaultCheckRemoval::caller_rows() {
         {"CALLER-TENANT", {called("tid", "22222222-1111-4111-8111-111111111111")}},
         {"CALLER-OID", {called("oid", "a/b"), "CALLER-ROLE"}},
         {"CALLER-ROLE", {nobody}},
+        {"CALLER-ACCESS-POLICY", {[this] {
+             auto& admin = service_->administration();
+             MUST(admin.set_authorization("myconfkv", Authorization::access_policies));
+             std::string out = done(as(kOfficer, "GET", "/keys"));
+             MUST(admin.set_authorization("myconfkv", Authorization::roles));
+             return out;
+         }}},
+        {"CALLER-NETWORK", {[this] {
+             auto& admin = service_->administration();
+             MUST(admin.set_networks("myconfkv", {"10.0.0.0/8"}));
+             std::string out = done(as(kOfficer, "GET", "/keys"));
+             MUST(admin.set_networks("myconfkv", {}));
+             return out;
+         }}},
     };
 }
 

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include "vouchsafe/access/assignments.h"
 #include "vouchsafe/base/encoding.h"
-#include "vouchsafe/crypto/random.h"
+#include "vouchsafe/vault/administration.h"
 #include "vouchsafe/vault/deletion.h"
 #include "vouchsafe/vault/dispatch.h"
 #include "vouchsafe/vault/keys/rotation.h"
@@ -15,7 +14,6 @@ namespace vouchsafe::vault {
 namespace {
 
 constexpr std::string_view kTierKey = "tier";
-constexpr std::string_view kOperator = "operator";
 
 std::string_view tier_name(const Config& config) {
     return config.allow_simulated ? "simulated" : "hardware";
@@ -84,12 +82,6 @@ Result<void> settle(store::Store& store, const Config& config, const crypto::Roo
     });
 }
 
-// is_path tells whether a text can be a resource id or a part of one.
-bool is_path(std::string_view text) {
-    return !text.empty() && text.size() <= 512 &&
-           std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
-}
-
 }  // namespace
 
 struct Service::Impl {
@@ -108,20 +100,7 @@ struct Service::Impl {
     RootGuard guard;
     Core core;
     Dispatcher dispatcher{core};
-
-    // record appends an operator's act within its transaction.
-    Result<void> record(store::Transaction& tx, std::string_view action, std::string_view resource,
-                        Json details) {
-        audit::Entry entry;
-        entry.time = core.clock.now();
-        entry.actor = kOperator;
-        entry.action = std::string(action);
-        entry.resource = std::string(resource);
-        entry.request_id = crypto::random_uuid();
-        entry.details = std::move(details);
-        TRY(core.log.append(tx, entry));
-        return {};
-    }
+    Administration administration{core.store, core.log, core.clock};
 };
 
 Service::Service(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -150,117 +129,38 @@ std::string_view Service::route_of(const net::Request& request) const {
 }
 
 Result<VaultInfo> Service::create_vault(const VaultSpec& spec) {
-    if (!is_vault_name(spec.name)) {
-        return fail(Code::invalid,
-                    "a vault's name has 3 to 24 of 0-9, a-z, A-Z and -, no two hyphens in a row");
-    }
-    if (!is_guid(spec.tenant)) return fail(Code::invalid, "a vault's tenant is a GUID");
-    if (!is_path(spec.subscription) || !is_path(spec.resource_group)) {
-        return fail(Code::invalid, "subscription and resource_group must be given");
-    }
-    if (spec.retention_days < kMinRetentionDays || spec.retention_days > kMaxRetentionDays) {
-        return fail(Code::invalid, "a vault keeps deleted objects for {} to {} days",
-                    kMinRetentionDays, kMaxRetentionDays);
-    }
-    VaultInfo vault{spec.name,
-                    spec.sku,
-                    to_lower(spec.tenant),
-                    fmt::format("/subscriptions/{}/resourceGroups/{}/providers/"
-                                "Microsoft.KeyVault/vaults/{}",
-                                spec.subscription, spec.resource_group, spec.name),
-                    spec.retention_days,
-                    spec.purge_protection};
-    TRY(impl_->core.store.run([&](store::Transaction& tx) -> Result<void> {
-        Result<void> inserted = insert_vault(tx, vault);
-        if (!inserted && inserted.error().code == Code::conflict) {
-            return fail(Code::conflict, "there is a vault {} already", spec.name);
-        }
-        TRY(std::move(inserted));
-        return impl_->record(tx, "vaults/write", vault.resource_id,
-                             {{"sku", spec.sku == Sku::premium ? "premium" : "standard"},
-                              {"tenant", vault.tenant},
-                              {"retention_days", vault.retention_days},
-                              {"purge_protection", vault.purge_protection}});
-    }));
-    return vault;
+    return impl_->administration.create_vault(spec);
 }
-
 Result<VaultInfo> Service::find_vault(std::string_view name) const {
-    std::optional<VaultInfo> vault;
-    if (is_vault_name(name)) {
-        TRY(impl_->core.store.read([&](store::View& view) -> Result<void> {
-            vault = TRY(read_vault(view, name));
-            return {};
-        }));
-    }
-    if (!vault) return fail(Code::not_found, "there is no vault of this name");
-    return std::move(*vault);
+    return impl_->administration.find_vault(name);
 }
-
 Result<std::vector<VaultInfo>> Service::vaults() const {
-    std::vector<VaultInfo> out;
-    TRY(impl_->core.store.read([&](store::View& view) -> Result<void> {
-        out = TRY(read_vaults(view));
-        return {};
-    }));
-    return out;
+    return impl_->administration.vaults();
 }
-
 Result<VaultInfo> Service::protect_from_purge(std::string_view name) {
-    std::optional<VaultInfo> vault;
-    TRY(impl_->core.store.run([&](store::Transaction& tx) -> Result<void> {
-        if (is_vault_name(name)) vault = TRY(read_vault(tx, name));
-        if (!vault) return fail(Code::not_found, "there is no vault of this name");
-        if (vault->purge_protection) return {};
-        vault->purge_protection = true;
-        TRY(put_vault(tx, *vault));
-        return impl_->record(tx, "vaults/write", vault->resource_id, {{"purge_protection", true}});
-    }));
-    return std::move(*vault);
+    return impl_->administration.protect_from_purge(name);
 }
-
 Result<size_t> Service::purge_due() {
     return purge_due_objects(impl_->core);
 }
-
 Result<RoleAssignment> Service::assign_role(std::string_view principal, std::string_view role,
                                             std::string_view scope) {
-    RoleAssignment out;
-    TRY(impl_->core.store.run([&](store::Transaction& tx) -> Result<void> {
-        access::Assigned assigned = TRY(access::assign_role(tx, principal, role, scope));
-        out = std::move(assigned.assignment);
-        if (!assigned.made) return {};
-        return impl_->record(tx, "roleAssignments/write", out.scope,
-                             {{"assignment", out.id},
-                              {"principal", out.principal},
-                              {"role", access::find_role(out.role_id)->name}});
-    }));
-    return out;
+    return impl_->administration.assign_role(principal, role, scope);
 }
-
 Result<void> Service::remove_role(std::string_view principal, std::string_view assignment_id) {
-    return impl_->core.store.run([&](store::Transaction& tx) -> Result<void> {
-        RoleAssignment removed = TRY(access::remove_role(tx, principal, assignment_id));
-        return impl_->record(tx, "roleAssignments/delete", removed.scope,
-                             {{"assignment", removed.id},
-                              {"principal", removed.principal},
-                              {"role", removed.role_id}});
-    });
+    return impl_->administration.remove_role(principal, assignment_id);
 }
-
 Result<std::vector<RoleAssignment>> Service::roles_of(std::string_view principal) const {
-    std::vector<RoleAssignment> out;
-    TRY(impl_->core.store.read([&](store::View& view) -> Result<void> {
-        out = TRY(access::read_roles(view, principal));
-        return {};
-    }));
-    return out;
+    return impl_->administration.roles_of(principal);
 }
 
 Result<size_t> Service::rotate_due_keys() {
     return vault::rotate_due_keys(impl_->core);
 }
 
+Administration& Service::administration() {
+    return impl_->administration;
+}
 audit::Log& Service::audit() {
     return impl_->core.log;
 }

@@ -67,6 +67,10 @@ struct VaultSpec {
     bool purge_protection = false;
 };
 
+// Authorization is what decides in a vault who may do what (azure-api B.2).
+enum class Authorization { roles, access_policies };
+std::string_view authorization_name(Authorization authorization);  // "roles", "access-policies"
+
 struct VaultInfo {
     std::string name;
     Sku sku = Sku::premium;
@@ -74,9 +78,13 @@ struct VaultInfo {
     std::string resource_id;  // "/subscriptions/.../providers/Microsoft.KeyVault/vaults/{name}"
     int retention_days = kMaxRetentionDays;
     bool purge_protection = false;
+    Authorization authorization = Authorization::roles;
+    std::vector<std::string> networks;  // that may reach it (access/network.h); empty: all
 };
 
 using access::RoleAssignment;
+
+class Administration;  // administration.h
 
 // Service is thread-safe.
 class Service {
@@ -116,6 +124,7 @@ class Service {
     // later. Fails if the store cannot be read.
     Result<size_t> rotate_due_keys();
 
+    Administration& administration();  // what else an operator sets up
     audit::Log& audit();
     const Config& config() const;
 

@@ -178,6 +178,7 @@ const ObjectKind kSecrets{
     secrets::open_secret_material,
     secrets::admit_secret,
     nullptr,
+    nullptr,
 };
 
 }  // namespace vouchsafe::vault

@@ -1,0 +1,55 @@
+// What an operator sets up in the store of vaults: vaults, who may act in them, and from where. It
+// needs no root key and no signer, so it works beside a running service and before the first one.
+// Each act is audited as done by "operator", in the transaction that does it.
+#pragma once
+
+#include <vector>
+
+#include "vouchsafe/access/access_policies.h"
+#include "vouchsafe/vault/service.h"
+
+namespace vouchsafe::vault {
+
+inline constexpr size_t kMaxNetworks = 1000;  // of a vault
+
+// Administration borrows store, log and clock. Thread-safe.
+class Administration {
+  public:
+    Administration(store::Store& store, audit::Log& log, const Clock& clock)
+        : store_(store), log_(log), clock_(clock) {}
+
+    // These are Service's functions of the same names.
+    Result<VaultInfo> create_vault(const VaultSpec& spec);
+    Result<VaultInfo> find_vault(std::string_view name) const;
+    Result<VaultInfo> protect_from_purge(std::string_view name);
+    Result<std::vector<VaultInfo>> vaults() const;
+    Result<RoleAssignment> assign_role(std::string_view principal, std::string_view role,
+                                       std::string_view scope);
+    Result<void> remove_role(std::string_view principal, std::string_view assignment_id);
+    Result<std::vector<RoleAssignment>> roles_of(std::string_view principal) const;
+
+    // set_authorization chooses what decides in a vault, roles or access policies; what the other
+    // one says is kept and has no effect (azure-api B.2).
+    Result<VaultInfo> set_authorization(std::string_view vault, Authorization authorization);
+    // set_networks replaces the list of networks that may reach a vault; empty: all may.
+    // Code::invalid for what is no network.
+    Result<VaultInfo> set_networks(std::string_view vault, std::vector<std::string> networks);
+
+    Result<access::AccessPolicy> set_access_policy(std::string_view vault,
+                                                   access::AccessPolicy policy);
+    Result<void> remove_access_policy(std::string_view vault, std::string_view object_id,
+                                      std::string_view application_id);
+    Result<std::vector<access::AccessPolicy>> access_policies(std::string_view vault) const;
+
+  private:
+    Result<VaultInfo> change(std::string_view vault, std::string_view action,
+                             const std::function<Result<Json>(VaultInfo&)>& edit);
+    Result<void> record(store::Transaction& tx, std::string_view action, std::string_view resource,
+                        Json details);
+
+    store::Store& store_;
+    audit::Log& log_;
+    const Clock& clock_;
+};
+
+}  // namespace vouchsafe::vault
