@@ -194,7 +194,7 @@ TEST_F(HsmFaultsTest, WrapsNothingWithATokenThatWrapsInAnotherWay) {
 
 TEST_F(HsmFaultsTest, RemovesOaepHereWhereTheTokenDoesNot) {
     hide(CKM_RSA_PKCS_OAEP);
-    const HsmKey key = generate(open_faulty(), kRsa2048);
+    const HsmKey key = import_rsa(open_faulty());
     const crypto::PublicKey half = MUST(key.public_key());
     for (auto hash : {crypto::HashAlg::sha1, crypto::HashAlg::sha256}) {
         const Bytes sealed = MUST(half.encrypt_oaep(hash, as_bytes("x")));
@@ -203,7 +203,7 @@ TEST_F(HsmFaultsTest, RemovesOaepHereWhereTheTokenDoesNot) {
 }
 
 TEST_F(HsmFaultsTest, SaysUnavailableRatherThanThatACiphertextIsWrong) {
-    const HsmKey key = generate(open_faulty(), kRsa2048);
+    const HsmKey key = import_rsa(open_faulty());
     const Bytes sealed = MUST(MUST(key.public_key()).encrypt_pkcs1(Bytes(8)));
     fail_next("C_Decrypt", CKR_DEVICE_ERROR);
     EXPECT_EQ(key.decrypt_pkcs1_any(sealed).error().code, Code::unavailable);

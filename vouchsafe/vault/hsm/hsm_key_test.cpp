@@ -40,7 +40,7 @@ TEST_F(HsmKeyTest, SignsWithRsaAsOpensslVerifies) {
 }
 
 TEST_F(HsmKeyTest, SignsBareBytesWithRsa) {
-    const HsmKey key = generate(open_hsm(), kRsa2048);
+    const HsmKey key = import_rsa(open_hsm());
     const crypto::PublicKey half = MUST(key.public_key());
     // RS256 is the same over a DigestInfo.
     const Bytes digest = crypto::hash(HashAlg::sha256, as_bytes("m"));
@@ -75,8 +75,8 @@ TEST_F(HsmKeyTest, SignsWithEachCurveAsOpensslVerifies) {
 }
 
 TEST_F(HsmKeyTest, DecryptsOaepWithEachHash) {
-    const HsmKey key = generate(open_hsm(), kRsa2048);
-    const HsmKey other = generate(open_hsm(), kRsa2048);
+    const HsmKey key = import_rsa(open_hsm());
+    const HsmKey other = import_rsa(open_hsm(), Releasable::no, 1);
     const crypto::PublicKey half = MUST(key.public_key());
     for (HashAlg hash : {HashAlg::sha1, HashAlg::sha256, HashAlg::sha384, HashAlg::sha512}) {
         for (std::string_view text : {"", "x", "a key of thirty-two bytes, more or less"}) {
@@ -98,7 +98,7 @@ TEST_F(HsmKeyTest, DecryptsOaepWithEachHash) {
 
 TEST_F(HsmKeyTest, DecryptsPkcs1AndTellsNothingOfAWrongPadding) {
     const Hsm hsm = open_hsm();
-    const HsmKey key = generate(hsm, kRsa2048);
+    const HsmKey key = import_rsa(hsm);
     const crypto::PublicKey half = MUST(key.public_key());
     for (size_t size : {0U, 1U, 32U, 245U}) {
         const Bytes text = crypto::random_bytes(size);
@@ -210,7 +210,7 @@ TEST_F(HsmKeyTest, WrapsAndUnwrapsAsOpensslDoes) {
 
 TEST_F(HsmKeyTest, IsWrappedOutForReleaseAsTheSameKey) {
     const Hsm hsm = open_hsm();
-    const crypto::PrivateKey machine = MUST(crypto::PrivateKey::generate_rsa(2048));
+    const crypto::PrivateKey& machine = test_rsa_key();
     const HsmKey rsa = generate(hsm, kRsa2048, Releasable::yes);
     for (HashAlg hash : {HashAlg::sha1, HashAlg::sha256, HashAlg::sha384}) {
         const Bytes wrapped = MUST(rsa_aes_wrap(machine.public_key(), hash, rsa));
@@ -247,7 +247,7 @@ TEST_F(HsmKeyTest, DoesNothingThatBelongsToAnotherKindOfKey) {
     const Hsm hsm = open_hsm();
     const HsmKey ec = generate(hsm, kP256);
     const HsmKey aes = generate(hsm, kAes256);
-    const HsmKey rsa = generate(hsm, kRsa2048);
+    const HsmKey rsa = import_rsa(hsm);
     for (const HsmKey* key : {&ec, &aes}) {
         EXPECT_EQ(key->sign_unhashed(Bytes(8)).error().code, Code::invalid);
         EXPECT_EQ(key->sign_digest(SigAlg::ps256, Bytes(32)).error().code, Code::invalid);

@@ -53,9 +53,14 @@ class InHsm final : public crypto::RootKeeper {
     }
 
   private:
-    // Two processes that begin at once may make two keys: the first one is used from then on.
+    // Two processes that begin at once may make two keys: the first one is used from then on. A key
+    // that can be taken out of the token is none of ours, whatever its label.
     Result<HsmKey> find_or_make(const Hsm& hsm) const {
-        if (auto ids = TRY(hsm.find_aes(label_)); !ids.empty()) return hsm.find(ids.front());
+        const std::vector<Bytes> ids = TRY(hsm.find_aes(label_));
+        for (const Bytes& id : ids) {
+            HsmKey key = TRY(hsm.find(id));
+            if (!key.releasable()) return key;
+        }
         return hsm.generate({HsmKeyKind::aes, 256, {}}, {crypto::random_bytes(kRootIdSize), label_},
                             Releasable::no);
     }

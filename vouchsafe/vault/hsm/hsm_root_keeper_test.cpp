@@ -42,6 +42,10 @@ TEST_F(HsmRootKeeperTest, MakesOneKeyThatNeverLeavesTheToken) {
     const HsmKey key = MUST(hsm.find(MUST(decode_hex(first["key"].get<std::string>()))));
     EXPECT_EQ(key.spec().bits, 256U);
     EXPECT_EQ(key.wrap_out(Bytes(32)).error().code, Code::forbidden);
+    EXPECT_EQ(MUST(hsm.find_aes("root")), std::vector<Bytes>{key.id()});
+    MUST(hsm.generate(kAes256, fresh_name("loose"), Releasable::yes));
+    const Json tight = MUST(keeper("loose")->keep(Secret<crypto::kRootKeySize>()));
+    EXPECT_FALSE(MUST(hsm.find(MUST(decode_hex(tight["key"].get<std::string>())))).releasable());
     // Another label is another key; a second one with the same label does no harm.
     EXPECT_NE(MUST(keeper("other")->keep(Secret<crypto::kRootKeySize>()))["key"], first["key"]);
     MUST(hsm.generate(kAes256, fresh_name("root"), Releasable::no));

@@ -135,7 +135,7 @@ TEST_F(HsmTest, MakesNoKeyOfAnotherSizeOrOfATakenId) {
 
 TEST_F(HsmTest, ImportsKeysAndUsesThem) {
     const Hsm hsm = open_hsm();
-    const auto rsa = MUST(crypto::PrivateKey::generate_rsa(2048));
+    const crypto::PrivateKey& rsa = test_rsa_key();
     const HsmKey key =
         MUST(hsm.import_key(kRsa2048, rsa.to_pkcs8().expose(), fresh_name(), Releasable::no));
     EXPECT_EQ(MUST(key.public_key()), rsa.public_key());
@@ -156,7 +156,7 @@ TEST_F(HsmTest, ImportsKeysAndUsesThem) {
 
 TEST_F(HsmTest, ImportsNothingThatIsNotWhatItIsSaidToBe) {
     const Hsm hsm = open_hsm();
-    const SecretBytes rsa = MUST(crypto::PrivateKey::generate_rsa(2048)).to_pkcs8();
+    const SecretBytes rsa = test_rsa_key().to_pkcs8();
     const SecretBytes ec = MUST(crypto::PrivateKey::generate_ec(crypto::Curve::p384)).to_pkcs8();
     auto code = [&](const HsmKeySpec& spec, ByteView secret) {
         return hsm.import_key(spec, secret, fresh_name(), Releasable::no).error().code;

@@ -19,6 +19,17 @@ namespace vouchsafe::vault {
 inline constexpr const char* kSoftHsmModule = "/usr/lib/softhsm/libsofthsm2.so";
 inline constexpr std::string_view kTestPin = "test-pin-4711";
 
+inline constexpr HsmKeySpec kRsa2048{HsmKeyKind::rsa, 2048, {}};
+inline constexpr HsmKeySpec kP256{HsmKeyKind::ec, 0, crypto::Curve::p256};
+inline constexpr HsmKeySpec kAes256{HsmKeyKind::aes, 256, {}};
+
+// Making an RSA key takes long: most tests take one of these two.
+inline const crypto::PrivateKey& test_rsa_key(size_t which = 0) {
+    static const crypto::PrivateKey keys[] = {MUST(crypto::PrivateKey::generate_rsa(2048)),
+                                              MUST(crypto::PrivateKey::generate_rsa(2048))};
+    return keys[which];
+}
+
 inline SecretBytes test_pin() {
     return SecretBytes::copy_of(kTestPin);
 }
@@ -64,12 +75,13 @@ class SoftHsmTest : public ::testing::Test {
                            Releasable releasable = Releasable::no) {
         return MUST(hsm.generate(spec, fresh_name(), releasable));
     }
+    static HsmKey import_rsa(const Hsm& hsm, Releasable releasable = Releasable::no,
+                             size_t which = 0) {
+        return MUST(hsm.import_key(kRsa2048, test_rsa_key(which).to_pkcs8().expose(), fresh_name(),
+                                   releasable));
+    }
 
     TemporaryDir dir_;
 };
-
-inline constexpr HsmKeySpec kRsa2048{HsmKeyKind::rsa, 2048, {}};
-inline constexpr HsmKeySpec kP256{HsmKeyKind::ec, 0, crypto::Curve::p256};
-inline constexpr HsmKeySpec kAes256{HsmKeyKind::aes, 256, {}};
 
 }  // namespace vouchsafe::vault
