@@ -21,6 +21,7 @@ DOORS = {
     "boost/": {"net"},
     "curl/": {"net"},
     "tss2/": {"device"},
+    "p11-kit/": {"vault"},
     "xgboost/": {"train"},
     "seccomp.h": {"lab"},
     "linux/landlock.h": {"lab"},
