@@ -8,8 +8,8 @@
 #include <mutex>
 
 #include "vouchsafe/base/bytes.h"
-#include "vouchsafe/base/result.h"
 #include "vouchsafe/base/clock.h"
+#include "vouchsafe/base/result.h"
 
 namespace vouchsafe::attest {
 
