@@ -53,7 +53,7 @@ stage_layers() {
 
 stage_build() {
     tools/install_deps.sh build test || return 1
-    count "build" configure_and_build release "$build" -DVS_TESTS=ON -DVS_BENCH=ON -DVS_REPLAY=OFF
+    count "build" configure_and_build release "$build" -DVS_TESTS=ON -DVS_REPLAY=OFF
 }
 
 run_unit_binaries() { # run_unit_binaries DIR: every *_test in it, side by side
