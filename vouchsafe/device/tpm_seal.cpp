@@ -44,9 +44,10 @@ Result<Transient> make_storage_key(ESYS_CONTEXT* esys) {
     return Transient(esys, handle);
 }
 
-// A session that protects what goes over the wire, and authorizes the storage key by its empty
-// password.
-Result<Transient> start_salted_session(ESYS_CONTEXT* esys, ESYS_TR key) {
+// A session salted with `key`: what `attributes` has encrypted is readable for that TPM alone. Of
+// type HMAC it authorizes the storage key by its empty password.
+Result<Transient> start_session(ESYS_CONTEXT* esys, ESYS_TR key, TPM2_SE type,
+                                TPMA_SESSION attributes) {
     TPMT_SYM_DEF symmetric{};
     symmetric.algorithm = TPM2_ALG_AES;
     symmetric.keyBits.aes = 128;
@@ -54,11 +55,10 @@ Result<Transient> start_salted_session(ESYS_CONTEXT* esys, ESYS_TR key) {
     ESYS_TR handle = ESYS_TR_NONE;
     TSS2_RC rc =
         Esys_StartAuthSession(esys, key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                              nullptr, TPM2_SE_HMAC, &symmetric, TPM2_ALG_SHA256, &handle);
+                              nullptr, type, &symmetric, TPM2_ALG_SHA256, &handle);
     if (rc != TSS2_RC_SUCCESS) return fail_tpm(rc, "the TPM does not start a session");
     Transient session(esys, handle);
-    constexpr TPMA_SESSION kAttributes = TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_DECRYPT;
-    rc = Esys_TRSess_SetAttributes(esys, handle, kAttributes, 0xFF);
+    rc = Esys_TRSess_SetAttributes(esys, handle, TPMA_SESSION_CONTINUESESSION | attributes, 0xFF);
     if (rc != TSS2_RC_SUCCESS) return fail_tpm(rc, "cannot set up a TPM session");
     return session;
 }
@@ -136,7 +136,8 @@ Result<SealedSecret> Tpm::seal(std::span<const uint32_t> pcrs, ByteView secret) 
         Transient session = TRY(start_policy_session(esys, parent.handle(), pcrs));
         policy = TRY(policy_of(esys, session));
     }
-    Transient session = TRY(start_salted_session(esys, parent.handle()));
+    Transient session =
+        TRY(start_session(esys, parent.handle(), TPM2_SE_HMAC, TPMA_SESSION_DECRYPT));
     const TPM2B_PUBLIC wanted = sealed_template(policy);
     const TPM2B_DATA outside{};
     const TPML_PCR_SELECTION no_pcrs{};
@@ -188,24 +189,12 @@ Result<SecretBytes> Tpm::unseal(std::span<const uint32_t> pcrs, const SealedSecr
 
 Result<Transient> start_policy_session(ESYS_CONTEXT* esys, ESYS_TR key,
                                        std::span<const uint32_t> pcrs) {
-    TPMT_SYM_DEF symmetric{};
-    symmetric.algorithm = TPM2_ALG_AES;
-    symmetric.keyBits.aes = 128;
-    symmetric.mode.aes = TPM2_ALG_CFB;
-    ESYS_TR handle = ESYS_TR_NONE;
-    TSS2_RC rc =
-        Esys_StartAuthSession(esys, key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                              nullptr, TPM2_SE_POLICY, &symmetric, TPM2_ALG_SHA256, &handle);
-    if (rc != TSS2_RC_SUCCESS) return fail_tpm(rc, "the TPM does not start a session");
-    Transient session(esys, handle);
-    constexpr TPMA_SESSION kAttributes =
-        TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT;
-    rc = Esys_TRSess_SetAttributes(esys, handle, kAttributes, 0xFF);
-    if (rc != TSS2_RC_SUCCESS) return fail_tpm(rc, "cannot set up a TPM session");
+    Transient session =
+        TRY(start_session(esys, key, TPM2_SE_POLICY, TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT));
     TPML_PCR_SELECTION selection = make_selection(crypto::HashAlg::sha256, pcrs);
     TPM2B_DIGEST present_values{};  // empty: the TPM takes the registers as they are
-    rc = Esys_PolicyPCR(esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &present_values,
-                        &selection);
+    TSS2_RC rc = Esys_PolicyPCR(esys, session.handle(), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                &present_values, &selection);
     if (rc != TSS2_RC_SUCCESS) return fail_tpm(rc, "the TPM refuses the policy of its PCRs");
     return session;
 }
