@@ -73,6 +73,7 @@ Result<std::string> object_id_of(lab::Services& services, const std::string& nam
             return principal.object_id;
         }
     }
+    if (is_guid(name)) return to_lower(name);  // of whom another issuer or a certificate tells
     return fail(Code::not_found,
                 "there is no principal '{}'; 'vouchsafe admin principals' shows them", name);
 }
@@ -269,6 +270,7 @@ void add_admin(Command app, Context& context) {
     add_admin_keys(group, context);
     add_admin_backup(group, context);
     add_admin_vault(group, context);
+    add_admin_principal(group, context);
 }
 
 }  // namespace vouchsafe::app

@@ -24,6 +24,8 @@ void add_admin_vault(Command group, Context& context);
 // add_admin_keys adds rotate-key and signing-keys: they work on any data directory, beside a
 // running attestation service.
 void add_admin_keys(Command group, Context& context);
+// add_admin_principal adds principal, which needs no directory.
+void add_admin_principal(Command group, Context& context);
 // add_admin_backup adds backup and restore.
 void add_admin_backup(Command group, Context& context);
 

@@ -1,13 +1,14 @@
 // serve: one service of a data directory, for production or tests.
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 
-#include "app/interrupt.h"
+#include "app/root_options.h"
+#include "app/serve_access.h"
 #include "app/serve_operate.h"
 #include "app/serve_providers.h"
+#include "app/serve_run.h"
 #include "app/service_store.h"
 #include "app/show.h"
+#include "vouchsafe/attest/provider_keys.h"
 #include "vouchsafe/attest/providers.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/log.h"
@@ -21,10 +22,9 @@ namespace {
 
 struct ServeCommand {
     std::string dir;
-    std::string listen = "127.0.0.1:0";
+    ListenSettings listen;
+    AccessSettings access;
     std::string operate;
-    std::string tls_cert;
-    std::string tls_key;
     std::vector<std::string> attestation_origins;
     std::string login = "https://login.microsoftonline.com";
     std::string machine;
@@ -32,8 +32,10 @@ struct ServeCommand {
     std::string pcs_url;
     std::string config;
     std::string store;
-    unsigned max_connections = static_cast<unsigned>(net::ServerOptions().max_connections);
+    unsigned checkpoint_every = static_cast<unsigned>(audit::kCheckpointEvery.count());
     ProvidersAsked providers;
+    RootOptions root;
+    bool hsm_keys = false;
 };
 
 // open_directory opens the data directory, or makes a production one.
@@ -51,90 +53,33 @@ Result<lab::DataDirectory> open_directory(const Context& context, const ServeCom
     return made;
 }
 
-Result<net::TlsIdentity> read_tls(const ServeCommand& command) {
-    std::string chain = TRY(read_text_file(command.tls_cert));
-    Bytes key = TRY(read_file(command.tls_key, 64 << 10));
-    auto private_key = crypto::PrivateKey::from_pem(key);
-    wipe(key);
-    auto certificates =
-        TRY(with_context(crypto::Certificate::parse_pem_bundle(chain), command.tls_cert));
-    auto checked_key = TRY(with_context(std::move(private_key), command.tls_key));
-    return net::TlsIdentity{std::move(certificates), std::move(checked_key)};
-}
-
-Result<net::TlsIdentity> tls_for(const Context& context, const ServeCommand& command,
-                                 const lab::DataDirectory& directory,
-                                 std::vector<std::string> names) {
-    if (!command.tls_cert.empty() || !command.tls_key.empty()) return read_tls(command);
-    if (directory.kind() != lab::DirectoryKind::lab) {
-        return fail(Code::invalid, "a production service needs --tls-cert FILE and --tls-key FILE");
+Result<access::Vouching> vouching_for(const Context& context, const ServeCommand& command) {
+    if (!command.access.operator_certificates.empty() && command.listen.client_ca.empty()) {
+        return fail(Code::invalid, "--operator-certificate needs --client-ca FILE");
     }
-    names.insert(names.end(), {"localhost", "127.0.0.1"});
-    return directory.root().issue_tls(names, context.clock.now());
+    return make_vouching(context, command.access);
 }
 
-Result<net::ServerOptions> server_options(const ServeCommand& command, std::string name,
-                                          std::optional<net::TlsIdentity> tls) {
-    net::ServerOptions options;
-    options.name = std::move(name);
-    options.tls = std::move(tls);
-    if (command.max_connections == 0) return fail(Code::invalid, "--max-connections is 1 at least");
-    options.max_connections = command.max_connections;
-    TRY(set_address(options, command.listen, "--listen"));
-    return options;
+void tell_checkpoint(const Result<std::optional<audit::StoredCheckpoint>>& written) {
+    if (written) return;
+    log_event(LogLevel::error, "signing a checkpoint of the audit log failed",
+              {{"problem", written.error().message}});
 }
 
-void show_listening(const Context& context, const std::string& name, const std::string& where,
-                    const std::string& operate) {
-    if (context.json) {
-        Json told = {{"service", name}, {"listening", where}};
-        if (!operate.empty()) told["operate"] = operate;
-        write_out(dump_json(told) + "\n");
-        return;
-    }
-    std::string operators = operate.empty() ? "" : fmt::format(", for operators on {}", operate);
-    write_out(fmt::format("{} listens on {}{}; Ctrl-C stops it\n", name, where, operators));
+// add_checkpoint_chores lets `write` sign a checkpoint now, every so often and at the end. It looks
+// more often than it writes: another replica may have written meanwhile. Borrows `write`.
+template <typename Writer>
+void add_checkpoint_chores(Running& running, const ServeCommand& command, Writer& write) {
+    const Seconds every{command.checkpoint_every};
+    running.chores.push_back(
+        {std::max(Seconds{1}, every / 4), [&write, every] { tell_checkpoint(write(every)); }});
+    running.last = [&write] { tell_checkpoint(write(Seconds{0})); };
+    tell_checkpoint(write(every));
 }
 
-// Chore is work that a service does beside its requests.
-struct Chore {
-    std::chrono::seconds every{0};
-    std::function<void()> work = nullptr;  // nullptr: there is none
-};
-
-// run_until_interrupted serves, tells where, and stops in order at Ctrl-C or SIGTERM: it is no
-// longer ready, then answers what it was asked, then ends. The service is ready as long as `checks`
-// hold. It does the chore at the start and again as often as that says.
-Result<int> run_until_interrupted(const Context& context, net::ServerOptions options,
-                                  net::Handler handler, Operators& operators,
-                                  std::vector<net::HealthCheck> checks, Chore chore = {}) {
-    std::string name = options.name;
-    std::string address = options.address;
-    std::string scheme = options.tls ? "https" : "http";
-    if (options.tls) operators.show_end_of(options.tls->chain.front());
-    auto server = TRY(net::Server::start(std::move(options), std::move(handler)));
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool stop = false;
-    on_interrupt([&] {
-        std::lock_guard lock(mutex);
-        stop = true;
-        changed.notify_all();
-    });
-    std::string where = fmt::format("{}://{}:{}", scheme, address, server->port());
-    operators.accept(std::move(checks));
-    show_listening(context, name, where, operators.url());
-    std::unique_lock lock(mutex);
-    while (!stop && chore.work) {
-        lock.unlock();
-        chore.work();
-        lock.lock();
-        changed.wait_for(lock, chore.every, [&] { return stop; });
-    }
-    changed.wait(lock, [&] { return stop; });
-    operators.stop_accepting();
-    server->stop();
-    return 0;
+Result<void> check_checkpoints(const ServeCommand& command) {
+    if (command.checkpoint_every >= 1 && command.checkpoint_every <= 86400) return {};
+    return fail(Code::invalid, "--checkpoint-every is 1 to 86400 seconds");
 }
 
 Result<std::unique_ptr<store::Store>> open_store(const Path& folder) {
@@ -185,13 +130,13 @@ Result<std::vector<attest::Config>> attestation_configs(const ServeCommand& comm
 }
 
 Result<int> serve_attestation(const Context& context, const ServeCommand& command) {
+    TRY(check_checkpoints(command));
     auto directory = TRY(open_directory(context, command));
     evidence::TrustAnchors anchors = directory.anchors();
     auto configs = TRY(attestation_configs(command, directory));
     auto hosts = TRY(attestation_hosts(configs));
-    auto tls = TRY(tls_for(context, command, directory, hosts));
+    auto tls = TRY(tls_for(context, command.listen, directory, hosts));
     if (hosts.size() > 1) TRY(check_names(tls.chain.front(), hosts));
-    net::Client client(TRY(context.site()).client);
     auto store =
         TRY(open_or_make(TRY(store_place(directory.path(), "attestation", command.store))));
     for (const auto& config : configs) TRY(check_scope_owner(*store, directory, config));
@@ -202,10 +147,15 @@ Result<int> serve_attestation(const Context& context, const ServeCommand& comman
         attest::fetch_over(TRY(context.site()).client, sources)));
     auto operators = TRY(Operators::start(context, "attestation", command.operate, *store));
     auto count = operators->count_attestations();
+    auto fetch = TRY(fetch_keys(context));
+    auto vouching = TRY(vouching_for(context, command));
+    auto limits =
+        std::make_shared<net::RateLimits>(command.access.rates, operators->count_throttled());
     std::vector<std::unique_ptr<attest::Service>> services;
     for (size_t i = 0; i < configs.size(); ++i) {
-        attest::Dependencies deps{
-            *store, audit, context.clock, anchors, access::fetch_with(client), collateral.get()};
+        attest::Dependencies deps{*store, audit, context.clock, anchors, fetch, collateral.get()};
+        deps.vouching = vouching;
+        deps.limits = limits;
         deps.on_verdict = [count, host = hosts[i]](const attest::Verdict& verdict) {
             count(host, verdict);
         };
@@ -214,9 +164,16 @@ Result<int> serve_attestation(const Context& context, const ServeCommand& comman
     }
     auto providers = TRY(attest::Providers::create(std::move(services)));
     for (const auto& config : configs) TRY(own_scope(*store, directory, config));
-    auto options = TRY(server_options(command, "attestation", std::move(tls)));
-    return run_until_interrupted(context, std::move(options), observe(*operators, *providers),
-                                 *operators, attestation_checks(*providers, hosts));
+    Running running{TRY(server_options(command.listen, "attestation", std::move(tls))),
+                    observe(*operators, *providers), attestation_checks(*providers, hosts)};
+    running.on_new_tls = [hosts](const net::TlsIdentity& identity) -> Result<void> {
+        return hosts.size() > 1 ? check_names(identity.chain.front(), hosts) : Result<void>{};
+    };
+    auto checkpoints =
+        TRY(attest::open_checkpoints(directory.path() / "attestation", *store, context.clock));
+    auto write = [&](Seconds every) { return checkpoints->write(every); };
+    add_checkpoint_chores(running, command, write);
+    return run_until_interrupted(context, command.listen, *operators, std::move(running));
 }
 
 Result<int> serve_identity(const Context& context, const ServeCommand& command) {
@@ -228,38 +185,20 @@ Result<int> serve_identity(const Context& context, const ServeCommand& command) 
     auto store = TRY(open_store(config.directory));
     auto operators = TRY(Operators::start(context, "identity", command.operate, *store));
     auto service = TRY(identity::Service::create(config, {*store, context.clock}));
-    auto tls =
-        TRY(tls_for(context, command, directory, {TRY(net::Url::parse(command.login)).host}));
-    auto options = TRY(server_options(command, "identity", std::move(tls)));
-    return run_until_interrupted(context, std::move(options), observe(*operators, *service),
-                                 *operators, {});
-}
-
-void tell_swept(std::string_view what, const Result<size_t>& count) {
-    if (!count) {
-        log_event(LogLevel::error, fmt::format("{} failed", what),
-                  {{"problem", count.error().message}});
-    } else if (*count > 0) {
-        log_event(LogLevel::info, std::string(what), {{"count", *count}});
-    }
-}
-
-// vault_chore rotates the keys that are due, and purges what was deleted longer ago than its vault
-// keeps it.
-Chore vault_chore(vault::Service& service) {
-    const auto sweep = [&service] {
-        tell_swept("rotation of keys by policy", service.rotate_due_keys());
-        tell_swept("purge of deleted objects", service.purge_due());
-    };
-    return {std::chrono::minutes(1), sweep};
+    auto tls = TRY(
+        tls_for(context, command.listen, directory, {TRY(net::Url::parse(command.login)).host}));
+    Running running{TRY(server_options(command.listen, "identity", std::move(tls))),
+                    observe(*operators, *service)};
+    return run_until_interrupted(context, command.listen, *operators, std::move(running));
 }
 
 Result<int> serve_vault(const Context& context, const ServeCommand& command) {
+    TRY(check_checkpoints(command));
     auto directory = TRY(open_directory(context, command));
     bool is_lab = directory.kind() == lab::DirectoryKind::lab;
     std::vector<std::string> names{std::string(lab::kVaultSuffix),
                                    fmt::format("*.{}", lab::kVaultSuffix)};
-    auto tls = TRY(tls_for(context, command, directory, names));
+    auto tls = TRY(tls_for(context, command.listen, directory, names));
     vault::Config config;
     config.directory = directory.path() / "vault";
     config.login_authority = command.login;
@@ -271,17 +210,31 @@ Result<int> serve_vault(const Context& context, const ServeCommand& command) {
     if (is_lab) config.attestation_origins.emplace_back(lab::kAttestationUrl);
     config.allow_simulated = is_lab;
     auto store = TRY(open_or_make(TRY(store_place(directory.path(), "vault", command.store))));
-    net::Client client(TRY(context.site()).client);
     auto signer =
         is_lab ? TRY(directory.root().issue_release_signer(names, context.clock.now())) : tls;
     auto operators = TRY(Operators::start(context, "vault", command.operate, *store));
-    auto service =
-        TRY(vault::Service::create(config, {*store, context.clock, access::fetch_with(client),
-                                            std::move(signer), operators->count_operations()}));
-    auto options = TRY(server_options(command, "vault", std::move(tls)));
-    options.max_body = vault::kMaxRequestBody;
-    return run_until_interrupted(context, std::move(options), observe(*operators, *service),
-                                 *operators, {}, vault_chore(*service));
+    auto fetch = TRY(fetch_keys(context));
+    vault::Dependencies deps{*store, context.clock, std::move(fetch), std::move(signer),
+                             operators->count_operations()};
+    deps.root_keeper = TRY(open_root_keeper(command.root, config.directory));
+    if (command.hsm_keys) deps.key_hsm = TRY(open_hsm(command.root.hsm));
+    deps.vouching = TRY(vouching_for(context, command));
+    deps.limits =
+        std::make_shared<net::RateLimits>(command.access.rates, operators->count_throttled());
+    std::vector<net::HealthCheck> checks;
+    if (deps.key_hsm) checks.push_back({"hsm", [hsm = *deps.key_hsm] { return hsm.check(); }});
+    auto service = TRY(vault::Service::create(config, std::move(deps)));
+    Running running{TRY(server_options(command.listen, "vault", std::move(tls))),
+                    observe(*operators, *service), std::move(checks)};
+    running.options.max_body = vault::kMaxRequestBody;
+    running.chores.push_back(vault_chore(*service));
+    // A laboratory's releases are signed by its own root, whatever its listener shows.
+    running.on_new_tls = [&service, is_lab](const net::TlsIdentity& identity) -> Result<void> {
+        return is_lab ? Result<void>{} : service->replace_release_signer(identity);
+    };
+    auto write = [&](Seconds every) { return service->write_checkpoint(every); };
+    add_checkpoint_chores(running, command, write);
+    return run_until_interrupted(context, command.listen, *operators, std::move(running));
 }
 
 Result<int> serve_imds(const Context& context, const ServeCommand& command) {
@@ -298,8 +251,8 @@ Result<int> serve_imds(const Context& context, const ServeCommand& command) {
     auto told = TRY(lab::describe_machine(directory, *issuer, machine.identity()));
     identity::Metadata metadata(*issuer, told.machine);
     auto operators = TRY(Operators::start(context, "imds", command.operate, *store));
-    auto options = TRY(server_options(command, "imds", std::nullopt));
-    return run_until_interrupted(context, std::move(options), metadata.handler(), *operators, {});
+    Running running{TRY(server_options(command.listen, "imds", std::nullopt)), metadata.handler()};
+    return run_until_interrupted(context, command.listen, *operators, std::move(running));
 }
 
 using Action = Result<int> (*)(const Context&, const ServeCommand&);
@@ -310,12 +263,15 @@ Command add_command(Command group, Context& context, const char* name, const cha
     made.option("--dir", command->dir, "data directory; a new one becomes a production directory",
                 "DIR")
         .required();
-    made.option("--listen", command->listen, "port 0: any free one", "ADDR:PORT");
-    made.option("--max-connections", command->max_connections,
-                "so many at once; one more is closed", "N");
+    add_listen_settings(made, command->listen);
     made.settings_file(command->config);
     made.run([&context, command, action] { return action(context, *command); });
     return made;
+}
+
+void add_checkpoints(Command made, ServeCommand& command) {
+    made.option("--checkpoint-every", command.checkpoint_every,
+                "sign the audit log this often, if it grew", "SECONDS");
 }
 
 void add_operate(Command made, ServeCommand& command) {
@@ -324,12 +280,6 @@ void add_operate(Command made, ServeCommand& command) {
         "also tell operators /healthz, /readyz and /metrics here: plain HTTP without login, "
         "so an address of loopback or of a management network (port 0: any free one)",
         "ADDR:PORT");
-}
-
-void add_tls(Command made, ServeCommand& command) {
-    made.option("--tls-cert", command.tls_cert, "PEM chain, leaf first (a lab makes its own)",
-                "FILE");
-    made.option("--tls-key", command.tls_key, "PEM private key", "FILE");
 }
 
 constexpr const char* kServeExamples = R"(Examples:
@@ -358,7 +308,8 @@ void add_serve(Command app, Context& context) {
     Command attestation =
         add_command(group, context, "attestation", "appraise evidence and mint tokens", command,
                     serve_attestation);
-    add_tls(attestation, *command);
+    add_tls_settings(attestation, command->listen);
+    add_client_settings(attestation, command->listen);
     add_operate(attestation, *command);
     add_store_option(attestation, command->store);
     attestation.option("--issuer", command->providers.issuer,
@@ -374,18 +325,26 @@ void add_serve(Command app, Context& context) {
                        "fetch AMD's revocation lists here, e.g. https://kdsintf.amd.com", "URL");
     attestation.option("--pcs-url", command->pcs_url,
                        "fetch Intel's collateral here: PCS or a PCCS", "URL");
+    add_checkpoints(attestation, *command);
     add_attest_settings(attestation, command->providers.settings);
+    add_access_settings(attestation, command->access, "--provider-rate");
     Command vault = add_command(group, context, "vault", "keep keys, release them by policy",
                                 command, serve_vault);
-    add_tls(vault, *command);
+    add_tls_settings(vault, command->listen);
+    add_client_settings(vault, command->listen);
     add_operate(vault, *command);
     add_store_option(vault, command->store);
+    add_checkpoints(vault, *command);
     vault.option("--attestation-origin", command->attestation_origins,
                  "attestation service to believe (repeat)", "URL");
     vault.option("--login", command->login, "token issuer", "URL");
+    add_root_options(vault, command->root);
+    vault.flag("--hsm-keys", command->hsm_keys,
+               "make keys of kinds RSA-HSM, EC-HSM and oct-HSM in the HSM, and use them there");
+    add_access_settings(vault, command->access, "--vault-rate");
     Command identity =
         add_command(group, context, "identity", "issue access tokens", command, serve_identity);
-    add_tls(identity, *command);
+    add_tls_settings(identity, command->listen);
     add_operate(identity, *command);
     identity.option("--login", command->login, "its own URL", "URL");
     Command imds = add_command(group, context, "imds",

@@ -167,7 +167,8 @@ Result<int> run_explain_request(const Context& context, const ExplainRequestComm
 constexpr const char* kVaultExamples = R"(Examples:
   vouchsafe vault explain 95f3b7c8-0c2e-4f6c-9a55-0d8a1f0b2c11 --dir /var/lib/vouchsafe
   vouchsafe vault explain 95f3b7c8-0c2e-4f6c-9a55-0d8a1f0b2c11 --vault https://my-vault.vault.azure.net
-  vouchsafe vault rules show --key https://my-vault.vault.azure.net/keys/KEK)";
+  vouchsafe vault rules show --key https://my-vault.vault.azure.net/keys/KEK
+  vouchsafe vault rewrap-root --dir /var/lib/vouchsafe)";
 
 constexpr const char* kExplainRequestExamples = R"(Examples:
   vouchsafe vault explain REQUEST-ID --dir /var/lib/vouchsafe
@@ -179,7 +180,8 @@ alone.)";
 }  // namespace
 
 void add_vault(Command app, Context& context) {
-    Command group = app.add("vault", "why a vault refused, and the release rules of its keys");
+    Command group =
+        app.add("vault", "why a vault refused, release rules of its keys, its root key");
     group.examples(kVaultExamples);
     auto command = std::make_shared<ExplainRequestCommand>();
     Command explain = group.add("explain", "why a request was refused, and what would pass");
@@ -190,6 +192,7 @@ void add_vault(Command app, Context& context) {
     add_credential_options(explain, command->credential);
     explain.run([&context, command] { return run_explain_request(context, *command); });
     add_vault_rules(group, context);
+    add_vault_root(group, context);
 }
 
 }  // namespace vouchsafe::app

@@ -1,4 +1,4 @@
-// The parts of `vault`: explanations, and release rules.
+// The parts of `vault`: explanations, release rules, and the root key.
 #pragma once
 
 #include "app/context.h"
@@ -6,5 +6,6 @@
 namespace vouchsafe::app {
 
 void add_vault_rules(Command group, Context& context);
+void add_vault_root(Command group, Context& context);
 
 }  // namespace vouchsafe::app

@@ -16,6 +16,8 @@ namespace {
 
 std::mutex g_mutex;
 std::function<void()> g_handler;
+std::mutex g_hangup_mutex;  // held while the handler runs
+std::function<void()> g_hangup;
 
 sigset_t signals() {
     sigset_t set;
@@ -30,11 +32,20 @@ sigset_t signals() {
     ::_exit(128 + number);
 }
 
+// hang_up tells whether the signal was for on_hangup's handler.
+bool hang_up(int number) {
+    std::lock_guard lock(g_hangup_mutex);
+    if (number != SIGHUP || !g_hangup) return false;
+    g_hangup();
+    return true;
+}
+
 void watch() {
     sigset_t set = signals();
     while (true) {
         int number = 0;
         if (sigwait(&set, &number) != 0) continue;
+        if (hang_up(number)) continue;
         std::function<void()> handler;
         {
             std::lock_guard lock(g_mutex);
@@ -57,6 +68,11 @@ void watch_signals() {
 void on_interrupt(std::function<void()> handler) {
     std::lock_guard lock(g_mutex);
     g_handler = std::move(handler);
+}
+
+void on_hangup(std::function<void()> handler) {
+    std::lock_guard lock(g_hangup_mutex);
+    g_hangup = std::move(handler);
 }
 
 }  // namespace vouchsafe::app

@@ -14,4 +14,8 @@ void watch_signals();
 // The handler runs in the watcher thread. A second signal ends the process in any case.
 void on_interrupt(std::function<void()> handler);
 
+// on_hangup has SIGHUP call this, each time, instead of being a signal like the others; nullptr: it
+// is one again. When it returns, an older handler is no longer running.
+void on_hangup(std::function<void()> handler);
+
 }  // namespace vouchsafe::app

@@ -1,5 +1,6 @@
 #include "app/serve_operate.h"
 
+#include "vouchsafe/base/log.h"
 #include "vouchsafe/crypto/x509.h"
 #include "vouchsafe/net/client.h"
 
@@ -43,6 +44,9 @@ Result<void> set_address(net::ServerOptions& options, const std::string& text,
 
 Operators::Operators(std::string service, store::Store& store)
     : store_(store),
+      tls_reloads_(metrics_.counter<1>("vouchsafe_tls_reloads_total",
+                                       "Certificates of the listener read anew, done or failed.",
+                                       {"outcome"})),
       operate_(std::move(service), metrics_,
                {{"store_readable", [&store] { return read_probe(store); }}}) {}
 
@@ -112,11 +116,26 @@ std::function<void(const vault::Verdict&)> Operators::count_operations() {
     };
 }
 
+std::function<void(net::LimitScope)> Operators::count_throttled() {
+    auto throttled = metrics_.counter<1>(
+        "vouchsafe_throttled_requests_total",
+        "Requests over a limit, answered with 429; scope: whose limit it was.", {"scope"});
+    return [throttled](net::LimitScope scope) mutable {
+        throttled.add({net::limit_scope_name(scope)});
+    };
+}
+
 void Operators::show_end_of(const crypto::Certificate& certificate) {
-    metrics_
-        .gauge<0>("vouchsafe_tls_certificate_end_seconds",
-                  "When the certificate of the service's listener ends, in Unix time.", {})
-        .set({}, static_cast<double>(to_unix(certificate.not_after())));
+    if (!tls_end_) {
+        tls_end_ = metrics_.gauge<0>(
+            "vouchsafe_tls_certificate_end_seconds",
+            "When the certificate of the service's listener ends, in Unix time.", {});
+    }
+    tls_end_->set({}, static_cast<double>(to_unix(certificate.not_after())));
+}
+
+void Operators::count_tls_reload(bool done) {
+    tls_reloads_.add({done ? "done" : "failed"});
 }
 
 void Operators::accept(std::vector<net::HealthCheck> checks) {

@@ -39,8 +39,10 @@ class Operators {
     // was configured.
     std::function<void(std::string_view provider, const attest::Verdict&)> count_attestations();
     std::function<void(const vault::Verdict&)> count_operations();
-    // show_end_of tells when the listener's certificate ends.
+    std::function<void(net::LimitScope)> count_throttled();
+    // show_end_of tells when the listener's certificate ends, count_tls_reload how it came to be.
     void show_end_of(const crypto::Certificate& certificate);
+    void count_tls_reload(bool done);
 
     // accept: ready, as long as the store can be written and `checks` hold. The checks may be
     // called until stop_accepting() returns.
@@ -52,6 +54,8 @@ class Operators {
 
     store::Store& store_;
     Metrics metrics_;
+    std::optional<Gauge<0>> tls_end_;  // with TLS
+    Counter<1> tls_reloads_;
     net::Operate operate_;
     std::string url_;
     std::unique_ptr<net::Server> server_;  // last: it asks the others

@@ -40,7 +40,7 @@ void run() {
     idle_memory(server, "/certs", 1000);
     net::ClientRequest request;
     request.method = "POST";
-    request.url = LoadedServer::url("/attest/AzureGuest?api-version=2020-10-01");
+    request.url = server.url("/attest/AzureGuest?api-version=2020-10-01");
     request.headers.set("Content-Type", "application/json");
     request.body = guest_request(Machine{});
     const Load load{"POST /attest/AzureGuest", std::move(request)};

@@ -39,7 +39,9 @@ class LoadedServer {
     // it keeps for ever.
     using Make = std::function<std::unique_ptr<net::Server>(net::ServerOptions)>;
 
-    explicit LoadedServer(const Make& make) {
+    // `host` is the name clients reach it by.
+    explicit LoadedServer(const Make& make, std::string host = "bench.test")
+        : host_(std::move(host)) {
         rlimit files{16384, 16384};
         setrlimit(RLIMIT_NOFILE, &files);
         int told[2];
@@ -61,12 +63,12 @@ class LoadedServer {
     net::Client client() const {
         net::ClientOptions options;
         options.ca_pem = authority_.pem();
-        options.connect_to = {{"bench.test:443", fmt::format("127.0.0.1:{}", port_)}};
+        options.connect_to = {{host_ + ":443", fmt::format("127.0.0.1:{}", port_)}};
         options.use_proxy = false;
         return net::Client(std::move(options));
     }
-    static std::string url(std::string_view target) {
-        return fmt::format("https://bench.test{}", target);
+    std::string url(std::string_view target) const {
+        return fmt::format("https://{}{}", host_, target);
     }
 
     // Seconds of processor time of the server so far, all threads.
@@ -91,7 +93,7 @@ class LoadedServer {
     [[noreturn]] void serve(const Make& make, int tell) const {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         net::ServerOptions options;
-        options.tls = authority_.issue("bench.test");
+        options.tls = authority_.issue(host_);
         options.max_connections = 2000;
         options.idle_timeout = std::chrono::minutes(10);
         auto server = make(std::move(options));
@@ -100,6 +102,7 @@ class LoadedServer {
         for (;;) ::pause();
     }
 
+    const std::string host_;
     net::test::Authority authority_;
     pid_t process_ = -1;
     uint16_t port_ = 0;
@@ -175,7 +178,7 @@ inline void idle_memory(const LoadedServer& server, std::string_view target, siz
     std::vector<net::Client> clients;
     while (clients.size() < connections) {
         clients.push_back(server.client());
-        send(clients.back(), {.url = LoadedServer::url(target)});
+        send(clients.back(), {.url = server.url(target)});
     }
     const double after = server.resident_mib();
     std::printf("memory with %zu idle TLS connections: %.0f MiB (%.0f MiB and %.0f KiB each)\n",

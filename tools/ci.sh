@@ -117,7 +117,12 @@ stage_e2e() {
 stage_interop() {
     tools/install_deps.sh interop || echo "NOT INSTALLED: Debian packages of other people's clients; their tests will not run"
     need_build
-    run_python_tests tests/interop '*_test.py'
+    local results=$build/interop-operations.jsonl out
+    : >"$results"
+    VS_OPERATIONS=$results run_python_tests tests/interop '*_test.py'
+    out=$(/usr/bin/python3 tools/operations.py check "$results")
+    echo "$out" | sed '$d'
+    add $(echo "$out" | tail -1 | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p')
 }
 
 # without_services names what reads the bytes of others: the tests of the modules below the services,

@@ -1,6 +1,6 @@
 """Writes the generated pages: docs/modules.md from the build files and headers, docs/limits.md from the
 constants, docs/checks.md from the program's own catalogue, docs/vectors.md by verifying all recorded
-evidence. Usage: generate_docs.py PROGRAM."""
+evidence, the tables of docs/api/compatibility.md from docs/api/operations.json. Usage: generate_docs.py PROGRAM."""
 
 import json
 import pathlib
@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import check_layers
+import operations
 import vector_table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -66,7 +67,7 @@ def checks_page(program):
 
 
 LIMIT = re.compile(r"constexpr \w+ (kMax\w+) = ([^;]+);(?:[ \t]*// (.*))?")
-UNTRUSTED = ("base", "crypto", "jose", "evidence", "policy", "seal", "net", "access", "train", "attest", "vault")
+UNTRUSTED = ("audit", "base", "crypto", "jose", "evidence", "policy", "seal", "net", "access", "train", "attest", "vault")
 
 
 def limit_value(text):
@@ -99,6 +100,7 @@ def pages(program):
         "docs/checks.md": checks_page(program),
         "docs/limits.md": limits_page(),
         "docs/vectors.md": vector_table.page(program),
+        "docs/api/compatibility.md": operations.with_tables((ROOT / "docs/api/compatibility.md").read_text()),
     }
 
 

@@ -123,6 +123,8 @@ class Receipts(unittest.TestCase):
         text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         leaf = base64.urlsafe_b64encode(hashlib.sha256(b"\0" + text.encode()).digest()).decode().rstrip("=")
         self.assertEqual(leaf, content["leaf"])
+        signed = ok("audit", "checkpoint", "--service", "attestation", "--dir", self.lab)
+        self.assertTrue(signed.startswith("vouchsafe/attestation/"), signed)
 
     def test_a_log_that_was_set_back_and_went_on_is_found(self):
         first, last = self.attested[0][1], self.attested[2][1]

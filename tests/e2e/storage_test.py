@@ -1,21 +1,17 @@
 """Backup, restore and PostgreSQL: the same records in either engine, moved by the real program."""
 
-import glob
 import json
 import os
 import pathlib
-import pwd
 import shutil
 import signal
 import subprocess
 import tempfile
-import time
 import unittest
 
+from postgres_server import PASSWORD, POSTGRES, Server
+
 PROGRAM = os.environ["VOUCHSAFE"]
-POSTGRES = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
-PASSWORD = "a s3cret/of@the:store"
-QUOTED = "a%20s3cret%2Fof%40the%3Astore"
 
 
 def run(*words, url=None, check=True):
@@ -50,40 +46,6 @@ class Serving:
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
         self.process.communicate(timeout=60)
-
-
-class Server:
-    """Server is a PostgreSQL server in a temporary folder, whose role needs a password."""
-
-    def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix="vs-postgres-")
-        self.user = {}
-        if os.getuid() == 0:  # which the server refuses
-            owner = pwd.getpwnam("postgres")
-            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
-            self.user = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
-        password = pathlib.Path(self.folder) / "password"
-        password.write_text(PASSWORD)
-        password.chmod(0o644)
-        self.data = f"{self.folder}/data"
-        subprocess.run([f"{POSTGRES[-1]}/initdb", "-D", self.data, "-U", "vouchsafe", "-A", "scram-sha-256",
-                        "--pwfile", password, "-E", "UTF8", "--locale=C", "--no-sync"],
-                       check=True, capture_output=True, cwd="/", **self.user)
-        self.log = open(f"{self.folder}/log", "w")
-        self.process = subprocess.Popen([f"{POSTGRES[-1]}/postgres", "-D", self.data, "-k", self.folder,
-                                         "-c", "listen_addresses="], stderr=self.log, cwd="/", **self.user)
-        while not os.path.exists(f"{self.folder}/.s.PGSQL.5432"):
-            assert self.process.poll() is None, pathlib.Path(self.log.name).read_text()
-            time.sleep(0.05)
-
-    def url(self, password=QUOTED):
-        return f"postgresql://vouchsafe:{password}@/postgres?host={self.folder}"
-
-    def stop(self):
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(60)
-        self.log.close()
-        shutil.rmtree(self.folder)
 
 
 class Storage(unittest.TestCase):
@@ -154,6 +116,15 @@ class Storage(unittest.TestCase):
         moved = self.copy_without_records("moved")
         run("admin", "restore", "--in", back, "--dir", moved)
         self.assertEqual(self.head(moved), self.head(lab, server.url()))
+        # What the replicas signed is true of the log wherever it lies.
+        signed = json.loads(run("audit", "checkpoint", "--dir", lab, url=server.url()).stdout)
+        kept, export = self.work / "replicas.checkpoint", self.work / "replicas.jsonl"
+        kept.write_text(signed["checkpoint"])
+        run("audit", "export", "--dir", lab, "--out", export, url=server.url())
+        for log in (["--dir", moved], ["--in", export]):
+            told = json.loads(run("audit", "verify", *log, "--key", signed["key"], "--checkpoint", kept).stdout)
+            self.assertEqual((told["covered"], told["key_given"]), (signed["size"], True))
+        self.assertTrue(run("audit", "show", "--act", "checkpoints", "--dir", lab, url=server.url()).stdout)
 
         wrong = run("audit", "verify", "--dir", lab, url=server.url("hunter2hunter2"), check=False)
         self.assertNotEqual(wrong.returncode, 0)

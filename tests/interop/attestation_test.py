@@ -8,6 +8,8 @@ import tempfile
 import time
 import unittest
 
+import operations
+
 PROGRAM = os.environ["VOUCHSAFE"]
 HERE = pathlib.Path(__file__).resolve().parent
 MODULES = pathlib.Path(os.environ["VS_BUILD_DIR"]) / "interop" / "maa"
@@ -81,6 +83,10 @@ class AzuresClient(unittest.TestCase):
             "noCertificates": 0, "added": "IsPresent", "byStranger": "400 InvalidOperation",
             "addedByFirst": "IsPresent", "certificates": 2, "removed": "IsAbsent", "last": "400 InvalidOperation",
             "jose": "RS256", "withoutToken": 401})
+        operations.tell(type(self), "attestation", [
+            "GET /.well-known/openid-configuration", "GET /certs", "GET /policies/{type}", "PUT /policies/{type}",
+            "POST /policies/{type}", "POST /attest/Tpm", "GET /certificates", "POST /certificates:add",
+            "POST /certificates:remove"])
 
     def test_results_of_every_form_verify(self):
         shown = run(PROGRAM, "vm", "exec", "m", "--dir", self.lab, "--", PROGRAM, "attest", "--evidence")

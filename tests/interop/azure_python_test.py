@@ -35,6 +35,8 @@ class Credential:
 
 
 class AzuresPythonClient(unittest.TestCase):
+    PROVES = "attestation"
+
     @classmethod
     def setUpClass(cls):
         cls.serving = Serving(cls)
@@ -151,6 +153,7 @@ class AzuresPythonClient(unittest.TestCase):
         self.serving.server_certificate()
         service = Process("attestation", self.serving.work / "production",
                           "--tls-cert", self.serving.work / "tls.pem", "--tls-key", self.serving.work / "tls.key")
+        service.client = type(self)
         self.addCleanup(service.stop)
         client = self.client(AttestationClient, port=service.port, ca=self.serving.work / "tls.pem")
         quote = (VECTORS / "tdx/v3-sgx-occlum.quote.bin").read_bytes()

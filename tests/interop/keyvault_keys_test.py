@@ -51,10 +51,19 @@ class Credential:
 
 @unittest.skipUnless(HAVE_AZURE, "Debian's python3-azure is not installed")
 class AzuresPythonClient(unittest.TestCase):
+    PROVES = "vault"
+    HARDWARE = False  # whether the keys that are used are of the HSM kinds
+    CURVES = {"P-256": ("SECP256R1", "ES256", 256), "P-384": ("SECP384R1", "ES384", 384),
+              "P-521": ("SECP521R1", "ES512", 512), "P-256K": ("SECP256K1", "ES256K", 256)}
+
+    @classmethod
+    def start_vault(cls):
+        cls.serving.start_vault(cls, "Key Vault Administrator")
+
     @classmethod
     def setUpClass(cls):
         cls.serving = Serving(cls)
-        cls.serving.start_vault(cls, "Key Vault Administrator")
+        cls.start_vault()
         cls.enterClassContext(names_lead_here())
         # The port makes this client's check of the challenge fail: it compares ports too.
         cls.options = {"verify_challenge_resource": False, "connection_verify": str(cls.serving.ca),
@@ -98,7 +107,7 @@ class AzuresPythonClient(unittest.TestCase):
         self.assertEqual(self.refused(self.client.create_oct_key, "bad", size=512), 400)
 
     def test_rsa_is_used_remotely(self):
-        key = self.client.create_rsa_key("used-rsa")
+        key = self.client.create_rsa_key("used-rsa", hardware_protected=self.HARDWARE)
         public = rsa.RSAPublicNumbers(int.from_bytes(key.key.e, "big"), int.from_bytes(key.key.n, "big")).public_key()
         crypto = self.remote(key)
         oaep = {"RSA-OAEP": hashes.SHA1, "RSA-OAEP-256": hashes.SHA256}
@@ -125,12 +134,10 @@ class AzuresPythonClient(unittest.TestCase):
                 self.assertEqual(self.refused(crypto.sign, name, digest[:-1]), 400)
 
     def test_curves_sign_remotely(self):
-        curves = {"P-256": (ec.SECP256R1, "ES256", 256), "P-384": (ec.SECP384R1, "ES384", 384),
-                  "P-521": (ec.SECP521R1, "ES512", 512), "P-256K": (ec.SECP256K1, "ES256K", 256)}
-        for name, (curve, alg, bits) in curves.items():
-            key = self.client.create_ec_key("signs-" + name, curve=name)
+        for name, (curve, alg, bits) in self.CURVES.items():
+            key = self.client.create_ec_key("signs-" + name, curve=name, hardware_protected=self.HARDWARE)
             public = ec.EllipticCurvePublicNumbers(
-                int.from_bytes(key.key.x, "big"), int.from_bytes(key.key.y, "big"), curve()).public_key()
+                int.from_bytes(key.key.x, "big"), int.from_bytes(key.key.y, "big"), getattr(ec, curve)()).public_key()
             crypto = self.remote(key)
             digest = hashlib.new(f"sha{bits}", b"message").digest()
             signature = crypto.sign(alg, digest).signature
@@ -148,7 +155,8 @@ class AzuresPythonClient(unittest.TestCase):
         for bits in (128, 192, 256):
             octets = os.urandom(bits // 8)
             key = self.client.import_key(f"aes-{bits}", JsonWebKey(
-                kty="oct", k=octets, key_ops=["encrypt", "decrypt", "wrapKey", "unwrapKey"]))
+                kty="oct", k=octets, key_ops=["encrypt", "decrypt", "wrapKey", "unwrapKey"]),
+                hardware_protected=self.HARDWARE)
             self.assertIsNone(key.key.k)
             crypto = self.remote(key)
             sealed = crypto.encrypt(f"A{bits}GCM", b"secret", additional_authenticated_data=b"about")
@@ -234,12 +242,42 @@ class AzuresPythonClient(unittest.TestCase):
         self.assertEqual(told["response"]["key"]["key"]["kid"], rotated.id)
 
 
+@unittest.skipUnless(HAVE_AZURE, "Debian's python3-azure is not installed")
+class AzuresPythonClientWithKeysInAnHsm(AzuresPythonClient):
+    """The same of keys that live in SoftHSM."""
+
+    HARDWARE = True
+    CURVES = {name: row for name, row in AzuresPythonClient.CURVES.items() if name != "P-256K"}
+
+    @classmethod
+    def start_vault(cls):
+        tokens = cls.serving.work / "tokens"
+        tokens.mkdir()
+        configuration, pin = cls.serving.work / "softhsm2.conf", cls.serving.work / "pin"
+        configuration.write_text(f"directories.tokendir = {tokens}\nlog.level = ERROR\n")
+        pin.write_text("test-pin-4711")
+        pin.chmod(0o600)
+        environment = {"SOFTHSM2_CONF": str(configuration)}
+        run("softhsm2-util", "--init-token", "--free", "--label", "vault", "--pin", pin.read_text(), "--so-pin",
+            "so-pin-0815", env={**os.environ, **environment}).check_returncode()
+        cls.serving.start_vault(cls, "Key Vault Administrator", "--hsm-keys", "--hsm-module",
+                                "/usr/lib/softhsm/libsofthsm2.so", "--hsm-token", "vault", "--hsm-pin", pin,
+                                **environment)
+
+    def test_what_an_hsm_does_not_do_is_said(self):
+        self.assertEqual(self.refused(self.client.create_ec_key, "k1-hsm", curve="P-256K", hardware_protected=True), 400)
+        self.client.create_oct_key("no-backup", size=256, hardware_protected=True)
+        self.assertEqual(self.refused(self.client.backup_key, "no-backup"), 400)
+
+
 class AzuresNodeClient(unittest.TestCase):
+    PROVES = "vault"
+
     @classmethod
     def setUpClass(cls):
         # The packages go into the build folder, so that the checkout stays clean.
         MODULES.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json", ".npmrc", "keys.mjs"):
+        for name in ("package.json", "package-lock.json", ".npmrc", "keys.mjs", "sign_in.mjs"):
             (MODULES / name).write_bytes((HERE / "keyvault" / name).read_bytes())
         if not (MODULES / "node_modules/@azure/keyvault-keys").exists():
             installed = subprocess.run(["npm", "ci", "--silent", "--ignore-scripts"], cwd=MODULES, text=True,

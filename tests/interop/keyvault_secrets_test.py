@@ -23,6 +23,8 @@ DAY = 86400
 
 
 class JavaScriptClients(unittest.TestCase):
+    PROVES = "vault"
+
     maxDiff = None
 
     @classmethod
@@ -71,6 +73,8 @@ class JavaScriptClients(unittest.TestCase):
 
 @unittest.skipIf(SecretClient is None, "Debian's python3-azure is not installed")
 class PythonClients(unittest.TestCase):
+    PROVES = "vault"
+
     @classmethod
     def setUpClass(cls):
         cls.serving = VaultServing(cls)

@@ -2,17 +2,15 @@
 
 import base64
 import datetime
-import http.client
 import json
 import pathlib
-import socket
-import ssl
 import unittest
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
+import replaying
 from serving import ATTESTATION, Serving
 
 RECORDED = pathlib.Path(__file__).resolve().parent.parent / "vectors/recordings/js-attestation.jsonl"
@@ -33,6 +31,9 @@ def json_of(jws, index=1):
 
 
 class RecordedRequests(unittest.TestCase):
+    PROVES = "attestation"
+    PROVES_NOT = ("POST /certificates:remove",)  # refused once the recorded signer's certificate has ended
+
     @classmethod
     def setUpClass(cls):
         cls.serving = Serving(cls)
@@ -41,16 +42,9 @@ class RecordedRequests(unittest.TestCase):
 
     def send(self, method, path, query, headers, body):
         """send writes the request as it is given; returns the answer and its body."""
-        lines = [f"{method} {path}{'?' if query else ''}{query} HTTP/1.1"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        raw = "\r\n".join(lines + ["", body]).replace("<access-token>", self.access_token).encode()
-        context = ssl.create_default_context(cafile=str(self.serving.ca))
-        with socket.create_connection(("127.0.0.1", self.serving.attestation.port), timeout=30) as plain:
-            with context.wrap_socket(plain, server_hostname=ATTESTATION) as tls:
-                tls.sendall(raw)
-                answer = http.client.HTTPResponse(tls, method=method)
-                answer.begin()
-                return answer, json.loads(answer.read())
+        headers = {name: str(value).replace("<access-token>", self.access_token) for name, value in headers.items()}
+        return replaying.send(ATTESTATION, self.serving.attestation.port, self.serving.ca, method, path, query, headers,
+                              body)
 
     def replay(self, step):
         return self.send(**step["request"])

@@ -13,6 +13,8 @@ import unittest.mock
 import urllib.parse
 import urllib.request
 
+import operations
+
 PROGRAM = os.environ["VOUCHSAFE"]
 ATTESTATION = "sharedweu.weu.attest.azure.net"
 LOGIN = "login.microsoftonline.com"
@@ -28,8 +30,10 @@ class Process:
 
     def __init__(self, service, folder, *options, **environment):
         self.log = tempfile.TemporaryFile("w+")
+        self.service = service
+        self.client = None  # the test class whose client is the only one of this service
         self.process = subprocess.Popen(
-            [PROGRAM, "--json", "serve", service, "--dir", str(folder), *[str(o) for o in options]],
+            [PROGRAM, "--json", "--verbose", "serve", service, "--dir", str(folder), *[str(o) for o in options]],
             stdout=subprocess.PIPE, stderr=self.log, text=True, env={**os.environ, **environment})
         line = self.process.stdout.readline()
         if not line:
@@ -42,6 +46,8 @@ class Process:
         self.process.terminate()
         self.process.wait(timeout=30)
         self.process.stdout.close()
+        self.log.seek(0)
+        operations.note(self.client, self.service, self.log)
         self.log.close()
 
 
@@ -74,18 +80,19 @@ class Serving:
     @staticmethod
     def _start(test_class, *arguments, **environment):
         process = Process(*arguments, **environment)
+        process.client = test_class
         test_class.addClassCleanup(process.stop)
         return process
 
-    def start_vault(self, test_class, role):
-        """start_vault makes the vault VAULT, in which the application has this role, and serves it."""
-        self._ask("admin", "create-vault", VAULT.split(".")[0], "--dir", self.lab)
-        self._ask("admin", "assign-role", role, "alice", "--vault", VAULT.split(".")[0], "--dir", self.lab)
+    def start_vault(self, test_class, role, *options, name=VAULT.split(".", maxsplit=1)[0], **environment):
+        """start_vault makes a vault, in which the application has this role, and serves it."""
+        self._ask("admin", "create-vault", name, "--dir", self.lab)
+        self._ask("admin", "assign-role", role, "alice", "--vault", name, "--dir", self.lab)
         login, attestation = (f"127.0.0.1:{service.port}" for service in (self.login, self.attestation))
         site = self.work / "vault-site.json"
         site.write_text(json.dumps({"ca_file": str(self.ca), "connect_to": {
             f"{LOGIN}:443": login, "sts.windows.net:443": login, f"{ATTESTATION}:443": attestation}}))
-        self.vault = self._start(test_class, "vault", self.lab, VOUCHSAFE_SITE=str(site))
+        self.vault = self._start(test_class, "vault", self.lab, *options, VOUCHSAFE_SITE=str(site), **environment)
 
     def attestation_token(self):
         """attestation_token is what the lab's machine gets from the attestation service."""

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "vouchsafe/access/client_certificates.h"
+#include "vouchsafe/access/trusted_issuers.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/jose/jwt.h"
@@ -51,21 +53,24 @@ jose::JwtRules access_token_rules(const Issuer& issuer, const std::string& audie
     return rules;
 }
 
-Result<Caller> verify(const net::Request& request, const Issuer& issuer,
-                      const std::string& audience, KeySets& key_sets, Time now, Checks& checks) {
-    std::string_view token = TRY(bearer_token(request, checks));
-    if (!is_guid(issuer.tenant)) {
-        return checks.refuse("CALLER-TENANT", "tid", "a tenant that this service was given",
-                             "none was");
-    }
-    Result<jose::Jws> parsed = jose::parse_jws(token, kMaxAccessToken);
-    if (!parsed) {
-        return checks.refuse("TOKEN-FORMAT", "token", "a compact JWS", parsed.error().message);
-    }
+// said_issuer is the unverified `iss`, "" if there is none that can be read.
+std::string said_issuer(const jose::Jws& jws) {
+    const Result<Json> claims = parse_json_object(as_text(jws.payload));
+    return claims ? text_or_empty(*claims, "iss") : "";
+}
+
+// Bearer is a request's token, of which nothing is verified.
+struct Bearer {
+    std::string_view token;
+    std::string kid;
+};
+
+Result<Caller> verify_own(const Bearer& bearer, const Issuer& issuer, const std::string& audience,
+                          KeySets& key_sets, Time now, Checks& checks) {
     const std::string base = fmt::format("{}/{}/v2.0", issuer.login_authority, issuer.tenant);
-    KeySets::Keys keys = TRY(key_sets.find(base, parsed->kid));
-    VerifiedClaims verified =
-        TRY(jose::verify_jwt(token, *keys, access_token_rules(issuer, audience, now), checks));
+    KeySets::Keys keys = TRY(key_sets.find(base, bearer.kid));
+    VerifiedClaims verified = TRY(
+        jose::verify_jwt(bearer.token, *keys, access_token_rules(issuer, audience, now), checks));
 
     const Json& claims = verified.claims();
     const std::string tenant = text_claim(claims, "tid");
@@ -87,12 +92,60 @@ Result<Caller> verify(const net::Request& request, const Issuer& issuer,
     return caller;
 }
 
+Result<Caller> verify(const net::Request& request, const Issuer& issuer,
+                      const std::string& audience, KeySets& key_sets, Time now, Checks& checks,
+                      const Vouching& vouching) {
+    const bool by_certificate =
+        vouching.certificates && request.headers.find("Authorization") == nullptr;
+    if (by_certificate) {
+        auto caller = TRY(vouching.certificates->verify(request, now, checks));
+        if (caller) return std::move(*caller);
+    }
+    const std::string_view token = TRY(bearer_token(request, checks));
+    if (!is_guid(issuer.tenant)) {
+        return checks.refuse("CALLER-TENANT", "tid", "a tenant that this service was given",
+                             "none was");
+    }
+    Result<jose::Jws> parsed = jose::parse_jws(token, kMaxAccessToken);
+    if (!parsed) {
+        return checks.refuse("TOKEN-FORMAT", "token", "a compact JWS", parsed.error().message);
+    }
+    const Bearer bearer{token, parsed->kid};
+    if (!vouching.issuers) return verify_own(bearer, issuer, audience, key_sets, now, checks);
+
+    // Nobody's keys are fetched for a token that says to be of somebody else.
+    const std::string said = said_issuer(*parsed);
+    const TrustedIssuer* trusted = vouching.issuers->find(issuer.tenant, said);
+    if (trusted != nullptr) {
+        return verify_trusted(token, bearer.kid, *trusted, audience, issuer.skew, key_sets, now,
+                              checks);
+    }
+    const auto own = access_token_rules(issuer, audience, now).issuers;
+    const bool is_own = std::any_of(own.begin(), own.end(), [&](const std::string& one) {
+        return jose::normalize_issuer(one) == jose::normalize_issuer(said);
+    });
+    const bool counts = is_own && !vouching.issuers->login_of(issuer.tenant);
+    TRY(checks.require(counts, "TOKEN-ISSUER", "iss", "an issuer that this tenant trusts",
+                       show_json(said)));
+    return verify_own(bearer, issuer, audience, key_sets, now, checks);
+}
+
 }  // namespace
+
+void add_vouching(const Caller& caller, Json& details) {
+    if (caller.vouched_by.empty()) return;
+    details["vouched_by"] = caller.vouched_by;
+    details["name"] = caller.name;
+}
+
+std::string Vouching::login_of(std::string_view tenant, const std::string& login) const {
+    return issuers ? issuers->login_of(tenant).value_or(login) : login;
+}
 
 Result<Caller> verify_caller(const net::Request& request, const Issuer& issuer,
                              const std::string& audience, KeySets& key_sets, Time now,
-                             Checks& checks) {
-    Result<Caller> caller = verify(request, issuer, audience, key_sets, now, checks);
+                             Checks& checks, const Vouching& vouching) {
+    Result<Caller> caller = verify(request, issuer, audience, key_sets, now, checks, vouching);
     // Whatever is wrong with the token, it is the caller who is not known.
     if (!caller && caller.error().reason() != nullptr) {
         caller.error().code = Code::unauthenticated;

@@ -1,6 +1,8 @@
-// Who calls: access tokens of Microsoft's form (azure-api B.3).
+// Who calls: by an access token of Microsoft's form (azure-api B.3), by one of an issuer that the
+// operator trusts (trusted_issuers.h), or by a client certificate (client_certificates.h).
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,12 +11,23 @@
 
 namespace vouchsafe::access {
 
+class TrustedIssuers;
+class ClientCertificates;
+
 // Caller is made by verify_caller alone.
 struct Caller {
     std::string object_id;
     std::string app_id;               // for the log; may be ""
     std::vector<std::string> groups;  // object ids
+    // For the log: who vouches for the caller and under which name, if it is not the service's own
+    // login; "" else.
+    std::string vouched_by = {};
+    std::string name = {};
 };
+
+// add_vouching puts into an audit entry's details who vouched for the caller under which name, as
+// "vouched_by" and "name", if it was not the service's own login.
+void add_vouching(const Caller& caller, Json& details);
 
 // Issuer says whose access tokens count.
 struct Issuer {
@@ -27,12 +40,23 @@ struct Issuer {
     Seconds skew{300};   // allowed difference between the clocks
 };
 
+// Vouching is what else than the service's own login may say who calls. Either may be nullptr.
+struct Vouching {
+    std::shared_ptr<const TrustedIssuers> issuers = nullptr;
+    std::shared_ptr<const ClientCertificates> certificates = nullptr;
+
+    // login_of is where a tenant's clients get their tokens: `login`, unless one of the issuers
+    // says otherwise.
+    std::string login_of(std::string_view tenant, const std::string& login) const;
+};
+
 // verify_caller checks the bearer token of a request to a service: CALLER-TOKEN, the checks of
 // jose::verify_jwt, CALLER-TENANT, CALLER-OID. The token must be for `audience`, with or without a
-// slash at its end. Every refusal is Code::unauthenticated; Code::unavailable if the issuer's keys
-// cannot be had.
+// slash at its end. A request without a token, but with a client certificate that stands for
+// somebody, is judged by that: CALLER-CERTIFICATE. Every refusal is Code::unauthenticated;
+// Code::unavailable if the issuer's keys cannot be had.
 Result<Caller> verify_caller(const net::Request& request, const Issuer& issuer,
                              const std::string& audience, KeySets& key_sets, Time now,
-                             Checks& checks);
+                             Checks& checks, const Vouching& vouching = {});
 
 }  // namespace vouchsafe::access

@@ -1,5 +1,8 @@
 #include "vouchsafe/access/key_sets.h"
 
+#include <system_error>
+
+#include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/base/log.h"
 
@@ -28,47 +31,108 @@ FetchJson fetch_with(net::Client& client) {
     };
 }
 
+FetchJson fetch_over(net::ClientOptions options) {
+    struct Clients {
+        std::mutex mutex;
+        std::map<std::string, std::unique_ptr<net::Client>> by_origin;
+    };
+    return [options = std::move(options),
+            clients = std::make_shared<Clients>()](const std::string& url) -> Result<Json> {
+        const std::string origin = TRY(net::Url::parse(url)).origin();
+        net::Client* client = nullptr;
+        {
+            std::lock_guard lock(clients->mutex);
+            std::unique_ptr<net::Client>& known = clients->by_origin[origin];
+            if (!known) known = std::make_unique<net::Client>(options);
+            client = known.get();
+        }
+        return fetch_with(*client)(url);
+    };
+}
+
 KeySets::KeySets(FetchJson fetch, const Clock& clock, KeySetTimes times)
     : fetch_(std::move(fetch)), clock_(clock), times_(times) {}
 
-KeySets::Entry& KeySets::entry(const std::string& base) {
+KeySets::Entry::~Entry() {
+    if (fetcher.joinable()) fetcher.join();
+}
+
+KeySets::Entry& KeySets::entry(const std::string& name) {
     std::lock_guard lock(mutex_);
-    std::unique_ptr<Entry>& found = entries_[base];
+    std::unique_ptr<Entry>& found = entries_[name];
     if (!found) found = std::make_unique<Entry>();
     return *found;
 }
 
-Result<KeySets::Keys> KeySets::fetch(const std::string& base) const {
-    const std::string metadata_url = base + "/.well-known/openid-configuration";
+Result<std::string> KeySets::find_keys_url(const KeyPlace& place, bool checks_name) const {
+    if (!place.jwks_uri.empty()) return place.jwks_uri;
+    const std::string metadata_url = place.issuer + "/.well-known/openid-configuration";
     const net::Url metadata = TRY(net::Url::parse(metadata_url));
-    if (metadata.scheme != "https") return fail(Code::invalid, "{} is not https", base);
-    Json document = TRY(fetch_(metadata_url));
-    const std::string keys_url = TRY(json_string(document, "jwks_uri"));
+    if (metadata.scheme != "https") return fail(Code::invalid, "{} is not https", place.issuer);
+    const Json document = TRY((place.fetch ? place.fetch : fetch_)(metadata_url));
+    // OpenID Connect Discovery 1.0, 4.3.
+    if (checks_name && normalize_url(text_or_empty(document, "issuer")) != place.issuer) {
+        return fail(Code::invalid, "{} is of another issuer, {}", metadata_url,
+                    show_json(text_or_empty(document, "issuer")));
+    }
+    std::string keys_url = TRY(json_string(document, "jwks_uri"));
     const net::Url keys = TRY(net::Url::parse(keys_url));
     if (keys.origin() != metadata.origin()) {
         return fail(Code::invalid, "{} names keys of another origin, {}", metadata_url,
                     keys.origin());
     }
-    Json set = TRY(fetch_(keys_url));
+    return keys_url;
+}
+
+Result<KeySets::Keys> KeySets::fetch(const KeyPlace& place, bool checks_name) const {
+    const std::string keys_url = TRY(find_keys_url(place, checks_name));
+    const Json set = TRY((place.fetch ? place.fetch : fetch_)(keys_url));
     return std::make_shared<const jose::JwkSet>(TRY(jose::JwkSet::parse(set)));
 }
 
-Result<KeySets::Keys> KeySets::fetch_unlocked(const std::string& base, Entry& known,
-                                              std::unique_lock<std::mutex>& lock) const {
-    struct Fetching {  // ends also if there is no memory
-        Fetching(Entry& entry, std::unique_lock<std::mutex>& held) : known(entry), lock(held) {
-            known.fetching = true;
-            lock.unlock();
-        }
-        ~Fetching() {
-            lock.lock();
-            known.fetching = false;
-            known.idle.notify_all();
-        }
-        Entry& known;
-        std::unique_lock<std::mutex>& lock;
-    } fetching(known, lock);
-    return fetch(base);
+void KeySets::begin(Entry& known, const KeyPlace& place, bool checks_name) {
+    known.tried = clock_.now();
+    if (known.fetcher.joinable()) known.fetcher.join();  // it has ended already
+    known.fetching = true;
+    known.since = std::chrono::steady_clock::now();
+    try {
+        known.fetcher = std::thread([this, &known, place, checks_name] {
+            try {
+                end(known, place.issuer, fetch(place, checks_name));
+            } catch (const std::bad_alloc&) {
+                end(known, place.issuer, fail(Code::unavailable, "there is no memory"));
+            }
+        });
+    } catch (const std::system_error&) {
+        known.fetching = false;
+        known.problem = "no more threads can be started";
+    }
+}
+
+void KeySets::end(Entry& known, const std::string& issuer, Result<Keys> fetched) const {
+    std::lock_guard lock(known.mutex);
+    const Time now = clock_.now();
+    known.tried = now;
+    known.fetching = false;
+    if (fetched) {
+        known.keys = std::move(*fetched);
+        known.fetched = now;
+        known.problem.clear();
+    } else {
+        known.problem = std::move(fetched.error().message);
+        log_event(
+            LogLevel::warn, "keys of a token issuer cannot be fetched",
+            {{"issuer", issuer}, {"problem", known.problem}, {"older_keys", usable(known, now)}});
+    }
+    known.idle.notify_all();
+}
+
+void KeySets::wait(Entry& known, bool began, std::unique_lock<std::mutex>& lock) {
+    const bool slot = waiting_.fetch_add(1) < times_.waiting;
+    const bool patient = known.problem.empty() && (began || slot);
+    const Instant until = known.since + (patient ? times_.patience : times_.brief);
+    known.idle.wait_until(lock, until, [&] { return !known.fetching; });
+    waiting_.fetch_sub(1);
 }
 
 bool KeySets::usable(const Entry& known, Time now) const {
@@ -76,32 +140,39 @@ bool KeySets::usable(const Entry& known, Time now) const {
 }
 
 Result<KeySets::Keys> KeySets::find(const std::string& base, std::string_view kid) {
-    Entry& known = entry(base);
-    std::unique_lock lock(known.mutex);
-    Time now = clock_.now();
-    const auto has_kid = [&] { return usable(known, now) && known.keys->find(kid) != nullptr; };
-    // Who has a key does not wait for those who ask the issuer about another one.
-    known.idle.wait(lock, [&] { return !known.fetching || has_kid(); });
-    now = clock_.now();  // who waited must not take its own beginning for the present
-    if (has_kid() && (known.fetching || within(known.fetched, now, times_.refresh)))
-        return known.keys;
+    return find_in(entry(base), {base, "", nullptr}, false, kid);
+}
 
-    if (known.tried && within(*known.tried, now, times_.retry)) {
-        if (usable(known, now)) return known.keys;
-        return fail(Code::unavailable, "the keys of {} cannot be had: {}", base, known.problem);
+Result<KeySets::Keys> KeySets::find(const KeyPlace& place, std::string_view kid) {
+    // No base has a line break, so these entries are none of those above.
+    return find_in(entry(place.issuer + "\n" + place.jwks_uri), place, true, kid);
+}
+
+Result<KeySets::Keys> KeySets::find_in(Entry& known, const KeyPlace& place, bool checks_name,
+                                       std::string_view kid) {
+    std::unique_lock lock(known.mutex);
+    const Time asked = clock_.now();
+    const auto has_kid = [&](Time now) {
+        return usable(known, now) && known.keys->find(kid) != nullptr;
+    };
+    // Who has a key does not wait for those who ask the issuer about another one.
+    if (has_kid(asked) && (known.fetching || within(known.fetched, asked, times_.refresh))) {
+        return known.keys;
     }
-    known.tried = now;
-    Result<Keys> fetched = fetch_unlocked(base, known, lock);
-    if (fetched) {
-        known.keys = *fetched;
-        known.fetched = now;
-        return fetched;
+    const bool early = known.tried && within(*known.tried, asked, times_.retry);
+    const bool asks = !known.fetching && !early;
+    if (asks) begin(known, place, checks_name);
+    if (known.fetching) wait(known, asks, lock);
+
+    const Time now = clock_.now();  // who waited must not take its own beginning for the present
+    if (has_kid(now)) return known.keys;
+    if (known.fetching) {
+        return fail(Code::unavailable, "the keys of {} are on their way: it is slow", place.issuer);
     }
-    known.problem = fetched.error().message;
-    log_event(LogLevel::warn, "keys of a token issuer cannot be fetched",
-              {{"issuer", base}, {"problem", known.problem}, {"older_keys_serve", has_kid()}});
-    if (has_kid()) return known.keys;
-    return fail(Code::unavailable, "the keys of {} cannot be had: {}", base, known.problem);
+    // Whoever found out that the issuer is gone tells it; a key that nobody knows is refused later.
+    const bool failed_now = asks && !known.problem.empty();
+    if (usable(known, now) && !failed_now) return known.keys;
+    return fail(Code::unavailable, "the keys of {} cannot be had: {}", place.issuer, known.problem);
 }
 
 }  // namespace vouchsafe::access

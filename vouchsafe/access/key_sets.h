@@ -2,6 +2,8 @@
 // are fetched; what a token says about where its keys are (jku) is never looked at.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -9,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/base/json_fwd.h"
@@ -18,9 +21,11 @@
 namespace vouchsafe::access {
 
 // FetchJson gets a JSON object from an https URL. Thread-safe. fetch_with makes one of a client
-// that outlives it.
+// that outlives it; fetch_over makes one that has a client of its own for every origin, because
+// requests of one client wait for each other, and an issuer that hangs is not to delay another.
 using FetchJson = std::function<Result<Json>(const std::string& url)>;
 FetchJson fetch_with(net::Client& client);
+FetchJson fetch_over(net::ClientOptions options);
 
 // KeySetTimes says how long key sets are kept.
 struct KeySetTimes {
@@ -32,11 +37,26 @@ struct KeySetTimes {
     // Least time between two fetches from one issuer, so that tokens with made-up key ids or an
     // issuer that is down do not make this service hammer it.
     Seconds retry{5};
+    // How long requests wait for a fetch, counted from its beginning: all of them for a `brief`
+    // time; the one that began it, and a few more for whichever issuer, with `patience`, in which
+    // two fetches over a slow network fit. Of an issuer that failed the last time nobody expects
+    // that much. Who waits keeps a worker, and users of other issuers need those.
+    std::chrono::milliseconds brief{300};
+    std::chrono::milliseconds patience{3000};
+    unsigned waiting = 2;
 };
 
-// KeySets is thread-safe; while one thread fetches an issuer's keys only those wait who need a key
-// of that issuer which is not known. It holds one entry for every issuer asked for: the caller
-// bounds whom it asks for.
+// KeyPlace is where the keys of an issuer are that an operator configured by itself.
+struct KeyPlace {
+    std::string issuer;    // https; where its discovery document is, which must name it
+    std::string jwks_uri;  // https; where its keys are, of any origin; "": the document says it
+    FetchJson fetch;       // nullptr: the KeySets' own
+};
+
+// KeySets is thread-safe. Keys are fetched in the background, once for all who need them. Who has a
+// key does not wait for who needs another one; who waits does so for a limited time, so that an
+// issuer that hangs or is gone costs its own users only. It holds one entry for every issuer asked
+// for: the caller bounds whom it asks for. Its end waits for the fetches that run.
 class KeySets {
   public:
     using Keys = std::shared_ptr<const jose::JwkSet>;
@@ -48,28 +68,42 @@ class KeySets {
     // {base}/.well-known/openid-configuration, which must be https and of the same origin. It is
     // fetched if it is not known, is old, or lacks `kid`. Code::unavailable if it cannot be had.
     Result<Keys> find(const std::string& base, std::string_view kid);
+    // The same for an issuer with a place of its own; its keys are kept apart from those above.
+    Result<Keys> find(const KeyPlace& place, std::string_view kid);
 
   private:
+    using Instant = std::chrono::steady_clock::time_point;
     struct Entry {
+        ~Entry();
         std::mutex mutex;
         std::condition_variable idle;  // fetching ended
         bool fetching = false;
+        Instant since{};  // fetching began
         Keys keys;
         Time fetched;
         std::optional<Time> tried;
         std::string problem;
+        std::thread fetcher;
     };
-    Entry& entry(const std::string& base);
-    Result<Keys> fetch(const std::string& base) const;
-    Result<Keys> fetch_unlocked(const std::string& base, Entry& known,
-                                std::unique_lock<std::mutex>& lock) const;
+    Entry& entry(const std::string& name);
+    Result<Keys> find_in(Entry& known, const KeyPlace& place, bool checks_name,
+                         std::string_view kid);
+    Result<Keys> fetch(const KeyPlace& place, bool checks_name) const;
+    Result<std::string> find_keys_url(const KeyPlace& place, bool checks_name) const;
+    // begin starts a fetch; end is what the fetcher does with its result.
+    void begin(Entry& known, const KeyPlace& place, bool checks_name);
+    void end(Entry& known, const std::string& issuer, Result<Keys> fetched) const;
+    // wait returns when the fetch has ended, or no longer is worth waiting for. `began`: this
+    // thread began it.
+    void wait(Entry& known, bool began, std::unique_lock<std::mutex>& lock);
     bool usable(const Entry& known, Time now) const;
 
     const FetchJson fetch_;
     const Clock& clock_;
     const KeySetTimes times_;
+    std::atomic<unsigned> waiting_ = 0;
     std::mutex mutex_;
-    std::map<std::string, std::unique_ptr<Entry>> entries_;
+    std::map<std::string, std::unique_ptr<Entry>> entries_;  // last: its fetchers use the others
 };
 
 }  // namespace vouchsafe::access

@@ -11,6 +11,7 @@ namespace {
 
 using Why = jose::KeyChange::Why;
 
+constexpr std::string_view kRootKeyFile = "attest.root.key";
 constexpr std::string_view kKeyTable = "attest_key";  // issuer -> KeyRing record
 
 std::string_view action_of(Why why) {
@@ -44,7 +45,7 @@ Result<std::unique_ptr<jose::SigningKeys>> open_signing_keys(const Config& confi
     TRY(make_private_dir(config.directory));
     jose::KeyRecord place{kKeyTable,
                           config.issuer,
-                          config.directory / "attest.root.key",
+                          config.directory / kRootKeyFile,
                           "attest/signing-key/" + config.issuer,
                           config.issuer,
                           config.certificate_lifetime};
@@ -58,6 +59,22 @@ Result<std::unique_ptr<jose::SigningKeys>> open_signing_keys(const Config& confi
         return {};
     };
     return jose::SigningKeys::open(store, std::move(place), rules, clock, std::move(record));
+}
+
+Result<std::unique_ptr<audit::CheckpointWriter>> open_checkpoints(const Path& directory,
+                                                                  store::Store& store,
+                                                                  const Clock& clock) {
+    TRY(make_private_dir(directory));
+    auto root = std::make_shared<const crypto::RootKey>(
+        TRY(crypto::RootKey::load_or_create(directory / kRootKeyFile)));
+    audit::KeySeal seal{
+        [root](std::string_view context, ByteView plaintext) {
+            return root->seal(context, plaintext);
+        },
+        [root](std::string_view context, ByteView sealed) { return root->open(context, sealed); }};
+    audit::CheckpointKeyPlace place{"attest_checkpoint_key", "key", "attest/checkpoint-key"};
+    return std::make_unique<audit::CheckpointWriter>(store, clock, "attestation", std::move(place),
+                                                     std::move(seal));
 }
 
 Result<std::vector<std::string>> issuers_with_keys(store::Store& store) {

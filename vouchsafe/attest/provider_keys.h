@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vouchsafe/attest/config.h"
+#include "vouchsafe/audit/checkpoint_book.h"
 #include "vouchsafe/audit/log.h"
 #include "vouchsafe/jose/signing_keys.h"
 
@@ -15,6 +16,12 @@ namespace vouchsafe::attest {
 Result<std::unique_ptr<jose::SigningKeys>> open_signing_keys(const Config& config,
                                                              store::Store& store, audit::Log& audit,
                                                              const Clock& clock);
+
+// open_checkpoints returns who signs the log of a store's providers, which is one for all of them,
+// with a key under the root key in `directory`, that of the service. Borrows store and clock.
+Result<std::unique_ptr<audit::CheckpointWriter>> open_checkpoints(const Path& directory,
+                                                                  store::Store& store,
+                                                                  const Clock& clock);
 
 // issuers_with_keys returns the issuers that have signing keys in a store.
 Result<std::vector<std::string>> issuers_with_keys(store::Store& store);

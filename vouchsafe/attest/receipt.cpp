@@ -191,8 +191,8 @@ Result<VerifiedReceipt> verify_receipt(std::string_view compact, const jose::Jwk
 }
 
 Result<audit::TreeHead> verify_recorded(const std::vector<VerifiedReceipt>& receipts,
-                                        audit::Log& log, Checks& checks) {
-    std::vector<audit::TreeHead> heads;
+                                        audit::Log& log, Checks& checks,
+                                        std::vector<audit::TreeHead> heads) {
     for (const VerifiedReceipt& one : receipts) heads.push_back(one.receipt().head());
     audit::TreeHead now = TRY(log.verify_heads(std::move(heads), checks));
     for (const VerifiedReceipt& one : receipts) {

@@ -67,8 +67,10 @@ Result<VerifiedReceipt> verify_receipt(std::string_view compact, const jose::Jwk
 
 // verify_recorded holds the log to receipts of it: recomputes the tree from all entries and
 // compares it with each receipt's head (AUDIT-TREE, AUDIT-HEAD), then each receipt's entry with
-// what the receipt says of it (RECEIPT-ENTRY). Returns the log's head of now.
+// what the receipt says of it (RECEIPT-ENTRY). `heads` are others that were kept of the log, of
+// checkpoints. Returns the log's head of now.
 Result<audit::TreeHead> verify_recorded(const std::vector<VerifiedReceipt>& receipts,
-                                        audit::Log& log, Checks& checks);
+                                        audit::Log& log, Checks& checks,
+                                        std::vector<audit::TreeHead> heads = {});
 
 }  // namespace vouchsafe::attest

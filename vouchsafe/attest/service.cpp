@@ -78,6 +78,40 @@ Result<std::unique_ptr<PolicyBook>> load_policies(const Config& config, const De
     return out;
 }
 
+// needs_caller: of these routes strangers are turned away; all others are for everybody.
+bool needs_caller(std::string_view route) {
+    return route.starts_with("/policies") || route.starts_with("/certificates") ||
+           route.starts_with("/reference-values");
+}
+
+net::Response over_limit(const net::Throttled& over, std::string_view request_id) {
+    net::Response response = net::throttled_response(over);
+    response.headers.set("x-ms-request-id", std::string(request_id));
+    response.headers.set("x-ms-error-code", "Throttled");
+    return response;
+}
+
+// answer_limited counts whom nobody knows by address and all evidence by provider, before any work.
+// Who shows a token where one is needed is judged by it, and counted by address only if it does not
+// hold; who is known is counted by AdministrativeTask.
+net::Response answer_limited(Service::Impl& impl, const net::Request& request) {
+    using net::LimitScope;
+    net::RateLimits* limits = impl.deps.limits.get();
+    if (limits == nullptr) return impl.router.handle(request);
+    const bool shows_token =
+        needs_caller(impl.router.route_of(request)) &&
+        (request.headers.find("Authorization") != nullptr || request.client_certificate != nullptr);
+    if (!shows_token) {
+        auto over = limits->take(LimitScope::address, request.remote);
+        if (!over) over = limits->take(LimitScope::service, impl.config.issuer);
+        return over ? over_limit(*over, crypto::random_uuid()) : impl.router.handle(request);
+    }
+    net::Response response = impl.router.handle(request);
+    if (response.status != 401) return response;
+    const auto over = limits->take(LimitScope::address, request.remote);
+    return over ? over_limit(*over, response.headers.get("x-ms-request-id")) : response;
+}
+
 }  // namespace
 
 Service::Service(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -94,8 +128,9 @@ Result<std::unique_ptr<Service>> Service::create(Config config, Dependencies dep
 }
 
 net::Handler Service::handler() {
-    return
-        [impl = impl_.get()](const net::Request& request) { return impl->router.handle(request); };
+    return [impl = impl_.get()](const net::Request& request) {
+        return answer_limited(*impl, request);
+    };
 }
 
 std::string_view Service::route_of(const net::Request& request) const {

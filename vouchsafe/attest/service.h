@@ -16,6 +16,7 @@
 #include "vouchsafe/base/json_fwd.h"
 #include "vouchsafe/crypto/x509.h"
 #include "vouchsafe/evidence/anchors/anchors.h"
+#include "vouchsafe/net/rate_limits.h"
 #include "vouchsafe/net/server.h"
 #include "vouchsafe/store/store.h"
 
@@ -44,6 +45,11 @@ struct Dependencies {
     CollateralStore* collateral = nullptr;
     // Told each verdict before the answer leaves, by any thread.
     std::function<void(const Verdict&)> on_verdict = nullptr;
+    // Who besides the login of the settings says who calls the routes that need a caller.
+    access::Vouching vouching = {};
+    // How much is answered: of strangers by address, of callers, and of this provider. nullptr:
+    // all.
+    std::shared_ptr<net::RateLimits> limits = nullptr;
 };
 
 // Service is thread-safe.

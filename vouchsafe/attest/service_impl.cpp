@@ -288,10 +288,11 @@ net::Response Service::Impl::refuse(audit::Entry entry, const Error& error,
     response.headers.set("x-ms-error-code", std::string(azure_code));
     response.headers.set("x-vouchsafe-check", reason->code);
     if (caller) {
-        response.headers.set(
-            "WWW-Authenticate",
-            fmt::format("Bearer authorization=\"{}/{}\", resource=\"{}\"",
-                        config.callers.login_authority, config.callers.tenant, config.resource));
+        response.headers.set("WWW-Authenticate",
+                             fmt::format("Bearer authorization=\"{}/{}\", resource=\"{}\"",
+                                         deps.vouching.login_of(config.callers.tenant,
+                                                                config.callers.login_authority),
+                                         config.callers.tenant, config.resource));
     }
     return response;
 }

@@ -198,6 +198,16 @@ TEST_F(LogTest, VerifyFindsAChangedEntry) {
     Checks checks;
     auto verified = log_->verify({}, checks);
     ASSERT_FALSE(verified);
+    EXPECT_EQ(verified.error().reason()->code, "AUDIT-ENTRY");
+    EXPECT_EQ(verified.error().reason()->field, "entry 3");
+}
+
+TEST_F(LogTest, VerifyFindsAChangedTree) {
+    append_many(9);
+    change("audit_node", "03/0000000000000000", Bytes(32, 1));
+    Checks checks;
+    auto verified = log_->verify({}, checks);
+    ASSERT_FALSE(verified);
     EXPECT_EQ(verified.error().reason()->code, "AUDIT-TREE");
 }
 
@@ -248,7 +258,7 @@ TEST_F(LogTest, GivesTheBytesThatWereHashed) {
     EXPECT_EQ(log_->encoded(2).error().code, Code::invalid);
 }
 
-TEST_F(LogTest, AMissingEntryIsAnError) {
+TEST_F(LogTest, VerifyNamesAMissingEntry) {
     append_many(4);
     MUST(store_->run([&](store::Transaction& tx) -> Result<void> {
         TRY(tx.erase("audit_entry", "0000000000000002"));
@@ -257,7 +267,9 @@ TEST_F(LogTest, AMissingEntryIsAnError) {
     Checks checks;
     auto verified = log_->verify({}, checks);
     ASSERT_FALSE(verified);
-    EXPECT_EQ(verified.error().code, Code::io);
+    ASSERT_NE(verified.error().reason(), nullptr);
+    EXPECT_EQ(verified.error().reason()->code, "AUDIT-ENTRY");
+    EXPECT_EQ(verified.error().reason()->field, "entry 2");
 }
 
 TEST(Entry, RefusesWhatIsNoEntry) {

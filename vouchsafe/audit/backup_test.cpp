@@ -176,7 +176,7 @@ TEST_F(BackupFileTest, IsRefusedIfItsLogWasChangedWithItsChecksum) {
     const std::string text = to_text(file_);
     Bytes changed = file_;
     changed[text.find("\"two\"") + 1] = 'T';
-    EXPECT_EQ(refused(with_sum(changed)).reason()->code, "AUDIT-TREE");
+    EXPECT_EQ(refused(with_sum(changed)).reason()->code, "AUDIT-ENTRY");
 
     changed = file_;
     changed[file_.size() - 33] ^= 1;  // the root hash
@@ -192,7 +192,7 @@ TEST_F(BackupFileTest, IsNotMadeOfADamagedLog) {
     auto made = back_up(
         *store_, "vault", from_unix(0), [](ByteView) -> Result<void> { return {}; }, checks);
     ASSERT_FALSE(made);
-    EXPECT_EQ(made.error().reason()->code, "AUDIT-TREE");
+    EXPECT_EQ(made.error().reason()->code, "AUDIT-ENTRY");
 }
 
 }  // namespace

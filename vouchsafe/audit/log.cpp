@@ -19,21 +19,6 @@ std::string index_key(uint64_t index) {
     return fmt::format("{:016x}", index);
 }
 
-Result<uint64_t> read_size(store::View& view) {
-    auto bytes = TRY(view.get(kHeadTable, kSizeKey));
-    if (!bytes) return uint64_t{0};
-    Reader reader(*bytes, "audit head");
-    uint64_t size = TRY(reader.u64_be("size"));
-    TRY(reader.end());
-    return size;
-}
-
-Result<Bytes> read_entry(store::View& view, uint64_t index) {
-    auto bytes = TRY(view.get(kEntryTable, index_key(index)));
-    if (!bytes) return fail(Code::io, "the audit log lacks entry {}", index);
-    return std::move(*bytes);
-}
-
 // add_text appends `lead`, which is the punctuation and name of a member, and the member's text.
 void add_text(std::string& out, std::string_view lead, std::string_view text) {
     out += lead;
@@ -66,6 +51,25 @@ Result<Outcome> parse_outcome(std::string_view name) {
 }
 
 }  // namespace
+
+Result<uint64_t> read_log_size(store::View& view) {
+    auto bytes = TRY(view.get(kHeadTable, kSizeKey));
+    if (!bytes) return uint64_t{0};
+    Reader reader(*bytes, "audit head");
+    uint64_t size = TRY(reader.u64_be("size"));
+    TRY(reader.end());
+    return size;
+}
+
+Result<std::optional<Bytes>> find_log_entry(store::View& view, uint64_t index) {
+    return view.get(kEntryTable, index_key(index));
+}
+
+Result<Bytes> read_log_entry(store::View& view, uint64_t index) {
+    auto bytes = TRY(find_log_entry(view, index));
+    if (!bytes) return fail(Code::io, "the audit log lacks entry {}", index);
+    return std::move(*bytes);
+}
 
 std::string_view outcome_name(Outcome outcome) {
     switch (outcome) {
@@ -129,7 +133,7 @@ Result<uint64_t> Log::append(store::Transaction& transaction, const Entry& entry
         return fail(Code::invalid, "an audit entry has at most {} bytes, this one {}",
                     kMaxEntrySize, bytes.size());
     }
-    const uint64_t index = TRY(read_size(transaction));
+    const uint64_t index = TRY(read_log_size(transaction));
     TRY(transaction.insert(kEntryTable, index_key(index), bytes));
     TRY(add_leaf(transaction, index, leaf_hash(bytes)));
     if (!entry.request_id.empty()) {
@@ -157,7 +161,7 @@ Result<std::vector<StoredEntry>> Log::find(std::string_view request_id) {
             Bytes index_bytes = TRY(decode_hex(record.key.substr(prefix.size())));
             Reader reader(index_bytes, "audit request index");
             uint64_t index = TRY(reader.u64_be("index"));
-            Bytes bytes = TRY(read_entry(view, index));
+            Bytes bytes = TRY(read_log_entry(view, index));
             Entry entry = TRY(Entry::parse(bytes));
             out.push_back({index, std::move(entry)});
         }
@@ -169,10 +173,10 @@ Result<std::vector<StoredEntry>> Log::find(std::string_view request_id) {
 Result<std::vector<StoredEntry>> Log::entries(uint64_t from, size_t count) {
     std::vector<StoredEntry> out;
     TRY(store_.read([&](store::View& view) -> Result<void> {
-        const uint64_t size = TRY(read_size(view));
+        const uint64_t size = TRY(read_log_size(view));
         count = std::min(count, kMaxPage);
         for (uint64_t index = from; index < size && out.size() < count; ++index) {
-            Bytes bytes = TRY(read_entry(view, index));
+            Bytes bytes = TRY(read_log_entry(view, index));
             Entry entry = TRY(Entry::parse(bytes));
             out.push_back({index, std::move(entry)});
         }
@@ -184,11 +188,11 @@ Result<std::vector<StoredEntry>> Log::entries(uint64_t from, size_t count) {
 Result<Bytes> Log::encoded(uint64_t index) {
     Bytes out;
     TRY(store_.read([&](store::View& view) -> Result<void> {
-        const uint64_t size = TRY(read_size(view));
+        const uint64_t size = TRY(read_log_size(view));
         if (index >= size) {
             return fail(Code::invalid, "there is no entry {} in a log of {}", index, size);
         }
-        out = TRY(read_entry(view, index));
+        out = TRY(read_log_entry(view, index));
         return {};
     }));
     return out;
@@ -201,7 +205,7 @@ Result<uint64_t> Log::size() {
 Result<TreeHead> Log::head() {
     TreeHead out;
     TRY(store_.read([&](store::View& view) -> Result<void> {
-        out.size = TRY(read_size(view));
+        out.size = TRY(read_log_size(view));
         out.root = TRY(Nodes(view).range(0, out.size));
         return {};
     }));
@@ -211,7 +215,7 @@ Result<TreeHead> Log::head() {
 Result<TreeHead> Log::head_at(uint64_t size) {
     TreeHead out{size, {}};
     TRY(store_.read([&](store::View& view) -> Result<void> {
-        const uint64_t now = TRY(read_size(view));
+        const uint64_t now = TRY(read_log_size(view));
         if (size > now) return fail(Code::invalid, "the log has {} entries, not {}", now, size);
         out.root = TRY(Nodes(view).range(0, size));
         return {};
@@ -222,7 +226,7 @@ Result<TreeHead> Log::head_at(uint64_t size) {
 Result<InclusionProof> Log::prove_inclusion(uint64_t index, uint64_t size) {
     InclusionProof out{index, size, {}};
     TRY(store_.read([&](store::View& view) -> Result<void> {
-        if (index >= size || size > TRY(read_size(view))) {
+        if (index >= size || size > TRY(read_log_size(view))) {
             return fail(Code::invalid, "there is no entry {} in a log of {}", index, size);
         }
         out.path = TRY(Nodes(view).inclusion_path(index, size));
@@ -234,7 +238,7 @@ Result<InclusionProof> Log::prove_inclusion(uint64_t index, uint64_t size) {
 Result<ConsistencyProof> Log::prove_consistency(uint64_t old_size, uint64_t new_size) {
     ConsistencyProof out{old_size, new_size, {}};
     TRY(store_.read([&](store::View& view) -> Result<void> {
-        if (old_size > new_size || new_size > TRY(read_size(view))) {
+        if (old_size > new_size || new_size > TRY(read_log_size(view))) {
             return fail(Code::invalid, "the log never grew from {} to {} entries", old_size,
                         new_size);
         }
@@ -257,32 +261,74 @@ Result<TreeHead> Log::verify_heads(std::vector<TreeHead> kept, Checks& checks) {
     return out;
 }
 
+KeptHeads::KeptHeads(std::vector<TreeHead> kept) : kept_(std::move(kept)) {
+    std::ranges::sort(kept_, {}, &TreeHead::size);
+}
+
+void KeptHeads::note(const RootBuilder& tree) {
+    while (roots_.size() < kept_.size() && kept_[roots_.size()].size == tree.size()) {
+        roots_.push_back(tree.root());
+    }
+}
+
+Result<void> KeptHeads::judge(uint64_t size, Checks& checks) const {
+    uint64_t good = 0;  // so many entries are as a head says
+    for (size_t i = 0; i < kept_.size(); ++i) {
+        const TreeHead& head = kept_[i];
+        TRY(checks.require(head.size <= size, "AUDIT-HEAD", "audit log size",
+                           fmt::format("at least {}", head.size), std::to_string(size)));
+        const TreeHash root = i < roots_.size() ? roots_[i] : TreeHash{};
+        TRY(checks.require(
+            head.size == 0 || root == head.root, "AUDIT-HEAD",
+            good == 0 || good == head.size
+                ? fmt::format("root of the first {} entries", head.size)
+                : fmt::format("root of the first {} entries, those before {} being right",
+                              head.size, good),
+            encode_hex(head.root), encode_hex(root)));
+        good = head.size;
+    }
+    return {};
+}
+
+namespace {
+
+std::string entry_name(uint64_t index) {
+    return fmt::format("entry {}", index);
+}
+
+// find_changed refuses under the first entry that does not hash to its own leaf.
+Result<void> find_changed(store::View& view, uint64_t size, Checks& checks) {
+    Nodes nodes(view);
+    for (uint64_t index = 0; index < size; ++index) {
+        const TreeHash hash = leaf_hash(TRY(read_log_entry(view, index)));
+        const TreeHash stored = TRY(nodes.range(index, index + 1));
+        if (hash == stored) continue;
+        return checks.require(false, "AUDIT-ENTRY", entry_name(index), encode_hex(stored),
+                              encode_hex(hash));
+    }
+    return {};
+}
+
+}  // namespace
+
 Result<TreeHead> verify_tree(store::View& view, std::vector<TreeHead> kept, Checks& checks) {
-    std::ranges::sort(kept, {}, &TreeHead::size);
     TreeHead stored;
     RootBuilder tree;
-    std::vector<TreeHash> roots;  // at the sizes of `kept` that the log has
-    stored.size = TRY(read_size(view));
+    KeptHeads heads(std::move(kept));
+    stored.size = TRY(read_log_size(view));
     stored.root = TRY(Nodes(view).range(0, stored.size));
-    auto note_roots = [&] {
-        while (roots.size() < kept.size() && kept[roots.size()].size == tree.size()) {
-            roots.push_back(tree.root());
+    for (heads.note(tree); tree.size() < stored.size; heads.note(tree)) {
+        const auto entry = TRY(find_log_entry(view, tree.size()));
+        if (!entry) {
+            return checks.refuse("AUDIT-ENTRY", entry_name(tree.size()), "there", "missing");
         }
-    };
-    for (note_roots(); tree.size() < stored.size; note_roots()) {
-        tree.add(leaf_hash(TRY(read_entry(view, tree.size()))));
+        tree.add(leaf_hash(*entry));
     }
-    TRY(checks.require(tree.root() == stored.root, "AUDIT-TREE", "audit log root",
-                       encode_hex(stored.root), encode_hex(tree.root())));
-    for (size_t i = 0; i < kept.size(); ++i) {
-        const TreeHead& head = kept[i];
-        TRY(checks.require(head.size <= stored.size, "AUDIT-HEAD", "audit log size",
-                           fmt::format("at least {}", head.size), std::to_string(stored.size)));
-        const TreeHash root = i < roots.size() ? roots[i] : TreeHash{};
-        TRY(checks.require(head.size == 0 || root == head.root, "AUDIT-HEAD",
-                           fmt::format("root of the first {} entries", head.size),
-                           encode_hex(head.root), encode_hex(root)));
-    }
+    const bool whole = tree.root() == stored.root;
+    if (!whole) TRY(find_changed(view, stored.size, checks));
+    TRY(checks.require(whole, "AUDIT-TREE", "audit log root", encode_hex(stored.root),
+                       encode_hex(tree.root())));
+    TRY(heads.judge(stored.size, checks));
     return stored;
 }
 

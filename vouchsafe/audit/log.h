@@ -2,7 +2,8 @@
 // tree as in RFC 6962 over the entries' bytes, in the same store as the things it speaks of: an act
 // and its entry are committed together, so an act that cannot be recorded does not happen.
 //
-// Entries never contain secrets: keys, tokens or plaintext. This module does not sign tree heads.
+// Entries never contain secrets: keys, tokens or plaintext. Tree heads are signed by
+// checkpoint_book.h.
 #pragma once
 
 #include <string>
@@ -74,8 +75,9 @@ class Log {
     Result<ConsistencyProof> prove_consistency(uint64_t old_size, uint64_t new_size);
 
     // verify recomputes the whole tree from the entries' bytes and compares it with the stored
-    // hashes (AUDIT-TREE) and, at its size, with a head the caller kept (AUDIT-HEAD; an empty head
-    // always holds). It returns the head of now.
+    // hashes (AUDIT-ENTRY if one entry is the cause, which it names, else AUDIT-TREE) and, at its
+    // size, with a head the caller kept (AUDIT-HEAD; an empty head always holds). It returns the
+    // head of now.
     Result<TreeHead> verify(const TreeHead& kept, Checks& checks);
     // verify_heads is verify with any number of kept heads, in one pass over the entries.
     Result<TreeHead> verify_heads(std::vector<TreeHead> kept, Checks& checks);

@@ -1,5 +1,6 @@
 // Every check of the log is needed: see base/removal_table.h.
-#include "vouchsafe/audit/log.h"
+#include "vouchsafe/audit/export.h"
+#include "vouchsafe/audit/log_proof.h"
 #include "vouchsafe/base/removal_table.h"
 
 namespace vouchsafe::audit {
@@ -39,9 +40,54 @@ std::string judge_head_of_another_log() {
     return judge_log({2, {}}, [](store::Store&) {});
 }
 
+std::string judge_changed_tree() {
+    return judge_log({}, [](store::Store& store) {
+        MUST(store.run([](store::Transaction& tx) {
+            return tx.put("audit_node", "01/0000000000000000", Bytes(32, 1));
+        }));
+    });
+}
+
+struct Signed {
+    crypto::Ed25519Key key = crypto::Ed25519Key::generate();
+    CheckpointKey known{"log", key.public_key()};
+    TreeHead head{1, leaf_hash(as_bytes("entry"))};
+    std::string note = sign_checkpoint("log", head, key);
+};
+
+std::string judge_malformed_checkpoint() {
+    Checks checks;
+    return outcome(verify_checkpoint("no note", Signed().known, checks));
+}
+
+std::string judge_checkpoint_of_another_key() {
+    Checks checks;
+    return outcome(verify_checkpoint(Signed().note, Signed().known, checks));
+}
+
+std::string judge_proof_of_another_entry() {
+    const Signed made;
+    Checks checks;
+    return outcome(verify_entry_proof({0, {}, made.note}, as_bytes("other"), made.known, checks));
+}
+
+std::string judge_no_export() {
+    Checks checks;
+    return outcome(verify_export(
+        []() -> Result<std::optional<std::string>> { return std::nullopt; }, {}, checks));
+}
+
 TEST(AuditCheckRemoval, EveryCheckDecidesACase) {
-    expect_every_check_decides("audit", {{"AUDIT-TREE", {judge_changed_entry}},
-                                         {"AUDIT-HEAD", {judge_head_of_another_log}}});
+    const RemovalTable table = {
+        {"AUDIT-TREE", {judge_changed_tree}},
+        {"AUDIT-ENTRY", {judge_changed_entry, "AUDIT-TREE"}},
+        {"AUDIT-HEAD", {judge_head_of_another_log}},
+        {"AUDIT-EXPORT", {judge_no_export, kStillRefused}},
+        {"AUDIT-CHECKPOINT-FORM", {judge_malformed_checkpoint, kStillRefused}},
+        {"AUDIT-CHECKPOINT-SIGNATURE", {judge_checkpoint_of_another_key}},
+        {"AUDIT-PROOF", {judge_proof_of_another_entry}},
+    };
+    expect_every_check_decides("audit", table);
 }
 
 }  // namespace

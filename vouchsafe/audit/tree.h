@@ -2,6 +2,7 @@
 // about log2(size) records. Private to audit/.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "vouchsafe/audit/merkle.h"
@@ -32,6 +33,11 @@ Result<void> add_leaf(store::Transaction& transaction, uint64_t index, const Tre
 // verify_tree is Log::verify_heads within a transaction.
 Result<TreeHead> verify_tree(store::View& view, std::vector<TreeHead> kept, Checks& checks);
 
+// The log's size, and one entry's bytes; read_log_entry fails with Code::io if it is not there.
+Result<uint64_t> read_log_size(store::View& view);
+Result<std::optional<Bytes>> find_log_entry(store::View& view, uint64_t index);
+Result<Bytes> read_log_entry(store::View& view, uint64_t index);
+
 // RootBuilder computes the root of leaves given one after another, without a store.
 class RootBuilder {
   public:
@@ -42,6 +48,21 @@ class RootBuilder {
   private:
     uint64_t size_ = 0;
     std::vector<TreeHash> subtrees_;  // roots of complete subtrees, the largest first
+};
+
+// KeptHeads compares a tree, while it grows, with heads that were kept of it.
+class KeptHeads {
+  public:
+    explicit KeptHeads(std::vector<TreeHead> kept);
+    // note is called for the empty tree and after each leaf.
+    void note(const RootBuilder& tree);
+    // judge is called at the end, with the log's size: AUDIT-HEAD for the first head that is not
+    // the tree's, with the entries of which one was changed. An empty head always holds.
+    Result<void> judge(uint64_t size, Checks& checks) const;
+
+  private:
+    std::vector<TreeHead> kept_;   // the smallest first
+    std::vector<TreeHash> roots_;  // at the sizes of kept_ that the tree had so far
 };
 
 }  // namespace vouchsafe::audit

@@ -834,6 +834,29 @@ constexpr CheckInfo kCatalog[] = {
      "The log begins with the entries it had when the kept tree head was noted.", "RFC 6962, 2.1.2",
      "Entries were changed or removed since. Compare with a backup; treat releases since then as "
      "unknown."},
+    {"AUDIT-ENTRY", Code::bad_evidence,
+     "Each entry stands in its place of the log and hashes to the leaf that was noted for it.",
+     "RFC 6962, 2.1",
+     "That entry was changed, removed or moved. Compare it with a backup or an earlier export, and "
+     "find out who could write the database."},
+    {"AUDIT-EXPORT", Code::invalid, "The file is an export of an audit log in its form.",
+     "docs/formats/checkpoint.md, Exports",
+     "Use the file as audit export wrote it: a line for each entry, none changed or left out."},
+    {"AUDIT-CHECKPOINT-FORM", Code::invalid,
+     "The checkpoint is a signed note with origin, size and root hash.",
+     "C2SP tlog-checkpoint and signed-note",
+     "Use the file as audit checkpoint wrote it: newlines and the empty line belong to it."},
+    {"AUDIT-CHECKPOINT-SIGNATURE", Code::bad_evidence,
+     "The checkpoint is signed by the key that is believed, for that key's log.",
+     "C2SP signed-note, Signature types; RFC 8032, 5.1",
+     "Compare the key with the one that was noted when the log began. If that is right somebody "
+     "else "
+     "made the checkpoint."},
+    {"AUDIT-PROOF", Code::bad_evidence,
+     "The proof leads from the entry, or from the earlier checkpoint, to the checkpoint in it.",
+     "RFC 9162, 2.1.3.2 and 2.1.4.2",
+     "Use the entry and the checkpoint that the proof was made for. If they are, the log was "
+     "rewritten: keep both checkpoints, they prove it."},
     // --- receipts (attest/receipt.h)
     {"RECEIPT-FORM", Code::invalid,
      "The receipt is a compact JWS of its own type, with all members of a receipt in their form.",
@@ -868,6 +891,10 @@ constexpr CheckInfo kCatalog[] = {
     {"CALLER-OID", Code::unauthenticated, "The access token names its caller's object id.",
      "Microsoft identity platform, access token claims: oid",
      "Use a token of a user, an application or a managed identity."},
+    {"CALLER-CERTIFICATE", Code::unauthenticated,
+     "The client certificate that stands for the caller is valid now, and for one principal.",
+     "RFC 5280, 4.1.2.5; operator's list of certificates (serve --operator-certificate)",
+     "Renew the certificate and connect again; if it has several names, list one of them."},
     {"CALLER-ROLE", Code::forbidden,
      "One of the caller's roles on the object, or on something above it, allows the action.",
      "Azure RBAC, role definitions and scope inheritance",

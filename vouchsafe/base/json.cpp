@@ -37,7 +37,7 @@ class Sax {
     }
     bool key(std::string& name) {
         if (!keys_.back().insert(name).second) {
-            problem_ = fmt::format("the member '{}' appears twice", name);
+            problem_ = fmt::format("the member {} appears twice", show_json(name));
             return false;
         }
         return dom_.key(name);

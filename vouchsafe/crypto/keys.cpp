@@ -8,6 +8,7 @@
 
 #include "vouchsafe/crypto/openssl.h"
 #include "vouchsafe/crypto/pem.h"
+#include "vouchsafe/crypto/spki.h"
 
 namespace vouchsafe::crypto {
 
@@ -203,6 +204,15 @@ Result<PublicKey> checked_public_key(Pkey key, Curves curves) {
 Result<PublicKey> PublicKey::from_spki(ByteView der, Curves curves) {
     ErrorScope errors;
     if (der.size() > kMaxKeyDer) return fail(Code::invalid, "the public key is too long");
+    if (const auto numbers = split_plain_spki(der)) {
+        if (const auto* rsa = std::get_if<RsaNumbers>(&*numbers)) {
+            return from_rsa(rsa->modulus, rsa->exponent);
+        }
+        const auto& point = std::get<EcPoint>(*numbers);
+        if (point.curve != Curve::p256k || curves == Curves::with_p256k) {
+            return from_ec(point.curve, point.x, point.y);
+        }
+    }
     const uint8_t* next = der.data();
     Pkey key(d2i_PUBKEY(nullptr, &next, static_cast<long>(der.size())));
     if (!key || next != der.data() + der.size()) {

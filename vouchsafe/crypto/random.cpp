@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/openssl.h"
@@ -22,6 +23,15 @@ void fill(MutableByteView out) {
         expect(Generate(piece.data(), static_cast<int>(piece.size())) == 1, "RAND_bytes");
         out = out.subspan(piece.size());
     }
+}
+
+// uuid_of gives 16 bytes their version and RFC 9562's variant (4.1, 4.2).
+std::string uuid_of(Bytes bytes, uint8_t version) {
+    bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0f) | version << 4);
+    bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3f) | 0x80);
+    std::string text = encode_hex(bytes);
+    for (size_t position : {8, 13, 18, 23}) text.insert(position, 1, '-');
+    return text;
 }
 
 }  // namespace
@@ -47,12 +57,16 @@ std::string random_hex(size_t bytes) {
 }
 
 std::string random_uuid() {
+    return uuid_of(random_bytes(16), 4);
+}
+
+std::string time_ordered_uuid() {
+    using std::chrono::milliseconds;
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    auto left = static_cast<uint64_t>(std::chrono::duration_cast<milliseconds>(now).count());
     Bytes bytes = random_bytes(16);
-    bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0f) | 0x40);  // RFC 4122, 4.4: version 4
-    bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3f) | 0x80);  // RFC 4122, 4.1.1: the variant
-    std::string text = encode_hex(bytes);
-    for (size_t position : {8, 13, 18, 23}) text.insert(position, 1, '-');
-    return text;
+    for (size_t i = 6; i-- > 0; left >>= 8) bytes[i] = static_cast<uint8_t>(left);
+    return uuid_of(std::move(bytes), 7);
 }
 
 }  // namespace vouchsafe::crypto

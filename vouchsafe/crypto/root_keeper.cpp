@@ -1,5 +1,7 @@
 #include "vouchsafe/crypto/root_keeper.h"
 
+#include <map>
+
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/kdf.h"
@@ -14,6 +16,7 @@ constexpr uint64_t kScryptN = 1 << 17;
 constexpr uint32_t kScryptR = 8;
 constexpr uint32_t kScryptP = 1;
 constexpr size_t kSaltSize = 32;
+constexpr size_t kMaxDerived = 4;  // wrapping keys that a keeper remembers
 constexpr std::string_view kContext = "root key under a passphrase";
 
 class InFile final : public RootKeeper {
@@ -39,8 +42,9 @@ class UnderPassphrase final : public RootKeeper {
     std::string_view name() const override { return "passphrase"; }
 
     Result<Json> keep(const Secret<kRootKeySize>& key) override {
-        const Bytes salt = random_bytes(kSaltSize);
-        const Bytes sealed = TRY(wrapping_key(salt)).seal(kContext, key.expose());
+        if (salt_.empty()) salt_ = random_bytes(kSaltSize);
+        const Bytes& salt = salt_;
+        const Bytes sealed = TRY(wrapping_key(salt))->seal(kContext, key.expose());
         return Json{{"kdf", "scrypt"},
                     {"n", kScryptN},
                     {"r", kScryptR},
@@ -54,7 +58,7 @@ class UnderPassphrase final : public RootKeeper {
         const Bytes salt = TRY(decode_base64(TRY(json_string(kept, "salt"))));
         const Bytes sealed = TRY(decode_base64(TRY(json_string(kept, "sealed"))));
         if (salt.size() != kSaltSize) return fail(Code::invalid, "the salt has another size");
-        auto opened = TRY(wrapping_key(salt)).open(kContext, sealed);
+        auto opened = TRY(wrapping_key(salt))->open(kContext, sealed);
         if (!opened)
             return fail(Code::bad_evidence, "the passphrase is not the one it was kept by");
         return Secret<kRootKeySize>::from_bytes(opened->expose());
@@ -72,16 +76,28 @@ class UnderPassphrase final : public RootKeeper {
         return {};
     }
 
-    Result<RootKey> wrapping_key(ByteView salt) const {
+    // Deriving is made slow for those who guess; who has the passphrase need not do it again for
+    // each key that is kept.
+    Result<const RootKey*> wrapping_key(const Bytes& salt) {
+        if (auto known = derived_.find(salt); known != derived_.end()) return &known->second;
         const SecretBytes key =
             scrypt(passphrase_.expose(), salt, kScryptN, kScryptR, kScryptP, kRootKeySize);
-        return RootKey::from_bytes(key.expose());
+        RootKey made = TRY(RootKey::from_bytes(key.expose()));
+        if (derived_.size() >= kMaxDerived) derived_.clear();
+        return &derived_.emplace(salt, std::move(made)).first->second;
     }
 
-    SecretBytes passphrase_;
+    const SecretBytes passphrase_;
+    Bytes salt_;  // of what is kept; empty until then
+    std::map<Bytes, RootKey> derived_;
 };
 
 }  // namespace
+
+Result<RootKeeper*> RootKeeper::opener(std::string_view kept_by) {
+    if (kept_by == name()) return this;
+    return fail(Code::conflict, "its root key is kept by \"{}\", not by \"{}\"", kept_by, name());
+}
 
 std::unique_ptr<RootKeeper> keep_in_file() {
     return std::make_unique<InFile>();

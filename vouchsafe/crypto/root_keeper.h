@@ -18,6 +18,9 @@ class RootKeeper {
 
     // name stands in the file: "file", "passphrase", "tpm", "pkcs11".
     virtual std::string_view name() const = 0;
+    // opener gives who recovers what the keeper called `kept_by` kept: of a single keeper itself,
+    // or Code::conflict if that is another one. The answer lives as long as this does.
+    virtual Result<RootKeeper*> opener(std::string_view kept_by);
     // keep gives an object from which recover makes the key again.
     virtual Result<Json> keep(const Secret<kRootKeySize>& key) = 0;
     // recover fails with Code::bad_evidence if what was kept is not this keeper's to open (a wrong

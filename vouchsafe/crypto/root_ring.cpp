@@ -2,6 +2,7 @@
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
+#include "vouchsafe/base/log.h"
 #include "vouchsafe/crypto/hash.h"
 #include "vouchsafe/crypto/random.h"
 
@@ -76,14 +77,11 @@ Result<KeyFile> load_file(const Path& file, Digest* digest = nullptr) {
 }
 
 Result<std::vector<RawKey>> recover_all(const KeyFile& file, const Path& path, RootKeeper& keeper) {
-    if (file.keeper != keeper.name()) {
-        return fail(Code::conflict, "{}: its root key is kept by \"{}\", not by \"{}\"",
-                    path.string(), file.keeper, keeper.name());
-    }
+    RootKeeper* opener = TRY(with_context(keeper.opener(file.keeper), path.string()));
     std::vector<RawKey> out;
     if (file.plain) out.push_back(TRY(RawKey::from_bytes(file.plain->expose())));
     for (const Json& kept : file.kept) {
-        out.push_back(TRY(with_context(keeper.recover(kept), path.string())));
+        out.push_back(TRY(with_context(opener->recover(kept), path.string())));
     }
     return out;
 }
@@ -107,6 +105,19 @@ Result<void> save_file(const Path& path, const KeyFile& file, Overwrite overwrit
     auto done = write_file(path, bytes, overwrite, 0600);
     wipe(bytes);
     return done;
+}
+
+// check_kept: once the file is replaced, a keeper that does not give back what it was given would
+// be the end of everything.
+Result<void> check_kept(const std::vector<RawKey>& keys, const KeyFile& file, RootKeeper& keeper) {
+    for (size_t i = 0; i < keys.size(); ++i) {
+        const RawKey back =
+            TRY(with_context(keeper.recover(file.kept[i]),
+                             "nothing was changed: the new keeper does not give the key back"));
+        if (equal_ct(back.expose(), keys[i].expose())) continue;
+        return fail(Code::io, "nothing was changed: the new keeper gives back another key");
+    }
+    return {};
 }
 
 // make_file makes the first key. Somebody else may have been quicker: then theirs is the key.
@@ -196,6 +207,10 @@ Result<SecretBytes> RootRing::open(std::string_view context, ByteView sealed) co
     auto opened = attempt();
     if (opened) return opened;
     auto changed = reload_if_changed();
+    if (!changed) {
+        log_event(LogLevel::error, "the root key was replaced, and this service cannot read it",
+                  {{"problem", changed.error().message}});
+    }
     return changed && *changed ? attempt() : std::move(opened);
 }
 
@@ -210,6 +225,7 @@ Result<uint64_t> add_root_key(const Path& file, RootKeeper& now, RootKeeper& nex
     keys.push_back(fresh_key());
     for (RawKey& older : TRY(recover_all(known, file, now))) keys.push_back(std::move(older));
     KeyFile all = TRY(keep_all(keys, known.generation + 1, next));
+    TRY(check_kept(keys, all, next));
     TRY(save_file(file, all, Overwrite::yes));
     return all.generation;
 }
@@ -222,8 +238,9 @@ Result<void> drop_older_root_keys(const Path& file, RootKeeper& keeper) {
     return save_file(file, known, Overwrite::yes);
 }
 
-Result<std::string> root_keeper_name(const Path& file) {
-    return TRY(load_file(file)).keeper;
+Result<RootFileState> inspect_root_file(const Path& file) {
+    KeyFile known = TRY(load_file(file));
+    return RootFileState{std::move(known.keeper), known.generation, known.kept.size() > 1};
 }
 
 }  // namespace vouchsafe::crypto

@@ -63,12 +63,20 @@ class RootRing {
 };
 
 // add_root_key makes a fresh key the newest; all are then kept by `next`. It returns the new
-// generation. If the file holds an older key already, a replacement was begun and not ended: then
-// nothing is added, and the generation is that one's.
+// generation. That `next` gives them back is made sure of first: else the file stays as it was. If
+// the file holds an older key already, a replacement was begun and not ended: then nothing is
+// added, and the generation is that one's.
 Result<uint64_t> add_root_key(const Path& file, RootKeeper& now, RootKeeper& next);
 // drop_older_root_keys leaves the newest alone.
 Result<void> drop_older_root_keys(const Path& file, RootKeeper& keeper);
-// root_keeper_name reads who keeps the file: the name of a RootKeeper. Code::not_found without one.
-Result<std::string> root_keeper_name(const Path& file);
+
+// RootFileState is what a file of root keys says without being opened.
+struct RootFileState {
+    std::string keeper;  // the name of a RootKeeper
+    uint64_t generation = 1;
+    bool replacing = false;  // a replacement was begun and not ended
+};
+// inspect_root_file: Code::not_found without the file; else as load_or_create.
+Result<RootFileState> inspect_root_file(const Path& file);
 
 }  // namespace vouchsafe::crypto

@@ -52,7 +52,66 @@ TEST_F(RootRingTest, IsOpenedByItsPassphraseAlone) {
     EXPECT_EQ(refusal(passphrase("correct horsf")).code, Code::bad_evidence);
     EXPECT_EQ(refusal(plain()).code, Code::conflict);
     EXPECT_EQ(keep_under_passphrase(SecretBytes()).error().code, Code::invalid);
-    EXPECT_EQ(MUST(root_keeper_name(file_)), "passphrase");
+    EXPECT_EQ(MUST(inspect_root_file(file_)).keeper, "passphrase");
+}
+
+// Forgetful gives back another key than it was given, or none.
+class Forgetful final : public RootKeeper {
+  public:
+    explicit Forgetful(bool other_key) : other_key_(other_key) {}
+    std::string_view name() const override { return "forgetful"; }
+    Result<Json> keep(const Secret<kRootKeySize>&) override { return Json::object(); }
+    Result<Secret<kRootKeySize>> recover(const Json&) override {
+        if (!other_key_) return fail(Code::bad_evidence, "it is gone");
+        return Secret<kRootKeySize>();
+    }
+
+  private:
+    const bool other_key_;
+};
+
+TEST_F(RootRingTest, StaysAsItIsIfTheNextKeeperDoesNotGiveTheKeyBack) {
+    const Bytes sealed = load()->seal("c", as_bytes("x"));
+    auto now = keep_in_file();
+    Forgetful gone(false), other(true);
+    EXPECT_EQ(add_root_key(file_, *now, gone).error().code, Code::bad_evidence);
+    EXPECT_EQ(add_root_key(file_, *now, other).error().code, Code::io);
+    EXPECT_EQ(MUST(inspect_root_file(file_)).keeper, "file");
+    EXPECT_EQ(MUST(load()->open("c", sealed)).expose_text(), "x");
+}
+
+// FileOrPassphrase keeps in the file, and opens what a passphrase keeps as well.
+class FileOrPassphrase final : public RootKeeper {
+  public:
+    explicit FileOrPassphrase(std::shared_ptr<RootKeeper> other) : other_(std::move(other)) {}
+    std::string_view name() const override { return "file"; }
+    Result<Json> keep(const Secret<kRootKeySize>& key) override { return plain_->keep(key); }
+    Result<Secret<kRootKeySize>> recover(const Json& kept) override {
+        return plain_->recover(kept);
+    }
+    Result<RootKeeper*> opener(std::string_view kept_by) override {
+        if (kept_by == other_->name()) return other_.get();
+        return RootKeeper::opener(kept_by);
+    }
+
+  private:
+    std::unique_ptr<RootKeeper> plain_ = keep_in_file();
+    std::shared_ptr<RootKeeper> other_;
+};
+
+TEST_F(RootRingTest, FollowsToAKeeperThatItCanOpen) {
+    auto following = load(std::make_shared<FileOrPassphrase>(passphrase()));
+    auto staying = load();
+    auto now = keep_in_file();
+    auto next = passphrase();
+    MUST(add_root_key(file_, *now, *next));
+    EXPECT_TRUE(MUST(inspect_root_file(file_)).replacing);
+    const Bytes sealed = load(passphrase())->seal("c", as_bytes("new"));
+    EXPECT_EQ(MUST(following->open("c", sealed)).expose_text(), "new");
+    EXPECT_FALSE(staying->open("c", sealed));
+    EXPECT_EQ(staying->reload().error().code, Code::conflict);
+    MUST(drop_older_root_keys(file_, *next));
+    EXPECT_FALSE(MUST(inspect_root_file(file_)).replacing);
 }
 
 TEST_F(RootRingTest, HoldsNoKeyInTheClearUnderAPassphrase) {

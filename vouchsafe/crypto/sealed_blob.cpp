@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kMagic = "VSB1";
 constexpr std::string_view kInfo = "vouchsafe sealed blob 1";
-constexpr size_t kSaltSize = 32;
+constexpr size_t kBlobSaltSize = 32;
 
 Bytes additional_data(std::string_view context) {
     return Writer().bytes(as_bytes(kMagic)).bytes(as_bytes(context)).take();
@@ -64,7 +64,7 @@ Result<RootKey> RootKey::from_bytes(ByteView key) {
 }
 
 Bytes RootKey::seal(std::string_view context, ByteView plaintext) const {
-    Bytes salt = random_bytes(kSaltSize);
+    Bytes salt = random_bytes(kBlobSaltSize);
     SecretBytes derived = derive(key_, salt);
     AesGcm cipher = MUST(AesGcm::create(derived.expose().first(kGcmKeySize)));
     Bytes ciphertext(plaintext.size());
@@ -75,12 +75,12 @@ Bytes RootKey::seal(std::string_view context, ByteView plaintext) const {
 }
 
 Result<SecretBytes> RootKey::open(std::string_view context, ByteView sealed) const {
-    constexpr size_t kOverhead = kMagic.size() + kSaltSize + kGcmTagSize;
+    constexpr size_t kOverhead = kMagic.size() + kBlobSaltSize + kGcmTagSize;
     if (sealed.size() < kOverhead || as_text(sealed.first(kMagic.size())) != kMagic) {
         return fail(Code::bad_evidence, "no sealed blob");
     }
-    ByteView salt = sealed.subspan(kMagic.size(), kSaltSize);
-    ByteView ciphertext = sealed.subspan(kMagic.size() + kSaltSize, sealed.size() - kOverhead);
+    ByteView salt = sealed.subspan(kMagic.size(), kBlobSaltSize);
+    ByteView ciphertext = sealed.subspan(kMagic.size() + kBlobSaltSize, sealed.size() - kOverhead);
     SecretBytes derived = derive(key_, salt);
     AesGcm cipher = MUST(AesGcm::create(derived.expose().first(kGcmKeySize)));
     SecretBytes plaintext(ciphertext.size());

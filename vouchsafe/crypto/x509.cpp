@@ -159,7 +159,7 @@ Result<PublicKey> Certificate::public_key() const {
     return checked_public_key(std::move(key));
 }
 
-std::vector<std::string> Certificate::dns_names() const {
+std::vector<std::string> Certificate::alternative_names() const {
     ErrorScope errors;
     std::vector<std::string> out;
     GeneralNames names(static_cast<GENERAL_NAMES*>(
@@ -167,13 +167,23 @@ std::vector<std::string> Certificate::dns_names() const {
     for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
         int type = 0;
         const void* value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names.get(), i), &type);
-        if (type != GEN_DNS) continue;
+        if (type != GEN_DNS && type != GEN_URI && type != GEN_EMAIL) continue;
         const auto* text = static_cast<const ASN1_IA5STRING*>(value);
         std::string name =
             to_text({ASN1_STRING_get0_data(text), static_cast<size_t>(ASN1_STRING_length(text))});
         bool printable =
             std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-        if (printable) out.push_back(std::move(name));
+        if (!printable) continue;
+        out.push_back((type == GEN_DNS ? "dns:" : type == GEN_URI ? "uri:" : "email:") + name);
+    }
+    return out;
+}
+
+std::vector<std::string> Certificate::dns_names() const {
+    constexpr std::string_view kKind = "dns:";
+    std::vector<std::string> out;
+    for (const std::string& name : alternative_names()) {
+        if (name.starts_with(kKind)) out.push_back(name.substr(kKind.size()));
     }
     return out;
 }

@@ -44,6 +44,8 @@ class Certificate {
     bool is_ca() const;                          // basicConstraints CA:TRUE
     Result<PublicKey> public_key() const;        // fails as PublicKey::from_spki does
     std::vector<std::string> dns_names() const;  // subjectAltName, printable ones
+    // The printable names of subjectAltName, each with its kind: "dns:...", "uri:...", "email:...".
+    std::vector<std::string> alternative_names() const;
     Bytes sha1_fingerprint() const;
     Bytes sha256_fingerprint() const;
 

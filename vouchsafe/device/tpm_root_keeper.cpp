@@ -45,6 +45,7 @@ class InTpm final : public crypto::RootKeeper {
         sealed.private_area = TRY(decode_base64(TRY(json_string(kept, "private"))));
         Tpm tpm = TRY(Tpm::open(tcti_));
         const SecretBytes key = TRY(tpm.unseal(pcrs, sealed));
+        if (pcrs_.empty()) pcrs_ = pcrs;
         return Secret<crypto::kRootKeySize>::from_bytes(key.expose());
     }
 

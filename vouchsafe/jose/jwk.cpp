@@ -4,6 +4,7 @@
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
+#include "vouchsafe/jose/kept_signatures.h"
 
 namespace vouchsafe::jose {
 
@@ -114,7 +115,8 @@ Result<JwkSet> JwkSet::parse(const Json& json) {
         if (out.entries_.size() == kMaxKeys) break;
         auto key = parse_jwk(jwk);
         if (!key) continue;
-        Entry entry{text_or_empty(jwk, "kid"), *key, text_or_empty(jwk, "alg"), may_verify(jwk)};
+        Entry entry{text_or_empty(jwk, "kid"), *key, text_or_empty(jwk, "alg"), may_verify(jwk),
+                    std::make_shared<KeptSignatures>()};
         bool ambiguous =
             std::any_of(out.entries_.begin(), out.entries_.end(), [&](const Entry& known) {
                 return !entry.kid.empty() && known.kid == entry.kid && !(known.key == entry.key);

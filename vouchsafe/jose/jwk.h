@@ -1,6 +1,7 @@
 // JSON Web Keys (RFC 7517), public halves of RSA and EC keys.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ Json encode_jwk(const crypto::PublicKey& key);
 // thumbprint is RFC 7638 with SHA-256: 32 bytes.
 Bytes thumbprint(const crypto::PublicKey& key);
 
+class KeptSignatures;  // kept_signatures.h
+
 // JwkSet is a parsed `{"keys": [...]}`. Entries that cannot be read are skipped; at most 64 are
 // kept.
 class JwkSet {
@@ -33,6 +36,8 @@ class JwkSet {
         crypto::PublicKey key;
         std::string alg;     // the only algorithm it is for, or ""
         bool signs = false;  // `use` and `key_ops` allow it to verify signatures
+        // What this key's signatures were found to hold for; shared by copies, forgotten with them.
+        std::shared_ptr<KeptSignatures> kept;
     };
 
     // parse fails with Code::invalid if `json` is no key set, or if two different readable keys

@@ -137,6 +137,40 @@ TEST(Jwt, SaysTheTimesInRfc3339) {
     EXPECT_EQ(claims.error().reason()->found, "2023-11-14T22:23:20Z");
 }
 
+TEST(Jwt, ChecksAllButTheSignatureAgainOfATokenItKnows) {
+    const JwkSet set = keys();
+    const std::string token = mint(good_claims());
+    EXPECT_EQ(verdict(token, set, rules()), "ok");
+    EXPECT_EQ(verdict(token, set, rules()), "ok");
+    JwtRules later = rules();
+    later.now = from_unix(kNow + 901);
+    EXPECT_EQ(verdict(token, set, later), "TOKEN-EXPIRED exp");
+    JwtRules elsewhere = rules();
+    elsewhere.audiences = {"https://other.example"};
+    EXPECT_EQ(verdict(token, set, elsewhere), "TOKEN-AUDIENCE aud");
+    JwtRules no_rsa = rules();
+    no_rsa.algorithms = {SigAlg::es256};
+    EXPECT_EQ(verdict(token, set, no_rsa), "TOKEN-ALG alg");
+}
+
+TEST(Jwt, RefusesEveryChangeOfATokenItKnows) {
+    const JwkSet set = keys();
+    const std::string token = mint(good_claims());
+    EXPECT_EQ(verdict(token, set, rules()), "ok");
+    for (size_t i = 0; i < token.size(); ++i) {
+        std::string changed = token;
+        changed[i] = changed[i] == 'A' ? 'B' : 'A';
+        // The last digit of base64url may have bits that stand for nothing: those must be zero.
+        EXPECT_NE(verdict(changed, set, rules()), "ok") << i;
+    }
+    // A token of another key under the same kid is as unknown as before.
+    const std::string foreign =
+        MUST(mint_jwt({{"kid", "k"}}, good_claims(), MUST(crypto::PrivateKey::generate_rsa(2048)),
+                      SigAlg::rs256));
+    EXPECT_EQ(verdict(foreign, set, rules()), "TOKEN-SIGNATURE signature");
+    EXPECT_EQ(verdict(foreign, set, rules()), "TOKEN-SIGNATURE signature");
+}
+
 TEST(Jwt, AllowsTheSkewToTheSecond) {
     auto at = [](int64_t time) {
         JwtRules when = rules();

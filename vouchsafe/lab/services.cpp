@@ -145,8 +145,15 @@ Result<void> Services::start_vault() {
     config.allow_simulated = true;
     vault_store_ = TRY(open_store(config.directory));
     net::TlsIdentity signer = TRY(directory_.root().issue_release_signer(names, clock_.now()));
-    vault_ = TRY(vault::Service::create(
-        config, {*vault_store_, clock_, access::fetch_with(*fetch_client_), std::move(signer)}));
+    auto made = vault::Service::create(
+        config, {*vault_store_, clock_, access::fetch_with(*fetch_client_), std::move(signer)});
+    if (!made && made.error().code == Code::conflict) {
+        return fail(Code::conflict,
+                    "{}. A lab's own commands open a root key kept by \"file\" alone: 'vouchsafe "
+                    "vault rewrap-root --to file' brings it there",
+                    made.error().message);
+    }
+    vault_ = TRY(std::move(made));
     listeners_.push_back(TRY(listen("vault", names, vault_->handler(), vault::kMaxRequestBody)));
     audits_.push_back(&vault_->audit());
     vault_address_ = listeners_.back().address();

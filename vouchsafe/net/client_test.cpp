@@ -301,6 +301,77 @@ TEST(ServerTls, StopsQuicklyBesideOpenConnections) {
     EXPECT_LT(test::since(begin), milliseconds(200));
 }
 
+TEST(ServerTls, TakesUpANewCertificateForNewConnections) {
+    auto server = start_tls();
+    Client before(lab_options(*server));
+    EXPECT_EQ(MUST(before.send(lab_request())).status, 200);
+    const test::Authority other;
+    EXPECT_TRUE(server->replace_tls(other.issue(kName)));
+    EXPECT_EQ(MUST(before.send(lab_request())).status, 200);  // its connection goes on
+    ClientOptions options = lab_options(*server);
+    EXPECT_FALSE(Client(options).send(lab_request()));
+    options.ca_pem = other.pem();
+    EXPECT_EQ(MUST(Client(options).send(lab_request())).status, 200);
+
+    TlsIdentity bad = authority().issue(kName);
+    bad.key = MUST(crypto::PrivateKey::generate_ec(crypto::Curve::p256));
+    EXPECT_EQ(server->replace_tls(bad).error().code, Code::invalid);
+    EXPECT_EQ(MUST(Client(options).send(lab_request())).status, 200);
+    EXPECT_EQ(test::start(echo)->replace_tls(other.issue(kName)).error().code, Code::invalid);
+}
+
+// ask_with shows a client certificate and returns the answer; "" if there was none.
+std::string ask_with(uint16_t port, const TlsIdentity& identity) {
+    RawClient raw(port);
+    std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_client_method()),
+                                                              SSL_CTX_free);
+    SSL_CTX_use_certificate(context.get(), identity.chain.front().handle());
+    SSL_CTX_use_PrivateKey(context.get(), identity.key.handle());
+    std::unique_ptr<SSL, decltype(&SSL_free)> ssl(SSL_new(context.get()), SSL_free);
+    SSL_set_fd(ssl.get(), raw.fd());
+    const std::string_view request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    if (SSL_connect(ssl.get()) != 1) return "";
+    SSL_write(ssl.get(), request.data(), static_cast<int>(request.size()));
+    std::string out(4096, '\0');
+    const int got = SSL_read(ssl.get(), out.data(), static_cast<int>(out.size()));
+    out.resize(static_cast<size_t>(std::max(got, 0)));
+    return out;
+}
+
+TEST(ServerTls, TellsWhichClientCertificateWasVerified) {
+    const test::Authority clients;
+    const Handler who = [](const Request& request) {
+        return text_response(200, request.client_certificate == nullptr
+                                      ? "nobody"
+                                      : request.client_certificate->subject());
+    };
+    const auto start_for = [&](bool required) {
+        return start_tls(
+            who, {.client = {{MUST(crypto::Certificate::parse_pem(clients.pem()))}, required}});
+    };
+    const TlsIdentity ops = clients.issue_client("ops");
+    for (bool required : {false, true}) {
+        auto server = start_for(required);
+        EXPECT_THAT(ask_with(server->port(), ops), HasSubstr("CN=ops")) << required;
+        // Of another authority, that has ended, and of a server.
+        EXPECT_EQ(ask_with(server->port(), test::Authority().issue_client("ops")), "");
+        EXPECT_EQ(ask_with(server->port(), clients.issue_client("ops", Seconds(-60))), "");
+        EXPECT_EQ(ask_with(server->port(), clients.issue("ops")), "");
+    }
+    auto server = start_tls(who);  // not asked, nobody is known
+    EXPECT_THAT(ask_with(server->port(), ops), HasSubstr("nobody"));
+}
+
+TEST(ServerTls, AsksForACertificateWhereOneIsDemanded) {
+    const test::Authority clients;
+    const ClientAuthentication demanded{{MUST(crypto::Certificate::parse_pem(clients.pem()))},
+                                        true};
+    auto server = start_tls(echo, {.client = demanded});
+    EXPECT_FALSE(Client(lab_options(*server)).send(lab_request()));
+    auto optional = start_tls(echo, {.client = {demanded.authorities, false}});
+    EXPECT_EQ(MUST(Client(lab_options(*optional)).send(lab_request())).status, 200);
+}
+
 TEST(ServerTls, NeedsTheKeyOfItsCertificate) {
     TlsIdentity identity = authority().issue(kName);
     identity.key = MUST(crypto::PrivateKey::generate_ec(crypto::Curve::p256));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,10 @@
 
 #include "vouchsafe/base/json_fwd.h"
 #include "vouchsafe/base/result.h"
+
+namespace vouchsafe::crypto {
+class Certificate;
+}
 
 namespace vouchsafe::net {
 
@@ -40,6 +45,9 @@ struct Request {
     std::string body;
     std::string remote;  // peer's address
     bool tls = false;
+    // The client's certificate, verified up to ServerOptions::client_authorities when the
+    // connection began; nullptr: it showed none, or was not asked.
+    std::shared_ptr<const crypto::Certificate> client_certificate = nullptr;
     std::map<std::string, std::string> params;  // filled by the router: "{name}" -> value
 
     const std::string* query_value(std::string_view name) const;  // without case; the first

@@ -109,7 +109,7 @@ Response Router::dispatch(Request request) const {
 }
 
 Response Router::handle(const Request& request) const {
-    std::string request_id = crypto::random_uuid();
+    std::string request_id = crypto::time_ordered_uuid();
     Request routed = request;
     routed.params.clear();
     routed.params.emplace("request_id", request_id);

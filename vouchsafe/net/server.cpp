@@ -20,12 +20,14 @@
 #include <pthread.h>
 
 #include <array>
+#include <map>
 #include <mutex>
 #include <set>
 #include <thread>
 #include <typeinfo>
 
 #include "vouchsafe/base/log.h"
+#include "vouchsafe/net/rate_limits.h"
 #include "vouchsafe/net/tls_context.h"
 #include "vouchsafe/net/wire.h"
 
@@ -82,14 +84,19 @@ std::string encode(const Response& response, const ResponseForm& form) {
 
 }  // namespace
 
+using TlsContext = std::shared_ptr<asio::ssl::context>;  // nullptr: plain HTTP
+
 // Connection belongs to the I/O thread, but `request` and `response` to a worker while `busy`.
 struct Connection {
-    Connection(Socket accepted, asio::ssl::context* tls_context)
-        : socket(std::move(accepted)),
+    Connection(Socket accepted, TlsContext tls_context)
+        : context(std::move(tls_context)),
+          socket(std::move(accepted)),
           deadline(socket.get_executor()),
           answered(socket.get_executor()) {
-        if (tls_context != nullptr) tls.emplace(socket, *tls_context);
+        if (context) tls.emplace(socket, *context);
     }
+
+    const TlsContext context;  // the one that it began with
 
     Socket socket;
     std::optional<asio::ssl::stream<Socket&>> tls;
@@ -99,6 +106,8 @@ struct Connection {
     std::string input;   // read, not yet understood
     std::string output;  // being written
     std::string remote;
+    std::string place;                                       // what connections are counted by
+    std::shared_ptr<const crypto::Certificate> certificate;  // the client's
     Request request;
     Response response;
     bool busy = false;  // a request is with its handler, or its answer being written
@@ -115,6 +124,7 @@ struct Server::Impl {
         : options(std::move(wanted)), handler(std::move(to_call)), acceptor(io) {}
 
     Result<void> listen();
+    Result<TlsContext> make_context(const TlsIdentity& identity) const;
     Result<void> start_threads();
     void stop();
     void begin_stop();  // on the I/O thread
@@ -125,11 +135,12 @@ struct Server::Impl {
     asio::io_context work;  // handlers
     asio::executor_work_guard<asio::io_context::executor_type> work_guard{work.get_executor()};
     asio::io_context io{1};
-    std::optional<asio::ssl::context> tls;
+    TlsContext tls;  // of new connections; the I/O thread's
     tcp::acceptor acceptor;
     uint16_t port = 0;
-    std::set<ConnectionPtr> connections;  // the I/O thread's
-    bool stopping = false;                // the I/O thread's
+    std::set<ConnectionPtr> connections;     // the I/O thread's
+    std::map<std::string, size_t> by_place;  // how many of them; the I/O thread's
+    bool stopping = false;                   // the I/O thread's
 
     std::mutex stop_mutex;
     bool stopped = false;
@@ -269,6 +280,7 @@ Awaitable<bool> answer_one(Core* core, ConnectionPtr connection) {
         connection->request = parser.take();
         connection->request.remote = connection->remote;
         connection->request.tls = connection->tls.has_value();
+        connection->request.client_certificate = connection->certificate;
         auto running = run_handler(core, connection);
         co_await std::move(running);
         form.head = connection->request.method == "HEAD";
@@ -298,6 +310,7 @@ Awaitable<void> serve(Core* core, ConnectionPtr connection) {
         auto shaking = handshake(connection);
         bool ok = co_await std::move(shaking);
         if (!ok) co_return;
+        connection->certificate = verified_peer(connection->tls->native_handle());
     }
     for (;;) {
         auto answering = answer_one(core, connection);
@@ -306,22 +319,32 @@ Awaitable<void> serve(Core* core, ConnectionPtr connection) {
     }
 }
 
+void close_connection(Core* core, const ConnectionPtr& connection) {
+    connection->deadline.cancel();
+    connection->close();
+    auto counted = core->by_place.find(connection->place);
+    if (--counted->second == 0) core->by_place.erase(counted);
+    core->connections.erase(connection);
+}
+
 void open_connection(Core* core, Socket socket) {
     if (core->connections.size() >= core->options.max_connections) return;  // closes it
     ErrorCode error;
     socket.set_option(tcp::no_delay(true), error);
     tcp::endpoint peer = socket.remote_endpoint(error);
     if (error) return;  // gone already
-    auto connection =
-        std::make_shared<Connection>(std::move(socket), core->tls ? &*core->tls : nullptr);
+    std::string place = address_place(peer.address().to_string());
+    const size_t most = core->options.max_connections_per_address;
+    if (most != 0 && core->by_place.contains(place) && core->by_place[place] >= most) return;
+    auto connection = std::make_shared<Connection>(std::move(socket), core->tls);
     connection->remote = peer.address().to_string();
+    connection->place = std::move(place);
+    ++core->by_place[connection->place];
     core->connections.insert(connection);
     asio::co_spawn(core->io, serve(core, connection),
                    [core, connection](std::exception_ptr exception) {
                        if (exception) log_event(LogLevel::error, "a connection failed");
-                       connection->deadline.cancel();
-                       connection->close();
-                       core->connections.erase(connection);
+                       close_connection(core, connection);
                    });
 }
 
@@ -365,11 +388,13 @@ Result<void> listen_error(const ServerOptions& options, std::string_view what,
 
 }  // namespace
 
+Result<TlsContext> Server::Impl::make_context(const TlsIdentity& identity) const {
+    SslContext context = TRY(make_server_context(identity, options.client));
+    return std::make_shared<asio::ssl::context>(context.release());
+}
+
 Result<void> Server::Impl::listen() {
-    if (options.tls) {
-        SslContext context = TRY(make_server_context(*options.tls));
-        tls.emplace(context.release());
-    }
+    if (options.tls) tls = TRY(make_context(*options.tls));
     ErrorCode error;
     asio::ip::address address = asio::ip::make_address(options.address, error);
     if (error) return fail(Code::invalid, "'{}' is not a numeric address", options.address);
@@ -464,6 +489,13 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Handler han
 
 uint16_t Server::port() const {
     return impl_->port;
+}
+
+Result<void> Server::replace_tls(const TlsIdentity& identity) {
+    if (!impl_->options.tls) return fail(Code::invalid, "this server speaks plain HTTP");
+    TlsContext context = TRY(impl_->make_context(identity));
+    asio::post(impl_->io, [impl = impl_.get(), context] { impl->tls = context; });
+    return {};
 }
 
 void Server::stop() {

@@ -20,9 +20,12 @@ struct ServerOptions {
     std::string address = "127.0.0.1";    // numeric
     uint16_t port = 0;                    // 0: any free port
     std::optional<TlsIdentity> tls = {};  // absent: plain HTTP
+    ClientAuthentication client = {};     // with TLS
     size_t max_body = 1 << 20;            // bytes; more is 413
     size_t max_header = 16 << 10;         // bytes of request line and headers; more is 431
     size_t max_connections = 512;         // more are closed at once
+    // Of which one address may have so many; 0: all of them. IPv6 counts by its /64.
+    size_t max_connections_per_address = 0;
     std::chrono::milliseconds idle_timeout{
         30'000};  // for a request to arrive whole, and between requests
     unsigned workers = 4;
@@ -42,6 +45,9 @@ class Server {
     ~Server();
 
     uint16_t port() const;
+    // replace_tls has new connections served with this; those that are open go on as they began.
+    // Errors as for start, and then nothing changes; Code::invalid too for a server without TLS.
+    Result<void> replace_tls(const TlsIdentity& identity);
     // stop refuses new connections, closes those that wait, lets running handlers end and answers
     // for them, and joins all threads. Idempotent. Not from a handler: it would wait for itself.
     void stop();

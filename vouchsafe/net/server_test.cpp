@@ -344,5 +344,24 @@ TEST(Server, DoesNotWaitLongForClientsThatDoNotRead) {
     EXPECT_LT(test::since(begin), milliseconds(1500));
 }
 
+TEST(Server, OneAddressDoesNotTakeAllConnections) {
+    auto server = start(echo, {.max_connections = 4, .max_connections_per_address = 2});
+    auto first = std::make_unique<RawClient>(server->port());
+    RawClient second(server->port());
+    for (RawClient* client : {first.get(), &second}) {
+        ASSERT_TRUE(client->send(kGet));
+        EXPECT_THAT(client->read_until("GET /a "), StartsWith("HTTP/1.1 200"));
+    }
+    RawClient third(server->port());
+    EXPECT_TRUE(third.closed());
+    first.reset();
+    bool answered = false;
+    for (int i = 0; i < 50 && !answered; ++i) {
+        RawClient again(server->port());
+        answered = again.send(kGet) && !again.read_until("GET /a ", milliseconds(200)).empty();
+    }
+    EXPECT_TRUE(answered);
+}
+
 }  // namespace
 }  // namespace vouchsafe::net

@@ -90,7 +90,7 @@ class RawClient {
     std::string rest_;
 };
 
-// Authority issues server certificates for tests.
+// Authority issues certificates of servers and clients for tests.
 class Authority {
   public:
     Authority()
@@ -100,16 +100,23 @@ class Authority {
     std::string pem() const { return certificate_.pem(); }
 
     TlsIdentity issue(const std::string& name, Seconds valid_for = Seconds(3600)) const {
+        return issue_for(name, valid_for, true);
+    }
+    TlsIdentity issue_client(const std::string& name, Seconds valid_for = Seconds(3600)) const {
+        return issue_for(name, valid_for, false);
+    }
+
+  private:
+    TlsIdentity issue_for(const std::string& name, Seconds valid_for, bool server) const {
         auto key = MUST(crypto::PrivateKey::generate_ec(crypto::Curve::p256));
         crypto::CertificateSpec spec = make_spec(name, valid_for);
         spec.dns_names = {name};
-        spec.server_auth = true;
+        spec.server_auth = server;
         auto leaf = MUST(
             crypto::issue_certificate(spec, key.public_key(), &certificate_, key_, kSignature));
         return {{leaf}, key};
     }
 
-  private:
     static constexpr auto kSignature = crypto::CertSignature::ecdsa_sha256;
 
     static crypto::CertificateSpec make_spec(const std::string& name, Seconds valid_for) {

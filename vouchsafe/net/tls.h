@@ -1,4 +1,4 @@
-// TLS material for servers.
+// TLS material for servers, and what they ask of clients.
 #pragma once
 
 #include <vector>
@@ -12,6 +12,12 @@ namespace vouchsafe::net {
 struct TlsIdentity {
     std::vector<crypto::Certificate> chain;
     crypto::PrivateKey key;
+};
+
+// ClientAuthentication says whether clients are asked for certificates.
+struct ClientAuthentication {
+    std::vector<crypto::Certificate> authorities;  // whose certificates hold; empty: none is asked
+    bool required = false;  // whether a client without one is refused; else it may come without
 };
 
 }  // namespace vouchsafe::net

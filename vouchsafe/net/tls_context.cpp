@@ -28,13 +28,34 @@ bool set_identity(SSL_CTX* context, const TlsIdentity& identity) {
            SSL_CTX_check_private_key(context) == 1;
 }
 
+// ask_clients: sessions are not resumed then, so that every connection shows its certificate anew.
+bool ask_clients(SSL_CTX* context, const ClientAuthentication& client) {
+    if (client.authorities.empty()) return true;
+    X509_STORE* known = SSL_CTX_get_cert_store(context);
+    for (const crypto::Certificate& authority : client.authorities) {
+        if (X509_STORE_add_cert(known, authority.handle()) != 1) return false;
+        if (SSL_CTX_add_client_CA(context, authority.handle()) != 1) return false;
+    }
+    const int required = client.required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | required, nullptr);
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    return SSL_CTX_set_num_tickets(context, 0) == 1;
+}
+
 }  // namespace
+
+std::shared_ptr<const crypto::Certificate> verified_peer(ssl_st* connection) {
+    std::shared_ptr<X509> shown(SSL_get1_peer_certificate(connection), X509_free);
+    if (!shown || SSL_get_verify_result(connection) != X509_V_OK) return nullptr;
+    return std::make_shared<const crypto::Certificate>(std::move(shown));
+}
 
 void SslContextFree::operator()(ssl_ctx_st* context) const {
     SSL_CTX_free(context);
 }
 
-Result<SslContext> make_server_context(const TlsIdentity& identity) {
+Result<SslContext> make_server_context(const TlsIdentity& identity,
+                                       const ClientAuthentication& client) {
     if (identity.chain.empty()) return fail(Code::invalid, "a TLS server needs a certificate");
     SslContext context(SSL_CTX_new(TLS_server_method()));
     if (context == nullptr) return fail(Code::internal, "OpenSSL made no TLS context");
@@ -51,6 +72,10 @@ Result<SslContext> make_server_context(const TlsIdentity& identity) {
     if (!set_identity(raw, identity)) {
         ERR_clear_error();
         return fail(Code::invalid, "the TLS key does not belong to the certificate");
+    }
+    if (!ask_clients(raw, client)) {
+        ERR_clear_error();
+        return fail(Code::invalid, "OpenSSL refused the certificate authorities of clients");
     }
     return context;
 }

@@ -196,6 +196,7 @@ Result<Json> backup_object(Core& core, Call& call) {
     call.details["versions"] = versions.size();
     Bytes blob;
     TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+        TRY(read_object(tx, kind, call));  // not deleted meanwhile
         blob = TRY(backup_key(core, tx)).seal(context, plaintext.expose());
         return append_success(core, tx, call);
     }));
@@ -216,6 +217,7 @@ Result<Json> restore_object(Core& core, Call& call) {
                         call.key);
         }
         TRY(put_backup(core, tx, kind, call, backup));
+        if (kind.restored != nullptr) TRY(kind.restored(tx, call));
         const StoredObject object = TRY(read_object(tx, kind, call));
         if (kind.returned != nullptr) TRY(kind.returned(tx, call, object));
         answer = TRY(kind.bundle(call, object));

@@ -1,6 +1,7 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/vault/key_rules.h"
 #include "vouchsafe/vault/keys/algorithms.h"
+#include "vouchsafe/vault/object_kind.h"
 #include "vouchsafe/vault/operations.h"
 
 namespace vouchsafe::vault {
@@ -29,12 +30,48 @@ Result<void> check_secret_use(Core& core, Call& call) {
     });
 }
 
-// use is every cryptographic operation. What took the secret is recorded before its result leaves.
-Result<Json> use(Core& core, Call& call, KeyUse use) {
-    const CryptoBody body = TRY(parse_crypto_body(call.request.body));
-    const Key key = TRY(load_key(core, call));
+// Judged is a key that may be used, and how it lay in the store then.
+struct Judged {
+    Key key;
+    StoredObject stored;
+};
+
+Result<Judged> load_judged(Core& core, const Call& call) {
+    std::optional<Judged> out;
+    TRY(core.store.read([&](store::View& view) -> Result<void> {
+        Key key = TRY(read_key(view, call.vault->name, call.key, call.key_version));
+        auto stored = TRY(read_as_stored(view, kKeys, call, key.version.version));
+        out = Judged{std::move(key), std::move(stored)};
+        return {};
+    }));
+    return std::move(*out);
+}
+
+Result<void> check_key(const Core& core, Call& call, const Key& key, KeyUse use) {
     const bool makes = use == KeyUse::encrypt || use == KeyUse::wrap || use == KeyUse::sign;
-    TRY(check_use(key.version, key_op_name(use), makes, core.clock.now(), call.checks));
+    return check_use(key.version, key_op_name(use), makes, core.clock.now(), call.checks);
+}
+
+// record_use makes the use known, unless the key was deleted or changed so that it is none any
+// more: then its result stays here.
+Result<void> record_use(Core& core, Call& call, const Judged& judged, KeyUse use) {
+    return core.store.run([&](store::Transaction& tx) -> Result<void> {
+        const std::string& version = judged.key.version.version;
+        if (!(TRY(read_as_stored(tx, kKeys, call, version)) == judged.stored)) {
+            const Key now = TRY(read_key(tx, call.vault->name, call.key, version));
+            TRY(check_key(core, call, now, use));
+        }
+        return append_success(core, tx, call);
+    });
+}
+
+// use_of is every cryptographic operation. What took the secret is recorded before its result
+// leaves.
+Result<Json> use_of(Core& core, Call& call, KeyUse use) {
+    const CryptoBody body = TRY(parse_crypto_body(call.request.body));
+    const Judged judged = TRY(load_judged(core, call));
+    const Key& key = judged.key;
+    TRY(check_key(core, call, key, use));
     if (!needs_secret(key.version.family(), use)) {
         return answer(call, key, TRY(use_key(use, key.version, nullptr, body)));
     }
@@ -43,34 +80,34 @@ Result<Json> use(Core& core, Call& call, KeyUse use) {
     const CryptoResult result = TRY(use_key(use, key.version, opened.get(), body));
     call.details["alg"] = body.alg;
     call.details["version"] = key.version.version;
-    TRY(core.store.run([&](store::Transaction& tx) { return append_success(core, tx, call); }));
+    TRY(record_use(core, call, judged, use));
     return answer(call, key, result);
 }
 
 }  // namespace
 
 Result<Json> encrypt_with_key(Core& core, Call& call) {
-    return use(core, call, KeyUse::encrypt);
+    return use_of(core, call, KeyUse::encrypt);
 }
 
 Result<Json> decrypt_with_key(Core& core, Call& call) {
-    return use(core, call, KeyUse::decrypt);
+    return use_of(core, call, KeyUse::decrypt);
 }
 
 Result<Json> wrap_with_key(Core& core, Call& call) {
-    return use(core, call, KeyUse::wrap);
+    return use_of(core, call, KeyUse::wrap);
 }
 
 Result<Json> unwrap_with_key(Core& core, Call& call) {
-    return use(core, call, KeyUse::unwrap);
+    return use_of(core, call, KeyUse::unwrap);
 }
 
 Result<Json> sign_with_key(Core& core, Call& call) {
-    return use(core, call, KeyUse::sign);
+    return use_of(core, call, KeyUse::sign);
 }
 
 Result<Json> verify_with_key(Core& core, Call& call) {
-    return use(core, call, KeyUse::verify);
+    return use_of(core, call, KeyUse::verify);
 }
 
 }  // namespace vouchsafe::vault

@@ -1,7 +1,9 @@
 #include "vouchsafe/vault/deletion.h"
 
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/log.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/vault/keys/hsm_keys.h"
 #include "vouchsafe/vault/paging.h"
 
 namespace vouchsafe::vault {
@@ -82,12 +84,12 @@ Result<void> forget(store::Transaction& tx, const std::string& key, const Deleti
 }
 
 // erase_object leaves nothing of a deleted object.
-Result<void> erase_object(store::Transaction& tx, const ObjectKind& kind, std::string_view vault,
-                          std::string_view name, const Deletion& deletion) {
+Result<void> erase_object(const Core& core, store::Transaction& tx, const ObjectKind& kind,
+                          std::string_view vault, std::string_view name, const Deletion& deletion) {
+    if (kind.purged != nullptr) TRY(kind.purged(core, tx, vault, name));
     const std::string versions = version_record_key(vault, name, "");
     TRY(erase_below(tx, kind.version_table, versions));
     TRY(erase_below(tx, kind.material_table, versions));
-    if (kind.purged != nullptr) TRY(kind.purged(tx, vault, name));
     return forget(tx, deleted_key(kind, vault, name), deletion);
 }
 
@@ -96,7 +98,7 @@ Result<bool> purge_if_due(Core& core, store::Transaction& tx, const ObjectKind& 
                           std::string_view vault, std::string_view name) {
     const auto deletion = TRY(read_deletion(tx, kind, vault, name));
     if (!deletion || !is_due(*deletion, core.clock.now())) return false;
-    TRY(erase_object(tx, kind, vault, name, *deletion));
+    TRY(erase_object(core, tx, kind, vault, name, *deletion));
     const auto info = TRY(read_vault(tx, vault));
     audit::Entry entry;
     entry.time = core.clock.now();
@@ -282,10 +284,15 @@ Result<Json> purge_object(Core& core, Call& call) {
         const bool allowed = info && !info->purge_protection;
         TRY(call.checks.require(allowed, "VAULT-PURGE-PROTECTION", "purge protection", "off",
                                 allowed ? "off" : "on"));
-        TRY(erase_object(tx, kind, vault, call.key, deletion));
+        TRY(erase_object(core, tx, kind, vault, call.key, deletion));
         call.details["deleted"] = deletion.deleted;
         return append_success(core, tx, call);
     }));
+    // What this does not do is done by the next sweep.
+    if (const auto swept = sweep_hsm(core); !swept) {
+        log_event(LogLevel::warn, "purged keys are still in the HSM",
+                  {{"problem", swept.error().message}});
+    }
     return Json(nullptr);
 }
 

@@ -4,6 +4,7 @@
 
 #include "vouchsafe/access/network.h"
 #include "vouchsafe/base/log.h"
+#include "vouchsafe/crypto/random.h"
 
 namespace vouchsafe::vault {
 
@@ -53,6 +54,11 @@ void add_headers(net::Response& response) {
     response.headers.set("Strict-Transport-Security", "max-age=31536000;includeSubDomains");
 }
 
+// is_strangers tells an answer to somebody who showed something that does not hold.
+bool is_strangers(const net::Response& response) {
+    return response.status == 401 || response.headers.get("x-vouchsafe-check") == "CALLER-NETWORK";
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(Core& core) : core_(core) {
@@ -66,6 +72,31 @@ Dispatcher::Dispatcher(Core& core) : core_(core) {
 }
 
 net::Response Dispatcher::handle(const net::Request& request) {
+    const auto over_limit = [&]() -> std::optional<net::Throttled> {
+        if (!core_.limits) return std::nullopt;
+        return core_.limits->take(net::LimitScope::address, request.remote);
+    };
+    // Who shows nothing is counted by address before any work. Who shows a credential is judged by
+    // it, however many strangers share the address, and counted here only if it does not hold.
+    const bool nobody =
+        request.headers.find("Authorization") == nullptr && request.client_certificate == nullptr;
+    std::optional<net::Throttled> over = nobody ? over_limit() : std::nullopt;
+    std::string request_id = crypto::random_uuid();
+    net::Response response;
+    if (!over) {
+        response = answer(request);
+        request_id = response.headers.get("x-ms-request-id");
+        if (!nobody && is_strangers(response)) over = over_limit();
+    }
+    if (over) {
+        response = net::throttled_response(*over);
+        response.headers.set("x-ms-request-id", request_id);
+    }
+    add_headers(response);
+    return response;
+}
+
+net::Response Dispatcher::answer(const net::Request& request) {
     net::Response response = router_.handle(request);
     const bool no_route = response.status == 404 || response.status == 405;
     if (no_route && request.headers.find("Authorization") == nullptr) {
@@ -74,7 +105,6 @@ net::Response Dispatcher::handle(const net::Request& request) {
             address ? vault_at(core_.store, *address) : Result<VaultInfo>(fail(address.error()));
         if (vault) response = challenge(*vault, std::move(response));
     }
-    add_headers(response);
     return response;
 }
 
@@ -90,9 +120,16 @@ net::Response Dispatcher::challenge(const VaultInfo& vault, net::Response respon
     }
     response.headers.set(
         "WWW-Authenticate",
-        fmt::format("Bearer authorization=\"{}/{}\", resource=\"{}\"", core_.config.login_authority,
+        fmt::format("Bearer authorization=\"{}/{}\", resource=\"{}\"",
+                    core_.vouching.login_of(vault.tenant, core_.config.login_authority),
                     vault.tenant, core_.config.resource));
     return response;
+}
+
+Result<void> Dispatcher::count(Call& call, net::LimitScope scope, std::string_view name) {
+    if (core_.limits) call.throttled = core_.limits->take(scope, name);
+    if (!call.throttled) return {};
+    return fail(Code::unavailable, "over the limit of one {}", net::limit_scope_name(scope));
 }
 
 Result<Json> Dispatcher::judge_and_act(Call& call) {
@@ -103,12 +140,14 @@ Result<Json> Dispatcher::judge_and_act(Call& call) {
     access::Issuer issuer{config.login_authority, config.issuer_base, call.vault->tenant,
                           config.token_skew};
     call.caller = TRY(access::verify_caller(call.request, issuer, config.resource, core_.key_sets,
-                                            core_.clock.now(), call.checks));
+                                            core_.clock.now(), call.checks, core_.vouching));
+    TRY(count(call, net::LimitScope::principal, call.caller.object_id));
     TRY(read_names(call));
     call.version = TRY(ApiVersion::parse(call.request.query_value("api-version")));
     if (call.operation.locate != nullptr) TRY(call.operation.locate(core_, call));
     TRY(core_.store.read(
         [&](store::View& view) { return authorize_call(view, call, call.checks); }));
+    TRY(count(call, net::LimitScope::service, call.vault->name));
     return call.operation.act(core_, call);
 }
 
@@ -119,6 +158,8 @@ net::Response Dispatcher::run(const Operation& operation, const net::Request& re
     tell_verdict(call, done ? nullptr : &done.error());
     if (done) return done->is_null() ? net::Response{204, {}, ""} : net::json_response(200, *done);
 
+    // Not recorded one by one: what is over a limit did nothing and would fill the log.
+    if (call.throttled) return net::throttled_response(*call.throttled);
     const Error& error = done.error();
     record_failure(call, error);
     // What others asked for is as unknown as what nobody asked for.
@@ -139,6 +180,7 @@ void Dispatcher::tell_verdict(const Call& call, const Error* error) const {
         verdict.outcome = is_refusal(*error) ? audit::Outcome::refused : audit::Outcome::failed;
         verdict.code =
             reason != nullptr ? std::string_view(reason->code) : code_info(error->code).name;
+        if (call.throttled) verdict.code = "throttled";
     }
     core_.on_verdict(verdict);
 }

@@ -23,6 +23,9 @@ class Dispatcher {
     }
 
   private:
+    net::Response answer(const net::Request& request);
+    // count fails, and tells the call so, if it is over the limit.
+    Result<void> count(Call& call, net::LimitScope scope, std::string_view name);
     net::Response run(const Operation& operation, const net::Request& request);
     Result<Json> judge_and_act(Call& call);
     // tell_verdict: `error` is nullptr if it was done.

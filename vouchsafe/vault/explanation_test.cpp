@@ -61,6 +61,18 @@ TEST_F(ExplanationTest, TellsTheOwnerEachConditionAndTheSmallestChange) {
     EXPECT_EQ(release(not_compliant()).status, 200);
 }
 
+TEST_F(ExplanationTest, ClaimsThatAMachineMakesLongHideNoRefusal) {
+    Json policy = tutorial_policy();
+    policy["anyOf"][0]["allOf"].push_back({{"claim", "x-ms-runtime.note"}, {"equals", "x"}});
+    ASSERT_EQ(as(kOwner, "PATCH", "/keys/k", {{"release_policy", envelope(policy)}}).status, 200);
+    const Answer refused = release({{"x-ms-runtime", {{"note", std::string(150 << 10, 'n')}}}});
+    EXPECT_EQ(refused.check(), "POLICY-CLAIM-MISMATCH");
+    ASSERT_EQ(recorded(refused).size(), 1u);
+    const Json told = explain(refused).body;
+    EXPECT_EQ(told["policy"]["passed"], false);
+    EXPECT_FALSE(told.contains("smallest_change"));
+}
+
 TEST_F(ExplanationTest, TellsWhichRuleRefused) {
     EXPECT_EQ(as(kOwner, "PUT", "/keys/k/x-vouchsafe-release-rules", {{"maxReleases", 0}}).status,
               200);

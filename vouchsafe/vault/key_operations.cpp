@@ -1,5 +1,6 @@
 #include "vouchsafe/vault/deletion.h"
 #include "vouchsafe/vault/key_rules.h"
+#include "vouchsafe/vault/keys/hsm_keys.h"
 #include "vouchsafe/vault/keys/rotation.h"
 #include "vouchsafe/vault/keys/versions.h"
 #include "vouchsafe/vault/operations.h"
@@ -23,7 +24,7 @@ Result<std::optional<KeyRecord>> existing_record(Core& core, const Call& call) {
 Result<Json> make_version(Core& core, Call& call, const KeyBody& body,
                           const KeyMaterial& material) {
     std::optional<Key> made;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    const auto stored = core.store.run([&](store::Transaction& tx) -> Result<void> {
         TRY(check_name_free(core, tx, call, kKeys));
         auto existing = TRY(read_key_record(tx, call.vault->name, call.key));
         KeyPlan plan =
@@ -31,8 +32,17 @@ Result<Json> make_version(Core& core, Call& call, const KeyBody& body,
         made = TRY(store_version(core, tx, call.vault->name, std::move(plan), material));
         note_key(call.details, *made);
         return append_success(core, tx, call);
-    }));
+    });
+    if (!stored) abandon(core, material);
+    TRY(stored);
     return encode_bundle(call.address.base, *made, *call.version, *call.vault);
+}
+
+// plan_order judges the request before a key is made or goes into an HSM for nothing.
+Result<KeyOrder> plan_order(Core& core, Call& call, const KeyBody& body, const KeySpec& spec) {
+    const auto before = TRY(existing_record(core, call));
+    const KeyPlan plan = TRY(plan_create(*call.vault, call.key, before, body, spec, *call.version));
+    return KeyOrder{call.vault->name, plan.record.name, body.kty, plan.record.exportable};
 }
 
 }  // namespace
@@ -40,16 +50,16 @@ Result<Json> make_version(Core& core, Call& call, const KeyBody& body,
 Result<Json> create_key(Core& core, Call& call) {
     const KeyBody body = TRY(parse_key_body(call.request.body, KeyBodyKind::create));
     const KeySpec spec = TRY(requested_spec(body));
-    // Here so that no key is generated for nothing.
-    auto before = TRY(existing_record(core, call));
-    TRY(plan_create(*call.vault, call.key, before, body, spec, *call.version));
-    return make_version(core, call, body, TRY(generate_material(spec)));
+    const KeyOrder order = TRY(plan_order(core, call, body, spec));
+    return make_version(core, call, body, TRY(make_material(core, order, spec)));
 }
 
 Result<Json> import_key(Core& core, Call& call) {
-    const KeyBody body = TRY(parse_key_body(call.request.body, KeyBodyKind::import));
+    KeyBody body = TRY(parse_key_body(call.request.body, KeyBodyKind::import));
     call.details["imported"] = true;
-    return make_version(core, call, body, *body.material);
+    const KeyOrder order = TRY(plan_order(core, call, body, body.material->spec));
+    KeyMaterial material = std::move(*body.material);
+    return make_version(core, call, body, TRY(place_material(core, order, std::move(material))));
 }
 
 Result<Json> get_key(Core& core, Call& call) {

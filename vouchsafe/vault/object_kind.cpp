@@ -1,6 +1,8 @@
 #include "vouchsafe/vault/object_kind.h"
 
+#include "vouchsafe/vault/kept_rules.h"
 #include "vouchsafe/vault/key_rules.h"
+#include "vouchsafe/vault/keys/hsm_keys.h"
 #include "vouchsafe/vault/keys/rotation.h"
 #include "vouchsafe/vault/proposals.h"
 
@@ -27,6 +29,11 @@ Result<Json> key_item(const Call& call, const StoredObject& object) {
 Result<SecretBytes> open_key_material(const Core& core, const Call& call,
                                       const StoredObject& object, ByteView sealed) {
     const Key key = TRY(parse_stored_key(object));
+    if (key.version.in_hsm) {
+        return fail(Code::invalid,
+                    "A key in an HSM has no backup here, as its secret half stays in the token: "
+                    "back up the token by its maker's means.");
+    }
     return open_sealed_private(core, call.vault->name, key.record.name, key.version, sealed);
 }
 
@@ -41,11 +48,18 @@ Result<void> key_returned(store::Transaction& tx, const Call& call, const Stored
     return schedule_rotation(tx, call.vault->name, TRY(parse_stored_key(object)));
 }
 
+Result<void> key_purged(const Core& core, store::Transaction& tx, std::string_view vault,
+                        std::string_view name) {
+    TRY(doom_hsm_keys(core, tx, vault, name));
+    return erase_proposals(tx, vault, name);
+}
+
 }  // namespace
 
 const ObjectKind kKeys{
-    "keys",   "deletedkeys",     "key",     kKeyTable,    kVersionTable,   kSecretTable, key_bundle,
-    key_item, open_key_material, admit_key, key_returned, erase_proposals,
+    "keys",       "deletedkeys", "key",           kKeyTable,         kVersionTable,
+    kSecretTable, key_bundle,    key_item,        open_key_material, admit_key,
+    key_returned, key_purged,    take_kept_rules,
 };
 
 const ObjectKind& kind_of(const Call& call) {
@@ -71,6 +85,14 @@ Result<StoredObject> read_current(store::View& view, const ObjectKind& kind, std
     auto version = TRY(view.get(kind.version_table, key));
     if (!version) return damaged();
     return StoredObject{std::move(record), std::move(*version)};
+}
+
+Result<StoredObject> read_as_stored(store::View& view, const ObjectKind& kind, const Call& call,
+                                    std::string_view version) {
+    const std::string& vault = call.vault->name;
+    auto record = TRY(view.get(kind.table, key_record_key(vault, call.key)));
+    auto found = TRY(view.get(kind.version_table, version_record_key(vault, call.key, version)));
+    return StoredObject{std::move(record).value_or(Bytes()), std::move(found).value_or(Bytes())};
 }
 
 }  // namespace vouchsafe::vault

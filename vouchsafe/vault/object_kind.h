@@ -11,6 +11,8 @@ namespace vouchsafe::vault {
 struct StoredObject {
     Bytes record;
     Bytes version;
+
+    bool operator==(const StoredObject&) const = default;
 };
 
 struct ObjectKind {
@@ -35,8 +37,11 @@ struct ObjectKind {
                            ByteView material);
     // returned is called when an object comes back, recovered or restored; nullptr: nothing to do.
     Result<void> (*returned)(store::Transaction& tx, const Call& call, const StoredObject& object);
-    // purged is called when an object is erased for good; nullptr: nothing to do.
-    Result<void> (*purged)(store::Transaction& tx, std::string_view vault, std::string_view name);
+    // purged is called before an object is erased for good; nullptr: nothing to do.
+    Result<void> (*purged)(const Core& core, store::Transaction& tx, std::string_view vault,
+                           std::string_view name);
+    // restored is called when an object lies in the store as its backup had it; nullptr likewise.
+    Result<void> (*restored)(store::Transaction& tx, Call& call);
 };
 
 extern const ObjectKind kKeys;
@@ -50,5 +55,11 @@ Result<StoredObject> read_object(store::View& view, const ObjectKind& kind, cons
 // read_current completes a record with its current version. Code::io if that is missing.
 Result<StoredObject> read_current(store::View& view, const ObjectKind& kind, std::string_view vault,
                                   Bytes record);
+
+// read_as_stored reads the object the path names with a version of it; what is not there is empty.
+// A use of the object is judged, then done, then recorded: it compares this before and in the
+// transaction that records it, and judges again if they differ.
+Result<StoredObject> read_as_stored(store::View& view, const ObjectKind& kind, const Call& call,
+                                    std::string_view version);
 
 }  // namespace vouchsafe::vault

@@ -6,6 +6,7 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/hash.h"
 #include "vouchsafe/vault/key_seal.h"
+#include "vouchsafe/vault/keys/hsm_keys.h"
 
 namespace vouchsafe::vault {
 
@@ -66,8 +67,9 @@ std::string Call::resource_id() const {
 
 std::string key_seal_context(const Config& config, std::string_view place,
                              const KeyVersion& version) {
-    return fmt::format("{} {} {} {}", config.allow_simulated ? "simulated" : "hardware", place,
-                       version.kty, encode_hex(crypto::sha256(version.spki)));
+    return fmt::format("{} {} {} {}{}", config.allow_simulated ? "simulated" : "hardware", place,
+                       version.kty, encode_hex(crypto::sha256(version.spki)),
+                       version.in_hsm ? " in an HSM" : "");
 }
 
 audit::Entry make_entry(const Core& core, const Call& call) {
@@ -83,6 +85,7 @@ audit::Entry make_entry(const Core& core, const Call& call) {
     entry.details = call.details;
     entry.details["remote"] = call.request.remote;
     if (!call.caller.app_id.empty()) entry.details["app_id"] = call.caller.app_id;
+    access::add_vouching(call.caller, entry.details);
     return entry;
 }
 
@@ -139,7 +142,9 @@ Result<std::shared_ptr<const OpenedKey>> open_key_for_use(Core& core, const Call
     if (auto kept = core.opened_keys.find(sealed.name, digest, now)) return kept;
     SecretBytes secret = TRY(open_sealed(core, sealed, key));
     std::shared_ptr<const OpenedKey> opened;
-    if (key.version.family() == KeyFamily::oct) {
+    if (key.version.in_hsm) {
+        opened = std::make_shared<const OpenedKey>(TRY(open_hsm_key(core, secret.expose())));
+    } else if (key.version.family() == KeyFamily::oct) {
         opened = std::make_shared<const OpenedKey>(std::move(secret));
     } else {
         auto parsed = crypto::PrivateKey::trust_pkcs8(secret.expose());

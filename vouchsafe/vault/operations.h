@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,16 +19,42 @@ namespace vouchsafe::vault {
 inline constexpr size_t kMaxOpenedKeys = 256;
 inline constexpr Seconds kOpenedKeyAge{600};
 
-// Core is what the service is made of. Thread-safe; immutable but for key_sets and opened_keys.
+// ReleaseSigner holds what signs releases, which changes with the service's certificate.
+// Thread-safe.
+class ReleaseSigner {
+  public:
+    using Shared = std::shared_ptr<const net::TlsIdentity>;
+    explicit ReleaseSigner(net::TlsIdentity signer)
+        : signer_(std::make_shared<const net::TlsIdentity>(std::move(signer))) {}
+    Shared get() const {
+        std::lock_guard lock(mutex_);
+        return signer_;
+    }
+    void set(net::TlsIdentity signer) {
+        auto made = std::make_shared<const net::TlsIdentity>(std::move(signer));
+        std::lock_guard lock(mutex_);
+        signer_.swap(made);
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    Shared signer_;
+};
+
+// Core is what the service is made of. Thread-safe; immutable but for release_signer, key_sets,
+// opened_keys and limits.
 struct Core {
     Config config;
     store::Store& store;
     const Clock& clock;
-    net::TlsIdentity release_signer;
+    ReleaseSigner release_signer;
     std::function<void(const Verdict&)> on_verdict;  // nullptr: nobody wants to know
     std::unique_ptr<crypto::RootRing> root;
+    std::optional<Hsm> hsm;
     audit::Log log;
     access::KeySets key_sets;
+    access::Vouching vouching;
+    std::shared_ptr<net::RateLimits> limits;  // nullptr: none
     OpenedKeys opened_keys{kMaxOpenedKeys, kOpenedKeyAge};
 };
 
@@ -61,7 +88,8 @@ struct Call {
     std::string key;          // name of a key or secret, from the path; "" if it names none
     std::string key_version;  // from the path; "" if it names none
     Checks checks;
-    Json details = Json::object();  // for the audit log
+    Json details = Json::object();            // for the audit log
+    std::optional<net::Throttled> throttled;  // it was over a limit, and is not done
 
     // resource_id is what the caller's roles are judged on.
     std::string resource_id() const;
@@ -85,10 +113,10 @@ Result<void> authorize_call(store::View& view, const Call& call, Checks& checks)
 // load_key reads the key the path names.
 Result<Key> load_key(Core& core, const Call& call);
 
-// The secret half at rest: PKCS#8, or the octets of an oct key. seal_private binds it to its place,
-// its public half and the kind of data directory; open_private fails with Code::io if what is
-// stored does not open. open_key_for_use is open_private for what the key's operations need, from
-// memory where it was opened just now.
+// The secret half at rest: PKCS#8, the octets of an oct key, or where in an HSM it is. seal_private
+// binds it to its place, its public half and the kind of data directory; open_private fails with
+// Code::io if what is stored does not open. open_key_for_use is open_private for what the key's
+// operations need, from memory where it was opened just now.
 Bytes seal_private(const Core& core, std::string_view vault, std::string_view key,
                    const KeyVersion& version, ByteView pkcs8);
 Result<SecretBytes> open_private(Core& core, const Call& call, const Key& key);

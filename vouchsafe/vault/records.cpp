@@ -2,6 +2,7 @@
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
+#include "vouchsafe/vault/kept_rules.h"
 
 namespace vouchsafe::vault {
 
@@ -122,6 +123,7 @@ Result<KeyVersion> parse_key_version(ByteView bytes) {
     }
     out.spki = TRY(decode_base64(TRY(json_string(json, "spki"))));
     out.bits = static_cast<uint32_t>(TRY(json_optional_integer(json, "bits")).value_or(0));
+    out.in_hsm = TRY(json_optional_bool(json, "in_hsm")).value_or(false);
     return out;
 }
 
@@ -180,25 +182,27 @@ Result<void> put_key_record(store::Transaction& transaction, std::string_view va
                  {"rules", record.rules},
                  {"rules_id", record.rules_id}};
     if (record.rotation) json["rotation"] = encode_rotation_policy(*record.rotation);
+    TRY(keep_rules(transaction, record));
     return transaction.put(kKeyTable, key_record_key(vault, record.name),
                            as_bytes(dump_json(json)));
 }
 
 Result<void> put_key_version(store::Transaction& transaction, std::string_view vault,
                              std::string_view key, const KeyVersion& version) {
-    const std::string json = dump_json({{"version", version.version},
-                                        {"kty", version.kty},
-                                        {"key_ops", version.key_ops},
-                                        {"enabled", version.enabled},
-                                        {"nbf", optional_number(version.not_before)},
-                                        {"exp", optional_number(version.expires)},
-                                        {"created", version.created},
-                                        {"updated", version.updated},
-                                        {"tags", Json(version.tags)},
-                                        {"spki", encode_base64(version.spki)},
-                                        {"bits", version.bits}});
+    Json json = {{"version", version.version},
+                 {"kty", version.kty},
+                 {"key_ops", version.key_ops},
+                 {"enabled", version.enabled},
+                 {"nbf", optional_number(version.not_before)},
+                 {"exp", optional_number(version.expires)},
+                 {"created", version.created},
+                 {"updated", version.updated},
+                 {"tags", Json(version.tags)},
+                 {"spki", encode_base64(version.spki)},
+                 {"bits", version.bits}};
+    if (version.in_hsm) json["in_hsm"] = true;
     return transaction.put(kVersionTable, version_record_key(vault, key, version.version),
-                           as_bytes(json));
+                           as_bytes(dump_json(json)));
 }
 
 }  // namespace vouchsafe::vault

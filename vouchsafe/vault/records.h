@@ -7,9 +7,11 @@
 //   vault_key_version  {vault}/{key}/{version}      KeyVersion
 //   vault_key_secret   {vault}/{key}/{version}      sealed private key (key_seal.h)
 //   vault_rotation     {due}/{vault}/{key}          see keys/rotation.h
+//   vault_hsm_pending  {CKA_ID}                     see keys/hsm_keys.h
 //   vault_meta         "tier", "root"               see service.cpp; "backup": backup.h
 //
-// Secrets: secrets/records.h; what is deleted: deletion.h.
+// Secrets: secrets/secret_records.h; what is deleted: deletion.h; release rules: rule_uses.h,
+// proposals.h, kept_rules.h.
 #pragma once
 
 #include <map>
@@ -37,6 +39,9 @@ inline constexpr std::string_view kRootKey = "root";
 inline constexpr std::string_view kRootContext = "vault root key check";
 inline constexpr std::string_view kBackupKey = "backup";
 inline constexpr std::string_view kBackupKeyContext = "vault backup key";
+// The key that signs the audit log's checkpoints.
+inline constexpr std::string_view kCheckpointKey = "checkpoint";
+inline constexpr std::string_view kCheckpointKeyContext = "vault audit checkpoint key";
 // In the vault's directory.
 inline constexpr std::string_view kRootKeyFile = "root.key";
 
@@ -74,8 +79,9 @@ struct KeyVersion {
     int64_t created = 0;
     int64_t updated = 0;
     std::map<std::string, std::string> tags;
-    Bytes spki;         // the public half; empty for an oct key
-    uint32_t bits = 0;  // of an oct key, which has no public half that would tell
+    Bytes spki;           // the public half; empty for an oct key
+    uint32_t bits = 0;    // of an oct key, which has no public half that would tell
+    bool in_hsm = false;  // what is sealed says where (keys/hsm_keys.h)
 
     bool operator==(const KeyVersion&) const = default;
     KeyFamily family() const { return family_of(kty); }

@@ -51,6 +51,9 @@ std::string_view sentence_of(const Error& error, const Wording* wording) {
     return wording != nullptr ? wording->sentence : "The request was refused.";
 }
 
+// What is away, a database that restarts or an issuer of tokens, is mostly back after seconds.
+constexpr const char* kRetryAfter = "1";
+
 // own_fault tells whether the message speaks of our insides rather than of the request.
 bool own_fault(Code code) {
     return code == Code::io || code == Code::internal || code == Code::unavailable;
@@ -62,12 +65,14 @@ net::Response refusal_answer(const Error& error, bool vault_known, std::string_v
                              std::string_view collection) {
     const Check* reason = error.reason();
     if (reason == nullptr) {
-        return net::error_response(
+        net::Response response = net::error_response(
             code_info(error.code).http_status, azure_code(error.code, vault_known, collection),
             own_fault(error.code)
                 ? fmt::format("The service failed. Its log has more under request id {}.",
                               request_id)
                 : error.message);
+        if (error.code == Code::unavailable) response.headers.set("Retry-After", kRetryAfter);
+        return response;
     }
     const Wording* wording = nullptr;
     for (const Wording& row : kWordings) {

@@ -2,6 +2,7 @@
 // the specification's; nothing is fetched before the key's own policy has named whom to ask.
 #include <algorithm>
 
+#include "vouchsafe/access/network.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/wrap.h"
@@ -10,6 +11,7 @@
 #include "vouchsafe/policy/release/evaluate.h"
 #include "vouchsafe/policy/release/release_change.h"
 #include "vouchsafe/vault/key_rules.h"
+#include "vouchsafe/vault/keys/hsm_keys.h"
 #include "vouchsafe/vault/operations.h"
 #include "vouchsafe/vault/rule_uses.h"
 
@@ -19,7 +21,8 @@ namespace {
 
 constexpr size_t kMinTeeKeyBits = 2048;
 constexpr size_t kMaxToken = 256 << 10;
-constexpr size_t kMaxTeeKeys = 16;  // looked at, in the token's order
+constexpr size_t kMaxChange = 32 << 10;  // bytes of the smallest change in an explanation
+constexpr size_t kMaxTeeKeys = 16;       // looked at, in the token's order
 constexpr std::string_view kTierClaim = "x-vouchsafe-trust-tier";
 
 Result<crypto::HashAlg> parse_enc(const std::string& enc) {
@@ -70,7 +73,10 @@ void note_token(Call& call, const VerifiedClaims& token) {
 void note_refusal(Call& call, const policy::ReleasePolicy& policy, const VerifiedClaims& token) {
     call.details["explanation"] = policy::explain(policy, token).to_json();
     auto change = policy::smallest_change(policy, token.issuer(), token.claims());
-    if (change) call.details["smallest_change"] = change->to_json();
+    if (!change) return;
+    // It quotes claims, some of which the machine chooses: it must not make the entry too long.
+    Json told = change->to_json();
+    if (dump_json(told).size() <= kMaxChange) call.details["smallest_change"] = std::move(told);
 }
 
 // judge_token is steps 4 to 8: from a token of anybody to the grant of the key's policy.
@@ -145,6 +151,19 @@ Result<TeeKey> select_tee_key(const VerifiedClaims& token, Checks& checks) {
                   std::move(*key)};
 }
 
+// wrap_for encrypts the secret half to `to`; one in an HSM leaves it as ciphertext.
+Result<Bytes> wrap_for(Core& core, const Call& call, const Key& key, const crypto::PublicKey& to,
+                       crypto::HashAlg hash) {
+    if (!key.version.in_hsm) {
+        const SecretBytes pkcs8 = TRY(open_private(core, call, key));
+        return crypto::rsa_aes_wrap(to, hash, pkcs8.expose());
+    }
+    const auto opened = TRY(open_key_for_use(core, call, key));
+    Result<Bytes> wrapped = rsa_aes_wrap(to, hash, *opened->hsm_key());
+    if (!wrapped) return fail(hsm_error(std::move(wrapped.error())));
+    return wrapped;
+}
+
 // encode_key_hsm is the member `key_hsm`: the wrapped key and how it is wrapped.
 std::string encode_key_hsm(const TeeKey& tee, const std::string& enc, ByteView ciphertext) {
     const Json json = {{"schema_version", "1.0"},
@@ -198,6 +217,16 @@ struct Counted {
     TokenUse use;
 };
 
+// judge_caller_again goes by the vault's settings of now.
+Result<void> judge_caller_again(store::View& view, Call& call) {
+    const auto vault = TRY(read_vault(view, call.vault->name));
+    if (!vault) return fail(Code::not_found, "there is no vault {} here", call.vault->name);
+    call.vault = *vault;
+    Checks again;
+    TRY(access::check_network(vault->networks, call.request.remote, again));
+    return authorize_call(view, call, again);
+}
+
 // commit records the release and counts it. What was judged must still hold: fetching keys can take
 // long.
 Result<void> commit(Core& core, Call& call, const Key& judged, const Counted& counted) {
@@ -205,8 +234,7 @@ Result<void> commit(Core& core, Call& call, const Key& judged, const Counted& co
         const Key now = TRY(read_key(tx, call.vault->name, call.key, call.key_version));
         TRY(call.checks.require(now == judged, "VAULT-KEY-UNCHANGED", "key",
                                 "as when it was judged", now == judged ? "so" : "changed"));
-        Checks again;
-        TRY(authorize_call(tx, call, again));
+        TRY(judge_caller_again(tx, call));
         const std::string& rules_id = judged.record.rules_id;
         if (!rules_id.empty()) {
             call.details["release_number"] = TRY(count_release(
@@ -244,13 +272,13 @@ Result<Json> release_key(Core& core, Call& call) {
     call.details["tee_key"] = {{"kid", show_json(tee.kid)},
                                {"thumbprint", encode_base64url(jose::thumbprint(tee.key))}};
 
-    const SecretBytes pkcs8 = TRY(open_private(core, call, key));
-    const Bytes ciphertext = TRY(crypto::rsa_aes_wrap(tee.key, hash, pkcs8.expose()));
+    const Bytes ciphertext = TRY(wrap_for(core, call, key, tee.key, hash));
     const Json payload =
         TRY(release_payload(call, body, key, encode_key_hsm(tee, body.enc, ciphertext)));
+    const ReleaseSigner::Shared signer = core.release_signer.get();
     const std::string jws =
-        TRY(jose::sign_jws(release_header(core.release_signer), as_bytes(dump_json_ascii(payload)),
-                           core.release_signer.key, crypto::SigAlg::rs256));
+        TRY(jose::sign_jws(release_header(*signer), as_bytes(dump_json_ascii(payload)), signer->key,
+                           crypto::SigAlg::rs256));
     TRY(commit(core, call, key, counted));
     return Json{{"value", jws}};
 }

@@ -1,4 +1,5 @@
 // Every check of the vault is needed: see base/removal_table.h.
+#include "vouchsafe/access/client_certificates.h"
 #include "vouchsafe/vault/administration.h"
 #include "vouchsafe/vault/records.h"
 #include "vouchsafe/vault/test_support.h"
@@ -46,6 +47,29 @@ class VaultCheckRemoval : public VaultTest {
             request.headers.add("Authorization", "Bearer " + access_token(kOfficer));
         }
         net::Response response = service_->handler()(request);
+        return done({response.status, parsed_or_null(response.body), response.headers});
+    }
+
+    // call_with_ended_certificate lists the keys as who has a certificate of the officer's.
+    std::string call_with_ended_certificate() {
+        const auto key = MUST(crypto::PrivateKey::generate_ec(crypto::Curve::p256));
+        crypto::CertificateSpec spec;
+        spec.subject = {{"CN", "Ops"}};
+        spec.not_before = kNow - Seconds(60);
+        spec.not_after = kNow - Seconds(1);
+        const auto made = MUST(crypto::issue_certificate(spec, key.public_key(), nullptr, key,
+                                                         crypto::CertSignature::ecdsa_sha256));
+        const std::string entry = std::string(kOfficer) + "=subject:CN=Ops";
+        Dependencies deps{*store_, clock_, web_.fetch(), keys().signer};
+        deps.vouching.certificates = MUST(access::ClientCertificates::parse({{entry}}));
+        auto service = MUST(Service::create(config_, std::move(deps)));
+        net::Request request;
+        request.method = "GET";
+        request.path = {"keys"};
+        request.query = {{"api-version", "7.4"}};
+        request.host = "myconfkv.vault.azure.net";
+        request.client_certificate = std::make_shared<const crypto::Certificate>(made);
+        net::Response response = service->handler()(request);
         return done({response.status, parsed_or_null(response.body), response.headers});
     }
 
@@ -181,6 +205,7 @@ RemovalTable VaultCheckRemoval::caller_rows() {
         {"CALLER-TOKEN", {[this] { return call_with_two_tokens(); }}},
         {"CALLER-TENANT", {called("tid", "22222222-1111-4111-8111-111111111111")}},
         {"CALLER-OID", {called("oid", "a/b"), "CALLER-ROLE"}},
+        {"CALLER-CERTIFICATE", {[this] { return call_with_ended_certificate(); }}},
         {"CALLER-ROLE", {nobody}},
         {"CALLER-ACCESS-POLICY", {[this] {
              auto& admin = service_->administration();

@@ -1,5 +1,6 @@
 #include "vouchsafe/vault/root_guard.h"
 
+#include "vouchsafe/base/log.h"
 #include "vouchsafe/vault/records.h"
 #include "vouchsafe/vault/secrets/secret_records.h"
 
@@ -61,20 +62,28 @@ Result<void> put_root_generation(store::Transaction& tx, uint64_t generation) {
     return tx.put(kMetaTable, kRootGeneration, Writer().u64_be(generation).view());
 }
 
-Result<void> RootGuard::check_generation(store::Transaction& tx) const {
-    const uint64_t demanded = TRY(read_root_generation(tx));
-    if (demanded <= root_.generation()) return {};
-    TRY(root_.reload());
-    return fail(Code::unavailable, "the root key was replaced meanwhile: try again");
-}
-
 Result<void> RootGuard::run(const std::function<Result<void>(store::Transaction&)>& work) {
-    return inner_.run([&](store::Transaction& tx) -> Result<void> {
-        Watched watched(tx);
-        TRY(work(watched));
-        if (!watched.wrote_sealed()) return {};
-        return check_generation(tx);
-    });
+    Result<void> done;
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        // Read before the work seals anything: another thread may replace the ring on the way.
+        const uint64_t ours = root_.generation();
+        bool outdated = false;
+        done = inner_.run([&](store::Transaction& tx) -> Result<void> {
+            Watched watched(tx);
+            TRY(work(watched));
+            if (!watched.wrote_sealed()) return {};
+            outdated = TRY(read_root_generation(tx)) > ours;
+            if (!outdated) return {};
+            return fail(Code::unavailable, "the root key was replaced meanwhile: try again");
+        });
+        if (!outdated) return done;
+        if (const auto read = root_.reload(); !read) {
+            log_event(LogLevel::error, "the root key was replaced, and this service cannot read it",
+                      {{"problem", read.error().message}});
+            return done;
+        }
+    }
+    return done;
 }
 
 }  // namespace vouchsafe::vault

@@ -23,9 +23,9 @@ class RootGuard final : public store::Store {
   public:
     RootGuard(store::Store& inner, const crypto::RootRing& root) : inner_(inner), root_(root) {}
 
-    // run fails with Code::unavailable, and changes nothing, if `work` wrote something sealed and
-    // the ring is older than the store demands; the ring is read again, so that the next attempt
-    // succeeds.
+    // run changes nothing if `work` wrote something sealed and the ring is older than the store
+    // demands: then it reads the ring again and calls `work` a second time. So `work` seals what it
+    // writes itself, and anew each time. Code::unavailable if the ring cannot be read.
     Result<void> run(const std::function<Result<void>(store::Transaction&)>& work) override;
     Result<void> read(const std::function<Result<void>(store::View&)>& work) override {
         return inner_.read(work);
@@ -33,8 +33,6 @@ class RootGuard final : public store::Store {
     store::Statistics statistics() const override { return inner_.statistics(); }
 
   private:
-    Result<void> check_generation(store::Transaction& tx) const;
-
     store::Store& inner_;
     const crypto::RootRing& root_;
 };

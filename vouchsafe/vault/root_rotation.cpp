@@ -54,6 +54,7 @@ class Rewrapper {
             TRY(put_root_generation(tx, root_.generation()));
             TRY(reseal_meta(tx, kRootKey, kRootContext));
             TRY(reseal_meta(tx, kBackupKey, kBackupKeyContext));
+            TRY(reseal_meta(tx, kCheckpointKey, kCheckpointKeyContext));
             return record(tx, rotation_, "root/rewrap",
                           {{"generation", root_.generation()},
                            {"keeper", std::string(rotation_.next->name())}});

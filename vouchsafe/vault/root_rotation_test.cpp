@@ -70,12 +70,14 @@ TEST_F(RootRotationTest, LeavesEverythingUsableForRunningAndForNewServices) {
     officer("DELETE", "/secrets/gone");
     const Json backup = officer("POST", "/keys/k/backup").body;
     const Bytes old_file = MUST(read_file(root_file()));
+    EXPECT_TRUE(MUST(service_->write_checkpoint(Seconds{0})));
 
     EXPECT_EQ(MUST(rotate()).count, 4u);
     for (const char* who : {"running", "started anew"}) {
         EXPECT_EQ(sign("k"), "signs") << who;
         EXPECT_EQ(value("s"), "before") << who;
         EXPECT_EQ(create(fmt::format("new-{}", who[0]), {{"kty", "EC"}}).status, 200) << who;
+        EXPECT_TRUE(MUST(service_->write_checkpoint(Seconds{0}))) << who;
         start();
     }
     EXPECT_EQ(officer("POST", "/deletedsecrets/gone/recover").status, 200);
@@ -125,10 +127,10 @@ TEST_F(RootRotationTest, NothingIsCommittedUnderAKeyThatIsReplaced) {
     auto keeper = crypto::keep_in_file();
     MUST(crypto::add_root_key(root_file(), *keeper, *keeper));
     MUST(sqlite_->run([](store::Transaction& tx) { return put_root_generation(tx, 2); }));
-    const Answer refused = set("s", {{"value", "under the old one"}});
-    EXPECT_EQ(refused.status, 503);
-    EXPECT_EQ(value("s"), "before");
     EXPECT_EQ(set("s", {{"value", "after"}}).status, 200);
+    EXPECT_EQ(value("s"), "after");
+    // What was written is under the newest key alone.
+    MUST(crypto::drop_older_root_keys(root_file(), *keeper));
     EXPECT_EQ(value("s"), "after");
 }
 
@@ -160,6 +162,13 @@ TEST_F(RootRotationTest, KeepsBothKeysIfSomethingDoesNotOpen) {
     EXPECT_EQ(MUST(rotate()).generation, 2u);
     start();
     EXPECT_EQ(sign("k"), "signs");
+}
+
+TEST_F(RootRotationTest, AServiceThatCannotReadTheNextKeeperSaysSoAndChangesNothing) {
+    set("s", {{"value", "before"}});
+    MUST(rotate(MUST(crypto::keep_under_passphrase(SecretBytes::copy_of(std::string("pass"))))));
+    EXPECT_EQ(set("s", {{"value", "after"}}).status, 503);
+    EXPECT_EQ(open(config_).error().code, Code::conflict);
 }
 
 TEST_F(RootRotationTest, IsDoneByOneAtATime) {

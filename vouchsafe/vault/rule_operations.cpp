@@ -1,6 +1,7 @@
 // Release rules over HTTP: reading and setting them, and proposals where a change needs two
 // persons.
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/vault/kept_rules.h"
 #include "vouchsafe/vault/operations.h"
 #include "vouchsafe/vault/proposals.h"
 #include "vouchsafe/vault/rule_uses.h"
@@ -85,6 +86,7 @@ Result<Json> put_release_rules(Core& core, Call& call) {
         KeyRecord after = before;
         TRY(set_rules(after, rules, call.checks));
         TRY(put_key_record(tx, call.vault->name, after));
+        TRY(mark_versions(tx, call.vault->name, after));
         note_change(call, before, after);
         out = TRY(rules_answer(tx, after));
         return append_success(core, tx, call);
@@ -154,6 +156,7 @@ Result<Json> approve_rules(Core& core, Call& call) {
         KeyRecord after = before;
         TRY(apply_change(after, TRY(parse_change(proposal.change)), call.checks));
         TRY(put_key_record(tx, vault, after));
+        TRY(mark_versions(tx, vault, after));
         // The others were about the state of before.
         TRY(erase_proposals(tx, vault, call.key));
         note_change(call, before, after);

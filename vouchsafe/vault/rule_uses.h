@@ -17,6 +17,10 @@
 
 namespace vouchsafe::vault {
 
+// How far the clocks of replicas may differ, or one be set back, without a used token being good
+// again: so long it is remembered after its end.
+inline constexpr Seconds kClocksDiffer{3600};
+
 // TokenUse tells a token from others of its issuer.
 struct TokenUse {
     std::string hash;  // of issuer and jti, or of what is signed if it has no jti

@@ -6,6 +6,7 @@
 #include "vouchsafe/vault/administration.h"
 #include "vouchsafe/vault/deletion.h"
 #include "vouchsafe/vault/dispatch.h"
+#include "vouchsafe/vault/keys/hsm_keys.h"
 #include "vouchsafe/vault/keys/rotation.h"
 #include "vouchsafe/vault/root_guard.h"
 
@@ -84,6 +85,18 @@ Result<void> settle(store::Store& store, const Config& config, const crypto::Roo
 
 }  // namespace
 
+namespace {
+
+audit::KeySeal sealed_under(const crypto::RootRing& root) {
+    return {
+        [&root](std::string_view context, ByteView plaintext) {
+            return root.seal(context, plaintext);
+        },
+        [&root](std::string_view context, ByteView sealed) { return root.open(context, sealed); }};
+}
+
+}  // namespace
+
 struct Service::Impl {
     // Core holds a mutex and is built in place.
     Impl(Config config, Dependencies deps, std::unique_ptr<crypto::RootRing> root)
@@ -91,16 +104,24 @@ struct Service::Impl {
           core{.config = config,
                .store = guard,
                .clock = deps.clock,
-               .release_signer = std::move(deps.release_signer),
+               .release_signer = ReleaseSigner(std::move(deps.release_signer)),
                .on_verdict = std::move(deps.on_verdict),
                .root = std::move(root),
+               .hsm = std::move(deps.key_hsm),
                .log = audit::Log(deps.store),
-               .key_sets = access::KeySets(std::move(deps.fetch), deps.clock, config.keys)} {}
+               .key_sets = access::KeySets(std::move(deps.fetch), deps.clock, config.keys),
+               .vouching = std::move(deps.vouching),
+               .limits = std::move(deps.limits)} {}
 
     RootGuard guard;
     Core core;
     Dispatcher dispatcher{core};
     Administration administration{core.store, core.log, core.clock};
+    audit::CheckpointWriter checkpoints{
+        core.store, core.clock, "vault",
+        audit::CheckpointKeyPlace{std::string(kMetaTable), std::string(kCheckpointKey),
+                                  std::string(kCheckpointKeyContext)},
+        sealed_under(*core.root)};
 };
 
 Service::Service(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -128,6 +149,12 @@ std::string_view Service::route_of(const net::Request& request) const {
     return impl_->dispatcher.route_of(request);
 }
 
+Result<void> Service::replace_release_signer(net::TlsIdentity signer) {
+    TRY(check_signer(signer));
+    impl_->core.release_signer.set(std::move(signer));
+    return {};
+}
+
 Result<VaultInfo> Service::create_vault(const VaultSpec& spec) {
     return impl_->administration.create_vault(spec);
 }
@@ -141,7 +168,10 @@ Result<VaultInfo> Service::protect_from_purge(std::string_view name) {
     return impl_->administration.protect_from_purge(name);
 }
 Result<size_t> Service::purge_due() {
-    return purge_due_objects(impl_->core);
+    impl_->core.opened_keys.drop_old(impl_->core.clock.now());
+    const auto purged = purge_due_objects(impl_->core);
+    TRY(sweep_hsm(impl_->core));
+    return purged;
 }
 Result<RoleAssignment> Service::assign_role(std::string_view principal, std::string_view role,
                                             std::string_view scope) {
@@ -156,6 +186,10 @@ Result<std::vector<RoleAssignment>> Service::roles_of(std::string_view principal
 
 Result<size_t> Service::rotate_due_keys() {
     return vault::rotate_due_keys(impl_->core);
+}
+
+Result<std::optional<audit::StoredCheckpoint>> Service::write_checkpoint(Seconds every) {
+    return impl_->checkpoints.write(every);
 }
 
 Administration& Service::administration() {

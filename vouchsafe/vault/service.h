@@ -14,12 +14,15 @@
 #include <vector>
 
 #include "vouchsafe/access/assignments.h"
+#include "vouchsafe/audit/checkpoint_book.h"
 #include "vouchsafe/audit/log.h"
 #include "vouchsafe/base/json_fwd.h"
 #include "vouchsafe/crypto/root_keeper.h"
+#include "vouchsafe/net/rate_limits.h"
 #include "vouchsafe/net/server.h"
 #include "vouchsafe/store/store.h"
 #include "vouchsafe/vault/config.h"
+#include "vouchsafe/vault/hsm/hsm.h"
 
 namespace vouchsafe::vault {
 
@@ -43,6 +46,13 @@ struct Dependencies {
     std::function<void(const Verdict&)> on_verdict = nullptr;
     // Keeps the root key; nullptr: in its file.
     std::shared_ptr<crypto::RootKeeper> root_keeper = nullptr;
+    // Where fresh keys of the HSM kinds live; nullopt: sealed in the store like all others. Keys
+    // stay where they were made, and those in this HSM cannot be used without it.
+    std::optional<Hsm> key_hsm = std::nullopt;
+    // Who besides the login of the settings says who calls.
+    access::Vouching vouching = {};
+    // How much is answered: of strangers by address, of callers, and of one vault. nullptr: all.
+    std::shared_ptr<net::RateLimits> limits = nullptr;
 };
 
 inline constexpr int kMinRetentionDays = 7;
@@ -100,6 +110,10 @@ class Service {
     // route_of names a request's route, for metrics and logs (Router::route_of).
     std::string_view route_of(const net::Request& request) const;
 
+    // replace_release_signer has releases from now on signed by this. Code::invalid as for create;
+    // then nothing changes.
+    Result<void> replace_release_signer(net::TlsIdentity signer);
+
     // For the operator; each act is audited as done by "operator".
     // create_vault fails with Code::conflict if the name is taken.
     Result<VaultInfo> create_vault(const VaultSpec& spec);
@@ -109,7 +123,8 @@ class Service {
     Result<VaultInfo> protect_from_purge(std::string_view name);
     // purge_due purges the deleted objects of all vaults whose retention has passed, each in a
     // transaction of its own and audited as done by "retention"; call it from time to time. Returns
-    // how many. What is due answers 404 before it is purged too.
+    // how many. What is due answers 404 before it is purged too. Opened keys that were kept for
+    // long enough go as well.
     Result<size_t> purge_due();
     // assign_role takes a role's name ("Key Vault Crypto Officer") or id. Repeating an assignment
     // returns the one there is. Code::invalid for an unknown role or a malformed scope.
@@ -123,6 +138,11 @@ class Service {
     // Each rotation is audited as done by "vault"; one that fails is logged and tried again a day
     // later. Fails if the store cannot be read.
     Result<size_t> rotate_due_keys();
+
+    // write_checkpoint signs the audit log as it is, if it grew and the newest checkpoint is at
+    // least `every` old (audit/checkpoint_book.h). Call it from time to time, in any number of
+    // replicas.
+    Result<std::optional<audit::StoredCheckpoint>> write_checkpoint(Seconds every);
 
     Administration& administration();  // what else an operator sets up
     audit::Log& audit();

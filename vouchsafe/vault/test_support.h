@@ -124,13 +124,16 @@ inline Json exportable_key(const char* kty = "EC-HSM") {
             {"release_policy", envelope(tutorial_policy())}};
 }
 
-// FailingStore is a store whose writes to some tables fail, as on a full disk.
+// FailingStore is a store whose writes to some tables fail, as on a full disk, and in which others
+// write between what a request reads and what it writes.
 class FailingStore : public store::Store {
   public:
     explicit FailingStore(store::Store& inner) : inner_(inner) {}
-    std::string failing_table;  // "" for none
+    std::string failing_table;              // "" for none
+    std::function<void()> before_run = {};  // called once, before the next transaction
 
     Result<void> run(const std::function<Result<void>(store::Transaction&)>& work) override {
+        if (auto others = std::exchange(before_run, nullptr)) others();
         return inner_.run([&](store::Transaction& tx) -> Result<void> {
             Failing failing(tx, failing_table);
             return work(failing);
@@ -228,6 +231,11 @@ class VaultTest : public testing::Test {
     // send gives the handler a request. `target` is path and query; an empty token sends none.
     Answer send(std::string_view method, std::string_view target, const std::string& body,
                 const std::string& token, std::string_view host = "myconfkv.vault.azure.net") {
+        return send_to(*service_, method, target, body, token, host);
+    }
+    static Answer send_to(Service& service, std::string_view method, std::string_view target,
+                          const std::string& body, const std::string& token,
+                          std::string_view host = "myconfkv.vault.azure.net") {
         net::Request request;
         request.method = method;
         request.target = target;
@@ -245,7 +253,7 @@ class VaultTest : public testing::Test {
             });
         }
         if (!token.empty()) request.headers.set("Authorization", "Bearer " + token);
-        net::Response response = service_->handler()(request);
+        net::Response response = service.handler()(request);
         return {response.status, parsed_or_null(response.body), response.headers};
     }
     // as sends JSON as one of the principals, with api-version 7.4.

@@ -42,8 +42,9 @@ Json encode_attributes(const Key& key, const ApiVersion& version, const VaultInf
     add_recovery(out, vault);
     if (key.version.not_before) out["nbf"] = *key.version.not_before;
     if (key.version.expires) out["exp"] = *key.version.expires;
-    // "0" means software (A.4). It is the truth for our HSM kinds too, which differ in rules only.
-    if (version.at_least_7(5)) out["hsmPlatform"] = "0";
+    // "0" means software (A.4), which is the truth for HSM kinds too that are not in an HSM.
+    // Azure's other numbers are levels of FIPS 140, which are not ours to tell.
+    if (version.at_least_7(5)) out["hsmPlatform"] = key.version.in_hsm ? "pkcs11" : "0";
     return out;
 }
 

@@ -1,45 +1,12 @@
 // Uses every method for keys that @azure/keyvault-keys has and this vault serves, and checks what came of it with
-// Node's own crypto. Host names lead to this computer, as a hosts file would have it. Prints what it saw as JSON.
+// Node's own crypto. Prints what it saw as JSON.
 import crypto from "node:crypto";
-import dns from "node:dns";
 import fs from "node:fs";
-import https from "node:https";
 import { CryptographyClient, KeyClient } from "@azure/keyvault-keys";
-
-globalThis.crypto ??= crypto.webcrypto; // the client counts on Node 20; Debian 12 has 18
+import { signIn } from "./sign_in.mjs";
 
 const told = JSON.parse(fs.readFileSync(process.argv[2]));
-dns.lookup = (host, options, done) => {
-  const reply = typeof options === "function" ? options : done;
-  return options?.all ? reply(null, [{ address: "127.0.0.1", family: 4 }]) : reply(null, "127.0.0.1", 4);
-};
-
-function post(host, port, path, body) {
-  return new Promise((resolve, reject) => {
-    const headers = { "Content-Type": "application/x-www-form-urlencoded", "Content-Length": body.length };
-    const request = https.request({ host, port, path, method: "POST", headers }, (answer) => {
-      let text = "";
-      answer.on("data", (part) => (text += part));
-      answer.on("end", () => resolve(JSON.parse(text)));
-    });
-    request.on("error", reject);
-    request.end(body);
-  });
-}
-
-const credential = {
-  getToken: async (scopes) => {
-    const form = new URLSearchParams({
-      grant_type: "client_credentials",
-      client_id: told.client,
-      client_secret: told.secret,
-      scope: [scopes].flat()[0],
-    });
-    const answer = await post(...told.login, `/${told.tenant}/oauth2/v2.0/token`, form.toString());
-    if (!answer.access_token) throw new Error(`no access token: ${answer.error_description}`);
-    return { token: answer.access_token, expiresOnTimestamp: Date.now() + 1000 * answer.expires_in };
-  },
-};
+const credential = signIn(told);
 const options = { retryOptions: { maxRetries: 0 } };
 const keys = new KeyClient(told.vault, credential, options);
 

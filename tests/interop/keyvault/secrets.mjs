@@ -1,49 +1,14 @@
 // Drives every method of Azure's SecretClient, and deletion and backup of its KeyClient, against a vault. Its
 // names lead to this computer, as a hosts file would have it. Prints what it saw as JSON.
-import dns from "node:dns";
 import fs from "node:fs";
-import https from "node:https";
-import { webcrypto } from "node:crypto";
 import { KeyClient } from "@azure/keyvault-keys";
 import { SecretClient } from "@azure/keyvault-secrets";
+import { signIn } from "./sign_in.mjs";
 
-globalThis.crypto ??= webcrypto; // the clients count on Node 20; Debian 12 has 18
-
-const [tenant, clientId, secretFile, loginPort, vaultPort] = process.argv.slice(2);
-dns.lookup = (host, options, done) => {
-  const reply = typeof options === "function" ? options : done;
-  return options?.all ? reply(null, [{ address: "127.0.0.1", family: 4 }]) : reply(null, "127.0.0.1", 4);
-};
-
-function post(host, port, path, body) {
-  return new Promise((resolve, reject) => {
-    const headers = { "Content-Type": "application/x-www-form-urlencoded", "Content-Length": body.length };
-    const request = https.request({ host, port, path, method: "POST", headers }, (answer) => {
-      let text = "";
-      answer.on("data", (part) => (text += part));
-      answer.on("end", () => resolve(JSON.parse(text)));
-    });
-    request.on("error", reject);
-    request.end(body);
-  });
-}
-
+const [tenant, client, secretFile, loginPort, vaultPort] = process.argv.slice(2);
 const asked = []; // what the challenge made the clients ask for
-const credential = {
-  getToken: async (scopes, options) => {
-    asked.push([[scopes].flat()[0], options?.tenantId]);
-    const form = new URLSearchParams({
-      grant_type: "client_credentials",
-      client_id: clientId,
-      client_secret: fs.readFileSync(secretFile, "utf8"),
-      scope: [scopes].flat()[0],
-    });
-    const path = `/${tenant}/oauth2/v2.0/token`;
-    const answer = await post("login.microsoftonline.com", loginPort, path, form.toString());
-    if (!answer.access_token) throw new Error(`no access token: ${answer.error_description}`);
-    return { token: answer.access_token, expiresOnTimestamp: Date.now() + 1000 * answer.expires_in };
-  },
-};
+const login = ["login.microsoftonline.com", loginPort];
+const credential = signIn({ login, tenant, client, secret: fs.readFileSync(secretFile, "utf8") }, asked);
 const url = (vault) => `https://${vault}.vault.azure.net:${vaultPort}`;
 const refused = async (promise) => {
   try {

@@ -10,8 +10,13 @@ Result<void> AdministrativeTask::authorize(Actions actions) {
     const Config& config = service.config;
     access::Caller caller =
         TRY(access::verify_caller(request, config.callers, config.resource, service.key_sets,
-                                  service.deps.clock.now(), checks));
+                                  service.deps.clock.now(), checks, service.deps.vouching));
     entry.actor = caller.object_id;
+    access::add_vouching(caller, entry.details);
+    if (service.deps.limits) {
+        throttled = service.deps.limits->take(net::LimitScope::principal, caller.object_id);
+    }
+    if (throttled) return fail(Code::unavailable, "over the limit of one principal");
     return service.deps.store.read([&](store::View& view) {
         return access::authorize(view, caller, access::Provider::attestation, config.resource_id,
                                  actions, checks);
@@ -41,6 +46,11 @@ net::Response run_task(Service::Impl& service, const net::Request& request, std:
     AdministrativeTask task{service, request, service.begin_entry(request, std::move(action)),
                             form_check};
     Result<Json> claims = act(task);
+    if (task.throttled) {
+        net::Response response = net::throttled_response(*task.throttled);
+        response.headers.set("x-ms-error-code", "Throttled");
+        return response;
+    }
     if (!claims) {
         task.entry.checks = task.checks.list();
         return service.refuse(std::move(task.entry), claims.error());

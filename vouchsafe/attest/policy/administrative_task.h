@@ -20,6 +20,7 @@ struct AdministrativeTask {
     audit::Entry entry;
     std::string_view form_check;  // the code for what cannot be read: "ATTEST-POLICY-FORM"
     Checks checks = {};
+    std::optional<net::Throttled> throttled = {};  // the caller was over the limit: nothing is done
 
     // by_signers tells whether a change must be signed.
     bool by_signers() const;

@@ -190,7 +190,7 @@ TEST(ReleasePolicy, RefusesKeywordsInTwoSpellingsAndUnknownMembers) {
                 HasSubstr("'claim' appears twice"));
     EXPECT_THAT(error_of(R"({"anyOf":[],"anyof":[]})"), HasSubstr("'anyOf' appears twice"));
     EXPECT_THAT(error_of(with(R"({"claim":"a","claim":"b","equals":1})")),
-                HasSubstr("the member 'claim' appears twice"));
+                HasSubstr("the member \"claim\" appears twice"));
     EXPECT_THAT(error_of(R"({"anyOf":[{"authority":"https://a","alOf":[]}]})"),
                 HasSubstr(R"(anyOf[0]: "alOf" is no keyword here; write {"authority")"));
     EXPECT_THAT(error_of(R"({"comment":"x","anyOf":[]})"), HasSubstr("is no keyword here"));

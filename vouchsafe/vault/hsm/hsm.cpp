@@ -369,6 +369,10 @@ Result<void> Hsm::remove(const Bytes& id) const {
     return {};
 }
 
+const std::string& Hsm::token() const {
+    return token_->label();
+}
+
 Result<void> Hsm::check() const {
     return token_->run(Retry::always, "asking the HSM", [&](CK_SESSION_HANDLE session) {
         uint8_t sign_of_life[8];

@@ -129,6 +129,7 @@ class Hsm {
     // remove removes both halves for good; Code::not_found if there was neither.
     Result<void> remove(const Bytes& id) const;
 
+    const std::string& token() const;  // its label
     // check asks the token for a sign of life.
     Result<void> check() const;
 

@@ -23,7 +23,7 @@ class HsmRootKeeperTest : public SoftHsmTest {
 TEST_F(HsmRootKeeperTest, GivesTheKeyBackFromItsOwnTokenAlone) {
     const Bytes sealed = MUST(load(keeper()))->seal("c", as_bytes("x"));
     EXPECT_EQ(MUST(MUST(load(keeper()))->open("c", sealed)).expose_text(), "x");
-    EXPECT_EQ(MUST(crypto::root_keeper_name(dir_.path() / "root.key")), "pkcs11");
+    EXPECT_EQ(MUST(crypto::inspect_root_file(dir_.path() / "root.key")).keeper, "pkcs11");
     add_token("another");
     HsmSettings other = settings();
     other.token = "another";

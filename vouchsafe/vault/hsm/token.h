@@ -41,6 +41,7 @@ class Token {
     Token& operator=(const Token&) = delete;
 
     const CK_FUNCTION_LIST& api() const { return module_->api(); }
+    const std::string& label() const { return label_; }
     bool offers(CK_MECHANISM_TYPE mechanism) const { return mechanisms_.contains(mechanism); }
 
     // try_run calls `act` with a session that is logged in, and returns what it returned. `act` may

@@ -1,4 +1,4 @@
-#include "vouchsafe/vault/keys/algorithms.h"
+#include "vouchsafe/vault/keys/algorithm_table.h"
 
 #include <algorithm>
 
@@ -14,26 +14,6 @@ namespace {
 using crypto::HashAlg;
 using crypto::SigAlg;
 
-enum class Method {
-    rsa_pkcs1,
-    rsa_oaep,
-    aes_gcm,
-    aes_cbc,
-    aes_cbc_padded,
-    aes_kw,
-    aes_kwp,
-    signature,
-    rsa_unhashed,
-    hmac
-};
-
-struct Algorithm {
-    std::string_view name;
-    Method method;
-    size_t key_bits = 0;           // of AES; 0: any
-    HashAlg hash = HashAlg::sha1;  // of OAEP and HMAC
-    SigAlg sig = SigAlg::rs256;
-};
 constexpr Algorithm kAlgorithms[] = {
     {"RSA1_5", Method::rsa_pkcs1},
     {"RSA-OAEP", Method::rsa_oaep},
@@ -97,10 +77,6 @@ bool fits(const Algorithm& alg, KeyFamily family, KeyUse use) {
             return family == KeyFamily::oct && signing;
     }
     return false;
-}
-
-tl::unexpected<Error> does_not_decrypt() {
-    return fail(Code::invalid, "value does not decrypt with this key and alg");
 }
 
 Result<const Algorithm*> find_algorithm(const std::string& name, const KeyVersion& version,
@@ -263,6 +239,10 @@ Result<CryptoResult> authenticate(const Algorithm& alg, KeyUse use, ByteView key
 
 }  // namespace
 
+tl::unexpected<Error> does_not_decrypt() {
+    return fail(Code::invalid, "value does not decrypt with this key and alg");
+}
+
 std::string_view key_op_name(KeyUse use) {
     constexpr std::string_view kNames[] = {"encrypt",   "decrypt", "wrapKey",
                                            "unwrapKey", "sign",    "verify"};
@@ -278,6 +258,8 @@ Result<CryptoResult> use_key(KeyUse use, const KeyVersion& version, const Opened
                              const CryptoBody& body) {
     const Algorithm& alg = *TRY(find_algorithm(body.alg, version, use));
     TRY(check_members(alg, use, body));
+    const HsmKey* in_hsm = opened == nullptr ? nullptr : opened->hsm_key();
+    if (in_hsm != nullptr) return use_hsm_key(alg, use, *in_hsm, body);
     switch (alg.method) {
         case Method::rsa_pkcs1:
         case Method::rsa_oaep:

@@ -2,6 +2,9 @@
 // as a JSON Web Key (azure-api A.3).
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "vouchsafe/base/json_fwd.h"
 #include "vouchsafe/crypto/keys.h"
 
@@ -16,10 +19,19 @@ struct KeySpec {
     crypto::Curve curve = crypto::Curve::p256;  // EC
 };
 
+// HsmPlace is where a key is that lives in an HSM.
+struct HsmPlace {
+    std::string token;  // its label
+    Bytes id;           // CKA_ID
+};
+
 struct KeyMaterial {
     KeySpec spec;
-    SecretBytes secret;  // PKCS#8 of RSA and EC keys, the octets of an oct key
-    Bytes spki;          // the public half; empty for an oct key
+    // PKCS#8 of RSA and EC keys, the octets of an oct key; of a key in an HSM where it is
+    // (hsm_keys.h).
+    SecretBytes secret;
+    Bytes spki;  // the public half; empty for an oct key
+    std::optional<HsmPlace> hsm = std::nullopt;
 };
 
 Result<KeyMaterial> generate_material(const KeySpec& spec);

@@ -1,6 +1,7 @@
 // Rotation by request, rotation policies, random bytes, and the attestation of keys.
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/vault/keys/hsm_keys.h"
 #include "vouchsafe/vault/keys/rotation.h"
 #include "vouchsafe/vault/keys/versions.h"
 
@@ -26,9 +27,11 @@ Json policy_answer(const Call& call, const KeyRecord& record) {
 Result<Json> rotate_key(Core& core, Call& call) {
     TRY(need_version(call, 3, "rotation"));
     const Key current = TRY(load_key(core, call));
-    const KeyMaterial material = TRY(generate_material(TRY(spec_of(current.version))));
+    const KeyOrder order{call.vault->name, current.record.name, current.version.kty,
+                         current.record.exportable};
+    const KeyMaterial material = TRY(make_material(core, order, TRY(spec_of(current.version))));
     std::optional<Key> made;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    const auto stored = core.store.run([&](store::Transaction& tx) -> Result<void> {
         const Key now = TRY(read_key(tx, call.vault->name, call.key, ""));
         // Made of another kind meanwhile: what was generated does not fit it.
         if (now.version.version != current.version.version) {
@@ -38,7 +41,9 @@ Result<Json> rotate_key(Core& core, Call& call) {
         made = TRY(store_version(core, tx, call.vault->name, std::move(plan), material));
         note_key(call.details, *made);
         return append_success(core, tx, call);
-    }));
+    });
+    if (!stored) abandon(core, material);
+    TRY(stored);
     return encode_bundle(call.address.base, *made, *call.version, *call.vault);
 }
 
@@ -69,12 +74,14 @@ Result<Json> set_rotation_policy(Core& core, Call& call) {
     return policy_answer(call, *stored);
 }
 
-// attest_key has nothing to attest with: an HSM would sign that it made the key.
+// attest_key has nothing to attest with: an HSM would sign that it made the key, and PKCS#11 has
+// no way to ask for that.
 Result<Json> attest_key(Core& core, Call& call) {
     TRY(need_version(call, 6, "key attestation"));
-    TRY(load_key(core, call));
-    return fail(Code::invalid,
-                "The key has no attestation: it is not kept in a hardware security module.");
+    const Key key = TRY(load_key(core, call));
+    return fail(Code::invalid, "The key has no attestation: {}.",
+                key.version.in_hsm ? "its HSM gives none over PKCS#11"
+                                   : "it is not kept in a hardware security module");
 }
 
 Result<Json> random_octets(Core&, Call& call) {

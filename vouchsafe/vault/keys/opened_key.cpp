@@ -13,7 +13,7 @@ ByteView OpenedKey::expose_octets() const {
 std::shared_ptr<const OpenedKey> OpenedKeys::find(const std::string& name, const Digest& digest,
                                                   Time now) {
     std::lock_guard lock(mutex_);
-    drop_old(now);
+    drop_old_locked(now);
     auto found = by_name_.find(name);
     if (found == by_name_.end()) return nullptr;
     if (found->second->digest != digest) {
@@ -28,7 +28,7 @@ std::shared_ptr<const OpenedKey> OpenedKeys::find(const std::string& name, const
 void OpenedKeys::keep(const std::string& name, const Digest& digest,
                       std::shared_ptr<const OpenedKey> key, Time now) {
     std::lock_guard lock(mutex_);
-    drop_old(now);
+    drop_old_locked(now);
     if (auto found = by_name_.find(name); found != by_name_.end()) {
         entries_.erase(found->second);
         by_name_.erase(found);
@@ -54,8 +54,14 @@ size_t OpenedKeys::size() const {
     return entries_.size();
 }
 
-// drop_old looks at every entry: there are few. A clock that was set back keeps nothing longer.
 void OpenedKeys::drop_old(Time now) {
+    std::lock_guard lock(mutex_);
+    drop_old_locked(now);
+}
+
+// drop_old_locked looks at every entry: there are few. A clock that was set back keeps nothing
+// longer.
+void OpenedKeys::drop_old_locked(Time now) {
     for (auto it = entries_.begin(); it != entries_.end();) {
         if (now >= it->opened && now - it->opened < max_age_) {
             ++it;

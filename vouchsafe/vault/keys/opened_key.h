@@ -11,22 +11,26 @@
 
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/crypto/keys.h"
+#include "vouchsafe/vault/hsm/hsm.h"
 
 namespace vouchsafe::vault {
 
-// OpenedKey holds a private key or the octets of an oct key; both are wiped when the last owner
-// lets go. Immutable, thread-safe.
+// OpenedKey holds a private key or the octets of an oct key, which are wiped when the last owner
+// lets go; or a key in an HSM. Immutable, thread-safe.
 class OpenedKey {
   public:
     explicit OpenedKey(crypto::PrivateKey key) : key_(std::move(key)) {}
     explicit OpenedKey(SecretBytes octets) : key_(std::move(octets)) {}
+    explicit OpenedKey(HsmKey key) : key_(std::move(key)) {}
 
+    // hsm_key is nullptr unless that was put in.
+    const HsmKey* hsm_key() const { return std::get_if<HsmKey>(&key_); }
     // Of the family that was put in; the other one is a bug and ends the process.
     const crypto::PrivateKey& private_key() const;
     ByteView expose_octets() const;
 
   private:
-    std::variant<crypto::PrivateKey, SecretBytes> key_;
+    std::variant<crypto::PrivateKey, SecretBytes, HsmKey> key_;
 };
 
 // OpenedKeys keeps up to `capacity` of them for at most `max_age` since they were opened. Each is
@@ -43,6 +47,8 @@ class OpenedKeys {
               Time now);
     // forget drops the key of this name: the store has it no more.
     void forget(const std::string& name);
+    // drop_old drops those that are too old; without it, what nobody asks for again stays.
+    void drop_old(Time now);
     size_t size() const;
 
   private:
@@ -53,7 +59,7 @@ class OpenedKeys {
         Time opened;
     };
     using Entries = std::list<Entry>;
-    void drop_old(Time now);
+    void drop_old_locked(Time now);
 
     const size_t capacity_;
     const Seconds max_age_;

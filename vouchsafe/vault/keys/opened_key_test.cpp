@@ -43,6 +43,14 @@ TEST(OpenedKeys, KeepNoMoreAndNoLongerThanTheyMay) {
     EXPECT_EQ(keys.size(), 0U);
 }
 
+TEST(OpenedKeys, DropWhatNobodyAsksForAgain) {
+    OpenedKeys keys(2, Seconds(60));
+    keys.keep("a", digest(1), octets(1), kStart);
+    keys.keep("b", digest(1), octets(1), kStart + Seconds(1));
+    keys.drop_old(kStart + Seconds(60));
+    EXPECT_EQ(keys.size(), 1U);
+}
+
 TEST(OpenedKeys, ForgetAndReplace) {
     OpenedKeys keys(2, Seconds(60));
     keys.keep("a", digest(1), octets(1), kStart);

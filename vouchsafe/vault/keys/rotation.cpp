@@ -5,6 +5,7 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/vault/keys/hsm_keys.h"
 #include "vouchsafe/vault/keys/versions.h"
 
 namespace vouchsafe::vault {
@@ -110,9 +111,10 @@ Result<bool> rotate_one(Core& core, const Due& due) {
         return {};
     }));
     if (!key) return false;
-    const KeyMaterial material = TRY(generate_material(TRY(spec_of(key->version))));
+    const KeyOrder order{due.vault, key->record.name, key->version.kty, key->record.exportable};
+    const KeyMaterial material = TRY(make_material(core, order, TRY(spec_of(key->version))));
     bool done = false;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    const auto stored = core.store.run([&](store::Transaction& tx) -> Result<void> {
         done = false;
         const auto vault = TRY(read_vault(tx, due.vault));
         const auto still = TRY(find_due(tx, due, now));
@@ -123,7 +125,9 @@ Result<bool> rotate_one(Core& core, const Due& due) {
         TRY(core.log.append(tx, sweep_entry(*vault, made, now)));
         done = true;
         return {};
-    }));
+    });
+    if (!stored || !done) abandon(core, material);
+    TRY(stored);
     return done;
 }
 

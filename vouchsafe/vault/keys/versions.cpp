@@ -1,6 +1,8 @@
 #include "vouchsafe/vault/keys/versions.h"
 
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/vault/kept_rules.h"
+#include "vouchsafe/vault/keys/hsm_keys.h"
 #include "vouchsafe/vault/keys/rotation.h"
 
 namespace vouchsafe::vault {
@@ -14,6 +16,8 @@ Result<Key> store_version(Core& core, store::Transaction& tx, std::string_view v
     if (material.spec.family == KeyFamily::oct) {
         made.version.bits = static_cast<uint32_t>(material.spec.bits);
     }
+    made.version.in_hsm = material.hsm.has_value();
+    TRY(adopt(tx, material));
     made.record.current = made.version.version;
     made.record.versions += 1;
     const std::string& name = made.record.name;
@@ -21,6 +25,7 @@ Result<Key> store_version(Core& core, store::Transaction& tx, std::string_view v
     TRY(tx.insert(kSecretTable, version_record_key(vault, name, made.version.version), sealed));
     TRY(put_key_version(tx, vault, name, made.version));
     TRY(put_key_record(tx, vault, made.record));
+    TRY(mark_version(tx, made.record, made.version.version));
     TRY(schedule_rotation(tx, vault, made));
     return made;
 }
@@ -28,6 +33,7 @@ Result<Key> store_version(Core& core, store::Transaction& tx, std::string_view v
 void note_key(Json& details, const Key& key) {
     details["version"] = key.version.version;
     details["kty"] = key.version.kty;
+    if (key.version.in_hsm) details["in_hsm"] = true;
     details["enabled"] = key.version.enabled;
     details["exportable"] = key.record.exportable;
     details["release_policy"] = key.record.policy;

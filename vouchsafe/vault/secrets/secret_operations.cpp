@@ -36,6 +36,13 @@ void note_secret(Call& call, const Secret& secret) {
     call.details["enabled"] = secret.version.enabled;
 }
 
+// Dates inform and forbid nothing (A.4).
+Result<void> check_enabled(Call& call, const Secret& secret) {
+    const bool enabled = secret.version.enabled;
+    return call.checks.require(enabled, "VAULT-SECRET-ENABLED", "attributes.enabled", "true",
+                               enabled ? "true" : "false");
+}
+
 Json with_value(Json bundle, const SecretBytes& value) {
     bundle["value"] = value.expose_text();
     return bundle;
@@ -93,21 +100,25 @@ Result<Json> get_secret(Core& core, Call& call) {
     const std::string& vault = call.vault->name;
     std::optional<Secret> secret;
     std::optional<Bytes> sealed;
+    StoredObject judged;
     TRY(core.store.read([&](store::View& view) -> Result<void> {
         secret = TRY(read_secret(view, vault, call.key, call.key_version));
         sealed = TRY(view.get(
             kValues, version_record_key(vault, secret->record.name, secret->version.version)));
+        judged = TRY(read_as_stored(view, kSecrets, call, secret->version.version));
         return {};
     }));
     if (!sealed) return fail(Code::io, "the value of {} is missing", call.key);
+    const std::string& version = secret->version.version;
     note_secret(call, *secret);
-    // Dates inform and forbid nothing (A.4).
-    const bool enabled = secret->version.enabled;
-    TRY(call.checks.require(enabled, "VAULT-SECRET-ENABLED", "attributes.enabled", "true",
-                            enabled ? "true" : "false"));
-    const SecretBytes value =
-        TRY(open_value(core, vault, secret->record.name, secret->version.version, *sealed));
-    TRY(core.store.run([&](store::Transaction& tx) { return append_success(core, tx, call); }));
+    TRY(check_enabled(call, *secret));
+    const SecretBytes value = TRY(open_value(core, vault, secret->record.name, version, *sealed));
+    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+        if (!(TRY(read_as_stored(tx, kSecrets, call, version)) == judged)) {
+            TRY(check_enabled(call, TRY(read_secret(tx, vault, call.key, version))));
+        }
+        return append_success(core, tx, call);
+    }));
     return with_value(encode_secret(call, *secret), value);
 }
 
@@ -177,6 +188,7 @@ const ObjectKind kSecrets{
     secrets::secret_item,
     secrets::open_secret_material,
     secrets::admit_secret,
+    nullptr,
     nullptr,
     nullptr,
 };

@@ -1,0 +1,101 @@
+// What others write between the judging of a request and its record: the log never tells of a use
+// that comes behind the deletion or disabling of what was used.
+#include "vouchsafe/vault/administration.h"
+#include "vouchsafe/vault/object_test_support.h"
+
+namespace vouchsafe::vault::test {
+namespace {
+
+class MeanwhileTest : public ObjectTest {
+  protected:
+    // meanwhile does something when the next request is about to write.
+    void meanwhile(std::string_view method, const std::string& path, const Json& body = nullptr) {
+        store_->before_run = [=, this] {
+            Answer done = officer(method, path, body);
+            EXPECT_EQ(done.status, 200) << dump_json(done.body);
+        };
+    }
+    Answer sign() {
+        return as(kUser, "POST", "/keys/k/sign",
+                  {{"alg", "ES256"}, {"value", encode_base64url(Bytes(32, 1))}});
+    }
+    // expect_refused: by this check, or because there is no such thing, and so recorded.
+    void expect_refused(const Answer& answer, int status, std::string_view check) {
+        EXPECT_EQ(answer.status, status) << dump_json(answer.body);
+        EXPECT_EQ(answer.check(), check);
+        EXPECT_FALSE(answer.body.contains("value"));
+        const auto entries = recorded(answer);
+        ASSERT_EQ(entries.size(), 1u);
+        EXPECT_NE(entries[0].entry.outcome, audit::Outcome::allowed);
+    }
+};
+
+Json attribute_enabled(bool is) {
+    return {{"attributes", {{"enabled", is}}}};
+}
+
+TEST_F(MeanwhileTest, AKeyIsNotUsedBehindItsEnd) {
+    ASSERT_EQ(create("k", {{"kty", "EC"}}).status, 200);
+    meanwhile("PATCH", "/keys/k", {{"tags", {{"a", "b"}}}});
+    EXPECT_EQ(sign().status, 200);
+    meanwhile("POST", "/keys/k/rotate");  // the version that was judged is still there
+    EXPECT_EQ(sign().status, 200);
+    meanwhile("PATCH", "/keys/k", {{"key_ops", {"verify"}}});
+    expect_refused(sign(), 403, "VAULT-KEY-OPERATION");
+    ASSERT_EQ(officer("PATCH", "/keys/k", {{"key_ops", {"sign"}}}).status, 200);
+    meanwhile("PATCH", "/keys/k", attribute_enabled(false));
+    expect_refused(sign(), 403, "VAULT-KEY-ENABLED");
+    ASSERT_EQ(officer("PATCH", "/keys/k", attribute_enabled(true)).status, 200);
+    meanwhile("DELETE", "/keys/k");
+    expect_refused(sign(), 404, "");
+}
+
+TEST_F(MeanwhileTest, ASecretIsNotGivenBehindItsEnd) {
+    ASSERT_EQ(set("s", {{"value", "v"}}).status, 200);
+    meanwhile("PUT", "/secrets/s", {{"value", "w"}});
+    EXPECT_EQ(as(kReader, "GET", "/secrets/s").body["value"], "v");
+    meanwhile("PATCH", "/secrets/s", attribute_enabled(false));
+    expect_refused(as(kReader, "GET", "/secrets/s"), 403, "VAULT-SECRET-ENABLED");
+    ASSERT_EQ(officer("PATCH", "/secrets/s", attribute_enabled(true)).status, 200);
+    meanwhile("DELETE", "/secrets/s");
+    expect_refused(as(kReader, "GET", "/secrets/s"), 404, "");
+}
+
+TEST_F(MeanwhileTest, NothingIsBackedUpBehindItsEnd) {
+    for (const char* collection : {"keys", "secrets"}) {
+        const std::string path = std::string("/") + collection + "/o";
+        ASSERT_EQ(make(collection, "o").status, 200);
+        meanwhile("DELETE", path);
+        expect_refused(officer("POST", path + "/backup"), 404, "");
+    }
+}
+
+TEST_F(MeanwhileTest, AReleaseIsJudgedByTheSettingsOfItsRecord) {
+    ASSERT_EQ(create("k", exportable_key()).status, 200);
+    const Json body = {{"target", keys().attestation.token(attestation_claims())}};
+    const auto release = [&] { return as(kReleaser, "POST", "/keys/k/release", body); };
+    EXPECT_EQ(release().status, 200);
+    Administration& admin = service_->administration();
+    store_->before_run = [&] { MUST(admin.set_networks(vault_.name, {"10.0.0.0/8"})); };
+    expect_refused(release(), 403, "CALLER-NETWORK");
+    MUST(admin.set_networks(vault_.name, {}));
+    store_->before_run = [&] {
+        MUST(admin.set_authorization(vault_.name, Authorization::access_policies));
+    };
+    expect_refused(release(), 403, "CALLER-ACCESS-POLICY");
+}
+
+TEST_F(MeanwhileTest, WhoComesWhileTheIssuerIsAwayIsToldWhenToComeAgain) {
+    ASSERT_EQ(set("s", {{"value", "v"}}).status, 200);
+    web_.documents.clear();
+    clock_.set(kNow + config_.keys.max_age);
+    Json claims = access_claims(kReader);
+    claims["exp"] = to_unix(clock_.now()) + 60;
+    const Answer answer = send("GET", "/secrets/s?api-version=7.4", "", keys().login.token(claims));
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_EQ(answer.headers.get("Retry-After"), "1");
+    EXPECT_FALSE(answer.body.contains("value"));
+}
+
+}  // namespace
+}  // namespace vouchsafe::vault::test
