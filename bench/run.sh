@@ -45,6 +45,9 @@ echo "== audit appends"
 echo "== vault key operation"
 "$build/vault_bench"
 
+echo "== vault under load, and with a million keys"
+"$build/vault_load_bench"
+
 echo "== sealed file to rows"
 "$build/table_bench" "${TABLE_ROWS:-1000000}"
 

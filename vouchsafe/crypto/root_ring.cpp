@@ -175,20 +175,20 @@ Result<void> RootRing::reload() const {
     }
     seen_ = digest;
     std::lock_guard lock(mutex_);
+    if (keys_) fresh->before = keys_->keys;
     keys_ = std::move(fresh);
     return {};
 }
 
-Result<bool> RootRing::reload_if_changed() const {
+Result<void> RootRing::reload_if_changed() const {
     {
         std::lock_guard loading(loading_);
         Bytes bytes = TRY(read_private(file_));
         const bool same = sha256(bytes) == seen_;
         wipe(bytes);
-        if (same) return false;
+        if (same) return {};
     }
-    TRY(reload());
-    return true;
+    return reload();
 }
 
 Bytes RootRing::seal(std::string_view context, ByteView plaintext) const {
@@ -196,22 +196,22 @@ Bytes RootRing::seal(std::string_view context, ByteView plaintext) const {
 }
 
 Result<SecretBytes> RootRing::open(std::string_view context, ByteView sealed) const {
-    auto attempt = [&]() -> Result<SecretBytes> {
-        auto held = keys();
-        auto opened = held->keys.front()->open(context, sealed);
-        for (size_t i = 1; !opened && i < held->keys.size(); ++i) {
-            opened = held->keys[i]->open(context, sealed);
-        }
+    auto open_with = [&](const std::vector<std::shared_ptr<const RootKey>>& keys) {
+        Result<SecretBytes> opened = fail(Code::bad_evidence, "no key opens it");
+        for (size_t i = 0; !opened && i < keys.size(); ++i) opened = keys[i]->open(context, sealed);
         return opened;
     };
-    auto opened = attempt();
+    const auto held = keys();
+    auto opened = open_with(held->keys);
     if (opened) return opened;
-    auto changed = reload_if_changed();
-    if (!changed) {
+    if (const auto read = reload_if_changed(); !read) {
         log_event(LogLevel::error, "the root key was replaced, and this service cannot read it",
-                  {{"problem", changed.error().message}});
+                  {{"problem", read.error().message}});
     }
-    return changed && *changed ? attempt() : std::move(opened);
+    // Another thread may have read the changed file in the meantime: what counts is the keys.
+    const auto now = keys();
+    if (now != held) opened = open_with(now->keys);
+    return opened || now->before.empty() ? std::move(opened) : open_with(now->before);
 }
 
 Result<uint64_t> add_root_key(const Path& file, RootKeeper& now, RootKeeper& next) {

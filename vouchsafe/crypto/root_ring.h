@@ -33,7 +33,8 @@ class RootRing {
 
     // seal seals under the newest key.
     Bytes seal(std::string_view context, ByteView plaintext) const;
-    // open tries them all, and those of a file that changed. Errors as RootKey::open.
+    // open tries them all, and those of a file that changed; then those of the file that was read
+    // before, for what was fetched just before an older key went. Errors as RootKey::open.
     Result<SecretBytes> open(std::string_view context, ByteView sealed) const;
 
     // generation is the newest key's, from 1 on.
@@ -48,11 +49,12 @@ class RootRing {
     struct Keys {
         uint64_t generation = 1;
         std::vector<std::shared_ptr<const RootKey>> keys;  // the newest first
+        std::vector<std::shared_ptr<const RootKey>> before;  // of the file that was read before
     };
     RootRing(Path file, std::shared_ptr<RootKeeper> keeper)
         : file_(std::move(file)), keeper_(std::move(keeper)) {}
     std::shared_ptr<const Keys> keys() const;
-    Result<bool> reload_if_changed() const;
+    Result<void> reload_if_changed() const;
 
     const Path file_;
     const std::shared_ptr<RootKeeper> keeper_;

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
+#include <future>
+#include <thread>
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
@@ -197,6 +200,58 @@ TEST_F(RootRingTest, FindsAChangedFileWhenSomethingDoesNotOpen) {
     EXPECT_EQ(MUST(running->open("c", sealed)).expose_text(), "x");
     EXPECT_EQ(running->generation(), 2u);
     EXPECT_EQ(running->open("d", sealed).error().code, Code::bad_evidence);
+}
+
+TEST_F(RootRingTest, OpensWhatWasFetchedJustBeforeTheOlderKeyWent) {
+    auto running = load();
+    const Bytes fetched = running->seal("c", as_bytes("x"));
+    MUST(add_root_key(file_, *plain(), *plain()));
+    MUST(running->reload());
+    MUST(drop_older_root_keys(file_, *plain()));
+    MUST(running->reload());
+    EXPECT_EQ(running->size(), 1u);
+    EXPECT_EQ(MUST(running->open("c", fetched)).expose_text(), "x");
+    MUST(running->reload());
+    EXPECT_EQ(running->open("c", fetched).error().code, Code::bad_evidence);
+}
+
+// Slow keeps in the file; once it is told to, it recovers only when it may go on.
+class Slow final : public RootKeeper {
+  public:
+    std::string_view name() const override { return "file"; }
+    Result<Json> keep(const Secret<kRootKeySize>& key) override { return plain_->keep(key); }
+    Result<Secret<kRootKeySize>> recover(const Json& kept) override {
+        if (wait) {
+            began.set_value();
+            wait = false;
+            go_on.get_future().wait();
+        }
+        return plain_->recover(kept);
+    }
+    bool wait = false;
+    std::promise<void> began, go_on;
+
+  private:
+    std::unique_ptr<RootKeeper> plain_ = keep_in_file();
+};
+
+TEST_F(RootRingTest, OpensWithKeysThatAnotherThreadReadMeanwhile) {
+    auto keeper = std::make_shared<Slow>();
+    auto running = load(keeper);
+    MUST(add_root_key(file_, *plain(), *plain()));
+    const Bytes sealed = load()->seal("c", as_bytes("x"));
+    keeper->wait = true;
+    auto open = [&] {
+        const auto opened = running->open("c", sealed);
+        return opened ? std::string(opened->expose_text()) : opened.error().message;
+    };
+    auto first = std::async(std::launch::async, open);
+    keeper->began.get_future().wait();
+    auto second = std::async(std::launch::async, open);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // it waits for the first by now
+    keeper->go_on.set_value();
+    EXPECT_EQ(first.get(), "x");
+    EXPECT_EQ(second.get(), "x");
 }
 
 TEST_F(RootRingTest, GoesOnWithAReplacementThatWasBegun) {
