@@ -133,18 +133,39 @@ without_services() {
     for fuzzer in fuzz/*_fuzz.cpp; do basename "$fuzzer" .cpp; done
 }
 
-stage_sanitizers() {
+build_sanitizers() {
     tools/install_deps.sh build test clang || return 1
+    configure_and_build asan "$build/asan"
+}
+
+# prepare installs and builds what later stages need while others run, and gives way to them: those
+# of the clients and of the services wait for disks and clocks more than they compute.
+preparing= # process group
+prepare() {
+    trap 'kill -- -$preparing 2>/dev/null' EXIT
+    setsid nice -n 19 tools/ci.sh prepare >"$build/prepare.log" 2>&1 &
+    preparing=$!
+}
+
+run_replays() { # run_replays DIR: every fuzzer's corpus, side by side
+    local dir=$1 results
+    results=$(find "$dir" -maxdepth 1 -name '*_fuzz' -type f -perm -u+x -printf '%f\n' | sort |
+        xargs -P "$jobs" -I{} sh -c 'name=${2%_fuzz}
+            if out=$("$1/$2" "fuzz/corpus/$name" 2>&1); then echo "replayed $name"
+            else echo "FAILED: replay of the corpus $name"; echo "$out" | tail -40; fi' sh "$dir" {})
+    echo "$results" | grep -v '^replayed '
+    add "$(grep -c '^replayed ' <<<"$results")" "$(grep -c '^FAILED: replay' <<<"$results")"
+}
+
+stage_sanitizers() {
+    # What was prepared is finished here, and told if it fails.
+    if [ "$preparing" ]; then wait "$preparing"; fi
     [ "${quiet_total:-}" ] && targets=$(without_services)
-    count "build with ASan and UBSan" configure_and_build asan "$build/asan"
+    count "build with ASan and UBSan" build_sanitizers
     targets=all
     export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
     run_unit_binaries "$build/asan"
-    local replay name
-    for replay in "$build"/asan/*_fuzz; do
-        name=$(basename "$replay" _fuzz)
-        count "replay of the corpus $name" sh -c '"$1" "$2" >/dev/null' sh "$replay" "fuzz/corpus/$name"
-    done
+    run_replays "$build/asan"
 }
 
 # Unit tests flip samples of the bits of the longer signed structures; here it is every one of them.
@@ -200,11 +221,16 @@ case ${1:-} in
             total_passed=$((total_passed + passed))
             total_failed=$((total_failed + failed))
             if [ "$stage" = build ] && [ "$failed" -ne 0 ]; then break; fi
-            # It takes minutes; stage interop tries again and says what it could not get.
-            if [ "$stage" = build ]; then tools/install_deps.sh interop >/dev/null 2>&1 & fi
+            # Stages interop and sanitizers try again and say what they could not get.
+            if [ "$stage" = unit ]; then prepare; fi
         done
         echo "$total_passed passed, $total_failed failed"
         [ "$total_failed" -eq 0 ]
+        ;;
+    prepare) # what stage all has going on beside other stages
+        tools/install_deps.sh interop
+        targets=$(without_services)
+        build_sanitizers
         ;;
     *)
         echo "usage: tools/ci.sh format|layers|build|unit|e2e|interop|sanitizers|fuzz|bits|docs|all" >&2

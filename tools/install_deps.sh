@@ -50,6 +50,6 @@ if [[ " ${missing[*]} " == *" postgresql "* && ! -e $clusters ]]; then
     "${sudo[@]}" mkdir -p "$(dirname $clusters)"
     echo 'create_main_cluster = false' | "${sudo[@]}" tee $clusters >/dev/null
 fi
-"${sudo[@]}" apt-get update -q >/dev/null
+"${sudo[@]}" apt-get update -q -o DPkg::Lock::Timeout=600 >/dev/null
 "${sudo[@]}" apt-get install -y -q --no-remove --no-install-recommends \
-    -o Dpkg::Options::=--force-confold "${missing[@]}" >/dev/null
+    -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold "${missing[@]}" >/dev/null
