@@ -34,12 +34,33 @@ struct Config {
     // trailing slash. Default: vault, attestation and resource manager, under both of its names.
     std::vector<std::string> resources = {"https://vault.azure.net", "https://attest.azure.net",
                                           "https://management.azure.com",
-                                          "https://management.core.windows.net"};
+                                          "https://management.core.windows.net",
+                                          "https://graph.microsoft.com"};
+
+    // Applications that users sign in with and that have no secret: Azure's command line, its
+    // PowerShell, and the client of its development libraries. Others are AADSTS700016.
+    std::vector<std::string> public_clients = {"04b07795-8ddb-461a-bbee-02f9e1bf7b46",
+                                               "1950a258-227b-4e31-a9cf-717495945fc2",
+                                               "aebc6443-996d-45c2-90f0-388ff96faa56"};
+
+    // Base URL, no trailing slash, under which a browser reaches the sign-in pages; empty: the
+    // authority. A lab's browser does not go through its front door, which is a proxy, so a lab
+    // says "http://localhost:PORT/aad" (real-clients 3.1).
+    std::string page_base;
+
+    // The user whom the sign-in pages and device codes sign in without asking, by name: a lab has
+    // one person in front of it. Empty: name and password are asked for.
+    std::string sign_in_as;
 
     // Lifetime of a token for a client secret: an hour less a second, as Azure's.
     Seconds app_token_lifetime{3599};
     // Lifetime of a managed identity's token: a day less a second, as Azure's.
     Seconds managed_identity_token_lifetime{86399};
+
+    // Lifetime of a user's access token and identity token: an hour less a second, as Azure's.
+    Seconds user_token_lifetime{3599};
+    // How long a sign-in can be renewed without the user: 90 days, as Azure's refresh tokens.
+    Seconds refresh_token_lifetime{std::chrono::hours{24 * 90}};
 
     // Lifetime of a client secret. Two years is the longest Azure's portal offers.
     Seconds client_secret_lifetime{std::chrono::hours{24 * 730}};

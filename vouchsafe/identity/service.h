@@ -1,6 +1,7 @@
-// The token issuer: an OAuth 2.0 authorization server for applications (client credentials) and for
-// the managed identities of machines, on the routes Azure's clients use. Users, browsers and
-// consent are not here.
+// The token issuer: an OAuth 2.0 authorization server for applications (client credentials), for
+// users (password, browser, device code, refresh) and for the managed identities of machines, on the
+// routes Azure's clients use; and what Azure's directory tells about them (Microsoft Graph).
+// Consent, second factors and other organisations' users are not here.
 #pragma once
 
 #include <memory>
@@ -21,16 +22,19 @@ struct Dependencies {
     const Clock& clock;
 };
 
-enum class PrincipalKind { app, managed_identity };
+enum class PrincipalKind { app, managed_identity, user, group };
 
-// Principal is somebody who can get tokens.
+// Principal is somebody who can get tokens, or a group of such.
 struct Principal {
     PrincipalKind kind = PrincipalKind::app;
-    std::string name;         // for people
-    std::string client_id;    // `appid`: a GUID
+    std::string name;         // for people; of a user the one to sign in with: "user@domain"
+    std::string client_id;    // `appid`: a GUID; of users and groups only a key in the directory
     std::string object_id;    // `oid` and `sub`: a GUID; what roles are assigned to
     std::string resource_id;  // of a managed identity: `xms_mirid`; else ""
 };
+
+inline constexpr size_t kMinPassword = 12;  // bytes
+inline constexpr size_t kMaxGroups = 200;    // of one principal, as many as Azure's tokens hold
 
 // NewApp is an application and its client secret, shown once: only a salted hash is stored.
 struct NewApp {
@@ -56,6 +60,9 @@ class Service {
 
     // handler answers the routes of routes.cpp. It borrows the service.
     net::Handler handler();
+    // graph_handler answers graph.microsoft.com: /me, users, service principals and objects by id
+    // (graph.cpp). It borrows the service.
+    net::Handler graph_handler();
     // route_of names a request's route, for metrics and logs (Router::route_of).
     std::string_view route_of(const net::Request& request) const;
 
@@ -69,6 +76,21 @@ class Service {
     // find_principal takes a client id or an object id. Code::not_found.
     Result<Principal> find_principal(std::string_view id) const;
     Result<std::vector<Principal>> principals() const;
+    // find_user takes the name a user signs in with, in any letter case. Code::not_found.
+    Result<Principal> find_user(std::string_view name) const;
+    // create_user makes a user who signs in with `name` ("user@domain") and a password of at least
+    // kMinPassword bytes, or with an empty one only where Config::sign_in_as says so. Code::invalid
+    // for other names, Code::conflict if it is taken.
+    Result<Principal> create_user(std::string_view name, const SecretBytes& password);
+    // set_password ends all sign-ins that could be renewed. Code::not_found if `id` is no user's.
+    Result<void> set_password(std::string_view id, const SecretBytes& password);
+    // create_group: Code::conflict if the name is taken. add_member takes the object id of anybody
+    // but a group; being one already is no error. What tokens say of it changes with the next one.
+    Result<Principal> create_group(std::string_view name);
+    Result<void> add_member(std::string_view group, std::string_view member);
+    Result<void> remove_member(std::string_view group, std::string_view member);
+    // groups_of returns the object ids of the groups that `member` is in, at most kMaxGroups.
+    Result<std::vector<std::string>> groups_of(std::string_view member) const;
     // remove_principal ends its ability to get tokens; tokens that are out live until they expire.
     Result<void> remove_principal(std::string_view client_id);
 
