@@ -24,8 +24,8 @@ HashedSecret hash_secret(ByteView secret, Time expires);
 // matches compares in constant time. It does not look at `expires`.
 bool matches(const HashedSecret& stored, ByteView secret);
 
-// The same for passwords, which people choose: the cost is 16 times as large. matches_nobody takes as
-// long as a comparison, so that time does not tell which users there are.
+// The same for passwords, which people choose: the cost is 16 times as large. matches_nobody takes
+// as long as a comparison, so that time does not tell which users there are.
 HashedSecret hash_password(ByteView password);
 bool matches_password(const HashedSecret& stored, ByteView password);
 void matches_nobody(ByteView password);

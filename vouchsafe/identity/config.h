@@ -32,10 +32,9 @@ struct Config {
 
     // Resources tokens are issued for, as they appear in `aud`. Asked for with or without a
     // trailing slash. Default: vault, attestation and resource manager, under both of its names.
-    std::vector<std::string> resources = {"https://vault.azure.net", "https://attest.azure.net",
-                                          "https://management.azure.com",
-                                          "https://management.core.windows.net",
-                                          "https://graph.microsoft.com"};
+    std::vector<std::string> resources = {
+        "https://vault.azure.net", "https://attest.azure.net", "https://management.azure.com",
+        "https://management.core.windows.net", "https://graph.microsoft.com"};
 
     // Applications that users sign in with and that have no secret: Azure's command line, its
     // PowerShell, and the client of its development libraries. Others are AADSTS700016.

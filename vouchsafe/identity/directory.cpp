@@ -122,12 +122,9 @@ Result<void> part_all(store::Transaction& transaction, const std::string& id) {
 Bytes Account::encode() const {
     Json list = Json::array();
     for (const HashedSecret& secret : secrets) list.push_back(secret_json(secret));
-    Json out = {{"kind", kind_name(principal.kind)},
-                {"name", principal.name},
-                {"client_id", principal.client_id},
-                {"object_id", principal.object_id},
-                {"resource_id", principal.resource_id},
-                {"secrets", std::move(list)}};
+    Json out = {{"kind", kind_name(principal.kind)},    {"name", principal.name},
+                {"client_id", principal.client_id},     {"object_id", principal.object_id},
+                {"resource_id", principal.resource_id}, {"secrets", std::move(list)}};
     if (password) out["password"] = secret_json(*password);
     if (principal.kind == PrincipalKind::user) out["renewable_from"] = to_unix(renewable_from);
     return to_bytes(dump_json(out));

@@ -13,7 +13,7 @@ namespace vouchsafe::identity {
 // Account is a principal and what is stored with it.
 struct Account {
     Principal principal;
-    std::vector<HashedSecret> secrets;  // of an application, at most kMaxSecrets
+    std::vector<HashedSecret> secrets;     // of an application, at most kMaxSecrets
     std::optional<HashedSecret> password;  // of a user; it does not expire
     Time renewable_from;  // of a user: sign-ins before this moment cannot be renewed
 

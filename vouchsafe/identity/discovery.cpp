@@ -23,6 +23,16 @@ bool Service::Impl::knows_tenant(std::string_view tenant) const {
                        [&](const std::string& alias) { return equal_ignore_case(tenant, alias); });
 }
 
+namespace {
+
+Json grant_types(Service::Impl::Protocol protocol) {
+    if (protocol == Service::Impl::Protocol::v1) return Json::array({"client_credentials"});
+    return Json::array({"client_credentials", "password", "authorization_code", "refresh_token",
+                        "urn:ietf:params:oauth:grant-type:device_code"});
+}
+
+}  // namespace
+
 net::Response Service::Impl::openid_configuration(const net::Request& request,
                                                   Protocol protocol) const {
     const std::string& tenant = request.params.at("tenant");
@@ -31,21 +41,25 @@ net::Response Service::Impl::openid_configuration(const net::Request& request,
     }
     bool v2 = protocol == Protocol::v2;
     std::string base = config.authority + "/" + tenant;
-    std::string oauth = base + (v2 ? "/oauth2/v2.0" : "/oauth2");
+    const std::string flows = v2 ? "/oauth2/v2.0" : "/oauth2";
+    const std::string oauth = base + flows;
+    const std::string pages =
+        config.page_base.empty() ? base : fmt::format("{}/{}", config.page_base, tenant);
     Json document = {
-        {"issuer",
-         v2 ? fmt::format("{}/{}/v2.0", config.authority, config.tenant_id) : issuer_of(config)},
+        {"issuer", v2 ? issuer_v2(config) : issuer_of(config)},
         {"token_endpoint", oauth + "/token"},
-        {"authorization_endpoint", oauth + "/authorize"},
+        {"authorization_endpoint", pages + "/oauth2/v2.0/authorize"},
+        {"device_authorization_endpoint", base + "/oauth2/v2.0/devicecode"},
         {"jwks_uri", base + (v2 ? "/discovery/v2.0/keys" : "/discovery/keys")},
         {"token_endpoint_auth_methods_supported", Json::array({"client_secret_post"})},
-        {"grant_types_supported", Json::array({"client_credentials"})},
-        {"response_types_supported", Json::array({"token"})},
+        {"grant_types_supported", grant_types(protocol)},
+        {"response_types_supported", Json::array({"code"})},
+        {"code_challenge_methods_supported", Json::array({"S256"})},
         {"subject_types_supported", Json::array({"pairwise"})},
         {"id_token_signing_alg_values_supported", Json::array({"RS256"})},
         {"claims_supported",
-         {"aud", "iss", "iat", "nbf", "exp", "appid", "appidacr", "idp", "oid", "sub", "tid", "uti",
-          "ver", "xms_mirid"}},
+         {"aud", "iss", "iat", "nbf", "exp", "appid", "appidacr", "groups", "idp", "name", "oid",
+          "sub", "tid", "upn", "uti", "ver", "xms_mirid"}},
         {"cloud_instance_name", config.authority.substr(config.authority.find("//") + 2)},
         {"tenant_region_scope", nullptr}};
     return net::json_response(200, document);
@@ -78,7 +92,7 @@ net::Response Service::Impl::instance_discovery(const net::Request& request) con
 
 Json Service::Impl::jwks() const {
     Json jwk = key.jwk(key.x5t());
-    jwk["issuer"] = fmt::format("{}/{}/v2.0", config.authority, config.tenant_id);
+    jwk["issuer"] = issuer_v2(config);
     return {{"keys", Json::array({std::move(jwk)})}};
 }
 

@@ -12,6 +12,8 @@ namespace {
 
 constexpr size_t kMaxParameters = 64;
 constexpr std::string_view kDefaultScope = "/.default";
+constexpr std::string_view kDelegatedScope = "/user_impersonation";
+constexpr const char* kGraphResource = "https://graph.microsoft.com";
 
 Result<std::string> decode_field(std::string_view text) {
     std::string spaced(text);
@@ -84,6 +86,30 @@ std::optional<std::string> resource_of_scope(std::string_view scope) {
     if (!scope.ends_with(kDefaultScope) || scope.size() == kDefaultScope.size())
         return std::nullopt;
     return std::string(scope.substr(0, scope.size() - kDefaultScope.size()));
+}
+
+std::optional<UserScopes> parse_user_scopes(std::string_view text) {
+    UserScopes out;
+    out.text = trim(text);
+    for (std::string_view rest = out.text; !rest.empty();) {
+        const std::string_view word = rest.substr(0, rest.find(' '));
+        rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+        if (word.empty() || word == "profile" || word == "email") continue;
+        if (word == "openid") {
+            out.openid = true;
+        } else if (word == "offline_access") {
+            out.offline = true;
+        } else {
+            std::optional<std::string> resource = resource_of_scope(word);
+            if (!resource && word.ends_with(kDelegatedScope)) {
+                resource = word.substr(0, word.size() - kDelegatedScope.size());
+            }
+            if (!resource || resource->empty() || !out.resource.empty()) return std::nullopt;
+            out.resource = std::move(*resource);
+        }
+    }
+    if (out.resource.empty()) out.resource = kGraphResource;
+    return out;
 }
 
 std::optional<std::string> match_resource(const std::vector<std::string>& known,

@@ -35,6 +35,19 @@ net::Response oauth_error_response(const OAuthError& error, const net::Request& 
 // with a doubled slash keeps one: azure-api D.4. Nullopt unless it is exactly one such scope.
 std::optional<std::string> resource_of_scope(std::string_view scope);
 
+// UserScopes is what a user's sign-in asks for: `scope` of RFC 6749, 3.3, as Azure reads it.
+struct UserScopes {
+    std::string text;      // as it was sent
+    std::string resource;  // that the access token is for; Microsoft Graph if none is named
+    bool openid = false;   // an identity token
+    bool offline = false;  // a refresh token
+};
+
+// parse_user_scopes: nullopt for two resources, or for words that are neither a resource followed
+// by
+// "/.default" or "/user_impersonation" nor one of openid, profile, email, offline_access.
+std::optional<UserScopes> parse_user_scopes(std::string_view text);
+
 // match_resource returns the audience for a wanted resource: its form in `known`, with the trailing
 // slash if it was asked for with one. Nullopt if it is not among them.
 std::optional<std::string> match_resource(const std::vector<std::string>& known,

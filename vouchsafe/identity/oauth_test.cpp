@@ -43,6 +43,22 @@ TEST(Scope, IsOneResourceAndDefault) {
     }
 }
 
+TEST(UserScope, IsOneResourceAndWordsOfOpenIdConnect) {
+    const auto full = parse_user_scopes(
+        " https://vault.azure.net/.default openid  profile "
+        "offline_access email ");
+    ASSERT_TRUE(full);
+    EXPECT_EQ(full->resource, "https://vault.azure.net");
+    EXPECT_TRUE(full->openid && full->offline);
+    EXPECT_EQ(parse_user_scopes("https://x/user_impersonation")->resource, "https://x");
+    EXPECT_EQ(parse_user_scopes("openid")->resource, "https://graph.microsoft.com");
+    EXPECT_FALSE(parse_user_scopes("openid")->offline);
+    for (const char* bad : {"nonsense", "https://a/.default https://b/.default", "/.default",
+                            "/user_impersonation", "User.Read"}) {
+        EXPECT_FALSE(parse_user_scopes(bad)) << bad;
+    }
+}
+
 TEST(Resource, MatchesWithOrWithoutOneTrailingSlash) {
     std::vector<std::string> known = {"https://vault.azure.net", "https://attest.azure.net"};
     EXPECT_EQ(match_resource(known, "https://vault.azure.net"), "https://vault.azure.net");

@@ -1,4 +1,5 @@
-// Every path of the token issuer (azure-api D.4).
+// Every path of the token issuer (azure-api D.4). The pages are there a second time under "/aad",
+// where a lab's front door has them for browsers (Config::page_base).
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/identity/service_impl.h"
 
@@ -37,6 +38,20 @@ void add_routes(Service::Impl& impl) {
                    adfs.params["tenant"] = "adfs";
                    return service->openid_configuration(adfs, Protocol::v2);
                });
+    for (const char* base : {"", "/aad"}) {
+        for (const char* method : {"GET", "POST"}) {
+            router.add(
+                method, fmt::format("{}/{{tenant}}/oauth2/v2.0/authorize", base),
+                [service](const net::Request& request) { return service->authorize(request); });
+            router.add(
+                method, fmt::format("{}/device", base),
+                [service](const net::Request& request) { return service->device_page(request); });
+        }
+    }
+    router.add("POST", "/{tenant}/oauth2/v2.0/devicecode",
+               [service](const net::Request& request) { return service->device_code(request); });
+    router.add("GET", "/common/userrealm/{user}",
+               [service](const net::Request& request) { return service->user_realm(request); });
     router.add("GET", "/{tenant}/discovery/v2.0/keys", keys);
     router.add("GET", "/{tenant}/discovery/keys", keys);
     router.add("GET", "/common/discovery/instance", [service](const net::Request& request) {

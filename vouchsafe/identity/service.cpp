@@ -1,5 +1,7 @@
 #include "vouchsafe/identity/service.h"
 
+#include <algorithm>
+
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/identity/access_token.h"
@@ -26,32 +28,41 @@ Result<void> check_config(const Config& config) {
                     config.issuer_base);
     }
     if (config.directory.empty()) return fail(Code::invalid, "the directory is not set");
+    if (config.page_base.ends_with('/')) {
+        return fail(Code::invalid, "page_base '{}' must have no trailing slash", config.page_base);
+    }
     for (Seconds lifetime : {config.app_token_lifetime, config.managed_identity_token_lifetime,
+                             config.user_token_lifetime, config.refresh_token_lifetime,
                              config.client_secret_lifetime, config.certificate_lifetime}) {
         if (lifetime <= Seconds{0}) return fail(Code::invalid, "lifetimes must be positive");
     }
     return {};
 }
 
+Path root_file(const Config& config) {
+    return config.directory / "identity.root.key";
+}
+
 Result<jose::SigningKey> load_key(const Config& config, const Dependencies& deps) {
     TRY(make_private_dir(config.directory));
-    jose::KeyRecord place{kKeyTable,
-                          config.tenant_id,
-                          config.directory / "identity.root.key",
-                          "identity/signing-key/" + config.tenant_id,
-                          kCommonName,
-                          config.certificate_lifetime};
+    jose::KeyRecord place{kKeyTable,         config.tenant_id,
+                          root_file(config), "identity/signing-key/" + config.tenant_id,
+                          kCommonName,       config.certificate_lifetime};
     return jose::load_or_create(deps.store, place, deps.clock.now());
 }
 
 }  // namespace
 
-Service::Impl::Impl(Config settings, Dependencies dependencies, jose::SigningKey signing_key)
+Service::Impl::Impl(Config settings, Dependencies dependencies, crypto::RootKey root_key,
+                    jose::SigningKey signing_key)
     : config(std::move(settings)),
       deps(dependencies),
+      root(std::move(root_key)),
       key(std::move(signing_key)),
-      directory(deps.store) {
+      directory(deps.store),
+      passwords(directory) {
     add_routes(*this);
+    add_graph_routes(*this);
 }
 
 Service::Service(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -60,13 +71,19 @@ Service::~Service() = default;
 Result<std::unique_ptr<Service>> Service::create(Config config, Dependencies deps) {
     TRY(check_config(config));
     jose::SigningKey key = TRY(load_key(config, deps));
-    auto impl = std::make_unique<Impl>(std::move(config), deps, std::move(key));
+    crypto::RootKey root = TRY(crypto::RootKey::load_or_create(root_file(config)));
+    auto impl = std::make_unique<Impl>(std::move(config), deps, std::move(root), std::move(key));
     return std::unique_ptr<Service>(new Service(std::move(impl)));
 }
 
 net::Handler Service::handler() {
     return
         [impl = impl_.get()](const net::Request& request) { return impl->router.handle(request); };
+}
+
+net::Handler Service::graph_handler() {
+    return
+        [impl = impl_.get()](const net::Request& request) { return impl->graph.handle(request); };
 }
 
 std::string_view Service::route_of(const net::Request& request) const {
@@ -76,11 +93,11 @@ std::string_view Service::route_of(const net::Request& request) const {
 Result<NewApp> Service::create_app(std::string_view name) {
     SecretBytes secret = new_client_secret();
     Time expires = impl_->deps.clock.now() + impl_->config.client_secret_lifetime;
-    Principal principal;
-    principal.kind = PrincipalKind::app;
-    principal.name = name;
-    principal =
-        TRY(impl_->directory.add(std::move(principal), {hash_secret(secret.expose(), expires)}));
+    Account account;
+    account.principal.kind = PrincipalKind::app;
+    account.principal.name = name;
+    account.secrets.push_back(hash_secret(secret.expose(), expires));
+    Principal principal = TRY(impl_->directory.add(std::move(account)));
     return NewApp{std::move(principal), std::move(secret)};
 }
 
@@ -94,11 +111,78 @@ Result<SecretBytes> Service::add_client_secret(std::string_view client_id) {
 
 Result<Principal> Service::create_managed_identity(std::string_view name,
                                                    std::string_view resource_id) {
-    Principal principal;
-    principal.kind = PrincipalKind::managed_identity;
-    principal.name = name;
-    principal.resource_id = resource_id;
-    return impl_->directory.add(std::move(principal), {});
+    Account account;
+    account.principal.kind = PrincipalKind::managed_identity;
+    account.principal.name = name;
+    account.principal.resource_id = resource_id;
+    return impl_->directory.add(std::move(account));
+}
+
+namespace {
+
+// A name to sign in with: "user@domain", without what would have to be escaped anywhere.
+bool is_user_name(std::string_view name) {
+    const size_t at = name.find('@');
+    const bool shape = at != std::string_view::npos && at > 0 && at + 1 < name.size() &&
+                       name.find('@', at + 1) == std::string_view::npos && name.size() <= 113;
+    return shape && std::all_of(name.begin(), name.end(), [](char c) {
+               const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+               return letter || (c >= '0' && c <= '9') ||
+                      std::string_view("@._-").find(c) != std::string_view::npos;
+           });
+}
+
+Result<HashedSecret> new_password(const SecretBytes& password) {
+    if (password.size() < kMinPassword) {
+        return fail(Code::invalid, "a password has at least {} bytes", kMinPassword);
+    }
+    return hash_password(password.expose());
+}
+
+}  // namespace
+
+Result<Principal> Service::create_user(std::string_view name, const SecretBytes& password) {
+    if (!is_user_name(name)) {
+        return fail(Code::invalid,
+                    "a user's name is like name@domain: letters, digits, '.', '_', '-'; at most "
+                    "113 characters");
+    }
+    Account account;
+    account.principal.kind = PrincipalKind::user;
+    account.principal.name = name;
+    account.renewable_from = impl_->deps.clock.now();
+    if (!password.empty()) account.password = TRY(new_password(password));
+    return impl_->directory.add(std::move(account));
+}
+
+Result<void> Service::set_password(std::string_view id, const SecretBytes& password) {
+    HashedSecret hashed = TRY(new_password(password));
+    return impl_->directory.set_password(id, std::move(hashed), impl_->deps.clock.now());
+}
+
+Result<Principal> Service::find_user(std::string_view name) const {
+    const auto account = TRY(impl_->directory.find_named(PrincipalKind::user, name));
+    if (!account) return fail(Code::not_found, "there is no user of this name");
+    return account->principal;
+}
+
+Result<Principal> Service::create_group(std::string_view name) {
+    Account account;
+    account.principal.kind = PrincipalKind::group;
+    account.principal.name = name;
+    return impl_->directory.add(std::move(account));
+}
+
+Result<void> Service::add_member(std::string_view group, std::string_view member) {
+    return impl_->directory.add_member(group, member);
+}
+
+Result<void> Service::remove_member(std::string_view group, std::string_view member) {
+    return impl_->directory.remove_member(group, member);
+}
+
+Result<std::vector<std::string>> Service::groups_of(std::string_view member) const {
+    return impl_->directory.groups_of(member);
 }
 
 Result<Principal> Service::find_principal(std::string_view id) const {
@@ -123,9 +207,12 @@ Result<IssuedToken> Service::issue_managed_identity_token(std::string_view clien
     if (principal.kind != PrincipalKind::managed_identity) {
         return fail(Code::not_found, "there is no managed identity with this id");
     }
-    return mint_access_token(
-        impl_->config, impl_->key, principal, Authentication::certificate_or_managed_identity,
-        *audience, impl_->deps.clock.now(), impl_->config.managed_identity_token_lifetime);
+    TokenSpec spec{.principal = principal,
+                   .groups = TRY(groups_of(principal.object_id)),
+                   .how = Authentication::certificate_or_managed_identity,
+                   .audience = *audience};
+    return mint_access_token(impl_->config, impl_->key, spec, impl_->deps.clock.now(),
+                             impl_->config.managed_identity_token_lifetime);
 }
 
 const Config& Service::config() const {

@@ -1,6 +1,6 @@
 // The token issuer: an OAuth 2.0 authorization server for applications (client credentials), for
-// users (password, browser, device code, refresh) and for the managed identities of machines, on the
-// routes Azure's clients use; and what Azure's directory tells about them (Microsoft Graph).
+// users (password, browser, device code, refresh) and for the managed identities of machines, on
+// the routes Azure's clients use; and what Azure's directory tells about them (Microsoft Graph).
 // Consent, second factors and other organisations' users are not here.
 #pragma once
 
@@ -34,7 +34,7 @@ struct Principal {
 };
 
 inline constexpr size_t kMinPassword = 12;  // bytes
-inline constexpr size_t kMaxGroups = 200;    // of one principal, as many as Azure's tokens hold
+inline constexpr size_t kMaxGroups = 200;   // of one principal, as many as Azure's tokens hold
 
 // NewApp is an application and its client secret, shown once: only a salted hash is stored.
 struct NewApp {

@@ -111,7 +111,7 @@ TEST(ClientCredentials, AreRefusedWithAzuresErrors) {
     EXPECT_EQ(refusal(post(form({{"client_id", kTenant}})), 400), "unauthorized_client 700016");
     EXPECT_EQ(refusal(post(form({{"client_id", ""}})), 400), "invalid_request 900144");
     EXPECT_EQ(refusal(post(form({{"grant_type", ""}})), 400), "invalid_request 900144");
-    EXPECT_EQ(refusal(post(form({{"grant_type", "password"}})), 400),
+    EXPECT_EQ(refusal(post(form({{"grant_type", "implicit"}})), 400),
               "unsupported_grant_type 70003");
     EXPECT_EQ(refusal(post(form({{"scope", ""}})), 400), "invalid_request 900144");
     EXPECT_EQ(refusal(post(form({{"scope", "https://vault.azure.net"}})), 400),
@@ -237,7 +237,7 @@ TEST(IdentityDocuments, PointToTheRoutesOfTheSameTenant) {
     EXPECT_EQ(adfs["token_endpoint"], base + "adfs/oauth2/v2.0/token");
     EXPECT_EQ(get("/nobody/v2.0/.well-known/openid-configuration").status, 400);
     EXPECT_EQ(get("/nobody/discovery/keys").status, 400);
-    EXPECT_EQ(get("/" + kTenant + "/oauth2/v2.0/authorize").status, 404);
+    EXPECT_EQ(get("/" + kTenant + "/oauth2/v2.0/authorize").status, 400);
     EXPECT_EQ(get("/" + kTenant + "/oauth2/v2.0/token").status, 405);
 }
 
