@@ -31,6 +31,9 @@ class DataDirectory {
     // create makes one; an interrupted creation is taken up again. Code::conflict if it exists.
     static Result<DataDirectory> create(const Path& path, DirectoryKind kind, Time now);
 
+    // kind_of reads the kind alone: also of a directory whose keys are damaged. Errors as for open.
+    static Result<DirectoryKind> kind_of(const Path& path);
+
     const Path& path() const { return path_; }
     DirectoryKind kind() const { return kind_; }
     const std::string& tenant_id() const { return tenant_id_; }

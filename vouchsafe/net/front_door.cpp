@@ -90,7 +90,7 @@ using Progress = RequestParser::Progress;
 // refuse_connect answers a CONNECT that comes to nothing, and ends the connection. The reason also
 // is the reason phrase: many clients show nothing else.
 Awaitable<void> refuse_connect(Door* door, ConnectionPtr connection, int status, std::string why) {
-    DoorEvent event{connection->request.host, "CONNECT", "", status, 0, why};
+    DoorEvent event{connection->request.host, "CONNECT", "", status, 0, why, ""};
     event.host = event.host.substr(0, event.host.rfind(':'));
     door->tell(event);
     connection->response = refuse(status, why);
@@ -135,7 +135,7 @@ Awaitable<void> serve_host(Door* door, ConnectionPtr connection, const HostTable
     bool ok = co_await std::move(shaking);
     if (!ok) {
         door->tell({name, "CONNECT", "", 0, 0,
-                    "no TLS came about: does the client trust the door's authority?"});
+                    "no TLS came about: does the client trust the door's authority?", ""});
         co_return;
     }
     Handler handler = door->told(
@@ -167,7 +167,7 @@ Awaitable<void> pass_through(Door* door, ConnectionPtr connection, std::string n
     auto establishing = establish(door, connection);
     bool established = co_await std::move(establishing);
     if (!established) co_return;
-    door->tell({name, "CONNECT", "", 200, 0, "passed through to the real host"});
+    door->tell({name, "CONNECT", "", 200, 0, "passed through to the real host", ""});
     auto running = run_tunnel(connection, door->options.tunnel_idle_timeout);
     co_await std::move(running);
 }
@@ -194,7 +194,7 @@ Awaitable<void> serve_door(Door* door, ConnectionPtr connection) {
         std::optional<Progress> progress = co_await std::move(reading);
         if (!progress) co_return;
         if (*progress == Progress::refused) {
-            door->tell({"", "", "", parser.refusal().status, 0, "the request is not valid"});
+            door->tell({"", "", "", parser.refusal().status, 0, "the request is not valid", ""});
         }
         if (*progress == Progress::done && parser.is_connect()) {
             connection->request = parser.take();
@@ -294,7 +294,7 @@ Handler FrontDoor::Impl::told(Handler handler, std::string name) const {
             if (asked) host = asked->host;
         }
         tell({host, request.method, path_of(request.target), response.status, stopwatch.seconds(),
-              ""});
+              "", request.headers.get("User-Agent")});
         return response;
     };
 }

@@ -26,14 +26,16 @@
 namespace vouchsafe::net {
 
 // DoorEvent is one thing that the door did, for people who watch: a request that was answered, or a
-// connection that was refused, tunnelled or given up. It has no query, header or body.
+// connection that was refused, tunnelled or given up. It has no query, no
+// body, and of the headers one.
 struct DoorEvent {
     std::string host;    // without port; "" if none could be read
     std::string method;  // "" if none could be read
     std::string path;    // as sent; "" for CONNECT
     int status = 0;      // 0: no answer was sent
     double seconds = 0;
-    std::string note;  // a sentence where the status does not say it
+    std::string note;    // a sentence where the status does not say it
+    std::string client;  // what the client calls itself (User-Agent), of requests
 };
 
 struct FrontDoorOptions {
