@@ -28,8 +28,6 @@ struct UpCommand {
     bool pass_through = false;
 };
 
-constexpr std::string_view kUseIt = "use it with 'vouchsafe env', end it with 'vouchsafe down'";
-
 Result<void> check_port(const UpCommand& command) {
     if (!command.port || (*command.port >= 1 && *command.port <= 65535)) return {};
     return fail(Code::invalid, "--port is 1 to 65535");
@@ -38,8 +36,10 @@ Result<void> check_port(const UpCommand& command) {
 // refuse_second fails if a lab runs in the directory. A state that cannot be read is nobody's.
 Result<void> refuse_second(const Path& lab) {
     auto running = find_running(lab);
-    if (running && *running) return fail(already_running(lab, **running, kUseIt));
-    return {};
+    if (!running || !*running) return {};
+    constexpr std::string_view kUseIt =
+        "use it with 'vouchsafe env', end it with 'vouchsafe down' (and its --dir)";
+    return fail(already_running(lab, **running, kUseIt));
 }
 
 void tell_taken_up(const Path& lab) {
@@ -72,13 +72,20 @@ Result<void> start_services(const Context& context, Up& up) {
     return {};
 }
 
+// is_glance tells what 'vouchsafe status' asks, which is no news.
+bool is_glance(const net::DoorEvent& event) {
+    return event.host == "127.0.0.1" && event.path == "/" && event.status == 200;
+}
+
 // start_door listens on the port that was asked for, else on the one it always had. The first one
 // is below those that the kernel gives to other programs, so that it is free again next time.
 Result<void> start_door(const Context& context, const UpCommand& command, Up& up) {
     const Path& lab = up.directory->path();
     lab::LabDoorOptions options;
     options.pass_through = command.pass_through;
-    options.on_event = [log = up.log.get()](const net::DoorEvent& event) { log->add(event); };
+    options.on_event = [log = up.log.get()](const net::DoorEvent& event) {
+        if (!is_glance(event)) log->add(event);
+    };
     auto kept = command.port ? std::optional<uint16_t>(*command.port) : TRY(lab::kept_port(lab));
     auto start = [&](uint16_t port) {
         options.port = port;
