@@ -74,9 +74,13 @@ TEST(RunningLab, EndsTheProcessItMeansAndNoOther) {
     Sleeper sleeper;
     ProcessMark reused = MUST(mark_process(sleeper.pid()));
     --reused.start;
-    EXPECT_EQ(end_process(reused, milliseconds(1000)).error().code, Code::not_found);
-    EXPECT_TRUE(sleeper.alive());
-    EXPECT_EQ(end_process({}, milliseconds(10)).error().code, Code::not_found);
+    auto refused = end_process(reused, milliseconds(1000));
+    ASSERT_TRUE(sleeper.alive());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::not_found);
+    auto nobody = end_process({}, milliseconds(10));
+    ASSERT_FALSE(nobody);
+    EXPECT_EQ(nobody.error().code, Code::not_found);
 
     std::thread reaper([&] { ::waitpid(sleeper.pid(), nullptr, 0); });
     EXPECT_TRUE(end_process(MUST(mark_process(sleeper.pid())), milliseconds(3000)));

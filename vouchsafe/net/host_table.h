@@ -1,5 +1,5 @@
-// HostTable: which handler answers for which host name. What a front door serves is listed in one
-// of these, and nothing that is not in it is served.
+// Which handler answers for which host name. What a front door serves is listed in one of these
+// tables, and nothing that is not in it is served.
 #pragma once
 
 #include <map>

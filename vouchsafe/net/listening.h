@@ -1,7 +1,6 @@
-// Listening: a listener with its connections, its I/O thread and its workers, and how a request is
-// taken from a connection, answered by a handler on a worker, and the answer sent. What a
-// connection is for says whoever makes it: an HTTP server (server.cpp) or a proxy (front_door.cpp).
-// Private to net/.
+// A listener with its connections, its I/O thread and its workers, and how a request is taken from
+// a connection, answered by a handler on a worker, and the answer sent. What a connection is for
+// says whoever makes it: an HTTP server (server.cpp) or a proxy (front_door.cpp). Private to net/.
 #pragma once
 
 // Boost 1.74 and GCC 12 need <utility> before the first Asio header.

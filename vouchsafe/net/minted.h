@@ -1,5 +1,5 @@
-// Minted keeps the TLS contexts of names for which certificates are made when they are asked for.
-// Private to net/.
+// TLS contexts of names whose certificates are made when they are asked for, and kept. Private to
+// net/.
 #pragma once
 
 #include <functional>
