@@ -85,7 +85,6 @@ struct FrontDoor::Impl {
 namespace {
 
 using Door = FrontDoor::Impl;
-using Progress = RequestParser::Progress;
 
 // refuse_connect answers a CONNECT that comes to nothing, and ends the connection. The reason also
 // is the reason phrase: many clients show nothing else.
@@ -187,6 +186,7 @@ Awaitable<void> connect(Door* door, ConnectionPtr connection) {
 }
 
 Awaitable<void> serve_door(Door* door, ConnectionPtr connection) {
+    using Progress = RequestParser::Progress;
     WireLimits limits{door->options.max_header, ServerOptions().max_body, true};
     for (;;) {
         RequestParser parser(limits);
