@@ -208,6 +208,11 @@ Option Command::argument(const char* name, std::vector<std::string>& values, con
     return Option(*app_->add_option(name, values, text)->required()->type_name(""));
 }
 
+Option Command::rest(const char* name, std::vector<std::string>& values, const char* text) {
+    app_->positionals_at_end();
+    return Option(*app_->add_option(name, values, text)->type_name(""));
+}
+
 void Command::settings_file(std::string& file) {
     add_option(*app_, kConfigOption, file,
                "take settings from this file: lines name = value (TOML)", "FILE");

@@ -76,6 +76,9 @@ class Command {
     Option argument(const char* name, std::string& value, const char* text);
     // The argument of a list takes what is left, after "--" where it looks like options.
     Option argument(const char* name, std::vector<std::string>& values, const char* text);
+    // rest takes every word from the first one on that is no option of this command, also if it
+    // looks like one: the words of another program. Not required.
+    Option rest(const char* name, std::vector<std::string>& values, const char* text);
     // settings_file adds --config FILE: lines "name = value" (TOML), as if the command had been
     // called with --name=value; what the command line gives itself goes first. A list gives an
     // option several times. Sections are refused, empty values, and names that the command does not

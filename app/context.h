@@ -31,6 +31,9 @@ struct Context {
 
 // Each command group adds itself to the command line.
 void add_demo(Command app, Context& context);
+void add_up(Command app, Context& context);
+void add_env(Command app, Context& context);
+void add_lab(Command app, Context& context);  // status, logs, down, reset
 void add_serve(Command app, Context& context);
 void add_admin(Command app, Context& context);
 void add_vm(Command app, Context& context);

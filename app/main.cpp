@@ -21,6 +21,7 @@ constexpr const char* kFooter = R"(
 Start here:
   vouchsafe demo                      the whole first tutorial on this machine
   vouchsafe demo --verbose            the same with every check that was made
+  vouchsafe up                        the services for az, Azure's SDKs and curl
   vouchsafe COMMAND --help            every command explains itself, with examples
 Exit codes: 0 done, 1 refused, 2 usage or unreadable input, 3 something is not reachable, 4 a bug.)";
 
@@ -49,6 +50,9 @@ int run(int argc, char** argv) {
     Command app = line.root();
     add_globals(app, context);
     add_demo(app, context);
+    add_up(app, context);
+    add_env(app, context);
+    add_lab(app, context);
     add_attest(app, context);
     add_key(app, context);
     add_vault(app, context);

@@ -9,7 +9,7 @@ using Progress = net::RequestParser::Progress;
 
 namespace {
 
-constexpr net::WireLimits kLimits{.max_header = 512, .max_body = 64};
+constexpr net::WireLimits kLimits{.max_header = 512, .max_body = 64, .connect = true};
 
 // parse feeds `step` bytes at a time and returns what came out, as text.
 std::string parse(std::string_view text, size_t step) {

@@ -15,6 +15,28 @@ Path description(const Path& path) {
     return path / "directory.json";
 }
 
+Result<Json> read_description(const Path& path) {
+    auto text = read_text_file(description(path));
+    if (!text && text.error().code == Code::not_found) {
+        return fail(Code::not_found, "{} is no data directory", path.string());
+    }
+    if (!text) return fail(text.error());
+    Json json = TRY(with_context(parse_json_object(*text), description(path).string()));
+    if (TRY(json_integer(json, "format")) != kFormat) {
+        return fail(Code::unsupported, "{} was made by another version of this program",
+                    path.string());
+    }
+    return json;
+}
+
+Result<DirectoryKind> parse_kind(const Path& path, const Json& json) {
+    std::string kind = TRY(json_string(json, "kind"));
+    for (DirectoryKind known : {DirectoryKind::lab, DirectoryKind::production}) {
+        if (kind == kind_name(known)) return known;
+    }
+    return fail(Code::invalid, "{}: unknown kind '{}'", path.string(), kind);
+}
+
 // remove_unfinished clears what an interrupted creation left beside the root's folder.
 Result<void> remove_unfinished(const Path& path) {
     std::error_code error;
@@ -32,24 +54,15 @@ std::string_view kind_name(DirectoryKind kind) {
     return kind == DirectoryKind::lab ? "lab" : "production";
 }
 
+Result<DirectoryKind> DataDirectory::kind_of(const Path& path) {
+    return parse_kind(path, TRY(read_description(path)));
+}
+
 Result<DataDirectory> DataDirectory::open(const Path& path) {
-    auto text = read_text_file(description(path));
-    if (!text && text.error().code == Code::not_found) {
-        return fail(Code::not_found, "{} is no data directory", path.string());
-    }
-    if (!text) return fail(text.error());
-    Json json = TRY(with_context(parse_json_object(*text), description(path).string()));
-    if (TRY(json_integer(json, "format")) != kFormat) {
-        return fail(Code::unsupported, "{} was made by another version of this program",
-                    path.string());
-    }
+    Json json = TRY(read_description(path));
     DataDirectory out;
     out.path_ = path;
-    std::string kind = TRY(json_string(json, "kind"));
-    if (kind != "lab" && kind != "production") {
-        return fail(Code::invalid, "{}: unknown kind '{}'", path.string(), kind);
-    }
-    out.kind_ = kind == "lab" ? DirectoryKind::lab : DirectoryKind::production;
+    out.kind_ = TRY(parse_kind(path, json));
     out.tenant_id_ = TRY(json_string(json, "tenant"));
     out.subscription_id_ = TRY(json_string(json, "subscription"));
     if (out.kind_ == DirectoryKind::lab) {

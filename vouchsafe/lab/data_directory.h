@@ -8,6 +8,7 @@
 //     DIR/attestation/ vault/ identity/   each service's store and root key, mode 0700
 //     DIR/collateral/      revocation lists and Intel's collateral (attest/collateral)
 //     DIR/machines/NAME/   a lab's machines
+//     DIR/up/ azure/       a lab behind its front door, and its clients' files (running_lab.h)
 #pragma once
 
 #include <optional>
@@ -29,6 +30,9 @@ class DataDirectory {
     static Result<DataDirectory> open(const Path& path);
     // create makes one; an interrupted creation is taken up again. Code::conflict if it exists.
     static Result<DataDirectory> create(const Path& path, DirectoryKind kind, Time now);
+
+    // kind_of reads the kind alone: also of a directory whose keys are damaged. Errors as for open.
+    static Result<DirectoryKind> kind_of(const Path& path);
 
     const Path& path() const { return path_; }
     DirectoryKind kind() const { return kind_; }

@@ -89,7 +89,7 @@ Result<void> Services::start_identity() {
     config.directory = directory_.path() / "identity";
     identity_store_ = TRY(open_store(config.directory));
     identity_ = TRY(identity::Service::create(config, {*identity_store_, clock_}));
-    std::vector<std::string> names{std::string(kLoginHost), "login.windows.net", "sts.windows.net"};
+    std::vector<std::string> names(std::begin(kLoginHosts), std::end(kLoginHosts));
     listeners_.push_back(TRY(listen("identity", names, identity_->handler())));
     for (const std::string& name : names) {
         connect_to_[name + ":443"] = listeners_.back().address();

@@ -22,6 +22,9 @@ inline constexpr std::string_view kAttestationUrl = "https://sharedweu.weu.attes
 inline constexpr std::string_view kAttestationProviders =
     "Microsoft.Attestation/attestationProviders";
 inline constexpr std::string_view kLoginHost = "login.microsoftonline.com";
+// All names of the token issuer; the first is the one in its documents.
+inline constexpr std::string_view kLoginHosts[] = {kLoginHost, "login.windows.net",
+                                                   "sts.windows.net"};
 inline constexpr std::string_view kMetadataName = "169.254.169.254:80";
 inline constexpr std::string_view kVaultSuffix = "vault.azure.net";
 

@@ -237,7 +237,9 @@ Result<Certificate> SimulatedRoot::issue_server_certificate(const std::vector<st
     constexpr std::chrono::days kLifetime{90};
     if (names.empty()) return fail(Code::invalid, "a server certificate needs a name");
     CertificateSpec spec;
-    spec.subject = lab_name(names.front());
+    // A common name has 64 characters at most (RFC 5280, A.1); host names may have more.
+    constexpr size_t kMaxShown = 64 - std::string_view("SIMULATED ").size();
+    spec.subject = lab_name(names.front().size() <= kMaxShown ? names.front() : "server");
     spec.not_before = now - kBackdated;
     spec.not_after = now + kLifetime;
     spec.dns_names = names;

@@ -84,6 +84,8 @@ std::string_view reason_phrase(int status) {
             return "Unsupported Media Type";
         case 417:
             return "Expectation Failed";
+        case 421:
+            return "Misdirected Request";
         case 429:
             return "Too Many Requests";
         case 431:
@@ -92,6 +94,8 @@ std::string_view reason_phrase(int status) {
             return "Internal Server Error";
         case 501:
             return "Not Implemented";
+        case 502:
+            return "Bad Gateway";
         case 503:
             return "Service Unavailable";
         default:
@@ -134,6 +138,7 @@ struct RequestParser::Impl : http::basic_parser<true> {
     // check_header looks at the whole header; 0 or the status of the refusal.
     int check_header();
     int check_framing() const;
+    int check_connect();
 
     // What Beast calls.
     void on_request_impl(http::verb, boost::string_view method, boost::string_view target,
@@ -194,11 +199,23 @@ int RequestParser::Impl::check_framing() const {
     return equal_ignore_case(request.headers.get("Transfer-Encoding"), "chunked") ? 0 : 501;
 }
 
+// A Host header says nothing here: RFC 9112, 3.2.3. Old clients send none.
+int RequestParser::Impl::check_connect() {
+    std::string length = request.headers.get("Content-Length");
+    bool content =
+        request.headers.count("Transfer-Encoding") != 0 || (length != "" && length != "0");
+    Result<Authority> authority = parse_authority(request.target);
+    if (content || !authority || !authority->port) return 400;
+    request.host = fmt::format("{}:{}", authority->host, *authority->port);
+    return 0;
+}
+
 int RequestParser::Impl::check_header() {
     if (int status = check_framing()) return status;
     bool upper = std::none_of(request.method.begin(), request.method.end(),
                               [](char c) { return c >= 'a' && c <= 'z'; });
     if (!upper) return 501;
+    if (limits.connect && request.method == "CONNECT") return check_connect();
     size_t hosts = request.headers.count("Host");
     if (hosts > 1 || (hosts == 0 && !old)) return 400;
     request.host = request.headers.get("Host");
@@ -265,12 +282,20 @@ bool RequestParser::http_1_0() const {
     return impl_->old;
 }
 
+bool RequestParser::is_connect() const {
+    return impl_->limits.connect && impl_->request.method == "CONNECT";
+}
+
 Result<std::string> encode_response(const Response& response, const ResponseForm& form) {
     if (response.status < 200 || response.status > 599) {
         return fail(Code::internal, "{} is no final status", response.status);
     }
-    std::string out =
-        fmt::format("HTTP/1.1 {} {}\r\n", response.status, reason_phrase(response.status));
+    if (!is_header_value(form.reason)) {
+        return fail(Code::internal, "a reason phrase cannot be written");
+    }
+    std::string_view reason =
+        form.reason.empty() ? reason_phrase(response.status) : std::string_view(form.reason);
+    std::string out = fmt::format("HTTP/1.1 {} {}\r\n", response.status, reason);
     for (const auto& [name, value] : response.headers.all()) {
         if (!is_header_name(name) || !is_header_value(value)) {
             return fail(Code::internal, "a response header cannot be written");

@@ -13,6 +13,9 @@ namespace vouchsafe::net {
 struct WireLimits {
     size_t max_header = 16 << 10;  // bytes of request line and headers, up to the empty line
     size_t max_body = 1 << 20;     // bytes
+    // Whether CONNECT is taken, as a proxy does: its target is host:port (RFC 9112, 3.2.3) and
+    // becomes Request::host, in lower case; path and query are empty, and it has no content.
+    bool connect = false;
 };
 
 // RequestParser takes one request (RFC 9112) from input that arrives in pieces. It refuses what two
@@ -38,6 +41,7 @@ class RequestParser {
     const Response& refusal() const;
     bool keep_alive() const;  // after done: the client wants to send more
     bool http_1_0() const;    // after done
+    bool is_connect() const;  // after done
 
     struct Impl;
 
@@ -49,6 +53,9 @@ struct ResponseForm {
     bool head = false;  // leave the body out, keep its length
     bool keep_alive = true;
     bool http_1_0 = false;
+    // The reason phrase instead of the status's own: of a proxy's refusal, clients show nothing
+    // else. One line of plain text.
+    std::string reason = {};
 };
 
 // encode_response sets Content-Length and Connection itself. A response with headers that cannot be

@@ -129,6 +129,27 @@ TEST(RequestParser, AsksForTheBodyOnlyIfItIsAwaited) {
               413);
 }
 
+TEST(RequestParser, TakesConnectWhereItIsWanted) {
+    const WireLimits proxy{.connect = true};
+    RequestParser parser(proxy);
+    std::string input = "CONNECT A.example.org:0443 HTTP/1.1\r\nHost: h\r\n\r\n";
+    EXPECT_EQ(parser.feed(input), Progress::refused);
+    RequestParser good(proxy);
+    input = "CONNECT A.example.org:443 HTTP/1.0\r\n\r\nrest";
+    ASSERT_EQ(good.feed(input), Progress::done);
+    EXPECT_TRUE(good.is_connect());
+    EXPECT_EQ(input, "rest");
+    EXPECT_EQ(good.take().host, "a.example.org:443");
+    EXPECT_EQ(outcome("CONNECT a:443 HTTP/1.1\r\nHost: h\r\n\r\n", proxy), 0);
+    EXPECT_EQ(outcome("CONNECT a HTTP/1.1\r\nHost: h\r\n\r\n", proxy), 400);
+    EXPECT_EQ(outcome("CONNECT /a:443 HTTP/1.1\r\nHost: h\r\n\r\n", proxy), 400);
+    EXPECT_EQ(outcome("CONNECT a:443 HTTP/1.1\r\nHost: h\r\n\r\n"), 400);
+    RequestParser other(proxy);
+    input = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    ASSERT_EQ(other.feed(input), Progress::done);
+    EXPECT_FALSE(other.is_connect());
+}
+
 TEST(RequestParser, RefusesWhatCouldBeReadInTwoWays) {
     const std::string start = "POST / HTTP/1.1\r\nHost: h\r\n";
     struct Case {

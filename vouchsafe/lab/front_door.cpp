@@ -1,0 +1,109 @@
+#include "vouchsafe/lab/front_door.h"
+
+#include "vouchsafe/attest/providers.h"
+#include "vouchsafe/base/json.h"
+#include "vouchsafe/lab/running_lab.h"
+#include "vouchsafe/net/router.h"
+
+namespace vouchsafe::lab {
+
+namespace {
+
+constexpr std::string_view kAttestationPattern = "*.*.attest.azure.net";  // {name}.{region}
+constexpr std::string_view kMetadataAddress = "169.254.169.254";
+
+net::Response no_such_provider(const net::Request& request) {
+    return net::error_response(
+        404, "ProviderNotFound",
+        fmt::format("No attestation provider of this lab has the host name {}.",
+                    attest::host_name(request.host)));
+}
+
+// lab_hosts says which handler answers for which host name. It is the one place where a service
+// comes behind the door.
+Result<net::HostTable> lab_hosts(Services& services, identity::Metadata& no_machine) {
+    net::HostTable hosts;
+    for (std::string_view name : kLoginHosts) {
+        hosts.add(std::string(name), {services.identity().handler()});
+    }
+    hosts.add(fmt::format("*.{}", kVaultSuffix),
+              {services.vault().handler(), vault::kMaxRequestBody});
+    hosts.add(TRY(net::Url::parse(kAttestationUrl)).host, {services.attestation().handler()});
+    hosts.add(std::string(kAttestationPattern), {no_such_provider});
+    // Who comes through the door is no machine of the lab's: those have metadata services of their
+    // own.
+    hosts.add_plain(std::string(kMetadataAddress), {no_machine.handler()});
+    return hosts;
+}
+
+// door_pages are the door's own pages, at http://localhost:PORT.
+net::Handler door_pages(const DataDirectory& directory, const std::vector<std::string>& hosts) {
+    auto router = std::make_shared<net::Router>();
+    Json about{{"service", "vouchsafe lab"}, {"tenant", directory.tenant_id()}, {"hosts", hosts}};
+    router->add("GET", "/",
+                [about](const net::Request&) { return net::json_response(200, about); });
+    return [router](const net::Request& request) { return router->handle(request); };
+}
+
+// system_authorities is the system's bundle, where Debian, Fedora and Alpine keep it; "" without
+// one.
+std::string system_authorities() {
+    for (const char* file : {"/etc/ssl/certs/ca-certificates.crt",
+                             "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"}) {
+        if (auto text = read_text_file(file)) return std::move(*text);
+    }
+    return "";
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LabDoor>> LabDoor::start(const DataDirectory& directory, Services& services,
+                                                const Clock& clock, LabDoorOptions options) {
+    std::unique_ptr<LabDoor> out(new LabDoor());
+    out->no_machine_ = std::make_unique<identity::Metadata>(services.identity(), std::nullopt);
+    net::FrontDoorOptions door;
+    door.port = options.port;
+    door.hosts = TRY(lab_hosts(services, *out->no_machine_));
+    out->hosts_ = door.hosts.names();
+    door.pages = door_pages(directory, out->hosts_);
+    door.mint = [&directory, &clock](const std::string& name) {
+        return directory.root().issue_tls({name}, clock.now());
+    };
+    door.pass_through = options.pass_through;
+    door.on_event = std::move(options.on_event);
+    out->door_ = TRY(net::FrontDoor::start(std::move(door)));
+    return out;
+}
+
+std::vector<std::pair<std::string, std::string>> client_variables(const Path& lab, uint16_t port) {
+    const LabFiles files(lab);
+    const std::string proxy = fmt::format("http://127.0.0.1:{}", port);
+    const std::string direct = "localhost,127.0.0.1,::1";  // never the metadata address
+    const std::string authority = files.authority().string();
+    return {{"HTTPS_PROXY", proxy},
+            {"HTTP_PROXY", proxy},
+            {"https_proxy", proxy},
+            {"http_proxy", proxy},
+            {"NO_PROXY", direct},
+            {"no_proxy", direct},
+            {"REQUESTS_CA_BUNDLE", authority},
+            {"SSL_CERT_FILE", authority},
+            {"CURL_CA_BUNDLE", authority},
+            {"NODE_EXTRA_CA_CERTS", authority},
+            {"AZURE_CONFIG_DIR", files.azure().string()},
+            {"AZURE_CORE_COLLECT_TELEMETRY", "0"},
+            {"AZURE_CORE_CHECK_FOR_UPGRADE", "no"},
+            {"VOUCHSAFE_SITE", files.site().string()}};
+}
+
+Result<void> write_client_files(const DataDirectory& directory, bool pass_through) {
+    const LabFiles files(directory.path());
+    std::string authorities = directory.root().tls_ca_pem();
+    if (pass_through) authorities += system_authorities();
+    TRY(write_file(files.authority(), as_bytes(authorities), Overwrite::yes));
+    std::string site = guest::Site::encode(files.authority(), {}, "", {});
+    TRY(write_file(files.site(), as_bytes(site), Overwrite::yes));
+    return make_private_dir(files.azure());
+}
+
+}  // namespace vouchsafe::lab

@@ -1,0 +1,447 @@
+#include "vouchsafe/net/front_door.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <future>
+#include <mutex>
+
+#include "vouchsafe/net/test_support.h"
+
+namespace vouchsafe::net {
+namespace {
+
+using std::chrono::milliseconds;
+using test::RawClient;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// Door is a front door with two hosts, a pattern and a plain host, and what it did.
+class Door {
+  public:
+    explicit Door(const std::function<void(FrontDoorOptions&)>& change = nullptr) {
+        FrontDoorOptions options;
+        options.hosts.add("login.example.org", {answer("login")});
+        options.hosts.add("*.vault.example.org", {answer("vault"), 100});
+        options.hosts.add_plain("169.254.169.254", {answer("metadata")});
+        options.pages = answer("pages");
+        options.mint = [this](const std::string& name) -> Result<TlsIdentity> {
+            std::lock_guard lock(mutex_);
+            minted_.push_back(name);
+            return authority_.issue(name);
+        };
+        options.on_event = [this](const DoorEvent& event) {
+            std::lock_guard lock(mutex_);
+            events_.push_back(
+                fmt::format("{} {} {} {}", event.host, event.method, event.path, event.status));
+        };
+        if (change) change(options);
+        door_ = MUST(FrontDoor::start(std::move(options)));
+        set_proxy(fmt::format("http://127.0.0.1:{}", door_->port()).c_str());
+    }
+    ~Door() { set_proxy(nullptr); }
+    Door(const Door&) = delete;
+    Door& operator=(const Door&) = delete;
+
+    uint16_t port() const { return door_->port(); }
+    FrontDoor& door() { return *door_; }
+    const test::Authority& authority() const { return authority_; }
+    std::vector<std::string> minted() {
+        std::lock_guard lock(mutex_);
+        return minted_;
+    }
+    std::vector<std::string> events() {
+        std::lock_guard lock(mutex_);
+        return events_;
+    }
+
+    // client goes through the door, by libcurl.
+    Client client() const { return Client({.ca_pem = authority_.pem()}); }
+
+    // say returns the answer to raw bytes on a connection of their own.
+    std::string say(std::string_view text) const {
+        RawClient client(port());
+        EXPECT_TRUE(client.send(text));
+        return client.read_all();
+    }
+
+  private:
+    static Handler answer(const char* who) {
+        return [who](const Request& request) {
+            if (request.target == "/throw") throw std::runtime_error("secret");
+            return text_response(
+                200, fmt::format("{} {} {} {}{}", who, request.host, request.method, request.target,
+                                 request.tls ? " tls" : ""));
+        };
+    }
+    static void set_proxy(const char* url) {
+        for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY"}) {
+            url != nullptr ? ::setenv(name, url, 1) : ::unsetenv(name);
+        }
+        ::unsetenv("no_proxy");
+        ::unsetenv("NO_PROXY");
+    }
+
+    test::Authority authority_;
+    std::mutex mutex_;
+    std::vector<std::string> minted_;
+    std::vector<std::string> events_;
+    std::unique_ptr<FrontDoor> door_;  // last: stops before the lists go away
+};
+
+std::string connect_to(std::string_view authority) {
+    return fmt::format("CONNECT {} HTTP/1.1\r\nHost: {}\r\n\r\n", authority, authority);
+}
+
+TEST(HostTable, FindsNamesBeforePatternsAndNothingElse) {
+    auto says = [](std::string text) -> HostTable::Host {
+        return {[text](const Request&) { return text_response(200, text); }};
+    };
+    HostTable table;
+    table.add("*.vault.net", says("vault"));
+    table.add("*.*.attest.net", says("attest"));
+    table.add("own.vault.net", says("own"));
+    table.add_plain("169.254.169.254", says("plain"));
+    auto found = [&](std::string_view name) {
+        const HostTable::Host* host = table.find(name);
+        return host == nullptr ? "" : host->handler({}).body;
+    };
+    EXPECT_EQ(found("a.vault.net"), "vault");
+    EXPECT_EQ(found("own.vault.net"), "own");
+    EXPECT_EQ(found("a.weu.attest.net"), "attest");
+    for (const char* name :
+         {"vault.net", ".vault.net", "a.b.vault.net", "avault.net", "a.vault.net.evil.org",
+          "weu.attest.net", "a.b.c.attest.net", "169.254.169.254", "", "*"}) {
+        EXPECT_EQ(found(name), "") << name;
+    }
+    EXPECT_NE(table.find_plain("169.254.169.254"), nullptr);
+    EXPECT_EQ(table.find_plain("own.vault.net"), nullptr);
+    EXPECT_THAT(table.names(), ElementsAre("own.vault.net", "*.vault.net", "*.*.attest.net",
+                                           "http://169.254.169.254"));
+    table.add("*.vault.net", says("other"));
+    EXPECT_EQ(found("a.vault.net"), "other");
+}
+
+TEST(FrontDoor, ServesRealNamesToLibcurlAndKeepsTheConnection) {
+    Door door;
+    Client client = door.client();
+    for (const char* path : {"/a?b=c", "/d"}) {
+        auto answer = MUST(client.send({.url = std::string("https://login.example.org") + path}));
+        EXPECT_EQ(answer.body, fmt::format("login login.example.org GET {} tls", path));
+    }
+    auto vault = MUST(
+        client.send({.method = "PUT", .url = "https://my-1.vault.example.org/k", .body = "{}"}));
+    EXPECT_EQ(vault.body, "vault my-1.vault.example.org PUT /k tls");
+    EXPECT_THAT(door.minted(), ElementsAre("login.example.org", "my-1.vault.example.org"));
+    EXPECT_THAT(door.events(),
+                ElementsAre("login.example.org GET /a 200", "login.example.org GET /d 200",
+                            "my-1.vault.example.org PUT /k 200"));
+}
+
+TEST(FrontDoor, ServesPlainHostsAndItsOwnPages) {
+    Door door;
+    Client client = door.client();
+    auto metadata = MUST(client.send({.url = "http://169.254.169.254/metadata/instance?x=1"}));
+    EXPECT_THAT(metadata.body,
+                AllOf(StartsWith("metadata 169.254.169.254 GET http://"), HasSubstr("?x=1")));
+    EXPECT_EQ(MUST(client.send({.url = "http://login.example.org/"})).status, 403);
+    EXPECT_EQ(MUST(client.send({.url = "http://169.254.169.254:8080/"})).status, 403);
+
+    auto page = [&](std::string_view host) {
+        return door.say(
+            fmt::format("GET /p HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", host));
+    };
+    for (const char* name : {"localhost", "LocalHost", "127.0.0.1"}) {
+        std::string host = fmt::format("{}:{}", name, door.port());
+        EXPECT_THAT(page(host), HasSubstr(fmt::format("pages {} GET /p", host)));
+    }
+    // A page that somebody's DNS sends here, and a service's name without its tunnel.
+    for (std::string host : {std::string("evil.example.org"), std::string("localhost"),
+                             std::string("login.example.org"), std::string("169.254.169.254"),
+                             fmt::format("evil.org:{}", door.port())}) {
+        EXPECT_THAT(page(host), StartsWith("HTTP/1.1 421 Misdirected")) << host;
+    }
+    EXPECT_THAT(door.say("GET /p HTTP/1.0\r\n\r\n"), StartsWith("HTTP/1.1 421"));
+    EXPECT_THAT(door.events(), testing::Contains("169.254.169.254 GET /metadata/instance 200"));
+}
+
+TEST(FrontDoor, DoesNotTakeHttpsInTheClear) {
+    Door door;
+    EXPECT_THAT(door.say("GET https://login.example.org/ HTTP/1.1\r\nHost: login.example.org\r\n"
+                         "Connection: close\r\n\r\n"),
+                StartsWith("HTTP/1.1 400"));
+}
+
+TEST(FrontDoor, RefusesForeignHostsInOneLine) {
+    Door door;
+    std::string answer = door.say(connect_to("www.example.com:443"));
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 403 www.example.com is not served here"));
+    EXPECT_THAT(answer, testing::EndsWith("pass-through is off\n"));
+    EXPECT_THAT(answer, HasSubstr("Connection: close\r\n"));
+    Client client = door.client();
+    EXPECT_FALSE(client.send({.url = "https://www.example.com/"}));
+    EXPECT_THAT(door.events(),
+                ElementsAre("www.example.com CONNECT  403", "www.example.com CONNECT  403"));
+    EXPECT_THAT(door.minted(), ElementsAre());
+}
+
+TEST(FrontDoor, MintsNothingForHostileNames) {
+    Door door;
+    const std::string long_name = std::string(300, 'a') + ".vault.example.org:443";
+    const std::string long_label = std::string(64, 'a') + ".vault.example.org:443";
+    struct Case {
+        int status;
+        std::string target;
+    };
+    for (const Case& item : std::vector<Case>{{400, ""},
+                                              {400, "login.example.org"},
+                                              {400, "login.example.org:"},
+                                              {400, "login.example.org:0"},
+                                              {400, "login.example.org:99999"},
+                                              {400, "login.example.org:443:443"},
+                                              {400, "login.example.org:+443"},
+                                              {400, "login.example.org.:443"},
+                                              {400, "user@login.example.org:443"},
+                                              {400, "user:pw@login.example.org:443"},
+                                              {400, "https://login.example.org:443"},
+                                              {400, "/login.example.org:443"},
+                                              {400, ":443"},
+                                              {400, ".vault.example.org:443"},
+                                              {400, "*.vault.example.org:443"},
+                                              {400, "a..vault.example.org:443"},
+                                              {400, std::string("login.example.org\0:443", 22)},
+                                              {400, "login.example.org\x01:443"},
+                                              {400, "login.example.org\t:443"},
+                                              {400, "login.example.org%00:443"},
+                                              {400, "login.ex\xc3\xa4mple.org:443"},
+                                              {400, long_name},
+                                              {400, long_label},
+                                              {400, "127.1:443"},
+                                              {400, "[::1:443"},
+                                              {403, "[::1]:443"},
+                                              {403, "127.0.0.1:443"},
+                                              {403, "169.254.169.254:443"},
+                                              {403, "login.example.org:80"},
+                                              {403, "login.example.org:8443"},
+                                              {403, "vault.example.org:443"},
+                                              {403, "a.b.vault.example.org:443"},
+                                              {403, "my.vault.example.org.evil.com:443"},
+                                              {403, "LOGIN.EXAMPLE.COM:443"},
+                                              {403, "localhost:443"}}) {
+        std::string answer = door.say("CONNECT " + item.target + " HTTP/1.1\r\nHost: h\r\n\r\n");
+        EXPECT_THAT(answer, StartsWith(fmt::format("HTTP/1.1 {} ", item.status))) << item.target;
+    }
+    EXPECT_THAT(door.minted(), ElementsAre());
+    // The nearest that is served: any case, no Host, the old version.
+    for (std::string_view text :
+         {"CONNECT Login.Example.ORG:443 HTTP/1.1\r\nHost: h\r\n\r\n",
+          "CONNECT login.example.org:443 HTTP/1.0\r\n\r\n",
+          "CONNECT login.example.org:443 HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"}) {
+        RawClient client(door.port());
+        ASSERT_TRUE(client.send(text));
+        EXPECT_EQ(client.read_until("\r\n\r\n"), "HTTP/1.1 200 Connection established\r\n\r\n");
+    }
+    EXPECT_THAT(door.minted(), ElementsAre("login.example.org"));
+}
+
+TEST(FrontDoor, RefusesWhatCouldBeTheTunnelsOrARequest) {
+    Door door;
+    const std::string good = connect_to("login.example.org:443");
+    EXPECT_THAT(door.say(good + "\x16\x03\x01"), StartsWith("HTTP/1.1 400 nothing may follow"));
+    EXPECT_THAT(door.say("CONNECT login.example.org:443 HTTP/1.1\r\nHost: h\r\n"
+                         "Content-Length: 2\r\n\r\nhi"),
+                StartsWith("HTTP/1.1 400 "));
+    EXPECT_THAT(door.say("CONNECT login.example.org:443 HTTP/1.1\r\nHost: h\r\n"
+                         "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+                StartsWith("HTTP/1.1 400 "));
+    EXPECT_THAT(door.say("connect login.example.org:443 HTTP/1.1\r\nHost: h\r\n\r\n"),
+                StartsWith("HTTP/1.1 501 "));
+    EXPECT_THAT(door.minted(), ElementsAre());
+}
+
+TEST(FrontDoor, LetsATunnelReachItsOwnHostAlone) {
+    Door door;
+    Client client = door.client();
+    auto status = [&](const std::string& host) {
+        ClientRequest request{.url = "https://login.example.org/"};
+        request.headers.set("Host", host);
+        return MUST(client.send(request)).status;
+    };
+    EXPECT_EQ(status("login.example.org"), 200);
+    EXPECT_EQ(status("LOGIN.example.org:443"), 200);
+    EXPECT_EQ(status("my.vault.example.org"), 421);
+    EXPECT_EQ(status("login.example.org:8443"), 421);
+    EXPECT_EQ(status("169.254.169.254"), 421);
+    EXPECT_EQ(status(fmt::format("localhost:{}", door.port())), 421);
+    // CONNECT once more, inside.
+    EXPECT_EQ(MUST(client.send({.method = "CONNECT", .url = "https://login.example.org/"})).status,
+              200);
+}
+
+TEST(FrontDoor, HoldsEachHostToItsOwnLimitOfBodies) {
+    Door door;
+    Client client = door.client();
+    auto put = [&](const char* url, size_t size) {
+        return MUST(client.send({.method = "PUT", .url = url, .body = std::string(size, 'x')}))
+            .status;
+    };
+    EXPECT_EQ(put("https://a.vault.example.org/k", 100), 200);
+    EXPECT_EQ(put("https://a.vault.example.org/k", 101), 413);
+    EXPECT_EQ(put("https://login.example.org/k", 101), 200);
+    EXPECT_THAT(
+        door.say("GET / HTTP/1.1\r\nHost: h\r\nX: " + std::string(20 << 10, 'x') + "\r\n\r\n"),
+        StartsWith("HTTP/1.1 431"));
+}
+
+TEST(FrontDoor, KeepsSoManyCertificatesAndNoMore) {
+    Door door([](FrontDoorOptions& options) { options.max_certificates = 2; });
+    auto ask = [&](const std::string& name) {
+        Client client = door.client();
+        EXPECT_EQ(MUST(client.send({.url = "https://" + name + ".vault.example.org/"})).status,
+                  200);
+    };
+    for (const char* name : {"a", "b", "a", "c", "a", "b"}) ask(name);
+    // "b" was used longest ago when "c" came.
+    EXPECT_THAT(door.minted(), ElementsAre("a.vault.example.org", "b.vault.example.org",
+                                           "c.vault.example.org", "b.vault.example.org"));
+}
+
+TEST(FrontDoor, SaysWhenNoCertificateCanBeMade) {
+    Door door([](FrontDoorOptions& options) {
+        options.mint = [](const std::string&) -> Result<TlsIdentity> {
+            return fail(Code::io, "secret");
+        };
+    });
+    std::string answer = door.say(connect_to("login.example.org:443"));
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 502 no certificate"));
+    EXPECT_THAT(answer, testing::Not(HasSubstr("secret")));
+}
+
+TEST(FrontDoor, AnswersForHandlersThatThrow) {
+    Door door;
+    Client client = door.client();
+    auto answer = MUST(client.send({.url = "https://login.example.org/throw"}));
+    EXPECT_EQ(answer.status, 500);
+    EXPECT_THAT(answer.body, testing::Not(HasSubstr("secret")));
+    EXPECT_THAT(door.events(), ElementsAre("login.example.org GET /throw 500"));
+}
+
+TEST(FrontDoor, TellsWhenAClientDoesNotTrustIt) {
+    Door door;
+    test::Authority stranger;
+    Client client({.ca_pem = stranger.pem()});
+    EXPECT_FALSE(client.send({.url = "https://login.example.org/"}));
+    for (int i = 0; i < 100 && door.events().empty(); ++i) {
+        std::this_thread::sleep_for(milliseconds(10));
+    }
+    EXPECT_THAT(door.events(), ElementsAre("login.example.org CONNECT  0"));
+}
+
+TEST(FrontDoor, ClosesWhatIsSlowAndWhatIsTooMany) {
+    Door door([](FrontDoorOptions& options) {
+        options.max_connections = 3;
+        options.idle_timeout = milliseconds(200);
+    });
+    RawClient silent(door.port());
+    RawClient half(door.port());
+    RawClient tunnel(door.port());
+    ASSERT_TRUE(half.send("CONNECT login.exa"));
+    ASSERT_TRUE(tunnel.send(connect_to("login.example.org:443")));
+    EXPECT_THAT(tunnel.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+    RawClient fourth(door.port());
+    EXPECT_TRUE(fourth.closed(milliseconds(150)));
+    EXPECT_TRUE(silent.closed());
+    EXPECT_TRUE(half.closed());
+    EXPECT_TRUE(tunnel.closed());  // no handshake came
+}
+
+TEST(FrontDoor, StopsWithTunnelsOpen) {
+    Door door;
+    RawClient tunnel(door.port());
+    ASSERT_TRUE(tunnel.send(connect_to("login.example.org:443")));
+    tunnel.read_until("\r\n\r\n");
+    auto begin = test::Clock::now();
+    door.door().stop();
+    EXPECT_LT(test::since(begin), milliseconds(1000));
+    EXPECT_TRUE(tunnel.closed());
+}
+
+// Real is a real host on the other side of a door that passes through.
+class PassThrough : public testing::Test {
+  protected:
+    PassThrough() {
+        ServerOptions options;
+        options.tls = real_.issue("real.example.com");
+        server_ = test::start(
+            [](const Request& request) {
+                return text_response(200, "real " + std::string(request.body.size(), 'y'));
+            },
+            options);
+        door_ = std::make_unique<Door>([this](FrontDoorOptions& wanted) {
+            wanted.pass_through = true;
+            wanted.connect_to = {
+                {"real.example.com:443", fmt::format("127.0.0.1:{}", server_->port())},
+                {"gone.example.com:443", "127.0.0.1:1"},
+                {"login.example.org:443", fmt::format("127.0.0.1:{}", server_->port())}};
+            wanted.tunnel_idle_timeout = milliseconds(300);
+        });
+    }
+
+    test::Authority real_;
+    std::unique_ptr<Server> server_;
+    std::unique_ptr<Door> door_;
+};
+
+TEST_F(PassThrough, TunnelsToTheRealHostWithItsOwnCertificate) {
+    Client client({.ca_pem = real_.pem()});
+    for (size_t size : {size_t{0}, size_t{1} << 20}) {
+        auto answer = MUST(client.send(
+            {.method = "PUT", .url = "https://real.example.com/", .body = std::string(size, 'x')}));
+        EXPECT_EQ(answer.body.size(), size + 5);
+    }
+    EXPECT_THAT(door_->events(), ElementsAre("real.example.com CONNECT  200"));
+    EXPECT_THAT(door_->minted(), ElementsAre());
+}
+
+TEST_F(PassThrough, ServesItsOwnHostsItself) {
+    Client client = door_->client();
+    EXPECT_THAT(MUST(client.send({.url = "https://login.example.org/"})).body,
+                StartsWith("login "));
+}
+
+TEST_F(PassThrough, RefusesWhatIsNoFullNameOrAnotherPort) {
+    for (const char* target : {"127.0.0.1:443", "[::1]:443", "localhost:443"}) {
+        EXPECT_THAT(door_->say(connect_to(target)),
+                    AllOf(StartsWith("HTTP/1.1 403"), HasSubstr("no full host name")));
+    }
+    EXPECT_THAT(door_->say(connect_to("real.example.com:22")), StartsWith("HTTP/1.1 403"));
+    EXPECT_THAT(door_->say(connect_to("gone.example.com:443")),
+                StartsWith("HTTP/1.1 502 gone.example.com cannot be reached"));
+}
+
+TEST_F(PassThrough, EndsATunnelWhenEitherSideDoesOrNothingMoves) {
+    RawClient idle(door_->port());
+    ASSERT_TRUE(idle.send(connect_to("real.example.com:443")));
+    EXPECT_THAT(idle.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+    auto begin = test::Clock::now();
+    EXPECT_TRUE(idle.closed());
+    EXPECT_LT(test::since(begin), milliseconds(2000));
+
+    RawClient garbage(door_->port());
+    ASSERT_TRUE(garbage.send(connect_to("real.example.com:443")));
+    garbage.read_until("\r\n\r\n");
+    ASSERT_TRUE(garbage.send("this is no TLS\r\n\r\n"));
+    EXPECT_TRUE(garbage.closed());
+
+    RawClient open(door_->port());
+    ASSERT_TRUE(open.send(connect_to("real.example.com:443")));
+    open.read_until("\r\n\r\n");
+    door_->door().stop();
+    EXPECT_TRUE(open.closed());
+}
+
+}  // namespace
+}  // namespace vouchsafe::net
