@@ -166,8 +166,7 @@ net::Response Service::Impl::device_code(const net::Request& request) {
         Step<Account> user = present(*this, request, *form, now);
         if (user) sign_ins.approve(begun.user_code, user->principal.object_id, now);
     }
-    const std::string page =
-        (config.page_base.empty() ? config.authority : config.page_base) + "/device";
+    const std::string page = page_base() + "/device";
     return net::json_response(
         200,
         {{"user_code", begun.user_code},

@@ -42,11 +42,6 @@ struct Config {
                                                "1950a258-227b-4e31-a9cf-717495945fc2",
                                                "aebc6443-996d-45c2-90f0-388ff96faa56"};
 
-    // Base URL, no trailing slash, under which a browser reaches the sign-in pages; empty: the
-    // authority. A lab's browser does not go through its front door, which is a proxy, so a lab
-    // says "http://localhost:PORT/aad" (real-clients 3.1).
-    std::string page_base;
-
     // The user whom the sign-in pages and device codes sign in without asking, by name: a lab has
     // one person in front of it. Empty: name and password are asked for.
     std::string sign_in_as;

@@ -17,6 +17,16 @@ OAuthError unknown_tenant(std::string_view tenant) {
                         tenant.substr(0, kMaxShown))};
 }
 
+std::string Service::Impl::page_base() const {
+    std::lock_guard lock(page_mutex);
+    return served_at.empty() ? config.authority : served_at;
+}
+
+void Service::Impl::set_page_base(std::string base) {
+    std::lock_guard lock(page_mutex);
+    served_at = std::move(base);
+}
+
 bool Service::Impl::knows_tenant(std::string_view tenant) const {
     return equal_ignore_case(tenant, config.tenant_id) ||
            std::any_of(config.tenant_aliases.begin(), config.tenant_aliases.end(),
@@ -43,8 +53,7 @@ net::Response Service::Impl::openid_configuration(const net::Request& request,
     std::string base = config.authority + "/" + tenant;
     const std::string flows = v2 ? "/oauth2/v2.0" : "/oauth2";
     const std::string oauth = base + flows;
-    const std::string pages =
-        config.page_base.empty() ? base : fmt::format("{}/{}", config.page_base, tenant);
+    const std::string pages = fmt::format("{}/{}", page_base(), tenant);
     Json document = {
         {"issuer", v2 ? issuer_v2(config) : issuer_of(config)},
         {"token_endpoint", oauth + "/token"},

@@ -28,9 +28,6 @@ Result<void> check_config(const Config& config) {
                     config.issuer_base);
     }
     if (config.directory.empty()) return fail(Code::invalid, "the directory is not set");
-    if (config.page_base.ends_with('/')) {
-        return fail(Code::invalid, "page_base '{}' must have no trailing slash", config.page_base);
-    }
     for (Seconds lifetime : {config.app_token_lifetime, config.managed_identity_token_lifetime,
                              config.user_token_lifetime, config.refresh_token_lifetime,
                              config.client_secret_lifetime, config.certificate_lifetime}) {
@@ -84,6 +81,10 @@ net::Handler Service::handler() {
 net::Handler Service::graph_handler() {
     return
         [impl = impl_.get()](const net::Request& request) { return impl->graph.handle(request); };
+}
+
+void Service::serve_pages_at(std::string base) {
+    impl_->set_page_base(std::move(base));
 }
 
 std::string_view Service::route_of(const net::Request& request) const {

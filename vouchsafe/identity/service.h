@@ -60,6 +60,10 @@ class Service {
 
     // handler answers the routes of routes.cpp. It borrows the service.
     net::Handler handler();
+    // serve_pages_at says under which base URL, without a trailing slash, a browser reaches the
+    // sign-in pages; until then it is the authority. A lab's browser does not go through its front
+    // door, which is a proxy, so a lab says "http://localhost:PORT/aad" (real-clients 3.1).
+    void serve_pages_at(std::string base);
     // graph_handler answers graph.microsoft.com: /me, users, service principals and objects by id
     // (graph.cpp). It borrows the service.
     net::Handler graph_handler();

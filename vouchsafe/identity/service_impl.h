@@ -34,6 +34,10 @@ struct Service::Impl {
     net::Response instance_discovery(const net::Request& request) const;
     Json jwks() const;
 
+    // page_base: see Service::serve_pages_at.
+    std::string page_base() const;
+    void set_page_base(std::string base);
+
     // knows_tenant: the tenant's GUID, or one of Config::tenant_aliases.
     bool knows_tenant(std::string_view tenant) const;
 
@@ -44,6 +48,8 @@ struct Service::Impl {
     Directory directory;
     Passwords passwords;
     SignIns sign_ins;
+    mutable std::mutex page_mutex;
+    std::string served_at;  // "" until it was said
     net::Router router;
     net::Router graph;
 };

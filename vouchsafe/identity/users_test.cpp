@@ -210,10 +210,9 @@ TEST(Renewal, NeedsATokenOfThisServiceThatLives) {
 // Lab is a service that signs its one user in without asking.
 Service& lab() {
     (void)ada();
-    static const auto service = MUST(share().create([](Config& config) {
-        config.sign_in_as = "ada@lab.test";
-        config.page_base = "http://localhost:8080/aad";
-    }));
+    static const auto service =
+        MUST(share().create([](Config& config) { config.sign_in_as = "ada@lab.test"; }));
+    service->serve_pages_at("http://localhost:8080/aad");
     return *service;
 }
 

@@ -26,6 +26,7 @@ Result<net::HostTable> lab_hosts(Services& services, identity::Metadata& no_mach
     for (std::string_view name : kLoginHosts) {
         hosts.add(std::string(name), {services.identity().handler()});
     }
+    hosts.add(std::string(kGraphHost), {services.identity().graph_handler()});
     hosts.add(fmt::format("*.{}", kVaultSuffix),
               {services.vault().handler(), vault::kMaxRequestBody});
     hosts.add(TRY(net::Url::parse(kAttestationUrl)).host, {services.attestation().handler()});
@@ -37,11 +38,18 @@ Result<net::HostTable> lab_hosts(Services& services, identity::Metadata& no_mach
 }
 
 // door_pages are the door's own pages, at http://localhost:PORT.
-net::Handler door_pages(const DataDirectory& directory, const std::vector<std::string>& hosts) {
+// A browser is not told of the proxy, so it finds the sign-in pages here.
+net::Handler door_pages(const DataDirectory& directory, Services& services,
+                        const std::vector<std::string>& hosts) {
     auto router = std::make_shared<net::Router>();
     Json about{{"service", "vouchsafe lab"}, {"tenant", directory.tenant_id()}, {"hosts", hosts}};
     router->add("GET", "/",
                 [about](const net::Request&) { return net::json_response(200, about); });
+    const net::Handler sign_in = services.identity().handler();
+    for (const char* method : {"GET", "POST"}) {
+        router->add(method, "/aad/device", sign_in);
+        router->add(method, "/aad/{tenant}/oauth2/v2.0/authorize", sign_in);
+    }
     return [router](const net::Request& request) { return router->handle(request); };
 }
 
@@ -65,13 +73,14 @@ Result<std::unique_ptr<LabDoor>> LabDoor::start(const DataDirectory& directory, 
     door.port = options.port;
     door.hosts = TRY(lab_hosts(services, *out->no_machine_));
     out->hosts_ = door.hosts.names();
-    door.pages = door_pages(directory, out->hosts_);
+    door.pages = door_pages(directory, services, out->hosts_);
     door.mint = [&directory, &clock](const std::string& name) {
         return directory.root().issue_tls({name}, clock.now());
     };
     door.pass_through = options.pass_through;
     door.on_event = std::move(options.on_event);
     out->door_ = TRY(net::FrontDoor::start(std::move(door)));
+    services.identity().serve_pages_at(fmt::format("http://localhost:{}/aad", out->port()));
     return out;
 }
 

@@ -83,12 +83,31 @@ Result<Listener> Services::listen(std::string name, const std::vector<std::strin
     return listener;
 }
 
+namespace {
+
+// The file comes first: of a lab that was killed in between the user is made with what it says.
+Result<void> make_lab_user(identity::Service& issuer, const Path& file) {
+    if (issuer.find_user(kLabUser)) return {};
+    const SecretBytes fresh = identity::new_client_secret();
+    auto written = write_file(file, fresh.expose(), Overwrite::no, 0600);
+    if (!written && written.error().code != Code::conflict) return written;
+    Bytes kept = TRY(read_file(file, 256));
+    const SecretBytes password = SecretBytes::copy_of(kept);
+    wipe(kept);
+    TRY(issuer.create_user(kLabUser, password));
+    return {};
+}
+
+}  // namespace
+
 Result<void> Services::start_identity() {
     identity::Config config;
     config.tenant_id = directory_.tenant_id();
     config.directory = directory_.path() / "identity";
     identity_store_ = TRY(open_store(config.directory));
+    config.sign_in_as = kLabUser;
     identity_ = TRY(identity::Service::create(config, {*identity_store_, clock_}));
+    TRY(make_lab_user(*identity_, directory_.path() / kLabUserFile));
     std::vector<std::string> names(std::begin(kLoginHosts), std::end(kLoginHosts));
     listeners_.push_back(TRY(listen("identity", names, identity_->handler())));
     for (const std::string& name : names) {

@@ -21,8 +21,18 @@ inline constexpr std::string_view kAttestationUrl = "https://sharedweu.weu.attes
 // Type of an attestation service in resource ids.
 inline constexpr std::string_view kAttestationProviders =
     "Microsoft.Attestation/attestationProviders";
+inline constexpr std::string_view kGraphHost = "graph.microsoft.com";
+// The person in front of a lab: signed in without being asked, by the password in DIR/user.password
+// where a client wants one.
+inline constexpr std::string_view kLabUser = "user@lab.test";
+inline constexpr std::string_view kLabUserFile = "user.password";
 inline constexpr std::string_view kLoginHost = "login.microsoftonline.com";
 // All names of the token issuer; the first is the one in its documents.
+inline constexpr std::string_view kGraphHost = "graph.microsoft.com";
+// The person in front of a lab: signed in without being asked, by the password in DIR/user.password
+// where a client wants one.
+inline constexpr std::string_view kLabUser = "user@lab.test";
+inline constexpr std::string_view kLabUserFile = "user.password";
 inline constexpr std::string_view kLoginHosts[] = {kLoginHost, "login.windows.net",
                                                    "sts.windows.net"};
 inline constexpr std::string_view kMetadataName = "169.254.169.254:80";
