@@ -41,6 +41,14 @@ Result<Opened> open_services(const Context& context, const AdminCommand& command
         command.dir.empty() ? lab::default_lab_path() : std::filesystem::absolute(command.dir);
     Opened out;
     out.directory = std::make_unique<lab::DataDirectory>(TRY(lab::DataDirectory::open(path)));
+    if (out.directory->kind() == lab::DirectoryKind::production) {
+        return fail(
+            Code::invalid,
+            "{} is a production directory, and this is for labs: there vaults are made with "
+            "'vouchsafe admin vault create', and applications and machines are those of its "
+            "token issuers",
+            path.string());
+    }
     out.services = TRY(lab::Services::start(*out.directory, context.clock));
     return out;
 }
@@ -249,8 +257,8 @@ void add_admin(Command app, Context& context) {
         app.add("admin", "set up vaults, roles, a lab's applications; signing keys; backups");
     group.examples(kAdminExamples);
     auto command = std::make_shared<AdminCommand>();
-    Command vault =
-        add_command(group, context, "create-vault", "make a vault", command, create_vault);
+    Command vault = add_command(group, context, "create-vault", "make a vault in a lab's own store",
+                                command, create_vault);
     vault.argument("NAME", command->name, "3 to 24 letters, digits, hyphens");
     vault.option("--sku", command->sku, "premium has HSM kinds of keys", "")
         .one_of({"premium", "standard"});

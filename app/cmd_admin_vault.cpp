@@ -119,12 +119,16 @@ Json policy_json(const access::AccessPolicy& policy) {
             {"secrets", policy.secrets}};
 }
 
+std::string permissions_text(const std::vector<std::string>& names) {
+    return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+}
+
 std::string access_policy_text(const access::AccessPolicy& policy) {
     std::string out = fmt::format("object id   {}\n", policy.object_id);
     if (!policy.application_id.empty())
         out += fmt::format("only app    {}\n", policy.application_id);
-    return out + fmt::format("keys        {}\nsecrets     {}\n", fmt::join(policy.keys, ", "),
-                             fmt::join(policy.secrets, ", "));
+    return out + fmt::format("keys        {}\nsecrets     {}\n", permissions_text(policy.keys),
+                             permissions_text(policy.secrets));
 }
 
 Result<int> set_access_policy(const Context& context, const VaultAdminCommand& command) {

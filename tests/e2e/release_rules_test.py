@@ -157,6 +157,14 @@ class ProductionDirectory(unittest.TestCase):
         self.assertIn(shown, self.admin("vault", "list"))
         log = run("audit", "show", "--dir", self.dir)
         self.assertIn("vaults/networks/write", log.stdout)
+        self.assertNotIn("Key Vault Reader", log.stdout)
+        whole = run("--verbose", "audit", "show", "--dir", self.dir, "--act", "roleAssignments")
+        self.assertIn(f'principal: "{self.OBJECT}"\n        role: "Key Vault Reader"', whole.stdout)
+
+    def test_what_is_for_labs_says_what_is_for_production(self):
+        for words in (("create-vault", "our-vault"), ("principals",)):
+            self.assertIn("admin vault create", self.admin(*words, code=2).stderr)
+        self.assertEqual(self.admin("vault", "list"), [])
 
 
 if __name__ == "__main__":
