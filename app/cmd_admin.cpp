@@ -5,6 +5,7 @@
 #include "app/serve_providers.h"
 #include "app/service_store.h"
 #include "app/show.h"
+#include "vouchsafe/attest/administration.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/lab/process.h"
 #include "vouchsafe/lab/services.h"
@@ -133,26 +134,16 @@ void show_assignment(const Context& context, const AdminCommand& command,
             : fmt::format("{} may act as {} on {}\n", made.principal, command.role, made.scope));
 }
 
-// assign_provider_role: a lab's attestation service has its records in the directory.
 Result<access::RoleAssignment> assign_provider_role(const Context& context,
                                                     const AdminCommand& command) {
     const Path path =
         command.dir.empty() ? lab::default_lab_path() : std::filesystem::absolute(command.dir);
-    if (TRY(lab::DataDirectory::open(path)).kind() == lab::DirectoryKind::production) {
-        return fail(Code::invalid,
-                    "{} is a production directory: roles on attestation are assigned in a lab",
-                    path.string());
-    }
-    if (!TRY(store_place(path, "attestation", command.store)).url.empty()) {
-        return fail(Code::invalid,
-                    "roles on attestation are assigned in the lab's own store: leave out --store "
-                    "and VOUCHSAFE_STORE");
-    }
-    Opened opened = TRY(open_services(context, command));
-    const std::string principal = TRY(object_id_of(opened.services->identity(), command.principal));
-    std::string scope;  // the lab's own
-    if (!command.issuer.empty()) scope = TRY(provider_scope(*opened.directory, command.issuer));
-    return opened.services->attestation().assign_role(principal, command.role, scope);
+    const auto directory = TRY(lab::DataDirectory::open(path));
+    const std::string principal = TRY(principal_in(context, directory, command.principal));
+    const std::string scope = TRY(provider_scope(directory, command.issuer));
+    auto store = TRY(open_or_make(TRY(store_place(path, "attestation", command.store))));
+    audit::Log log(*store);
+    return attest::assign_role(*store, log, context.clock, principal, command.role, scope);
 }
 
 Result<int> assign_role(const Context& context, const AdminCommand& command) {
@@ -276,7 +267,7 @@ void add_admin(Command app, Context& context) {
     role.option("--key", command->key, "only on this key of it", "NAME");
     role.option("--secret", command->secret, "only on this secret of it", "NAME");
     add_store_option(role, command->store);
-    role.flag("--attestation", command->attestation, "on the lab's attestation service");
+    role.flag("--attestation", command->attestation, "on the attestation service");
     role.option("--issuer", command->issuer,
                 "with --attestation: on this provider of 'serve attestation --provider'", "URL");
     Command app_command = add_command(group, context, "create-app",

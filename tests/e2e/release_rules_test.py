@@ -161,6 +161,17 @@ class ProductionDirectory(unittest.TestCase):
         whole = run("--verbose", "audit", "show", "--dir", self.dir, "--act", "roleAssignments")
         self.assertIn(f'principal: "{self.OBJECT}"\n        role: "Key Vault Reader"', whole.stdout)
 
+    def test_roles_on_an_attestation_service_are_given_before_its_first_start(self):
+        role = ("assign-role", "Attestation Contributor", "--attestation")
+        made = self.admin(*role, self.OBJECT)
+        self.assertTrue(made["scope"].endswith("/attestationProviders/attestation"), made)
+        of_provider = self.admin(*role, self.OBJECT, "--issuer", "https://contoso.attest.example.org")
+        self.assertTrue(of_provider["scope"].endswith("/contoso.attest.example.org"), of_provider)
+        self.assertIn("object id", self.admin(*role, "alice", code=2).stderr)
+        self.admin("assign-role", "Attestation Dictator", self.OBJECT, "--attestation", code=2)
+        self.assertEqual(len(run("--json", "audit", "show", "--service", "attestation", "--dir",
+                                 self.dir).stdout.splitlines()), 2)
+
     def test_what_is_for_labs_says_what_is_for_production(self):
         for words in (("create-vault", "our-vault"), ("principals",)):
             self.assertIn("admin vault create", self.admin(*words, code=2).stderr)

@@ -212,9 +212,11 @@ class VaultsOfReplicas(unittest.TestCase):
         self.assertEqual((nobody.returncode, "no principal 'bob'" in nobody.stderr), (1, True))
         elsewhere = run(*words, "alice", "--vault", "lab-vault", check=False)
         self.assertEqual((elsewhere.returncode, "no vault" in elsewhere.stderr), (1, True))
-        attestation = run("admin", "assign-role", "Attestation Reader", "alice", "--attestation", "--dir", self.dir,
-                          url=self.url, check=False)
-        self.assertEqual((attestation.returncode, "VOUCHSAFE_STORE" in attestation.stderr), (2, True))
+        provider = self.told("admin", "assign-role", "Attestation Reader", "alice", "--attestation")
+        self.assertIn("Microsoft.Attestation/attestationProviders", provider["scope"])
+        entries = run("audit", "show", "--service", "attestation", "--dir", self.dir, url=self.url).stdout
+        self.assertEqual(json.loads(entries)["details"]["principal"], alice["object_id"])
+        self.assertEqual(run("audit", "show", "--service", "attestation", "--dir", self.dir).stdout, "")
         both = run("vault", "explain", OBJECT, "--vault", "https://lab-vault.vault.azure.net", "--store", self.url,
                    check=False)
         self.assertEqual((both.returncode, "say where" in both.stderr), (2, True))
