@@ -220,7 +220,7 @@ using Action = Result<int> (*)(const Context&, const AdminCommand&);
 Command add_command(Command group, Context& context, const char* name, const char* text,
                     const std::shared_ptr<AdminCommand>& command, Action action) {
     Command made = group.add(name, text);
-    made.option("--dir", command->dir, "lab directory (default: the user's data folder)", "DIR");
+    made.option("--dir", command->dir, "data directory (default: the user's lab)", "DIR");
     made.run([&context, command, action] { return action(context, *command); });
     return made;
 }
@@ -236,6 +236,8 @@ constexpr const char* kAdminExamples = R"(Examples:
   vouchsafe admin vault list --dir /var/lib/vouchsafe
   vouchsafe admin assign-role "Key Vault Reader" 11111111-2222-4333-8444-555555555555 \
       --vault my-vault --dir /var/lib/vouchsafe
+  vouchsafe admin assign-role "Attestation Contributor" 11111111-2222-4333-8444-555555555555 \
+      --attestation --dir /var/lib/vouchsafe
   vouchsafe admin rotate-key --dir /var/lib/vouchsafe
   vouchsafe admin backup --dir /var/lib/vouchsafe --out vault.backup
   vouchsafe admin exec -- vouchsafe key show --key https://my-vault.vault.azure.net/keys/KEK \

@@ -192,7 +192,8 @@ constexpr const char* kVaultAdminExamples = R"(Examples:
   vouchsafe admin vault list --dir /var/lib/vouchsafe
   VOUCHSAFE_STORE=postgresql://... vouchsafe admin vault show my-vault --dir /var/lib/vouchsafe
   vouchsafe admin vault network my-vault --allow 10.1.0.0/16 --allow 2001:db8::/32 --dir /var/lib/vouchsafe
-  vouchsafe admin vault authorization my-vault access-policies --dir /var/lib/vouchsafe)";
+  vouchsafe admin vault authorization my-vault access-policies --dir /var/lib/vouchsafe
+  vouchsafe admin protect-vault my-vault --dir /var/lib/vouchsafe)";
 
 constexpr const char* kAccessPolicyExamples = R"(Examples:
   vouchsafe admin access-policy set --vault my-vault --object-id GUID --keys get,list,release

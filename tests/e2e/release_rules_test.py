@@ -168,7 +168,8 @@ class ProductionDirectory(unittest.TestCase):
         of_provider = self.admin(*role, self.OBJECT, "--issuer", "https://contoso.attest.example.org")
         self.assertTrue(of_provider["scope"].endswith("/contoso.attest.example.org"), of_provider)
         self.assertIn("object id", self.admin(*role, "alice", code=2).stderr)
-        self.admin("assign-role", "Attestation Dictator", self.OBJECT, "--attestation", code=2)
+        unknown = self.admin("assign-role", "Attestation Dictator", self.OBJECT, "--attestation", code=2)
+        self.assertIn("Attestation Contributor", unknown.stderr)  # what roles there are
         self.assertEqual(len(run("--json", "audit", "show", "--service", "attestation", "--dir",
                                  self.dir).stdout.splitlines()), 2)
 
