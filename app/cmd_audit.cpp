@@ -1,6 +1,7 @@
 // audit: what a service's tamper-evident log says.
 
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 
 #include "app/cmd_audit.h"
@@ -69,7 +70,7 @@ Result<Signed> read_checkpoints(const AuditCommand& command,
     out.key_known = !command.key.empty();
     for (const std::string& file : command.checkpoints) {
         if (!key) return fail(Code::not_found, "the log names no key: say with --key who signs it");
-        const std::string note = TRY(read_text_file(file, audit::kMaxNote));
+        const std::string note = TRY(as_named(read_text_file(file, audit::kMaxNote)));
         auto checkpoint = TRY(with_context(audit::verify_checkpoint(note, *key, checks), file));
         out.heads.push_back(checkpoint.head());
     }
@@ -147,7 +148,9 @@ Result<int> verify_offline(const Context& context, const AuditCommand& command) 
         return fail(Code::invalid, "receipts are compared with the store, not with an export");
     }
     LineFile file(command.in);
-    if (!file.is_open()) return fail_errno("cannot read", command.in);
+    if (!file.is_open()) {
+        return fail(Code::invalid, "cannot open {}: {}", command.in, std::strerror(errno));
+    }
     Checks checks;
     audit::ExportRules rules{TRY(given_key(command)), {}};
     if (!command.checkpoints.empty() && !rules.key) {

@@ -50,7 +50,7 @@ class FromFiles final : public crypto::RootKeeper {
     };
 
     Result<crypto::RootKeeper*> under(const std::string& file) {
-        SecretBytes passphrase = TRY(read_credential(file, "--root-passphrase"));
+        SecretBytes passphrase = TRY(read_credential(file, "the passphrase"));
         Read& read = read_[file];
         if (read.keeper == nullptr || !equal_ct(read.passphrase.expose(), passphrase.expose())) {
             auto made = crypto::keep_under_passphrase(passphrase.clone());

@@ -57,7 +57,7 @@ Result<void> add_issuers(const Context& context, const std::string& file,
     IssuerFile read = TRY(read_issuer_file(file));
     net::ClientOptions client = for_keys(TRY(context.site()).client);
     if (!read.ca.empty()) {
-        client.ca_pem = TRY(read_text_file(read.ca));
+        client.ca_pem = TRY(as_named(read_text_file(read.ca)));
         TRY(with_context(crypto::Certificate::parse_pem_bundle(client.ca_pem), read.ca));
     }
     read.issuer.fetch = access::fetch_over(std::move(client));

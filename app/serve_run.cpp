@@ -21,8 +21,8 @@ using Instant = std::chrono::steady_clock::time_point;
 constexpr std::chrono::seconds kLookAtFiles{5};
 
 Result<net::TlsIdentity> read_tls(const ListenSettings& settings) {
-    std::string chain = TRY(read_text_file(settings.tls_cert));
-    Bytes key = TRY(read_file(settings.tls_key, 64 << 10));
+    std::string chain = TRY(as_named(read_text_file(settings.tls_cert)));
+    Bytes key = TRY(as_named(read_file(settings.tls_key, 64 << 10)));
     auto private_key = crypto::PrivateKey::from_pem(key);
     wipe(key);
     auto certificates =
@@ -207,7 +207,7 @@ Result<net::ServerOptions> server_options(const ListenSettings& settings, std::s
         return fail(Code::invalid, "--client-certificates required needs --client-ca FILE");
     }
     if (!settings.client_ca.empty()) {
-        const std::string pem = TRY(read_text_file(settings.client_ca));
+        const std::string pem = TRY(as_named(read_text_file(settings.client_ca)));
         options.client.authorities =
             TRY(with_context(crypto::Certificate::parse_pem_bundle(pem), settings.client_ca));
     }

@@ -1,5 +1,6 @@
 #include "app/serve_settings.h"
 
+#include "app/context.h"
 #include "vouchsafe/base/file.h"
 #include "vouchsafe/jose/signing_key.h"
 
@@ -92,7 +93,7 @@ Result<void> apply(const AttestSettings& settings, attest::Config& config) {
         config.policy_changes = attest::Config::PolicyChanges::signers;
     }
     for (const std::string& file : settings.policy_signers) {
-        std::string pem = TRY(read_text_file(file));
+        std::string pem = TRY(as_named(read_text_file(file)));
         auto certificates = TRY(with_context(crypto::Certificate::parse_pem_bundle(pem), file));
         config.policy_signers.insert(config.policy_signers.end(), certificates.begin(),
                                      certificates.end());

@@ -199,6 +199,14 @@ class Limits(unittest.TestCase):
                 with self.assertRaises((ssl.SSLError, OSError, http.client.HTTPException)):
                     vault.once(certificate)
 
+    def test_an_operator_gets_a_role_while_the_attestation_service_runs(self):
+        with Serving("attestation", self.lab, *self.certificates) as service:
+            path = "/policies/AzureGuest?api-version=2020-10-01"
+            with contextlib.closing(service.connect(self.ops)) as caller:
+                self.assertEqual(service.ask(caller, path)[0], 401)
+                self.ok("admin", "assign-role", "Attestation Reader", OPERATOR, "--attestation", "--dir", self.lab)
+                self.assertEqual(service.ask(caller, path)[0], 200)
+
     def test_where_a_certificate_is_demanded_nobody_comes_without(self):
         with Serving("vault", self.lab, *self.certificates, "--client-certificates", "required") as vault:
             self.assertEqual(vault.once(self.ops)[0], 200)

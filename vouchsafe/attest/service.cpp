@@ -1,5 +1,6 @@
 #include "vouchsafe/attest/service.h"
 
+#include "vouchsafe/attest/administration.h"
 #include "vouchsafe/attest/default_policy.h"
 #include "vouchsafe/attest/provider_keys.h"
 #include "vouchsafe/attest/service_impl.h"
@@ -156,24 +157,8 @@ Result<void> Service::check_policies() const {
 Result<access::RoleAssignment> Service::assign_role(std::string_view principal,
                                                     std::string_view role, std::string_view scope) {
     if (scope.empty()) scope = impl_->config.resource_id;
-    access::RoleAssignment out;
-    TRY(impl_->deps.store.run([&](store::Transaction& tx) -> Result<void> {
-        auto assigned = TRY(access::assign_role(tx, principal, role, scope));
-        out = std::move(assigned.assignment);
-        if (!assigned.made) return {};
-        audit::Entry entry;
-        entry.time = impl_->deps.clock.now();
-        entry.actor = "operator";
-        entry.action = "roleAssignments/write";
-        entry.resource = out.scope;
-        entry.request_id = crypto::random_uuid();
-        entry.details = {{"assignment", out.id},
-                         {"principal", out.principal},
-                         {"role", access::find_role(out.role_id)->name}};
-        TRY(impl_->deps.audit.append(tx, entry));
-        return {};
-    }));
-    return out;
+    return attest::assign_role(impl_->deps.store, impl_->deps.audit, impl_->deps.clock, principal,
+                               role, scope);
 }
 
 const Config& Service::config() const {

@@ -44,11 +44,15 @@ Result<Config> checked(Config config) {
 Result<void> check_signer(const net::TlsIdentity& signer) {
     const auto& chain = signer.chain;
     if (chain.size() < 2) {
-        return fail(Code::invalid, "the release signer needs its chain: leaf, ..., root");
+        return fail(Code::invalid,
+                    "the vault signs releases with its TLS certificate, so it needs the whole "
+                    "chain: leaf, ..., root");
     }
     if (signer.key.type() != crypto::KeyType::rsa ||
         !(TRY(chain.front().public_key()) == signer.key.public_key())) {
-        return fail(Code::invalid, "the release signer's key must be RSA and its certificate's");
+        return fail(Code::invalid,
+                    "the vault signs releases with its TLS certificate, so the key must be RSA and "
+                    "the certificate's");
     }
     for (size_t i = 0; i < chain.size(); ++i) {
         const crypto::Certificate& issuer = chain[std::min(i + 1, chain.size() - 1)];
