@@ -2,6 +2,8 @@
 
 #include "vouchsafe/access/client_certificates.h"
 #include "vouchsafe/access/trusted_issuers.h"
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/crypto/hash.h"
 #include "vouchsafe/crypto/x509.h"
 
 namespace vouchsafe::app {
@@ -59,6 +61,7 @@ Result<void> add_issuers(const Context& context, const std::string& file,
     if (!read.ca.empty()) {
         client.ca_pem = TRY(read_text_file(read.ca));
         TRY(with_context(crypto::Certificate::parse_pem_bundle(client.ca_pem), read.ca));
+        read.issuer.trust = encode_hex(crypto::sha256(as_bytes(client.ca_pem)));
     }
     read.issuer.fetch = access::fetch_over(std::move(client));
     if (read.principals == "tenant") read.issuer.principals = access::Principals::tenant;

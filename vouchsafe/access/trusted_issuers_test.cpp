@@ -238,6 +238,28 @@ TEST_F(TrustedIssuersTest, KeysAreFetchedAnewWhenTheIssuerRotates) {
     EXPECT_EQ(fetches(certs), 2);
 }
 
+// What is kept of a signature that held belongs to the key, not to its name.
+TEST_F(TrustedIssuersTest, ATokenThatHeldIsWorthNothingOnceItsKeyIsWithdrawn) {
+    const std::string token = keys().builds.token(claims_of(kBuilds));
+    EXPECT_EQ(refused(token), "");
+    TestIssuer replaced{keys().builds.kid, keys().stranger.key};
+    web_.serve(kBuilds, replaced);
+    clock_.set(kNow + KeySetTimes{}.refresh - Seconds(1));
+    EXPECT_EQ(changed("exp", to_unix(kNow) + 9000), "");  // as long as the old keys are kept
+    clock_.set(kNow + KeySetTimes{}.refresh);
+    EXPECT_EQ(refused(token), "TOKEN-SIGNATURE");
+    web_.documents[std::string(kBuilds) + "/certs"] = {{"keys", Json::array()}};
+    clock_.set(kNow + KeySetTimes{}.refresh * 2);
+    EXPECT_EQ(refused(replaced.token(claims_of(kBuilds))), "TOKEN-KID");
+}
+
+TEST_F(TrustedIssuersTest, AnIssuerThatIsNoLongerTrustedIsRefusedAtOnce) {
+    const std::string token = keys().builds.token(claims_of(kBuilds));
+    EXPECT_EQ(refused(token), "");
+    issuers_ = MUST(TrustedIssuers::create({}));
+    EXPECT_EQ(refused(token), "TOKEN-ISSUER");
+}
+
 TEST_F(TrustedIssuersTest, AnIssuerThatIsDownCostsItsOwnUsersAlone) {
     for (const char* path : {"/certs", "/.well-known/openid-configuration"}) {
         web_.documents.erase(kBuilds + std::string(path));
