@@ -50,6 +50,10 @@ struct Vouching {
     std::string login_of(std::string_view tenant, const std::string& login) const;
 };
 
+// shows_credential tells whether a request comes with anything that could say who calls: such a
+// request is judged by that, and any other is a stranger's.
+bool shows_credential(const net::Request& request);
+
 // verify_caller checks the bearer token of a request to a service: CALLER-TOKEN, the checks of
 // jose::verify_jwt, CALLER-TENANT, CALLER-OID. The token must be for `audience`, with or without a
 // slash at its end. A request without a token, but with a client certificate that stands for

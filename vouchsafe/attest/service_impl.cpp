@@ -265,9 +265,7 @@ net::Response Service::Impl::refuse(audit::Entry entry, const Error& error,
     const Check* reason = error.reason();
     entry.outcome = reason != nullptr ? audit::Outcome::refused : audit::Outcome::failed;
     entry.reason = error.message;
-    // Whoever is known by his token is recorded always.
-    std::optional<uint64_t> unrecorded = 0;
-    if (entry.actor.empty()) unrecorded = refusals_.pass(deps.clock.now());
+    const std::optional<uint64_t> unrecorded = refusals_.pass(entry.actor, deps.clock.now());
     if (unrecorded && *unrecorded > 0) entry.details["unrecorded_before"] = *unrecorded;
     Result<uint64_t> recorded = unrecorded ? record(entry, bundle) : Result<uint64_t>(0);
     if (reason == nullptr || !recorded) {

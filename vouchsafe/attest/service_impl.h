@@ -48,7 +48,7 @@ struct Service::Impl {
     net::Router router;
 
   private:
-    audit::FloodGate refusals_;
+    audit::FloodGates refusals_;  // by actor; "": all who are not known
     // grant is an answer on its way: what was appraised, under which policy.
     struct Grant {
         Appraisal appraisal;
