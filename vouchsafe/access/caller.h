@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,24 @@ struct Vouching {
     // login_of is where a tenant's clients get their tokens: `login`, unless one of the issuers
     // says otherwise.
     std::string login_of(std::string_view tenant, const std::string& login) const;
+};
+
+// CurrentVouching is a Vouching that an operator may replace while callers are judged. Thread-safe.
+class CurrentVouching {
+  public:
+    explicit CurrentVouching(Vouching first) : vouching_(std::move(first)) {}
+    Vouching get() const {
+        std::lock_guard lock(mutex_);
+        return vouching_;
+    }
+    void set(Vouching vouching) {
+        std::lock_guard lock(mutex_);
+        vouching_ = std::move(vouching);
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    Vouching vouching_;
 };
 
 // shows_credential tells whether a request comes with anything that could say who calls: such a

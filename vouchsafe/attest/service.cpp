@@ -136,6 +136,10 @@ std::string_view Service::route_of(const net::Request& request) const {
     return impl_->router.route_of(request);
 }
 
+void Service::replace_vouching(access::Vouching vouching) {
+    impl_->vouching.set(std::move(vouching));
+}
+
 Result<void> Service::check_signing_key() const {
     if (!TRY(signing_certificate()).valid_at(impl_->deps.clock.now())) {
         return fail(Code::expired, "the signing certificate is not valid now");

@@ -62,6 +62,7 @@ Service::Impl::Impl(Config settings, Dependencies dependencies,
       references(std::make_unique<ReferenceBook>(deps.store, config.issuer)),
       challenges(config.challenge_lifetime),
       key_sets(deps.fetch ? deps.fetch : fetch_nothing, deps.clock),
+      vouching(deps.vouching),
       refusals_(config.recorded_burst, config.recorded_per_second) {
     add_routes(*this);
 }
@@ -288,8 +289,8 @@ net::Response Service::Impl::refuse(audit::Entry entry, const Error& error,
     if (caller) {
         response.headers.set("WWW-Authenticate",
                              fmt::format("Bearer authorization=\"{}/{}\", resource=\"{}\"",
-                                         deps.vouching.login_of(config.callers.tenant,
-                                                                config.callers.login_authority),
+                                         vouching.get().login_of(config.callers.tenant,
+                                                                 config.callers.login_authority),
                                          config.callers.tenant, config.resource));
     }
     return response;

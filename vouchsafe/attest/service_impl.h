@@ -45,6 +45,7 @@ struct Service::Impl {
     KeptSnpChains snp_chains;
     KeptAks aks;
     access::KeySets key_sets;
+    access::CurrentVouching vouching;  // at first that of `deps`
     net::Router router;
 
   private:

@@ -132,7 +132,7 @@ net::Response Dispatcher::challenge(const VaultInfo& vault, net::Response respon
     response.headers.set(
         "WWW-Authenticate",
         fmt::format("Bearer authorization=\"{}/{}\", resource=\"{}\"",
-                    core_.vouching.login_of(vault.tenant, core_.config.login_authority),
+                    core_.vouching.get().login_of(vault.tenant, core_.config.login_authority),
                     vault.tenant, core_.config.resource));
     return response;
 }
@@ -151,7 +151,7 @@ Result<Json> Dispatcher::judge_and_act(Call& call) {
     access::Issuer issuer{config.login_authority, config.issuer_base, call.vault->tenant,
                           config.token_skew};
     call.caller = TRY(access::verify_caller(call.request, issuer, config.resource, core_.key_sets,
-                                            core_.clock.now(), call.checks, core_.vouching));
+                                            core_.clock.now(), call.checks, core_.vouching.get()));
     TRY(count(call, net::LimitScope::principal, caller_name(call)));
     TRY(read_names(call));
     call.version = TRY(ApiVersion::parse(call.request.query_value("api-version")));

@@ -10,7 +10,7 @@ Result<void> AdministrativeTask::authorize(Actions actions) {
     const Config& config = service.config;
     access::Caller caller =
         TRY(access::verify_caller(request, config.callers, config.resource, service.key_sets,
-                                  service.deps.clock.now(), checks, service.deps.vouching));
+                                  service.deps.clock.now(), checks, service.vouching.get()));
     entry.actor = caller.object_id;
     access::add_vouching(caller, entry.details);
     if (service.deps.limits) {
