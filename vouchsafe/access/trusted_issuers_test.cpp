@@ -133,6 +133,31 @@ TEST_F(TrustedIssuersTest, OfAnotherIssuerNothingIsFetched) {
     }
 }
 
+TEST_F(TrustedIssuersTest, AKeyIdIsATextAndNoPath) {
+    EXPECT_EQ(refused(keys().builds.token(claims_of(kBuilds))), "");
+    for (const char* kid : {"../../etc/passwd", "https://evil.example.org/certs", "builds-1/",
+                            "BUILDS-1", "builds-1?x", "%62uilds-1", " builds-1", "*"}) {
+        const TestIssuer forger{kid, keys().builds.key};
+        EXPECT_EQ(refused(forger.token(claims_of(kBuilds))), "TOKEN-KID") << kid;
+    }
+    for (const auto& [url, count] : web_.fetched) {
+        EXPECT_TRUE(url == std::string(kBuilds) + "/certs" ||
+                    url == std::string(kBuilds) + "/.well-known/openid-configuration")
+            << url;
+    }
+}
+
+TEST_F(TrustedIssuersTest, OneOfSeveralAudiencesMustBeTheService) {
+    const std::string other = "https://attest.azure.net";
+    EXPECT_EQ(changed("aud", Json::array({other, kAudience})), "");
+    EXPECT_EQ(changed("aud", Json::array({other, std::string(kAudience) + "/x"})),
+              "TOKEN-AUDIENCE");
+    EXPECT_EQ(changed("aud", Json::array()), "TOKEN-AUDIENCE");
+    EXPECT_EQ(changed("aud", Json::array({kAudience, 7})), "TOKEN-FORMAT");
+    EXPECT_EQ(changed("aud", Json::array({Json::array({kAudience})})), "TOKEN-FORMAT");
+    EXPECT_EQ(changed("aud", {{kAudience, kAudience}}), "TOKEN-FORMAT");
+}
+
 TEST_F(TrustedIssuersTest, WhatDoesNotHoldIsRefused) {
     EXPECT_EQ(changed("aud", "https://attest.azure.net"), "TOKEN-AUDIENCE");
     EXPECT_EQ(changed("aud", nullptr), "TOKEN-AUDIENCE");
