@@ -111,6 +111,9 @@ void show_verified(const Context& context, const audit::TreeHead& head, const Si
     if (held.heads.empty()) return;
     write_out(fmt::format("{} checkpoint(s) hold, of up to {} entries\n", held.heads.size(),
                           held.covered));
+    if (held.covered < head.size) {
+        write_out(fmt::format("{} newer entries are not signed\n", head.size - held.covered));
+    }
     if (held.key_known) return;
     write_out("signed by the key that stands beside the log: compare it with --key\n");
 }
@@ -174,6 +177,7 @@ Result<int> run_audit_verify(const Context& context, const AuditCommand& command
     if (!key) key = TRY(audit::read_checkpoint_key(*store));
     Signed held = TRY(read_checkpoints(command, key, checks));
     TRY(add_stored(*store, key, held, checks));
+    if (held.key_known) TRY(audit::require_signed(key, held.heads, checks));
     held.covered = largest_of(held.heads);
     audit::Log log(*store);
     audit::TreeHead head = TRY(attest::verify_recorded(receipts, log, checks, held.heads));

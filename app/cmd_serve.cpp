@@ -166,6 +166,10 @@ Result<int> serve_attestation(const Context& context, const ServeCommand& comman
     for (const auto& config : configs) TRY(own_scope(*store, directory, config));
     Running running{TRY(server_options(command.listen, "attestation", std::move(tls))),
                     observe(*operators, *providers), attestation_checks(*providers, hosts)};
+    running.watched.push_back(
+        watch_issuers(context, command.access, [&providers](const access::Vouching& fresh) {
+            for (const auto& service : providers->services()) service->replace_vouching(fresh);
+        }));
     running.on_new_tls = [hosts](const net::TlsIdentity& identity) -> Result<void> {
         return hosts.size() > 1 ? check_names(identity.chain.front(), hosts) : Result<void>{};
     };
@@ -231,6 +235,9 @@ Result<int> serve_vault(const Context& context, const ServeCommand& command) {
                     observe(*operators, *service), std::move(checks)};
     running.options.max_body = vault::kMaxRequestBody;
     running.chores.push_back(vault_chore(*service));
+    running.watched.push_back(watch_issuers(
+        context, command.access,
+        [&service](access::Vouching fresh) { service->replace_vouching(std::move(fresh)); }));
     // A laboratory's releases are signed by its own root, whatever its listener shows.
     running.on_new_tls = [&service, is_lab](const net::TlsIdentity& identity) -> Result<void> {
         return is_lab ? Result<void>{} : service->replace_release_signer(identity);

@@ -60,8 +60,11 @@ void add_attest_settings(Command command, AttestSettings& settings) {
         .one_of({"roles", "signers"});
     group.option("--policy-signer", settings.policy_signers,
                  "the first policy signing certificates, PEM (repeat)", "FILE");
-    group.option("--recorded-burst", settings.recorded_burst,
-                 "refusals recorded at once before a flood of them is only counted", "N");
+    group.option(
+        "--recorded-burst", settings.recorded_burst,
+        "refusals recorded at once, of each caller and of all strangers, before a flood of "
+        "them is only counted",
+        "N");
     group.option("--recorded-per-second", settings.recorded_per_second, "and after that", "N");
     group.option("--max-body", settings.max_body, "longest request", "BYTES");
     group.option(

@@ -93,22 +93,21 @@ net::Response over_limit(const net::Throttled& over, std::string_view request_id
 }
 
 // answer_limited counts whom nobody knows by address and all evidence by provider, before any work.
-// Who shows a token where one is needed is judged by it, and counted by address only if it does not
-// hold; who is known is counted by AdministrativeTask.
+// Who shows a credential where one is needed is judged by it, and counted by AdministrativeTask:
+// as the one who is known by it, or by address. What does not reach one is counted here.
 net::Response answer_limited(Service::Impl& impl, const net::Request& request) {
     using net::LimitScope;
     net::RateLimits* limits = impl.deps.limits.get();
     if (limits == nullptr) return impl.router.handle(request);
-    const bool shows_token =
-        needs_caller(impl.router.route_of(request)) &&
-        (request.headers.find("Authorization") != nullptr || request.client_certificate != nullptr);
-    if (!shows_token) {
+    const bool judged =
+        needs_caller(impl.router.route_of(request)) && access::shows_credential(request);
+    if (!judged) {
         auto over = limits->take(LimitScope::address, request.remote);
         if (!over) over = limits->take(LimitScope::service, impl.config.issuer);
         return over ? over_limit(*over, crypto::random_uuid()) : impl.router.handle(request);
     }
     net::Response response = impl.router.handle(request);
-    if (response.status != 401) return response;
+    if (response.status != 405) return response;
     const auto over = limits->take(LimitScope::address, request.remote);
     return over ? over_limit(*over, response.headers.get("x-ms-request-id")) : response;
 }
@@ -136,6 +135,10 @@ net::Handler Service::handler() {
 
 std::string_view Service::route_of(const net::Request& request) const {
     return impl_->router.route_of(request);
+}
+
+void Service::replace_vouching(access::Vouching vouching) {
+    impl_->vouching.set(std::move(vouching));
 }
 
 Result<void> Service::check_signing_key() const {

@@ -19,6 +19,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <mutex>
@@ -88,8 +89,9 @@ using TlsContext = std::shared_ptr<asio::ssl::context>;  // nullptr: plain HTTP
 
 // Connection belongs to the I/O thread, but `request` and `response` to a worker while `busy`.
 struct Connection {
-    Connection(Socket accepted, TlsContext tls_context)
+    Connection(Socket accepted, TlsContext tls_context, uint64_t clients_asked)
         : context(std::move(tls_context)),
+          asked(clients_asked),
           socket(std::move(accepted)),
           deadline(socket.get_executor()),
           answered(socket.get_executor()) {
@@ -97,6 +99,7 @@ struct Connection {
     }
 
     const TlsContext context;  // the one that it began with
+    const uint64_t asked;      // Impl::asked when it began
 
     Socket socket;
     std::optional<asio::ssl::stream<Socket&>> tls;
@@ -124,7 +127,11 @@ struct Server::Impl {
         : options(std::move(wanted)), handler(std::move(to_call)), acceptor(io) {}
 
     Result<void> listen();
-    Result<TlsContext> make_context(const TlsIdentity& identity) const;
+    Result<TlsContext> make_context(const TlsIdentity& identity,
+                                    const ClientAuthentication& client) const;
+    Result<void> replace_tls(const TlsIdentity& identity,
+                             std::optional<ClientAuthentication> client);
+    void end_certified();  // on the I/O thread
     Result<void> start_threads();
     void stop();
     void begin_stop();  // on the I/O thread
@@ -135,7 +142,10 @@ struct Server::Impl {
     asio::io_context work;  // handlers
     asio::executor_work_guard<asio::io_context::executor_type> work_guard{work.get_executor()};
     asio::io_context io{1};
-    TlsContext tls;  // of new connections; the I/O thread's
+    TlsContext tls;      // of new connections; the I/O thread's
+    uint64_t asked = 0;  // how often it changed what clients are asked for; the I/O thread's
+    std::mutex tls_mutex;
+    ClientAuthentication client = options.client;  // under tls_mutex
     tcp::acceptor acceptor;
     uint16_t port = 0;
     std::set<ConnectionPtr> connections;     // the I/O thread's
@@ -151,6 +161,11 @@ struct Server::Impl {
 namespace {
 
 using Core = Server::Impl;
+
+// is_outdated tells whether the client's certificate was believed under rules that are no more.
+bool is_outdated(const Core* core, const ConnectionPtr& connection) {
+    return connection->certificate && connection->asked != core->asked;
+}
 
 // set_deadline closes the connection after `time` unless it is set again or cleared before.
 void set_deadline(const ConnectionPtr& connection, Milliseconds time) {
@@ -285,7 +300,7 @@ Awaitable<bool> answer_one(Core* core, ConnectionPtr connection) {
         co_await std::move(running);
         form.head = connection->request.method == "HEAD";
         form.http_1_0 = parser.http_1_0();
-        form.keep_alive = parser.keep_alive() && !core->stopping;
+        form.keep_alive = parser.keep_alive() && !core->stopping && !is_outdated(core, connection);
     }
     connection->output = encode(connection->response, form);
     set_deadline(connection, core->stopping ? kStopTimeout : core->options.idle_timeout);
@@ -296,6 +311,7 @@ Awaitable<bool> answer_one(Core* core, ConnectionPtr connection) {
     connection->response = {};
     connection->output = {};
     if (!written || core->stopping) co_return false;
+    if (form.keep_alive && is_outdated(core, connection)) co_return false;
     if (!form.keep_alive) {
         auto ending = say_farewell(connection);
         co_await std::move(ending);
@@ -311,6 +327,7 @@ Awaitable<void> serve(Core* core, ConnectionPtr connection) {
         bool ok = co_await std::move(shaking);
         if (!ok) co_return;
         connection->certificate = verified_peer(connection->tls->native_handle());
+        if (is_outdated(core, connection)) co_return;
     }
     for (;;) {
         auto answering = answer_one(core, connection);
@@ -336,7 +353,7 @@ void open_connection(Core* core, Socket socket) {
     std::string place = address_place(peer.address().to_string());
     const size_t most = core->options.max_connections_per_address;
     if (most != 0 && core->by_place.contains(place) && core->by_place[place] >= most) return;
-    auto connection = std::make_shared<Connection>(std::move(socket), core->tls);
+    auto connection = std::make_shared<Connection>(std::move(socket), core->tls, core->asked);
     connection->remote = peer.address().to_string();
     connection->place = std::move(place);
     ++core->by_place[connection->place];
@@ -368,6 +385,13 @@ Awaitable<void> accept_all(Core* core) {
     }
 }
 
+bool is_same(const ClientAuthentication& one, const ClientAuthentication& other) {
+    const auto same_der = [](const auto& a, const auto& b) { return a.der() == b.der(); };
+    return one.required == other.required &&
+           std::ranges::equal(one.authorities, other.authorities, same_der) &&
+           std::ranges::equal(one.revocations, other.revocations, same_der);
+}
+
 Result<void> listen_error(const ServerOptions& options, std::string_view what,
                           const ErrorCode& error) {
     std::string place = fmt::format("{}:{}", options.address, options.port);
@@ -388,13 +412,35 @@ Result<void> listen_error(const ServerOptions& options, std::string_view what,
 
 }  // namespace
 
-Result<TlsContext> Server::Impl::make_context(const TlsIdentity& identity) const {
-    SslContext context = TRY(make_server_context(identity, options.client));
+Result<TlsContext> Server::Impl::make_context(const TlsIdentity& identity,
+                                              const ClientAuthentication& asks) const {
+    SslContext context = TRY(make_server_context(identity, asks));
     return std::make_shared<asio::ssl::context>(context.release());
 }
 
+Result<void> Server::Impl::replace_tls(const TlsIdentity& identity,
+                                       std::optional<ClientAuthentication> asks) {
+    if (!options.tls) return fail(Code::invalid, "this server speaks plain HTTP");
+    std::lock_guard lock(tls_mutex);
+    TlsContext context = TRY(make_context(identity, asks ? *asks : client));
+    const bool other = asks && !is_same(*asks, client);
+    if (asks) client = std::move(*asks);
+    asio::post(io, [this, context, other] {
+        tls = context;
+        if (other) end_certified();
+    });
+    return {};
+}
+
+void Server::Impl::end_certified() {
+    ++asked;
+    for (const ConnectionPtr& connection : connections) {
+        if (is_outdated(this, connection) && !connection->busy) connection->close();
+    }
+}
+
 Result<void> Server::Impl::listen() {
-    if (options.tls) tls = TRY(make_context(*options.tls));
+    if (options.tls) tls = TRY(make_context(*options.tls, options.client));
     ErrorCode error;
     asio::ip::address address = asio::ip::make_address(options.address, error);
     if (error) return fail(Code::invalid, "'{}' is not a numeric address", options.address);
@@ -491,11 +537,9 @@ uint16_t Server::port() const {
     return impl_->port;
 }
 
-Result<void> Server::replace_tls(const TlsIdentity& identity) {
-    if (!impl_->options.tls) return fail(Code::invalid, "this server speaks plain HTTP");
-    TlsContext context = TRY(impl_->make_context(identity));
-    asio::post(impl_->io, [impl = impl_.get(), context] { impl->tls = context; });
-    return {};
+Result<void> Server::replace_tls(const TlsIdentity& identity,
+                                 std::optional<ClientAuthentication> client) {
+    return impl_->replace_tls(identity, std::move(client));
 }
 
 void Server::stop() {

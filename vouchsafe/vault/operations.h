@@ -42,7 +42,7 @@ class ReleaseSigner {
 };
 
 // Core is what the service is made of. Thread-safe; immutable but for release_signer, key_sets,
-// opened_keys and limits.
+// vouching, opened_keys and limits.
 struct Core {
     Config config;
     store::Store& store;
@@ -53,7 +53,7 @@ struct Core {
     std::optional<Hsm> hsm;
     audit::Log log;
     access::KeySets key_sets;
-    access::Vouching vouching;
+    access::CurrentVouching vouching;
     std::shared_ptr<net::RateLimits> limits;  // nullptr: none
     OpenedKeys opened_keys{kMaxOpenedKeys, kOpenedKeyAge};
 };

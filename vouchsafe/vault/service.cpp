@@ -114,7 +114,7 @@ struct Service::Impl {
                .hsm = std::move(deps.key_hsm),
                .log = audit::Log(deps.store),
                .key_sets = access::KeySets(std::move(deps.fetch), deps.clock, config.keys),
-               .vouching = std::move(deps.vouching),
+               .vouching = access::CurrentVouching(std::move(deps.vouching)),
                .limits = std::move(deps.limits)} {}
 
     RootGuard guard;
@@ -157,6 +157,10 @@ Result<void> Service::replace_release_signer(net::TlsIdentity signer) {
     TRY(check_signer(signer));
     impl_->core.release_signer.set(std::move(signer));
     return {};
+}
+
+void Service::replace_vouching(access::Vouching vouching) {
+    impl_->core.vouching.set(std::move(vouching));
 }
 
 Result<VaultInfo> Service::create_vault(const VaultSpec& spec) {

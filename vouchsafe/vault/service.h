@@ -114,6 +114,9 @@ class Service {
     // then nothing changes.
     Result<void> replace_release_signer(net::TlsIdentity signer);
 
+    // replace_vouching has callers judged by this from the next request on.
+    void replace_vouching(access::Vouching vouching);
+
     // For the operator; each act is audited as done by "operator".
     // create_vault fails with Code::conflict if the name is taken.
     Result<VaultInfo> create_vault(const VaultSpec& spec);
