@@ -106,6 +106,11 @@ audit::Entry make_entry(const Core& core, const Call& call);
 // append_success records that the call did what it asked for, within the transaction that does it.
 Result<void> append_success(Core& core, store::Transaction& transaction, const Call& call);
 
+// transact is core.store.run for a call. The store may run `work` again: then what it noted in the
+// call's checks and details before is taken back, so that the log has each once.
+Result<void> transact(Core& core, Call& call,
+                      const std::function<Result<void>(store::Transaction&)>& work);
+
 // authorize_call judges whether the caller may do this, by what decides in the vault: CALLER-ROLE
 // or CALLER-ACCESS-POLICY.
 Result<void> authorize_call(store::View& view, const Call& call, Checks& checks);
