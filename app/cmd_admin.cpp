@@ -3,7 +3,9 @@
 
 #include "app/cmd_admin.h"
 #include "app/serve_providers.h"
+#include "app/service_store.h"
 #include "app/show.h"
+#include "vouchsafe/attest/administration.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/lab/process.h"
 #include "vouchsafe/lab/services.h"
@@ -14,6 +16,7 @@ namespace {
 
 struct AdminCommand {
     std::string dir;
+    std::string store;
     std::string name;
     std::string sku = "premium";
     std::string role;
@@ -39,6 +42,14 @@ Result<Opened> open_services(const Context& context, const AdminCommand& command
         command.dir.empty() ? lab::default_lab_path() : std::filesystem::absolute(command.dir);
     Opened out;
     out.directory = std::make_unique<lab::DataDirectory>(TRY(lab::DataDirectory::open(path)));
+    if (out.directory->kind() == lab::DirectoryKind::production) {
+        return fail(
+            Code::invalid,
+            "{} is a production directory, and this is for labs: there vaults are made with "
+            "'vouchsafe admin vault create', and applications and machines are those of its "
+            "token issuers",
+            path.string());
+    }
     out.services = TRY(lab::Services::start(*out.directory, context.clock));
     return out;
 }
@@ -59,16 +70,17 @@ Result<int> create_vault(const Context& context, const AdminCommand& command) {
 }
 
 Result<int> protect_vault(const Context& context, const AdminCommand& command) {
-    Opened opened = TRY(open_services(context, command));
-    auto vault = TRY(opened.services->vault().protect_from_purge(command.name));
+    VaultAdmin opened = TRY(VaultAdmin::open(context, command.dir, command.store));
+    auto vault = TRY(opened.vaults->protect_from_purge(command.name));
     write_out(context.json ? dump_json({{"name", vault.name}, {"purge_protection", true}}) + "\n"
                            : fmt::format("what is deleted in {} stays for {} days\n", vault.name,
                                          vault.retention_days));
     return 0;
 }
 
-Result<std::string> object_id_of(lab::Services& services, const std::string& name) {
-    for (const auto& principal : TRY(services.identity().principals())) {
+// object_id_of finds whom the lab's identity service knows by a name or an id.
+Result<std::string> object_id_of(const identity::Service& issuer, const std::string& name) {
+    for (const auto& principal : TRY(issuer.principals())) {
         if (name == principal.name || name == principal.client_id || name == principal.object_id) {
             return principal.object_id;
         }
@@ -76,6 +88,31 @@ Result<std::string> object_id_of(lab::Services& services, const std::string& nam
     if (is_guid(name)) return to_lower(name);  // of whom another issuer or a certificate tells
     return fail(Code::not_found,
                 "there is no principal '{}'; 'vouchsafe admin principals' shows them", name);
+}
+
+// object_id_in opens the lab's identity service for a look: others may run it meanwhile.
+Result<std::string> object_id_in(const Context& context, const lab::DataDirectory& directory,
+                                 const std::string& name) {
+    identity::Config config;
+    config.tenant_id = directory.tenant_id();
+    config.directory = directory.path() / "identity";
+    TRY(make_private_dir(config.directory));
+    auto store = TRY(store::open_sqlite(config.directory / "store.db"));
+    auto issuer = TRY(identity::Service::create(config, {*store, context.clock}));
+    return object_id_of(*issuer, name);
+}
+
+// principal_in: in production principals are somebody else's, so they have ids and no names.
+Result<std::string> principal_in(const Context& context, const lab::DataDirectory& directory,
+                                 const std::string& name) {
+    if (directory.kind() == lab::DirectoryKind::lab) {
+        return object_id_in(context, directory, name);
+    }
+    if (is_guid(name)) return name;
+    return fail(Code::invalid,
+                "in a production directory a principal is an object id of its tenant, a GUID, "
+                "not '{}'",
+                name);
 }
 
 Result<access::RoleAssignment> assign_vault_role(vault::Administration& vaults,
@@ -88,23 +125,6 @@ Result<access::RoleAssignment> assign_vault_role(vault::Administration& vaults,
     return vaults.assign_role(principal, command.role, scope);
 }
 
-// assign_in_production: principals are somebody else's there, so they have ids and no names.
-Result<access::RoleAssignment> assign_in_production(const VaultAdmin& opened,
-                                                    const AdminCommand& command) {
-    if (command.attestation) {
-        return fail(Code::invalid,
-                    "{} is a production directory: roles on attestation are assigned in a lab",
-                    opened.directory->path().string());
-    }
-    if (!is_guid(command.principal)) {
-        return fail(Code::invalid,
-                    "in a production directory a principal is an object id of its tenant, a GUID, "
-                    "not '{}'",
-                    command.principal);
-    }
-    return assign_vault_role(*opened.vaults, command, command.principal);
-}
-
 void show_assignment(const Context& context, const AdminCommand& command,
                      const access::RoleAssignment& made) {
     write_out(
@@ -114,12 +134,16 @@ void show_assignment(const Context& context, const AdminCommand& command,
             : fmt::format("{} may act as {} on {}\n", made.principal, command.role, made.scope));
 }
 
-Result<access::RoleAssignment> assign_provider_role(const Opened& opened,
-                                                    const AdminCommand& command,
-                                                    const std::string& principal) {
-    std::string scope;  // the lab's own
-    if (!command.issuer.empty()) scope = TRY(provider_scope(*opened.directory, command.issuer));
-    return opened.services->attestation().assign_role(principal, command.role, scope);
+Result<access::RoleAssignment> assign_provider_role(const Context& context,
+                                                    const AdminCommand& command) {
+    const Path path =
+        command.dir.empty() ? lab::default_lab_path() : std::filesystem::absolute(command.dir);
+    const auto directory = TRY(lab::DataDirectory::open(path));
+    const std::string principal = TRY(principal_in(context, directory, command.principal));
+    const std::string scope = TRY(provider_scope(directory, command.issuer));
+    auto store = TRY(open_or_make(TRY(store_place(path, "attestation", command.store))));
+    audit::Log log(*store);
+    return attest::assign_role(*store, log, context.clock, principal, command.role, scope);
 }
 
 Result<int> assign_role(const Context& context, const AdminCommand& command) {
@@ -132,21 +156,13 @@ Result<int> assign_role(const Context& context, const AdminCommand& command) {
     if (!command.issuer.empty() && !command.attestation) {
         return fail(Code::invalid, "--issuer names an attestation provider: add --attestation");
     }
-    {
-        // Opened for a look: a lab's services take the directory for themselves.
-        VaultAdmin store = TRY(VaultAdmin::open(context, command.dir));
-        if (store.directory->kind() == lab::DirectoryKind::production) {
-            show_assignment(context, command, TRY(assign_in_production(store, command)));
-            return 0;
-        }
+    if (command.attestation) {
+        show_assignment(context, command, TRY(assign_provider_role(context, command)));
+        return 0;
     }
-    Opened opened = TRY(open_services(context, command));
-    std::string principal = TRY(object_id_of(*opened.services, command.principal));
-    auto made =
-        command.attestation
-            ? TRY(assign_provider_role(opened, command, principal))
-            : TRY(assign_vault_role(opened.services->vault().administration(), command, principal));
-    show_assignment(context, command, made);
+    VaultAdmin opened = TRY(VaultAdmin::open(context, command.dir, command.store));
+    const std::string principal = TRY(principal_in(context, *opened.directory, command.principal));
+    show_assignment(context, command, TRY(assign_vault_role(*opened.vaults, command, principal)));
     return 0;
 }
 
@@ -204,7 +220,7 @@ using Action = Result<int> (*)(const Context&, const AdminCommand&);
 Command add_command(Command group, Context& context, const char* name, const char* text,
                     const std::shared_ptr<AdminCommand>& command, Action action) {
     Command made = group.add(name, text);
-    made.option("--dir", command->dir, "lab directory (default: the user's data folder)", "DIR");
+    made.option("--dir", command->dir, "data directory (default: the user's lab)", "DIR");
     made.run([&context, command, action] { return action(context, *command); });
     return made;
 }
@@ -220,6 +236,8 @@ constexpr const char* kAdminExamples = R"(Examples:
   vouchsafe admin vault list --dir /var/lib/vouchsafe
   vouchsafe admin assign-role "Key Vault Reader" 11111111-2222-4333-8444-555555555555 \
       --vault my-vault --dir /var/lib/vouchsafe
+  vouchsafe admin assign-role "Attestation Contributor" 11111111-2222-4333-8444-555555555555 \
+      --attestation --dir /var/lib/vouchsafe
   vouchsafe admin rotate-key --dir /var/lib/vouchsafe
   vouchsafe admin backup --dir /var/lib/vouchsafe --out vault.backup
   vouchsafe admin exec -- vouchsafe key show --key https://my-vault.vault.azure.net/keys/KEK \
@@ -232,19 +250,17 @@ void add_admin(Command app, Context& context) {
         app.add("admin", "set up vaults, roles, a lab's applications; signing keys; backups");
     group.examples(kAdminExamples);
     auto command = std::make_shared<AdminCommand>();
-    Command vault =
-        add_command(group, context, "create-vault", "make a vault", command, create_vault);
+    Command vault = add_command(group, context, "create-vault", "make a vault in a lab's own store",
+                                command, create_vault);
     vault.argument("NAME", command->name, "3 to 24 letters, digits, hyphens");
     vault.option("--sku", command->sku, "premium has HSM kinds of keys", "")
         .one_of({"premium", "standard"});
-    vault.option("--retention-days", command->retention_days,
-                 "how long deleted keys and secrets can be recovered: 7 to 90, for good", "N");
-    vault.flag("--purge-protection", command->purge_protection,
-               "let nobody purge them before that; it cannot be turned off");
+    add_retention(vault, command->retention_days, command->purge_protection);
     Command protect =
         add_command(group, context, "protect-vault", "turn a vault's purge protection on, for good",
                     command, protect_vault);
     protect.argument("NAME", command->name, "the vault");
+    add_store_option(protect, command->store);
     Command role = add_command(group, context, "assign-role", "let somebody do something", command,
                                assign_role);
     role.argument("ROLE", command->role, "for example \"Key Vault Crypto User\"");
@@ -252,7 +268,8 @@ void add_admin(Command app, Context& context) {
     role.option("--vault", command->vault, "on this vault", "NAME");
     role.option("--key", command->key, "only on this key of it", "NAME");
     role.option("--secret", command->secret, "only on this secret of it", "NAME");
-    role.flag("--attestation", command->attestation, "on the lab's attestation service");
+    add_store_option(role, command->store);
+    role.flag("--attestation", command->attestation, "on the attestation service");
     role.option("--issuer", command->issuer,
                 "with --attestation: on this provider of 'serve attestation --provider'", "URL");
     Command app_command = add_command(group, context, "create-app",

@@ -10,13 +10,18 @@ namespace vouchsafe::app {
 // VaultAdmin is the part of a data directory that says which vaults there are and who may use them.
 struct VaultAdmin {
     std::unique_ptr<lab::DataDirectory> directory;
+    std::string place;  // of the records, for people
     std::unique_ptr<store::Store> store;
     std::unique_ptr<audit::Log> log;
     std::unique_ptr<vault::Administration> vaults;
 
-    // open takes "" for the user's lab.
-    static Result<VaultAdmin> open(const Context& context, const std::string& dir);
+    // open takes "" for the user's lab, and for `store_url` what --store was given, "" for nothing.
+    static Result<VaultAdmin> open(const Context& context, const std::string& dir,
+                                   const std::string& store_url);
 };
+
+// add_retention adds --retention-days and --purge-protection of a vault that is made.
+void add_retention(Command made, int& days, bool& purge_protection);
 
 // add_admin_vault adds vault and access-policy, which work on any data directory.
 void add_admin_vault(Command group, Context& context);

@@ -1,6 +1,7 @@
 // admin vault, access-policy: vaults of a data directory, and who may reach and use them. They work
 // on laboratories and on production directories, beside a running service and before the first one.
 #include "app/cmd_admin.h"
+#include "app/service_store.h"
 #include "app/show.h"
 #include "vouchsafe/lab/data_directory.h"
 #include "vouchsafe/vault/administration.h"
@@ -11,9 +12,12 @@ namespace {
 
 struct VaultAdminCommand {
     std::string dir;
+    std::string store;
     std::string name;
     std::string sku = "premium";
     std::string tenant;
+    int retention_days = vault::kMaxRetentionDays;
+    bool purge_protection = false;
     std::string authorization;
     std::vector<std::string> networks;
     bool every_network = false;
@@ -25,7 +29,7 @@ struct VaultAdminCommand {
 };
 
 Result<VaultAdmin> open_for(const Context& context, const VaultAdminCommand& command) {
-    return VaultAdmin::open(context, command.dir);
+    return VaultAdmin::open(context, command.dir, command.store);
 }
 
 Json vault_json(const vault::VaultInfo& info) {
@@ -34,20 +38,22 @@ Json vault_json(const vault::VaultInfo& info) {
             {"tenant", info.tenant},
             {"id", info.resource_id},
             {"authorization", vault::authorization_name(info.authorization)},
-            {"networks", info.networks}};
+            {"networks", info.networks},
+            {"retention_days", info.retention_days},
+            {"purge_protection", info.purge_protection}};
 }
 
 std::string vault_text(const vault::VaultInfo& info) {
     return fmt::format(
         "vault          {}\nsku            {}\ntenant         {}\nid             {}\n"
-        "authorization  {}\nnetworks       {}\n",
+        "authorization  {}\nnetworks       {}\ndeleted        kept for {} days{}\n",
         info.name, info.sku == vault::Sku::premium ? "premium" : "standard", info.tenant,
         info.resource_id, vault::authorization_name(info.authorization),
-        info.networks.empty() ? "all" : fmt::format("{}", fmt::join(info.networks, ", ")));
+        info.networks.empty() ? "all" : fmt::format("{}", fmt::join(info.networks, ", ")),
+        info.retention_days, info.purge_protection ? ", nobody may purge it" : "");
 }
 
-Result<int> show(const Context& context, Result<vault::VaultInfo> vault) {
-    const vault::VaultInfo info = TRY(std::move(vault));
+Result<int> show(const Context& context, const vault::VaultInfo& info) {
     write_out(context.json ? dump_json(vault_json(info)) + "\n" : vault_text(info));
     return 0;
 }
@@ -59,7 +65,16 @@ Result<int> make_vault(const Context& context, const VaultAdminCommand& command)
     spec.sku = command.sku == "premium" ? vault::Sku::premium : vault::Sku::standard;
     spec.tenant = command.tenant.empty() ? opened.directory->tenant_id() : command.tenant;
     spec.subscription = opened.directory->subscription_id();
-    return show(context, opened.vaults->create_vault(spec));
+    spec.retention_days = command.retention_days;
+    spec.purge_protection = command.purge_protection;
+    const auto made = TRY(opened.vaults->create_vault(spec));
+    if (command.tenant.empty() && opened.directory->kind() == lab::DirectoryKind::production) {
+        write_err(
+            fmt::format("note: access tokens of tenant {} count in {}, the directory's own; "
+                        "--tenant names another one\n",
+                        made.tenant, made.name));
+    }
+    return show(context, made);
 }
 
 Result<int> list_vaults(const Context& context, const VaultAdminCommand& command) {
@@ -72,22 +87,21 @@ Result<int> list_vaults(const Context& context, const VaultAdminCommand& command
                             info.sku == vault::Sku::premium ? "premium" : "standard",
                             vault::authorization_name(info.authorization), info.tenant);
     }
-    if (text.empty()) text = "there are no vaults\n";
+    if (text.empty()) text = fmt::format("there are no vaults in {}\n", opened.place);
     write_out(context.json ? dump_json(list) + "\n" : text);
     return 0;
 }
 
 Result<int> show_vault(const Context& context, const VaultAdminCommand& command) {
     VaultAdmin opened = TRY(open_for(context, command));
-    return show(context, opened.vaults->find_vault(command.name));
+    return show(context, TRY(opened.vaults->find_vault(command.name)));
 }
 
 Result<int> set_authorization(const Context& context, const VaultAdminCommand& command) {
     VaultAdmin opened = TRY(open_for(context, command));
-    const bool roles = command.authorization == "roles";
-    return show(context, opened.vaults->set_authorization(
-                             command.name, roles ? vault::Authorization::roles
-                                                 : vault::Authorization::access_policies));
+    const auto by = command.authorization == "roles" ? vault::Authorization::roles
+                                                     : vault::Authorization::access_policies;
+    return show(context, TRY(opened.vaults->set_authorization(command.name, by)));
 }
 
 Result<int> set_networks(const Context& context, const VaultAdminCommand& command) {
@@ -95,7 +109,7 @@ Result<int> set_networks(const Context& context, const VaultAdminCommand& comman
         return fail(Code::invalid, "say either --allow NETWORK (repeat) or --all");
     }
     VaultAdmin opened = TRY(open_for(context, command));
-    return show(context, opened.vaults->set_networks(command.name, command.networks));
+    return show(context, TRY(opened.vaults->set_networks(command.name, command.networks)));
 }
 
 Json policy_json(const access::AccessPolicy& policy) {
@@ -105,12 +119,16 @@ Json policy_json(const access::AccessPolicy& policy) {
             {"secrets", policy.secrets}};
 }
 
+std::string permissions_text(const std::vector<std::string>& names) {
+    return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+}
+
 std::string access_policy_text(const access::AccessPolicy& policy) {
     std::string out = fmt::format("object id   {}\n", policy.object_id);
     if (!policy.application_id.empty())
         out += fmt::format("only app    {}\n", policy.application_id);
-    return out + fmt::format("keys        {}\nsecrets     {}\n", fmt::join(policy.keys, ", "),
-                             fmt::join(policy.secrets, ", "));
+    return out + fmt::format("keys        {}\nsecrets     {}\n", permissions_text(policy.keys),
+                             permissions_text(policy.secrets));
 }
 
 Result<int> set_access_policy(const Context& context, const VaultAdminCommand& command) {
@@ -135,7 +153,11 @@ Result<int> remove_access_policy(const Context& context, const VaultAdminCommand
     VaultAdmin opened = TRY(open_for(context, command));
     TRY(opened.vaults->remove_access_policy(command.vault, command.object_id,
                                             command.application_id));
-    write_out("removed\n");
+    write_out(context.json ? dump_json({{"object_id", command.object_id},
+                                        {"application_id", command.application_id},
+                                        {"removed", true}}) +
+                                 "\n"
+                           : "removed\n");
     return 0;
 }
 
@@ -159,15 +181,19 @@ Command add_vault_command(Command group, Context& context, const char* name, con
                           VaultAdminAction action) {
     Command made = group.add(name, text);
     made.option("--dir", command->dir, "data directory (default: the user's lab)", "DIR");
+    add_store_option(made, command->store);
     made.run([&context, command, action] { return action(context, *command); });
     return made;
 }
 
 constexpr const char* kVaultAdminExamples = R"(Examples:
   vouchsafe admin vault create my-vault --dir /var/lib/vouchsafe --tenant 11111111-1111-4111-8111-111111111111
+  vouchsafe admin vault create my-vault --retention-days 30 --purge-protection --dir /var/lib/vouchsafe
   vouchsafe admin vault list --dir /var/lib/vouchsafe
+  VOUCHSAFE_STORE=postgresql://... vouchsafe admin vault show my-vault --dir /var/lib/vouchsafe
   vouchsafe admin vault network my-vault --allow 10.1.0.0/16 --allow 2001:db8::/32 --dir /var/lib/vouchsafe
-  vouchsafe admin vault authorization my-vault access-policies --dir /var/lib/vouchsafe)";
+  vouchsafe admin vault authorization my-vault access-policies --dir /var/lib/vouchsafe
+  vouchsafe admin protect-vault my-vault --dir /var/lib/vouchsafe)";
 
 constexpr const char* kAccessPolicyExamples = R"(Examples:
   vouchsafe admin access-policy set --vault my-vault --object-id GUID --keys get,list,release
@@ -204,15 +230,24 @@ void add_access_policy(Command group, Context& context,
 
 }  // namespace
 
-Result<VaultAdmin> VaultAdmin::open(const Context& context, const std::string& dir) {
+Result<VaultAdmin> VaultAdmin::open(const Context& context, const std::string& dir,
+                                    const std::string& store_url) {
     const Path path = dir.empty() ? lab::default_lab_path() : std::filesystem::absolute(dir);
     VaultAdmin out;
     out.directory = std::make_unique<lab::DataDirectory>(TRY(lab::DataDirectory::open(path)));
-    TRY(make_private_dir(path / "vault"));
-    out.store = TRY(store::open_sqlite(path / "vault" / "store.db"));
+    const StorePlace place = TRY(store_place(path, "vault", store_url));
+    out.place = place.shown();
+    out.store = TRY(open_or_make(place));
     out.log = std::make_unique<audit::Log>(*out.store);
     out.vaults = std::make_unique<vault::Administration>(*out.store, *out.log, context.clock);
     return out;
+}
+
+void add_retention(Command made, int& days, bool& purge_protection) {
+    made.option("--retention-days", days,
+                "how long deleted keys and secrets can be recovered: 7 to 90, for good", "N");
+    made.flag("--purge-protection", purge_protection,
+              "let nobody purge them before that; it cannot be turned off");
 }
 
 void add_admin_vault(Command group, Context& context) {
@@ -226,6 +261,7 @@ void add_admin_vault(Command group, Context& context) {
         .one_of({"premium", "standard"});
     make.option("--tenant", command->tenant, "whose access tokens count (default: the directory's)",
                 "GUID");
+    add_retention(make, command->retention_days, command->purge_protection);
     add_vault_command(vaults, context, "list", "all vaults", command, list_vaults);
     Command show_one = add_vault_command(vaults, context, "show", "one vault", command, show_vault);
     show_one.argument("NAME", command->name, "of the vault");

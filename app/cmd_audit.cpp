@@ -1,6 +1,7 @@
 // audit: what a service's tamper-evident log says.
 
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 
 #include "app/cmd_audit.h"
@@ -69,7 +70,7 @@ Result<Signed> read_checkpoints(const AuditCommand& command,
     out.key_known = !command.key.empty();
     for (const std::string& file : command.checkpoints) {
         if (!key) return fail(Code::not_found, "the log names no key: say with --key who signs it");
-        const std::string note = TRY(read_text_file(file, audit::kMaxNote));
+        const std::string note = TRY(as_named(read_text_file(file, audit::kMaxNote)));
         auto checkpoint = TRY(with_context(audit::verify_checkpoint(note, *key, checks), file));
         out.heads.push_back(checkpoint.head());
     }
@@ -110,6 +111,9 @@ void show_verified(const Context& context, const audit::TreeHead& head, const Si
     if (held.heads.empty()) return;
     write_out(fmt::format("{} checkpoint(s) hold, of up to {} entries\n", held.heads.size(),
                           held.covered));
+    if (held.covered < head.size) {
+        write_out(fmt::format("{} newer entries are not signed\n", head.size - held.covered));
+    }
     if (held.key_known) return;
     write_out("signed by the key that stands beside the log: compare it with --key\n");
 }
@@ -147,7 +151,9 @@ Result<int> verify_offline(const Context& context, const AuditCommand& command) 
         return fail(Code::invalid, "receipts are compared with the store, not with an export");
     }
     LineFile file(command.in);
-    if (!file.is_open()) return fail_errno("cannot read", command.in);
+    if (!file.is_open()) {
+        return fail(Code::invalid, "cannot open {}: {}", command.in, std::strerror(errno));
+    }
     Checks checks;
     audit::ExportRules rules{TRY(given_key(command)), {}};
     if (!command.checkpoints.empty() && !rules.key) {
@@ -171,6 +177,7 @@ Result<int> run_audit_verify(const Context& context, const AuditCommand& command
     if (!key) key = TRY(audit::read_checkpoint_key(*store));
     Signed held = TRY(read_checkpoints(command, key, checks));
     TRY(add_stored(*store, key, held, checks));
+    if (held.key_known) TRY(audit::require_signed(key, held.heads, checks));
     held.covered = largest_of(held.heads);
     audit::Log log(*store);
     audit::TreeHead head = TRY(attest::verify_recorded(receipts, log, checks, held.heads));

@@ -119,7 +119,8 @@ Result<std::string> prove_entry(audit::Log& log, const audit::StoredCheckpoint& 
 
 Result<std::string> prove_growth(audit::Log& log, const audit::StoredCheckpoint& newest,
                                  const std::string& file) {
-    const auto before = TRY(with_context(audit::peek_checkpoint(TRY(read_text_file(file))), file));
+    const std::string note = TRY(as_named(read_text_file(file)));
+    const auto before = TRY(with_context(audit::peek_checkpoint(note), file));
     if (before.size > newest.head.size) {
         return fail(Code::conflict,
                     "{} is of {} entries, and the newest checkpoint of {}: the log was set back, "
@@ -151,7 +152,7 @@ Result<int> run_prove(const CheckpointCommand& command) {
 
 // entry_bytes takes an entry as a file holds it: its bytes as they were hashed, a newline at most.
 Result<Bytes> entry_bytes(const std::string& file) {
-    Bytes bytes = TRY(read_file(file, audit::kMaxEntrySize + 1));
+    Bytes bytes = TRY(as_named(read_file(file, audit::kMaxEntrySize + 1)));
     if (!bytes.empty() && bytes.back() == '\n') bytes.pop_back();
     return bytes;
 }
@@ -179,7 +180,7 @@ Result<int> run_check_proof(const Context& context, const CheckpointCommand& com
                     "from where it is to have grown");
     }
     const auto key = TRY(audit::CheckpointKey::parse(command.known_key));
-    const std::string text = TRY(read_text_file(command.proof, audit::kMaxProof));
+    const std::string text = TRY(as_named(read_text_file(command.proof, audit::kMaxProof)));
     Checks checks;
     if (!command.entry.empty()) {
         const auto proof = TRY(with_context(audit::EntryProof::parse(text), command.proof));
@@ -189,7 +190,7 @@ Result<int> run_check_proof(const Context& context, const CheckpointCommand& com
         return 0;
     }
     const auto proof = TRY(with_context(audit::GrowthProof::parse(text), command.proof));
-    const std::string note = TRY(read_text_file(command.since, audit::kMaxNote));
+    const std::string note = TRY(as_named(read_text_file(command.since, audit::kMaxNote)));
     const auto before = TRY(audit::verify_checkpoint(note, key, checks));
     show_proved(context, TRY(audit::verify_growth_proof(proof, before, key, checks)),
                 fmt::format("growth from {} entries", proof.old_size));

@@ -42,6 +42,16 @@ Json entry_json(const audit::StoredEntry& stored) {
     return json;
 }
 
+// details_text tells the rest of an entry: whom a role was given, what was changed.
+std::string details_text(const Json& details) {
+    std::string out;
+    for (const auto& [name, value] : details.items()) {
+        if (value.is_object() && value.contains("lines")) continue;  // lines of their own
+        out += fmt::format("        {} {}\n", printable(name + ":"), show_json(value, 2000));
+    }
+    return out;
+}
+
 void show(const Context& context, bool whole, const audit::StoredEntry& stored) {
     if (context.json) {
         write_out(dump_json(entry_json(stored)) + "\n");
@@ -49,6 +59,7 @@ void show(const Context& context, bool whole, const audit::StoredEntry& stored) 
     }
     write_out(entry_text(stored, context.color_out));
     if (!whole) return;
+    write_out(details_text(stored.entry.details));
     write_out(describe_checks(stored.entry.checks, "        ", context.color_out));
     if (!stored.entry.checks.empty() && !stored.entry.checks.back().passed) {
         write_out(describe_refusal(stored.entry.checks.back(), "          ", context.color_out));
@@ -211,8 +222,9 @@ constexpr const char* kShowExamples = R"(Examples:
   vouchsafe audit show --vault my-vault --act keys/release --refused
   vouchsafe audit show --since 2026-07-01 --who 3f2c1c5e-0d5a-4c1e-9a55-7a3d6e0f1b22
   vouchsafe --json audit show --follow | jq -c 'select(.outcome == "refused")'
-What is given must all fit. --follow shows what there is and goes on until Ctrl-C; a store that is
-away for a while, or was put in place anew, is opened again.)";
+What is given must all fit. One request, and with --verbose every entry, is shown with its
+checks and details: who was given which role, for instance. --follow shows what there is and
+goes on until Ctrl-C; a store that is away for a while, or was put in place anew, is opened again.)";
 
 }  // namespace
 

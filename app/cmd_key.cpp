@@ -48,7 +48,7 @@ Result<guest::VaultKey> fetch_key(const Context& context, const KeyCommand& comm
 Result<int> run_create(const Context& context, const KeyCommand& command) {
     Json request{{"kty", "RSA-HSM"}, {"key_size", command.bits}};
     if (!command.policy.empty()) {
-        std::string text = TRY(read_text_file(command.policy, 64 << 10));
+        std::string text = TRY(as_named(read_text_file(command.policy, 64 << 10)));
         auto policy = TRY(with_context(policy::ReleasePolicy::parse(text), command.policy));
         // Its private half works where it was released to, and not for callers of the vault.
         request["key_ops"] = {"encrypt", "wrapKey", "verify"};

@@ -146,9 +146,9 @@ Result<int> run_from_evidence(const Context& context, const ReferenceCommand& co
 Result<int> run_reference_sign(const ReferenceCommand& command) {
     std::string text = to_text(TRY(read_evidence(command.file)));
     TRY(with_context(ReferenceSet::parse(text), command.file));
-    std::string pem = TRY(read_text_file(command.certificate));
+    std::string pem = TRY(as_named(read_text_file(command.certificate)));
     auto chain = TRY(with_context(crypto::Certificate::parse_pem_bundle(pem), command.certificate));
-    Bytes secret = TRY(read_file(command.key, 64 << 10));
+    Bytes secret = TRY(as_named(read_file(command.key, 64 << 10)));
     auto key = crypto::PrivateKey::from_pem(secret);
     wipe(secret);
     auto signer = TRY(with_context(std::move(key), command.key));

@@ -36,7 +36,7 @@ struct Recipient {
 
 Result<Recipient> find_recipient(const Context& context, const SealCommand& command) {
     if (!command.public_key.empty()) {
-        std::string pem = TRY(read_text_file(command.public_key, 64 << 10));
+        std::string pem = TRY(as_named(read_text_file(command.public_key, 64 << 10)));
         auto key = TRY(with_context(crypto::PublicKey::from_pem(pem), command.public_key));
         return Recipient{command.key, std::move(key)};
     }

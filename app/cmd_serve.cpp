@@ -166,6 +166,10 @@ Result<int> serve_attestation(const Context& context, const ServeCommand& comman
     for (const auto& config : configs) TRY(own_scope(*store, directory, config));
     Running running{TRY(server_options(command.listen, "attestation", std::move(tls))),
                     observe(*operators, *providers), attestation_checks(*providers, hosts)};
+    running.watched.push_back(
+        watch_issuers(context, command.access, [&providers](const access::Vouching& fresh) {
+            for (const auto& service : providers->services()) service->replace_vouching(fresh);
+        }));
     running.on_new_tls = [hosts](const net::TlsIdentity& identity) -> Result<void> {
         return hosts.size() > 1 ? check_names(identity.chain.front(), hosts) : Result<void>{};
     };
@@ -207,6 +211,9 @@ Result<int> serve_vault(const Context& context, const ServeCommand& command) {
         return fail(Code::invalid,
                     "say with --attestation-origin URL which attestation service to believe");
     }
+    for (const std::string& origin : command.attestation_origins) {
+        TRY(with_context(net::Url::parse(origin), "--attestation-origin"));
+    }
     if (is_lab) config.attestation_origins.emplace_back(lab::kAttestationUrl);
     config.allow_simulated = is_lab;
     auto store = TRY(open_or_make(TRY(store_place(directory.path(), "vault", command.store))));
@@ -228,6 +235,9 @@ Result<int> serve_vault(const Context& context, const ServeCommand& command) {
                     observe(*operators, *service), std::move(checks)};
     running.options.max_body = vault::kMaxRequestBody;
     running.chores.push_back(vault_chore(*service));
+    running.watched.push_back(watch_issuers(
+        context, command.access,
+        [&service](access::Vouching fresh) { service->replace_vouching(std::move(fresh)); }));
     // A laboratory's releases are signed by its own root, whatever its listener shows.
     running.on_new_tls = [&service, is_lab](const net::TlsIdentity& identity) -> Result<void> {
         return is_lab ? Result<void>{} : service->replace_release_signer(identity);
@@ -282,6 +292,21 @@ void add_operate(Command made, ServeCommand& command) {
         "ADDR:PORT");
 }
 
+constexpr const char* kServeVaultExamples = R"(Examples:
+  vouchsafe serve vault --dir /var/lib/vouchsafe --listen 0.0.0.0:443 \
+      --tls-cert chain.pem --tls-key key.pem \
+      --attestation-origin https://attest.example.org
+  vouchsafe serve vault --config /etc/vouchsafe/vault.toml
+  vouchsafe serve vault --dir ~/lab --listen 127.0.0.1:8443
+In a settings file the first example reads
+  dir = "/var/lib/vouchsafe"
+  listen = "0.0.0.0:443"
+  tls-cert = "chain.pem"
+  tls-key = "key.pem"
+  attestation-origin = "https://attest.example.org"
+Clients reach a vault as NAME.vault.azure.net, and chain.pem, leaf first and with its
+root, must name *.vault.azure.net. Vaults are made with 'vouchsafe admin vault create'.)";
+
 constexpr const char* kServeExamples = R"(Examples:
   vouchsafe serve attestation --dir /var/lib/vouchsafe --listen 0.0.0.0:443 \
       --issuer https://attest.example.org --tls-cert chain.pem --tls-key key.pem
@@ -330,6 +355,7 @@ void add_serve(Command app, Context& context) {
     add_access_settings(attestation, command->access, "--provider-rate");
     Command vault = add_command(group, context, "vault", "keep keys, release them by policy",
                                 command, serve_vault);
+    vault.examples(kServeVaultExamples);
     add_tls_settings(vault, command->listen);
     add_client_settings(vault, command->listen);
     add_operate(vault, *command);

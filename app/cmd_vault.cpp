@@ -2,6 +2,7 @@
 #include "app/cmd_vault.h"
 
 #include "app/credential_options.h"
+#include "app/service_store.h"
 #include "app/show.h"
 #include "vouchsafe/audit/log.h"
 #include "vouchsafe/guest/vault_client.h"
@@ -15,19 +16,20 @@ namespace {
 struct ExplainRequestCommand {
     std::string request_id;
     std::string dir;
+    std::string store;
     std::string vault;
     CredentialOptions credential;
 };
 
 Result<Json> explanation_of_directory(const ExplainRequestCommand& command) {
-    Path dir = command.dir.empty() ? lab::default_lab_path() : Path(command.dir);
+    const Path dir =
+        command.dir.empty() ? lab::default_lab_path() : std::filesystem::absolute(command.dir);
     TRY(lab::DataDirectory::open(dir));
-    Path file = dir / "vault" / "store.db";
-    std::error_code ignored;
-    if (!std::filesystem::exists(file, ignored)) {
-        return fail(Code::not_found, "{} has no log yet", file.parent_path().string());
+    const StorePlace place = TRY(store_place(dir, "vault", command.store));
+    if (!exists(place)) {
+        return fail(Code::not_found, "{} has no log yet", place.folder.string());
     }
-    auto store = TRY(store::open_sqlite(file));
+    auto store = TRY(open_or_make(place));
     audit::Log log(*store);
     return vault::explain_request(log, command.request_id);
 }
@@ -153,8 +155,9 @@ std::string explanation_text(const Json& told_json, bool color) {
 }
 
 Result<int> run_explain_request(const Context& context, const ExplainRequestCommand& command) {
-    if (!command.dir.empty() && !command.vault.empty()) {
-        return fail(Code::invalid, "say where: --dir DIR, or --vault URL");
+    if ((!command.dir.empty() || !command.store.empty()) && !command.vault.empty()) {
+        return fail(Code::invalid,
+                    "say where: --dir DIR with or without --store URL, or --vault URL");
     }
     Result<Json> found = command.vault.empty() ? explanation_of_directory(command)
                                                : explanation_of_vault(context, command);
@@ -173,9 +176,9 @@ constexpr const char* kVaultExamples = R"(Examples:
 constexpr const char* kExplainRequestExamples = R"(Examples:
   vouchsafe vault explain REQUEST-ID --dir /var/lib/vouchsafe
   vouchsafe vault explain REQUEST-ID --vault https://my-vault.vault.azure.net --json
-Every refusal shows its request id. With --dir the operator reads the log in the data directory; with
---vault whoever may change the key (keys/update/action) asks the vault, and learns of that key's requests
-alone.)";
+Every refusal shows its request id. With --dir the operator reads the log in the data directory,
+or with --store in the database; with --vault whoever may change the key (keys/update/action) asks the
+vault, and learns of that key's requests alone.)";
 
 }  // namespace
 
@@ -188,6 +191,7 @@ void add_vault(Command app, Context& context) {
     explain.examples(kExplainRequestExamples);
     explain.argument("REQUEST-ID", command->request_id, "as in the refusal (x-ms-request-id)");
     explain.option("--dir", command->dir, "data directory (default: the user's lab)", "DIR");
+    add_store_option(explain, command->store);
     explain.option("--vault", command->vault, "ask this vault instead", "URL");
     add_credential_options(explain, command->credential);
     explain.run([&context, command] { return run_explain_request(context, *command); });

@@ -75,6 +75,9 @@ Result<Keepers> choose_keepers(const RewrapCommand& command, const Path& directo
                     state.keeper);
     }
     TRY(check_belongs(command, to));
+    if (to == "passphrase" && next_options(command).passphrases.empty()) {
+        return fail(Code::invalid, "say with --to-passphrase FILE under which the new key is kept");
+    }
     Keepers out;
     out.from = state.keeper;
     if (!state.replacing) out.now = TRY(open_root_keeper(command.now, directory));

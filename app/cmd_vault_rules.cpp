@@ -36,7 +36,8 @@ Result<Json> ask(const Context& context, const RulesCommand& command, std::strin
 
 Result<Json> read_json_file(const std::string& file) {
     const Path path = file == "-" ? Path("/dev/stdin") : Path(file);
-    return with_context(parse_json_object(TRY(read_text_file(path, kMaxRulesFile))), file);
+    const std::string text = TRY(as_named(read_text_file(path, kMaxRulesFile)));
+    return with_context(parse_json_object(text), file);
 }
 
 void show_rules(const Context& context, const Json& answer) {
@@ -91,7 +92,7 @@ Result<Json> proposed_change(const RulesCommand& command) {
     Json out = Json::object();
     if (!command.file.empty()) out["rules"] = TRY(read_json_file(command.file));
     if (!command.policy.empty()) {
-        const std::string text = TRY(read_text_file(command.policy, kMaxRulesFile));
+        const std::string text = TRY(as_named(read_text_file(command.policy, kMaxRulesFile)));
         auto policy = TRY(with_context(policy::ReleasePolicy::parse(text), command.policy));
         out["release_policy"] = {{"data", encode_base64url(as_bytes(policy.canonical()))}};
         if (command.immutable) out["release_policy"]["immutable"] = true;

@@ -53,10 +53,11 @@ Result<int> run_create(const Context& context, const VmCommand& command) {
     if (context.json) {
         write_out(dump_json({{"name", made.name}, {"vm_id", made.vm_id}}) + "\n");
     } else {
+        const std::string where = command.dir.empty() ? "" : " --dir " + command.dir;
         write_err(
-            fmt::format("machine {} made (vm id {}); run something in it with: vouchsafe vm exec "
-                        "{} -- vouchsafe attest\n",
-                        made.name, made.vm_id, made.name));
+            fmt::format("machine {} made (vm id {})\nrun something in it with:\n"
+                        "  vouchsafe vm exec {}{} -- vouchsafe attest\n",
+                        made.name, made.vm_id, made.name, where));
     }
     return 0;
 }

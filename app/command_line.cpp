@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <iostream>
 
+#include "app/show.h"
+
 namespace vouchsafe::app {
 
 namespace {
@@ -16,10 +18,35 @@ bool has_default(double) {
     return true;
 }
 
+constexpr size_t kHelpColumn = 30;  // where the texts of the help begin
+
+// Help breaks the texts of options, so that their lines have 80 columns at most, also in a group,
+// which is two columns further in.
+class Help final : public CLI::Formatter {
+  public:
+    Help() { column_width(kHelpColumn); }
+    std::string make_option_desc(const CLI::Option* option) const override {
+        const std::string indent(kHelpColumn + 2, ' ');
+        std::string text = wrapped(CLI::Formatter::make_option_desc(option), indent);
+        text.pop_back();  // the line's end
+        text = CLI::detail::find_and_replace(std::move(text), "\n" + indent, "\n");
+        return text.substr(std::min(text.size(), indent.size()));
+    }
+};
+
+// refuse_empty: an option that is given and says nothing was meant otherwise, as --key "$(...)" of
+// a command that failed. It would count as not given.
+void refuse_empty(CLI::Option& option) {
+    option.check(CLI::Validator(
+        [](const std::string& value) { return value.empty() ? "it has no value" : std::string(); },
+        ""));
+}
+
 template <typename T>
 Option add_option(CLI::App& app, const char* name, T& value, const char* text, const char* kind) {
     CLI::Option* option = app.add_option(name, value, text)->type_name(kind);
     if (has_default(value)) option->capture_default_str();
+    refuse_empty(*option);
     return Option(*option);
 }
 
@@ -122,7 +149,10 @@ Option& Option::optional() {
 }
 
 Option& Option::one_of(std::vector<std::string> values) {
-    option_->check(CLI::IsMember(std::move(values)))->type_name("");
+    option_->type_name(fmt::format("{{{}}}", fmt::join(values, ",")));
+    CLI::IsMember member(std::move(values));
+    member.description("");
+    option_->check(std::move(member));
     return *this;
 }
 
@@ -183,6 +213,7 @@ Option Command::option(const char* name, std::vector<std::string>& value, const 
                        const char* kind) {
     CLI::Option* option = app_->add_option(name, value, text)->type_name(kind);
     if (!value.empty()) option->capture_default_str();
+    refuse_empty(*option);
     return Option(*option->allow_extra_args(false));
 }
 
@@ -246,7 +277,7 @@ CommandLine::CommandLine(const char* name, const char* text, const char* version
     app_->set_version_flag("--version", version);
     app_->footer(footer);
     app_->fallthrough();
-    app_->get_formatter()->column_width(30);
+    app_->formatter(std::make_shared<Help>());
 }
 
 CommandLine::~CommandLine() = default;

@@ -29,6 +29,13 @@ struct Context {
     Result<guest::Site> site() const;
 };
 
+// as_named: a file that the caller names and that cannot be read is bad usage, exit code 2.
+template <typename T>
+Result<T> as_named(Result<T> read) {
+    if (!read) read.error().code = Code::invalid;
+    return read;
+}
+
 // Each command group adds itself to the command line.
 void add_demo(Command app, Context& context);
 void add_up(Command app, Context& context);

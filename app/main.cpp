@@ -12,7 +12,7 @@ namespace vouchsafe::app {
 
 Result<guest::Site> Context::site() const {
     if (site_file.empty()) return guest::Site{};
-    return guest::Site::load(site_file);
+    return as_named(guest::Site::load(site_file));
 }
 
 namespace {

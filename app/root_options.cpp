@@ -50,7 +50,7 @@ class FromFiles final : public crypto::RootKeeper {
     };
 
     Result<crypto::RootKeeper*> under(const std::string& file) {
-        SecretBytes passphrase = TRY(read_credential(file, "--root-passphrase"));
+        SecretBytes passphrase = TRY(read_credential(file, "the passphrase"));
         Read& read = read_[file];
         if (read.keeper == nullptr || !equal_ct(read.passphrase.expose(), passphrase.expose())) {
             auto made = crypto::keep_under_passphrase(passphrase.clone());
@@ -121,11 +121,20 @@ vault::HsmSettings hsm_settings(const HsmOptions& options) {
 
 Result<std::shared_ptr<crypto::RootKeeper>> in_hsm(const RootOptions& options) {
     TRY(check_complete(options.hsm));
-    SecretBytes pin = TRY(read_credential(options.hsm.pin, "--hsm-pin"));
+    vault::SharedPin pin = TRY(options.hsm.pins->read(options.hsm.pin));
     return TRY(vault::keep_in_hsm(hsm_settings(options.hsm), std::move(pin), options.label));
 }
 
 }  // namespace
+
+Result<vault::SharedPin> PinFiles::read(const std::string& place) {
+    std::lock_guard lock(mutex_);
+    auto& known = read_[place];
+    if (auto pin = known.lock()) return pin;
+    auto pin = std::make_shared<const SecretBytes>(TRY(read_credential(place, "--hsm-pin")));
+    known = pin;
+    return vault::SharedPin(std::move(pin));
+}
 
 RootOptions::RootOptions() : tcti(device::kDefaultTcti) {}
 
@@ -160,7 +169,12 @@ Result<SecretBytes> read_credential(const std::string& place, std::string_view o
         if (!checked && checked.error().code == Code::forbidden) {
             return fail(Code::forbidden, "{}: {} may be read by others: chmod 600", option, place);
         }
-        TRY(with_context(checked, option));
+        if (!checked) {
+            return fail(checked.error().code,
+                        "{}: there is no such file that could be read. It names a file of mode "
+                        "0600, or credential:NAME, and is never the secret itself",
+                        option);
+        }
         return with_context(read_secret_file(place), option);
     }
     const std::string name = place.substr(kCredential.size());
@@ -177,7 +191,7 @@ Result<SecretBytes> read_credential(const std::string& place, std::string_view o
 
 Result<vault::Hsm> open_hsm(const HsmOptions& options) {
     TRY(check_complete(options));
-    return vault::Hsm::open(hsm_settings(options), TRY(read_credential(options.pin, "--hsm-pin")));
+    return vault::Hsm::open(hsm_settings(options), TRY(options.pins->read(options.pin)));
 }
 
 Result<std::shared_ptr<crypto::RootKeeper>> make_root_keeper(const RootOptions& options,
@@ -217,6 +231,7 @@ Result<std::shared_ptr<crypto::RootKeeper>> open_root_keeper(const RootOptions& 
         keeper = state->keeper;
     }
     auto first = TRY(make_root_keeper(options, keeper));
+    if (!options.keeper.empty()) return first;
     return std::make_shared<Following>(options, std::move(first));
 }
 

@@ -2,6 +2,9 @@
 
 #include "vouchsafe/access/client_certificates.h"
 #include "vouchsafe/access/trusted_issuers.h"
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/log.h"
+#include "vouchsafe/crypto/hash.h"
 #include "vouchsafe/crypto/x509.h"
 
 namespace vouchsafe::app {
@@ -57,8 +60,9 @@ Result<void> add_issuers(const Context& context, const std::string& file,
     IssuerFile read = TRY(read_issuer_file(file));
     net::ClientOptions client = for_keys(TRY(context.site()).client);
     if (!read.ca.empty()) {
-        client.ca_pem = TRY(read_text_file(read.ca));
+        client.ca_pem = TRY(as_named(read_text_file(read.ca)));
         TRY(with_context(crypto::Certificate::parse_pem_bundle(client.ca_pem), read.ca));
+        read.issuer.trust = encode_hex(crypto::sha256(as_bytes(client.ca_pem)));
     }
     read.issuer.fetch = access::fetch_over(std::move(client));
     if (read.principals == "tenant") read.issuer.principals = access::Principals::tenant;
@@ -108,6 +112,23 @@ Result<access::Vouching> make_vouching(const Context& context, const AccessSetti
         out.certificates = TRY(access::ClientCertificates::parse(settings.operator_certificates));
     }
     return out;
+}
+
+Watched watch_issuers(const Context& context, const AccessSettings& settings,
+                      std::function<void(access::Vouching)> use) {
+    return {settings.trusted_issuers, [&context, &settings, use = std::move(use)] {
+                auto vouching = make_vouching(context, settings);
+                if (!vouching) {
+                    log_event(LogLevel::error,
+                              "what is new of trusted issuers is no good; all of "
+                              "the old stays",
+                              {{"problem", vouching.error().message}});
+                    return;
+                }
+                use(std::move(*vouching));
+                log_event(LogLevel::info, "callers are judged by the trusted issuers read now",
+                          {{"files", settings.trusted_issuers.size()}});
+            }};
 }
 
 Result<access::FetchJson> fetch_keys(const Context& context) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/context.h"
+#include "app/serve_run.h"
 #include "vouchsafe/access/caller.h"
 #include "vouchsafe/net/rate_limits.h"
 
@@ -23,6 +24,11 @@ void add_access_settings(Command command, AccessSettings& settings, const char* 
 
 // make_vouching reads the files. Code::invalid names the file, or the entry.
 Result<access::Vouching> make_vouching(const Context& context, const AccessSettings& settings);
+
+// watch_issuers reads the files of trusted issuers anew and hands the result to `use`. Borrows
+// context and settings.
+Watched watch_issuers(const Context& context, const AccessSettings& settings,
+                      std::function<void(access::Vouching)> use);
 
 // fetch_keys is how key sets are fetched: each origin by itself, and not for long.
 Result<access::FetchJson> fetch_keys(const Context& context);

@@ -62,6 +62,7 @@ bool covers(const std::string& name, const std::string& host) {
 }  // namespace
 
 Result<std::string> provider_scope(const lab::DataDirectory& directory, const std::string& issuer) {
+    if (issuer.empty()) return scope_of_options(directory);
     std::string host = TRY(net::Url::parse(issuer)).host;
     std::string name = attest::host_name(host);
     if (name == kScopeOfOptions) {

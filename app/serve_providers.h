@@ -26,7 +26,8 @@ Result<std::vector<attest::Config>> provider_configs(const ProvidersAsked& asked
                                                      const lab::DataDirectory& directory,
                                                      const attest::Config& shared);
 
-// provider_scope is where the provider of an issuer named in a file stands for role assignments.
+// provider_scope is where the provider of an issuer named in a file stands for role assignments;
+// for "" that of whose issuer is an option, as a lab's own.
 // Code::invalid for the host name "attestation": that is the scope of whose issuer is an option.
 Result<std::string> provider_scope(const lab::DataDirectory& directory, const std::string& issuer);
 

@@ -19,10 +19,11 @@ namespace {
 using Instant = std::chrono::steady_clock::time_point;
 
 constexpr std::chrono::seconds kLookAtFiles{5};
+constexpr size_t kMaxRevocations = 4 << 20;
 
 Result<net::TlsIdentity> read_tls(const ListenSettings& settings) {
-    std::string chain = TRY(read_text_file(settings.tls_cert));
-    Bytes key = TRY(read_file(settings.tls_key, 64 << 10));
+    std::string chain = TRY(as_named(read_text_file(settings.tls_cert)));
+    Bytes key = TRY(as_named(read_file(settings.tls_key, 64 << 10)));
     auto private_key = crypto::PrivateKey::from_pem(key);
     wipe(key);
     auto certificates =
@@ -40,29 +41,82 @@ Stamp stamp_of(const std::string& file) {
             found.st_mtim.tv_sec, found.st_mtim.tv_nsec};
 }
 
-// TlsFiles takes up a service's certificate anew. For one thread.
-class TlsFiles {
+Result<net::ClientAuthentication> read_clients(const ListenSettings& settings) {
+    net::ClientAuthentication out;
+    out.required = settings.client_certificates == "required";
+    if (settings.client_ca.empty() && (out.required || !settings.client_crls.empty())) {
+        return fail(Code::invalid, "{} needs --client-ca FILE",
+                    out.required ? "--client-certificates required" : "--client-crl");
+    }
+    if (settings.client_ca.empty()) return out;
+    const std::string pem = TRY(as_named(read_text_file(settings.client_ca)));
+    out.authorities =
+        TRY(with_context(crypto::Certificate::parse_pem_bundle(pem), settings.client_ca));
+    for (const std::string& file : settings.client_crls) {
+        const Bytes list = TRY(as_named(read_file(file, kMaxRevocations)));
+        out.revocations.push_back(TRY(with_context(crypto::Crl::parse_any(list), file)));
+    }
+    return out;
+}
+
+// Watcher takes files up anew. For one thread.
+class Watcher {
   public:
-    TlsFiles(const Context& context, const ListenSettings& settings, Operators& operators,
-             net::Server& server, std::function<Result<void>(const net::TlsIdentity&)> on_new_tls)
-        : context_(context),
-          settings_(settings),
-          operators_(operators),
-          server_(server),
-          on_new_tls_(std::move(on_new_tls)),
-          seen_(stamps()) {}
+    explicit Watcher(Watched watched) : watched_(std::move(watched)), seen_(stamps()) {}
 
     // look takes up what changed since it was last looked at, or, if `asked`, what is there.
     void look(bool asked) {
         auto now = stamps();
         if (now == seen_ && !asked) return;
-        seen_ = now;  // what is written while it is read changes them again
-        Result<crypto::Certificate> taken = take_up();
+        seen_ = std::move(now);  // what is written while it is read changes them again
+        watched_.take_up();
+    }
+
+  private:
+    std::vector<Stamp> stamps() const {
+        std::vector<Stamp> out;
+        for (const std::string& file : watched_.files) out.push_back(stamp_of(file));
+        return out;
+    }
+
+    const Watched watched_;
+    std::vector<Stamp> seen_;
+};
+
+// TlsFiles takes up a listener's certificate, and whose certificates of clients count, anew. For
+// one thread.
+class TlsFiles {
+  public:
+    // `made` is the listener's own certificate where that is no file.
+    TlsFiles(const Context& context, const ListenSettings& settings, Operators& operators,
+             net::Server& server, std::function<Result<void>(const net::TlsIdentity&)> on_new_tls,
+             std::optional<net::TlsIdentity> made)
+        : context_(context),
+          settings_(settings),
+          operators_(operators),
+          server_(server),
+          on_new_tls_(std::move(on_new_tls)),
+          made_(std::move(made)) {}
+
+    std::vector<std::string> names() const {
+        std::vector<std::string> out = settings_.client_crls;
+        for (const std::string& file :
+             {settings_.tls_cert, settings_.tls_key, settings_.client_ca}) {
+            if (!file.empty()) out.push_back(file);
+        }
+        return out;
+    }
+
+    void take_up() const {
+        Result<crypto::Certificate> taken = try_to_take_up();
         operators_.count_tls_reload(taken.has_value());
         if (!taken) {
-            log_event(LogLevel::error, "the new TLS certificate is no good; the old one stays",
+            log_event(LogLevel::error,
+                      "a new TLS certificate, or what is new of clients' certificates, is no good; "
+                      "all of the old stays",
                       {{"certificate", settings_.tls_cert},
                        {"key", settings_.tls_key},
+                       {"client_ca", settings_.client_ca},
                        {"problem", taken.error().message}});
             return;
         }
@@ -75,12 +129,10 @@ class TlsFiles {
     }
 
   private:
-    std::array<Stamp, 2> stamps() const {
-        return {stamp_of(settings_.tls_cert), stamp_of(settings_.tls_key)};
-    }
-
-    Result<crypto::Certificate> take_up() const {
-        net::TlsIdentity identity = TRY(read_tls(settings_));
+    Result<crypto::Certificate> try_to_take_up() const {
+        net::ClientAuthentication clients = TRY(read_clients(settings_));
+        const bool is_file = !settings_.tls_cert.empty();
+        net::TlsIdentity identity = is_file ? TRY(read_tls(settings_)) : made_.value();
         crypto::Certificate leaf = identity.chain.front();
         if (!(TRY(leaf.public_key()) == identity.key.public_key())) {
             return fail(Code::invalid, "the key does not belong to the certificate");
@@ -89,8 +141,8 @@ class TlsFiles {
             return fail(Code::invalid, "the certificate is valid from {} to {}",
                         format_rfc3339(leaf.not_before()), format_rfc3339(leaf.not_after()));
         }
-        if (on_new_tls_) TRY(on_new_tls_(identity));
-        TRY(server_.replace_tls(identity));
+        if (is_file && on_new_tls_) TRY(on_new_tls_(identity));
+        TRY(server_.replace_tls(identity, std::move(clients)));
         return leaf;
     }
 
@@ -99,7 +151,7 @@ class TlsFiles {
     Operators& operators_;
     net::Server& server_;
     const std::function<Result<void>(const net::TlsIdentity&)> on_new_tls_;
-    std::array<Stamp, 2> seen_;
+    const std::optional<net::TlsIdentity> made_;
 };
 
 void show_listening(const Context& context, const std::string& name, const std::string& where,
@@ -173,7 +225,13 @@ void add_tls_settings(Command command, ListenSettings& settings) {
 
 void add_client_settings(Command command, ListenSettings& settings) {
     command.option("--client-ca", settings.client_ca,
-                   "ask clients for certificates of these authorities, PEM", "FILE");
+                   "ask clients for certificates of these authorities, PEM; read again when the "
+                   "file changes",
+                   "FILE");
+    command.option("--client-crl", settings.client_crls,
+                   "a revocation list of one of these authorities, PEM or DER; with one, all of "
+                   "them need one (repeat)",
+                   "FILE");
     command
         .option("--client-certificates", settings.client_certificates,
                 "whether a client may come without one", "")
@@ -202,15 +260,7 @@ Result<net::ServerOptions> server_options(const ListenSettings& settings, std::s
     options.max_connections = settings.max_connections;
     const unsigned most = std::max(1U, settings.max_connections - settings.max_connections / 4);
     options.max_connections_per_address = settings.max_connections_per_address.value_or(most);
-    options.client.required = settings.client_certificates == "required";
-    if (settings.client_ca.empty() && options.client.required) {
-        return fail(Code::invalid, "--client-certificates required needs --client-ca FILE");
-    }
-    if (!settings.client_ca.empty()) {
-        const std::string pem = TRY(read_text_file(settings.client_ca));
-        options.client.authorities =
-            TRY(with_context(crypto::Certificate::parse_pem_bundle(pem), settings.client_ca));
-    }
+    options.client = TRY(read_clients(settings));
     TRY(set_address(options, settings.listen, "--listen"));
     return options;
 }
@@ -229,10 +279,18 @@ Result<int> run_until_interrupted(const Context& context, const ListenSettings& 
     const std::string address = running.options.address;
     const std::string scheme = running.options.tls ? "https" : "http";
     if (running.options.tls) operators.show_end_of(running.options.tls->chain.front());
+    auto made = running.options.tls;
     auto server = TRY(net::Server::start(std::move(running.options), std::move(running.handler)));
-    TlsFiles files(context, settings, operators, *server, std::move(running.on_new_tls));
-    const bool has_files = !settings.tls_cert.empty();
-    if (has_files) running.chores.push_back({kLookAtFiles, [&] { files.look(false); }});
+    const TlsFiles tls(context, settings, operators, *server, std::move(running.on_new_tls),
+                       std::move(made));
+    running.watched.push_back({tls.names(), [&tls] { tls.take_up(); }});
+    std::erase_if(running.watched, [](const Watched& one) { return one.files.empty(); });
+    std::vector<Watcher> watchers(running.watched.begin(), running.watched.end());
+    const auto look = [&watchers](bool asked) {
+        for (Watcher& one : watchers) one.look(asked);
+    };
+    const bool has_files = !watchers.empty();
+    if (has_files) running.chores.push_back({kLookAtFiles, [&look] { look(false); }});
 
     Signals signals;
     on_interrupt([&] { signals.set(&Signals::stop); });
@@ -245,7 +303,7 @@ Result<int> run_until_interrupted(const Context& context, const ListenSettings& 
     while (!signals.stop) {
         const bool asked = std::exchange(signals.reload, false);
         lock.unlock();
-        if (asked) files.look(true);
+        if (asked) look(true);
         const Instant next = do_chores(running.chores, due);
         lock.lock();
         signals.changed.wait_until(lock, next, [&] { return signals.stop || signals.reload; });

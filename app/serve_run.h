@@ -21,6 +21,7 @@ struct ListenSettings {
     std::string tls_cert;
     std::string tls_key;
     std::string client_ca;
+    std::vector<std::string> client_crls;
     std::string client_certificates = "optional";
     unsigned max_connections = static_cast<unsigned>(net::ServerOptions().max_connections);
     // Default: three quarters of them, so that one address never has all.
@@ -51,6 +52,13 @@ struct Chore {
 // keeps it. What fails is logged. Borrows the service.
 Chore vault_chore(vault::Service& service);
 
+// Watched is files that are taken up anew by `take_up`, which logs what is no good and then changes
+// nothing: when one of them changes, and at SIGHUP.
+struct Watched {
+    std::vector<std::string> files;
+    std::function<void()> take_up;
+};
+
 // Running is what a service runs with.
 struct Running {
     net::ServerOptions options;
@@ -60,12 +68,13 @@ struct Running {
     std::function<void()> last = [] {};  // done once everything was answered
     // Told of a new certificate before the listener has it; if that fails, the old one stays.
     std::function<Result<void>(const net::TlsIdentity&)> on_new_tls = nullptr;
+    std::vector<Watched> watched = {};  // besides the listener's own files
 };
 
 // run_until_interrupted serves, tells where, and stops in order at Ctrl-C or SIGTERM: it is no
-// longer ready, then answers what it was asked, then ends. If certificate and key are files, it
-// reads them again when they change and at SIGHUP; what is no good is logged, and the old ones
-// stay.
+// longer ready, then answers what it was asked, then ends. What is watched, certificate, key and
+// what is asked of clients among it, is read again when it changes and at SIGHUP; what is no good
+// is logged, and the old stays.
 Result<int> run_until_interrupted(const Context& context, const ListenSettings& settings,
                                   Operators& operators, Running running);
 

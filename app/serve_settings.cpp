@@ -1,5 +1,6 @@
 #include "app/serve_settings.h"
 
+#include "app/context.h"
 #include "vouchsafe/base/file.h"
 #include "vouchsafe/jose/signing_key.h"
 
@@ -59,8 +60,11 @@ void add_attest_settings(Command command, AttestSettings& settings) {
         .one_of({"roles", "signers"});
     group.option("--policy-signer", settings.policy_signers,
                  "the first policy signing certificates, PEM (repeat)", "FILE");
-    group.option("--recorded-burst", settings.recorded_burst,
-                 "refusals recorded at once before a flood of them is only counted", "N");
+    group.option(
+        "--recorded-burst", settings.recorded_burst,
+        "refusals recorded at once, of each caller and of all strangers, before a flood of "
+        "them is only counted",
+        "N");
     group.option("--recorded-per-second", settings.recorded_per_second, "and after that", "N");
     group.option("--max-body", settings.max_body, "longest request", "BYTES");
     group.option(
@@ -92,7 +96,7 @@ Result<void> apply(const AttestSettings& settings, attest::Config& config) {
         config.policy_changes = attest::Config::PolicyChanges::signers;
     }
     for (const std::string& file : settings.policy_signers) {
-        std::string pem = TRY(read_text_file(file));
+        std::string pem = TRY(as_named(read_text_file(file)));
         auto certificates = TRY(with_context(crypto::Certificate::parse_pem_bundle(pem), file));
         config.policy_signers.insert(config.policy_signers.end(), certificates.begin(),
                                      certificates.end());

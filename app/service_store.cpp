@@ -8,8 +8,8 @@ void add_store_option(Command command, std::string& url) {
     command.option("--store", url,
                    "PostgreSQL database that replicas share, e.g. "
                    "postgresql://vouchsafe@db.example.org/vouchsafe?sslmode=verify-full (default: "
-                   "SQLite in the data directory). With a password in it say it in a settings file "
-                   "or in the environment variable VOUCHSAFE_STORE instead",
+                   "SQLite in the data directory). With a password in it say it in the environment "
+                   "variable VOUCHSAFE_STORE instead, or in a settings file of serve",
                    "URL");
 }
 

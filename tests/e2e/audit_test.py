@@ -154,6 +154,8 @@ class Audit(unittest.TestCase):
         damaged.write_text(self.export.read_text().replace("second-vault", "Second-vault", 1))
         index = next(i for i, line in enumerate(entries) if "second-vault" in line)
         self.assertEqual(self.refused("verify", "--in", damaged, "--key", self.key), ("AUDIT-ENTRY", f"entry {index}"))
+        damaged.write_text("\n".join([json.dumps({**header, "checkpoints": 0})] + entries) + "\n")
+        self.assertEqual(self.refused("verify", "--in", damaged, "--key", self.key), ("AUDIT-HEAD", "checkpoints"))
         again = run("audit", "export", "--dir", self.lab, "--out", self.export)
         self.assertNotEqual(again.returncode, 0, "nothing is overwritten")
 
@@ -173,6 +175,7 @@ class Audit(unittest.TestCase):
         ok("admin", "create-vault", "first-vault", "--dir", other)
         self.assertEqual(self.refused("verify", "--dir", other, "--key", self.key, "--checkpoint", self.new),
                          ("AUDIT-HEAD", "audit log size"))
+        self.assertEqual(self.refused("verify", "--dir", other, "--key", self.key), ("AUDIT-HEAD", "checkpoints"))
         wrong = run("audit", "verify", "--dir", other, "--checkpoint", self.new)
         self.assertIn("--key", wrong.stderr)
 

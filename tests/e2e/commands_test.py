@@ -319,9 +319,32 @@ class CommandLine(unittest.TestCase):
 
     def test_usage_errors_are_exit_code_2(self):
         for words in (["nonsense"], [], ["demo", "--nonsense"], ["verify", "token"], ["explain", "NO-SUCH"],
-                      ["train", "--plain", "/nonexistent.csv", "--rounds", "many"]):
+                      ["train", "--plain", "/nonexistent.csv", "--rounds", "many"],
+                      ["audit", "verify", "--in", "/nonexistent"],
+                      ["--site", "/nonexistent", "attest"],
+                      ["audit", "check-proof", "--proof", "/nonexistent", "--since", "/nonexistent", "--key", "k+1+k"],
+                      ["vault", "rules", "propose", "--policy", "/nonexistent", "--key", "https://v/keys/k"]):
             with self.subTest(words):
                 self.assertEqual(run(*words).returncode, 2)
+
+    def test_an_option_that_is_given_says_something(self):
+        # As of --key "$(cat vault.key)" where there is no such file.
+        for words in (["audit", "verify", "--key", ""], ["audit", "verify", "--checkpoint", ""],
+                      ["admin", "vault", "list", "--store", ""]):
+            with self.subTest(words):
+                result = run(*words)
+                self.assertEqual(result.returncode, 2)
+                self.assertIn(f"{words[-2]}: it has no value", result.stderr)
+
+    def test_help_fits_80_columns(self):
+        for words in (["serve", "vault"], ["serve", "attestation"], ["admin", "vault", "create"], ["verify", "snp"]):
+            with self.subTest(words):
+                options = run(*words, "--help").stdout.split("Examples:")[0]
+                # Words that are longer stand alone, to be copied.
+                long = [line for line in options.splitlines() if len(line) > 80 and len(line.split()) > 1]
+                self.assertEqual(long, [])
+        self.assertIn("--sku {premium,standard}=premium", run("admin", "vault", "create", "--help").stdout)
+        self.assertIn("--attestation-origin https", run("serve", "vault", "--help").stdout.split("Examples:")[1])
 
     def test_explain_knows_every_code(self):
         listed = json.loads(run("--json", "explain", "--list").stdout)
@@ -363,6 +386,7 @@ class Serve(unittest.TestCase):
         lab = self.work / "lab"
         made = run("vm", "create", "m", "--dir", lab)
         self.assertEqual(made.returncode, 0, made.stderr)
+        self.assertIn(f"vouchsafe vm exec m --dir {lab} -- vouchsafe attest", made.stderr)
         return lab
 
     def test_services_answer_and_stop_in_order(self):

@@ -7,6 +7,7 @@ import ipaddress
 import json
 import os
 import pathlib
+import signal
 import ssl
 import subprocess
 import tempfile
@@ -140,9 +141,9 @@ class Issuers(unittest.TestCase):
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         return done.stdout
 
-    def ask(self, token=None, vault="ours"):
+    def ask(self, token=None, vault="ours", url=None):
         """ask lists the keys of a vault and returns the status, and the check that refused."""
-        request = urllib.request.Request(self.url + KEYS, headers={"Host": f"{vault}.vault.azure.net"})
+        request = urllib.request.Request((url or self.url) + KEYS, headers={"Host": f"{vault}.vault.azure.net"})
         if token is not None:
             request.add_header("Authorization", "Bearer " + token)
         with contextlib.ExitStack() as stack:
@@ -216,6 +217,42 @@ class Issuers(unittest.TestCase):
         while self.ask(rotating.token())[0] != 200:
             self.assertLess(time.monotonic(), end)
             time.sleep(0.5)
+
+    def test_issuers_change_without_a_restart(self):
+        file = self.work / "changing.toml"
+
+        def trust(issuer):
+            file.write_text(f'issuer = "{issuer.url}"\ntenant = "{self.tenant}"\nca = "{issuer.cert}"\n')
+
+        trust(self.first)
+        with tempfile.TemporaryFile("w+") as log, subprocess.Popen(
+                [PROGRAM, "--json", "--verbose", "serve", "vault", "--dir", self.lab, "--trusted-issuer", file],
+                stdout=subprocess.PIPE, stderr=log, text=True) as vault:
+            try:
+                url = json.loads(vault.stdout.readline())["listening"]
+                first, second = self.first.token(), self.second.token()
+                self.assertEqual(self.ask(first, url=url), (200, ""))
+                self.assertEqual(self.ask(second, url=url), (401, "TOKEN-ISSUER"))
+
+                def wait_for(word):
+                    end = time.monotonic() + 20
+                    while True:
+                        log.seek(0)
+                        if any(word in json.loads(line)["message"] for line in log):
+                            return
+                        self.assertLess(time.monotonic(), end)
+                        time.sleep(0.1)
+
+                file.write_text("issuer = 'rubbish'\n")
+                vault.send_signal(signal.SIGHUP)
+                wait_for("of trusted issuers is no good")
+                self.assertEqual(self.ask(first, url=url), (200, ""))
+                trust(self.second)  # no signal: the file is looked at
+                wait_for("trusted issuers read now")
+                self.assertEqual(self.ask(first, url=url), (401, "TOKEN-ISSUER"))
+                self.assertEqual(self.ask(second, url=url), (200, ""))
+            finally:
+                vault.terminate()
 
     def test_our_identity_service_is_an_issuer_like_others(self):
         app = json.loads(self.ok("--json", "admin", "create-app", "alice", "--secret-out", self.work / "secret",

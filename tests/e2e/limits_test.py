@@ -199,6 +199,14 @@ class Limits(unittest.TestCase):
                 with self.assertRaises((ssl.SSLError, OSError, http.client.HTTPException)):
                     vault.once(certificate)
 
+    def test_an_operator_gets_a_role_while_the_attestation_service_runs(self):
+        with Serving("attestation", self.lab, *self.certificates) as service:
+            path = "/policies/AzureGuest?api-version=2020-10-01"
+            with contextlib.closing(service.connect(self.ops)) as caller:
+                self.assertEqual(service.ask(caller, path)[0], 401)
+                self.ok("admin", "assign-role", "Attestation Reader", OPERATOR, "--attestation", "--dir", self.lab)
+                self.assertEqual(service.ask(caller, path)[0], 200)
+
     def test_where_a_certificate_is_demanded_nobody_comes_without(self):
         with Serving("vault", self.lab, *self.certificates, "--client-certificates", "required") as vault:
             self.assertEqual(vault.once(self.ops)[0], 200)
@@ -208,6 +216,7 @@ class Limits(unittest.TestCase):
 
     def test_client_certificates_without_an_authority_are_refused_at_the_start(self):
         for options in (self.certificates[2:], ["--client-certificates", "required"],
+                        ["--client-crl", self.client_ca], [*self.certificates, "--client-crl", self.client_ca],
                         ["--client-ca", self.client_ca, "--operator-certificate", "ops=dns:a"]):
             done = subprocess.run([PROGRAM, "serve", "vault", "--dir", self.lab, *map(str, options)],
                                   capture_output=True, text=True, timeout=60)
@@ -259,6 +268,75 @@ class Limits(unittest.TestCase):
             self.assertEqual(vault.once(self.ops)[0], 200)
             self.assertGreaterEqual(vault.metric('vouchsafe_tls_reloads_total{outcome="done"}'), 2)
             self.assertGreaterEqual(vault.metric('vouchsafe_tls_reloads_total{outcome="failed"}'), 3)
+
+    def revocations(self, authority, *revoked, days=1):
+        now = datetime.datetime.utcnow()
+        made = (x509.CertificateRevocationListBuilder().issuer_name(authority.certificate.subject)
+                .last_update(now - datetime.timedelta(days=2)).next_update(now + datetime.timedelta(days=days)))
+        for file in revoked:
+            serial = x509.load_pem_x509_certificate(file.read_bytes()).serial_number
+            made = made.add_revoked_certificate(x509.RevokedCertificateBuilder().serial_number(serial)
+                                                .revocation_date(now).build())
+        return made.sign(authority.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    def assert_no_answer(self, vault, certificate):
+        with self.assertRaises((ssl.SSLError, OSError, http.client.HTTPException)):
+            vault.once(certificate)
+
+    def test_a_revoked_certificate_is_refused_from_the_new_list_on(self):
+        crl, fresh = self.work / "clients.crl", self.work / "clients.crl.new"
+
+        def put(data):
+            fresh.write_bytes(data)
+            fresh.rename(crl)
+
+        put(self.revocations(self.authority, self.other[0]))
+        with Serving("vault", self.lab, *self.certificates, "--client-crl", crl) as vault:
+            self.assert_no_answer(vault, self.other)
+            with contextlib.closing(vault.connect(self.ops)) as lasting, \
+                    contextlib.closing(vault.connect()) as stranger:
+                self.assertEqual(vault.ask(lasting)[0], 200)
+                self.assertEqual(vault.ask(stranger)[0], 401)
+                kept = stranger.sock
+                put(b"rubbish")
+                vault.process.send_signal(signal.SIGHUP)
+                wait_for(lambda: vault.logged("is no good"))
+                self.assertIn("clients.crl", vault.logged("is no good")[0]["problem"])
+                vault.process.send_signal(signal.SIGHUP)  # nothing new ends no connection
+                self.assertEqual(vault.ask(lasting)[0], 200)
+                put(self.revocations(self.authority, self.ops[0]))  # no signal: the file is looked at
+                wait_for(lambda: vault.logged("read now"))
+                with self.assertRaises((ssl.SSLError, OSError, http.client.HTTPException)):
+                    lasting.auto_open = 0
+                    vault.ask(lasting)
+                self.assertEqual(vault.ask(stranger)[0], 401)
+                self.assertIs(stranger.sock, kept)  # who showed none goes on
+            self.assert_no_answer(vault, self.ops)
+            self.assertEqual(vault.once(self.other)[0], 401)  # a genuine certificate of nobody
+            put(self.revocations(self.authority, days=-1))
+            vault.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: len(vault.logged("read now")) == 2)
+            self.assert_no_answer(vault, self.ops)  # an old list says nothing of now
+            self.assertEqual(vault.once()[0], 401)
+
+    def test_another_client_authority_is_taken_up_without_a_restart(self):
+        file = self.work / "changing-ca.pem"
+        file.write_bytes(self.client_ca.read_bytes())
+        other = Authority("Other operators")
+        theirs = other.issue(self.work, "theirs", [x509.UniformResourceIdentifier("spiffe://example.org/ops")],
+                             ExtendedKeyUsageOID.CLIENT_AUTH)
+        with Serving("vault", self.lab, "--client-ca", file, *self.certificates[2:]) as vault:
+            self.assertEqual(vault.once(self.ops)[0], 200)
+            self.assert_no_answer(vault, theirs)
+            file.write_bytes(b"")
+            vault.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: vault.logged("is no good"))
+            self.assertEqual(vault.once(self.ops)[0], 200)
+            other.write(file)
+            vault.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: vault.logged("read now"))
+            self.assertEqual(vault.once(theirs)[0], 200)
+            self.assert_no_answer(vault, self.ops)
 
 
 if __name__ == "__main__":

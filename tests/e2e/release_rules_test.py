@@ -135,6 +135,9 @@ class ProductionDirectory(unittest.TestCase):
         made = self.admin("vault", "create", "prod-vault", "--tenant", tenant)
         self.assertEqual((made["tenant"], made["authorization"], made["networks"]), (tenant, "roles", []))
         self.admin("vault", "create", "prod-vault", code=1)
+        own = run("admin", "vault", "create", "own-vault", "--dir", self.dir)
+        self.assertIn("note: access tokens of tenant", own.stderr)
+        self.assertNotIn(tenant, own.stderr)
         role = self.admin("assign-role", "Key Vault Reader", self.OBJECT, "--vault", "prod-vault")
         self.assertEqual(role["scope"], made["id"])
         named = self.admin("assign-role", "Key Vault Reader", "alice", "--vault", "prod-vault", code=2)
@@ -151,9 +154,29 @@ class ProductionDirectory(unittest.TestCase):
         self.admin("access-policy", "remove", "--vault", "prod-vault", "--object-id", self.OBJECT)
         shown = self.admin("vault", "show", "prod-vault")
         self.assertEqual(shown["networks"], ["10.1.0.0/16", "2001:db8::/32"])
-        self.assertEqual(self.admin("vault", "list"), [shown])
+        self.assertIn(shown, self.admin("vault", "list"))
         log = run("audit", "show", "--dir", self.dir)
         self.assertIn("vaults/networks/write", log.stdout)
+        self.assertNotIn("Key Vault Reader", log.stdout)
+        whole = run("--verbose", "audit", "show", "--dir", self.dir, "--act", "roleAssignments")
+        self.assertIn(f'principal: "{self.OBJECT}"\n        role: "Key Vault Reader"', whole.stdout)
+
+    def test_roles_on_an_attestation_service_are_given_before_its_first_start(self):
+        role = ("assign-role", "Attestation Contributor", "--attestation")
+        made = self.admin(*role, self.OBJECT)
+        self.assertTrue(made["scope"].endswith("/attestationProviders/attestation"), made)
+        of_provider = self.admin(*role, self.OBJECT, "--issuer", "https://contoso.attest.example.org")
+        self.assertTrue(of_provider["scope"].endswith("/contoso.attest.example.org"), of_provider)
+        self.assertIn("object id", self.admin(*role, "alice", code=2).stderr)
+        unknown = self.admin("assign-role", "Attestation Dictator", self.OBJECT, "--attestation", code=2)
+        self.assertIn("Attestation Contributor", unknown.stderr)  # what roles there are
+        self.assertEqual(len(run("--json", "audit", "show", "--service", "attestation", "--dir",
+                                 self.dir).stdout.splitlines()), 2)
+
+    def test_what_is_for_labs_says_what_is_for_production(self):
+        for words in (("create-vault", "our-vault"), ("principals",)):
+            self.assertIn("admin vault create", self.admin(*words, code=2).stderr)
+        self.assertEqual(self.admin("vault", "list"), [])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Who keeps a vault's root key: a file, a passphrase, a TPM or an HSM, through the real program; and another one in
 its place while requests are served."""
 
+import base64
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ PROGRAM = os.environ["VOUCHSAFE"]
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 VAULT = "root-kv"
 HOST = f"https://{VAULT}.vault.azure.net"
+ATTEST = "https://sharedweu.weu.attest.azure.net"
 LOGIN = "login.microsoftonline.com"
 PIN = "test-pin-4711"
 
@@ -115,10 +117,10 @@ class RootKeys(unittest.TestCase):
         shutil.copytree(self.pattern, self.lab)
         self.site = self.work / f"{self._testMethodName}.site"
 
-    def serve(self, *options, folder=None):
-        """serve starts the vault and makes the site file that leads to it."""
+    def serve(self, *options, folder=None, names=None):
+        """serve starts the vault and makes the site file that leads to it, and to what `names` has."""
         where = f"127.0.0.1:{self.login.port}"
-        names = {f"{LOGIN}:443": where, "sts.windows.net:443": where}
+        names = {f"{LOGIN}:443": where, "sts.windows.net:443": where, **(names or {})}
         ca = str(self.pattern / "root/tls-ca.pem")
         self.site.write_text(json.dumps({"ca_file": ca, "connect_to": names}))
         vault = Serving("vault", folder or self.lab, *options, VOUCHSAFE_SITE=str(self.site), **self.hsm_environment)
@@ -197,9 +199,14 @@ class RootKeys(unittest.TestCase):
         process.wait(60)
         process.stdout.close()
 
-    def test_a_new_directory_is_kept_as_the_setting_says(self):
-        lab = self.work / "fresh"
+    def fresh(self, name):
+        """fresh is a lab without a vault."""
+        lab = self.work / f"{self._testMethodName}-{name}"
         shutil.copytree(self.pattern, lab, ignore=shutil.ignore_patterns("vault"))
+        return lab
+
+    def test_a_new_directory_is_kept_as_the_setting_says(self):
+        lab = self.fresh("fresh")
         self.serve("--root", "passphrase", "--root-passphrase", self.passphrase, folder=lab).stop()
         file = lab / "vault/root.key"
         self.assertEqual(json.loads(file.read_text())["keeper"], "passphrase")
@@ -273,6 +280,84 @@ class RootKeys(unittest.TestCase):
         self.assertEqual((without.returncode, without.stdout), (3, ""), without.stderr)
         vault.stop()
         self.assertIn("--hsm-module", self.refused("--hsm-keys", folder=self.pattern))
+
+    def test_a_key_of_the_hsm_is_released_to_a_machine_that_was_attested(self):
+        self.ok("vm", "exec", "m", "--dir", self.lab, "--", "true")  # makes the machine's principal
+        attestation = Serving("attestation", self.lab)
+        self.addCleanup(attestation.stop)
+        self.ok("admin", "assign-role", "Key Vault Crypto Service Release User", "m", "--vault", VAULT, "--dir", self.lab)
+        policy = self.work / "release-policy.json"
+        policy.write_text(json.dumps({"version": "1.0.0", "anyOf": [{"authority": ATTEST, "allOf": [
+            {"claim": "x-ms-isolation-tee.x-ms-attestation-type", "equals": "sevsnpvm"}]}]}))
+        away = self.work / "machine"
+        away.mkdir()
+        # The machine stays up while its command waits. What it may connect to are the lab's own services, and that
+        # vault has no HSM: so the client runs beside the machine, with its TPM and its metadata service.
+        machine = subprocess.Popen(
+            [PROGRAM, "vm", "exec", "m", "--dir", self.lab, "--write", away, "--", "sh", "-c",
+             f'cat "$VOUCHSAFE_SITE" > {away}/site; echo up; until [ -e {away}/end ]; do sleep 0.1; done'],
+            stdout=subprocess.PIPE, text=True)
+        self.addCleanup(machine.communicate, timeout=60)
+        self.addCleanup((away / "end").touch)
+        self.assertEqual(machine.stdout.readline(), "up\n")
+
+        def release(name):
+            site = json.loads((away / "site").read_text())
+            site["connect_to"][f"{VAULT}.vault.azure.net:443"] = f"127.0.0.1:{vault.port}"
+            site["ca_file"] = str(self.pattern / "root/tls-ca.pem")
+            (away / "our-site").write_text(json.dumps(site))
+            return run("--site", away / "our-site", "--json", "key", "release", "--key", f"{HOST}/keys/{name}",
+                       "--attest-url", ATTEST, "--out", away / f"{name}.pem", "--force")
+
+        def public(name):
+            key = json.loads(self.ask("key", "show", "--key", f"{HOST}/keys/{name}").stdout)
+            number = key.get("key", key)["n"]
+            return int.from_bytes(base64.urlsafe_b64decode(number + "=" * (-len(number) % 4)), "big")
+
+        more_names = {f"{urllib.parse.urlsplit(ATTEST).hostname}:443": f"127.0.0.1:{attestation.port}"}
+        vault = self.serve("--hsm-keys", *self.hsm, names=more_names)
+        for name, options in (("kek", ["--policy", policy]), ("stays", [])):
+            made = self.ask("key", "create", "--key", f"{HOST}/keys/{name}", *options)
+            self.assertEqual(made.returncode, 0, made.stderr)
+        released = release("kek")
+        self.assertEqual(released.returncode, 0, released.stderr)
+        modulus = subprocess.run(["openssl", "rsa", "-in", away / "kek.pem", "-noout", "-modulus"], check=True,
+                                 capture_output=True, text=True).stdout
+        self.assertEqual(int(modulus.strip().split("=")[1], 16), public("kek"))
+        refused = release("stays")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("VAULT-KEY-EXPORTABLE", refused.stderr)
+        self.assertFalse((away / "stays.pem").exists())
+        vault.stop()
+        # It is in the token and nowhere else.
+        vault = self.serve(names=more_names)
+        self.assertEqual(release("kek").returncode, 3)
+
+    def test_a_vault_that_was_told_who_keeps_its_key_follows_to_nobody_else(self):
+        self.moved("--to", "passphrase", "--to-passphrase", self.passphrase)
+        with_passphrase = ["--root-passphrase", self.passphrase]
+        vault = self.serve("--root", "passphrase", *with_passphrase)
+        self.assertEqual(self.put("s", "kept").returncode, 0)
+        self.moved(*with_passphrase)
+        self.assertEqual(self.put("s", "under another key").returncode, 0)
+        self.moved(*with_passphrase, "--to", "file")
+        self.assertEqual(self.put("s", "lost").returncode, 3)
+        self.assertIn("the root key was replaced, and this service cannot read it", vault.stop())
+        vault = self.serve()
+        self.assertEqual(self.get("s"), "under another key")
+
+    def test_no_error_repeats_a_secret_that_stands_where_a_file_should(self):
+        for options in (["--hsm-keys", *self.hsm[:4], "--hsm-pin", PIN], [*self.hsm[:4], "--hsm-pin", f"a/{PIN}"]):
+            text = self.refused("--root", "pkcs11", *options, folder=self.fresh(str(len(options))))
+            self.assertIn("--hsm-pin", text)
+            self.assertNotIn(PIN, text)
+        text = self.refused("--root", "passphrase", "--root-passphrase", "correct horse", folder=self.fresh("words"))
+        self.assertIn("--root-passphrase", text)
+        self.assertNotIn("horse", text)
+        short = private(self.work / "short", "elevenbytes\n")
+        text = self.refused("--root", "passphrase", "--root-passphrase", short, folder=self.fresh("short-lab"))
+        self.assertIn("12 bytes", text)
+        self.assertNotIn("elevenbytes", text)
 
     def test_requests_are_served_while_one_keeper_follows_another(self):
         second = private(self.work / "second", "another passphrase\n")

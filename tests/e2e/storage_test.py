@@ -136,9 +136,90 @@ class Storage(unittest.TestCase):
             self.assertNotIn("s3cret", refused.stdout + refused.stderr)
 
     def test_a_store_that_is_no_url_is_refused(self):
-        refused = run("audit", "verify", "--dir", self.lab, "--store", "/some/file", check=False)
-        self.assertNotEqual(refused.returncode, 0)
-        self.assertIn("--store takes the URL", refused.stderr)
+        for words in (["audit", "verify"], ["admin", "vault", "list"], ["admin", "protect-vault", "storage-vault"],
+                      ["admin", "access-policy", "list", "--vault", "storage-vault"],
+                      ["admin", "assign-role", "Key Vault Reader", "alice", "--vault", "storage-vault"],
+                      ["vault", "explain", OBJECT]):
+            refused = run(*words, "--dir", self.lab, "--store", "/some/file", check=False)
+            self.assertEqual(refused.returncode, 2, words)
+            self.assertIn("--store takes the URL", refused.stderr)
+
+
+OBJECT = "aaaaaaaa-0000-4000-8000-000000000001"
+
+
+@unittest.skipUnless(POSTGRES, "PostgreSQL is not installed: apt-get install postgresql")
+class VaultsOfReplicas(unittest.TestCase):
+    """What an operator sets up in the database that replicas share, before the first service."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="vs-replicas-")
+        self.addCleanup(folder.cleanup)
+        self.work = pathlib.Path(folder.name)
+        server = Server()
+        self.addCleanup(server.stop)
+        self.url = server.url()
+
+    def told(self, *words):
+        return json.loads(run(*words, "--dir", self.dir, url=self.url).stdout)
+
+    def test_production_vaults_stand_in_the_database(self):
+        self.dir = self.work / "production"
+        # It makes the directory, and then wants a certificate.
+        self.assertEqual(run("serve", "vault", "--dir", self.dir, check=False).returncode, 2)
+        # Here by option, as elsewhere by environment.
+        made = json.loads(run("admin", "vault", "create", "our-vault", "--retention-days", 30, "--dir", self.dir,
+                              "--store", self.url).stdout)
+        self.assertEqual((made["retention_days"], made["purge_protection"]), (30, False))
+        long = run("admin", "vault", "create", "long-vault", "--retention-days", 91, "--dir", self.dir, url=self.url,
+                   check=False)
+        self.assertEqual((long.returncode, "7 to 90" in long.stderr), (2, True))
+        role = self.told("admin", "assign-role", "Key Vault Reader", OBJECT, "--vault", "our-vault")
+        self.assertEqual(role["scope"], made["id"])
+        self.told("admin", "vault", "authorization", "our-vault", "access-policies")
+        self.told("admin", "vault", "network", "our-vault", "--allow", "10.1.0.0/16")
+        policy = self.told("admin", "access-policy", "set", "--vault", "our-vault", "--object-id", OBJECT, "--keys",
+                           "get")
+        self.assertEqual(self.told("admin", "access-policy", "list", "--vault", "our-vault"), [policy])
+        self.assertTrue(self.told("admin", "access-policy", "remove", "--vault", "our-vault", "--object-id",
+                                  OBJECT)["removed"])
+        self.told("admin", "protect-vault", "our-vault")
+        self.told("admin", "vault", "create", "guarded", "--purge-protection", "--sku", "standard")
+        shown = {one["name"]: one for one in self.told("admin", "vault", "list")}
+        self.assertEqual(shown["our-vault"], self.told("admin", "vault", "show", "our-vault"))
+        self.assertEqual({name: (one["purge_protection"], one["retention_days"]) for name, one in shown.items()},
+                         {"guarded": (True, 90), "our-vault": (True, 30)})
+        self.assertEqual(shown["our-vault"]["networks"], ["10.1.0.0/16"])
+        # The log, with what to explain, is there as well, and nothing in the directory.
+        entry = json.loads(run("audit", "show", "--act", "vaults/write", "--dir", self.dir,
+                               url=self.url).stdout.splitlines()[0])
+        told = self.told("vault", "explain", entry["request_id"])
+        self.assertEqual((told["operation"], told["resource"]), ("vaults/write", made["id"]))
+        self.assertFalse((self.dir / "vault/store.db").exists())
+        missing = run("vault", "explain", entry["request_id"], "--dir", self.dir, check=False)
+        self.assertEqual((missing.returncode, "has no log yet" in missing.stderr), (1, True))
+
+    def test_a_lab_gives_roles_in_the_database_too(self):
+        self.dir = self.work / "lab"
+        run("vm", "create", "my-vm", "--dir", self.dir)
+        alice = json.loads(run("admin", "create-app", "alice", "--secret-out", self.work / "alice.secret", "--dir",
+                               self.dir).stdout)
+        made = self.told("admin", "vault", "create", "lab-vault")
+        role = self.told("admin", "assign-role", "Key Vault Reader", "alice", "--vault", "lab-vault")
+        self.assertEqual((role["principal"], role["scope"]), (alice["object_id"], made["id"]))
+        words = ("admin", "assign-role", "Key Vault Reader", "--dir", self.dir)
+        nobody = run(*words, "bob", "--vault", "lab-vault", url=self.url, check=False)
+        self.assertEqual((nobody.returncode, "no principal 'bob'" in nobody.stderr), (1, True))
+        elsewhere = run(*words, "alice", "--vault", "lab-vault", check=False)
+        self.assertEqual((elsewhere.returncode, "no vault" in elsewhere.stderr), (1, True))
+        provider = self.told("admin", "assign-role", "Attestation Reader", "alice", "--attestation")
+        self.assertIn("Microsoft.Attestation/attestationProviders", provider["scope"])
+        entries = run("audit", "show", "--service", "attestation", "--dir", self.dir, url=self.url).stdout
+        self.assertEqual(json.loads(entries)["details"]["principal"], alice["object_id"])
+        self.assertEqual(run("audit", "show", "--service", "attestation", "--dir", self.dir).stdout, "")
+        both = run("vault", "explain", OBJECT, "--vault", "https://lab-vault.vault.azure.net", "--store", self.url,
+                   check=False)
+        self.assertEqual((both.returncode, "say where" in both.stderr), (2, True))
 
 
 if __name__ == "__main__":

@@ -44,6 +44,13 @@ bool is_path(std::string_view text) {
            std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
+Error no_role(std::string_view asked) {
+    std::vector<std::string_view> names;
+    for (const Role& role : built_in_roles()) names.push_back(role.name);
+    return {Code::invalid,
+            fmt::format("there is no role \"{}\": {}", asked, fmt::join(names, ", "))};
+}
+
 Result<void> check_names(std::string_view principal, std::string_view scope) {
     if (!is_guid(principal)) return fail(Code::invalid, "a principal is an object id, a GUID");
     if (!is_path(scope)) {
@@ -57,7 +64,7 @@ Result<void> check_names(std::string_view principal, std::string_view scope) {
 Result<Assigned> assign_role(store::Transaction& tx, std::string_view principal,
                              std::string_view role, std::string_view scope) {
     const Role* found = find_role(role);
-    if (found == nullptr) return fail(Code::invalid, "there is no role \"{}\"", role);
+    if (found == nullptr) return fail(no_role(role));
     TRY(check_names(principal, scope));
     RoleAssignment made{crypto::random_uuid(), to_lower(principal), std::string(found->id),
                         std::string(scope)};

@@ -132,6 +132,11 @@ Result<Caller> verify(const net::Request& request, const Issuer& issuer,
 
 }  // namespace
 
+bool shows_credential(const net::Request& request) {
+    return request.headers.find("Authorization") != nullptr ||
+           request.client_certificate != nullptr;
+}
+
 void add_vouching(const Caller& caller, Json& details) {
     if (caller.vouched_by.empty()) return;
     details["vouched_by"] = caller.vouched_by;

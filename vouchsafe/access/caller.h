@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,28 @@ struct Vouching {
     // says otherwise.
     std::string login_of(std::string_view tenant, const std::string& login) const;
 };
+
+// CurrentVouching is a Vouching that an operator may replace while callers are judged. Thread-safe.
+class CurrentVouching {
+  public:
+    explicit CurrentVouching(Vouching first) : vouching_(std::move(first)) {}
+    Vouching get() const {
+        std::lock_guard lock(mutex_);
+        return vouching_;
+    }
+    void set(Vouching vouching) {
+        std::lock_guard lock(mutex_);
+        vouching_ = std::move(vouching);
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    Vouching vouching_;
+};
+
+// shows_credential tells whether a request comes with anything that could say who calls: such a
+// request is judged by that, and any other is a stranger's.
+bool shows_credential(const net::Request& request);
 
 // verify_caller checks the bearer token of a request to a service: CALLER-TOKEN, the checks of
 // jose::verify_jwt, CALLER-TENANT, CALLER-OID. The token must be for `audience`, with or without a

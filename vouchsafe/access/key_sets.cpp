@@ -57,11 +57,39 @@ KeySets::Entry::~Entry() {
     if (fetcher.joinable()) fetcher.join();
 }
 
-KeySets::Entry& KeySets::entry(const std::string& name) {
+std::shared_ptr<KeySets::Entry> KeySets::entry(const std::string& name) {
+    std::shared_ptr<Entry> forgotten;  // ends without the lock
     std::lock_guard lock(mutex_);
-    std::unique_ptr<Entry>& found = entries_[name];
-    if (!found) found = std::make_unique<Entry>();
-    return *found;
+    auto found = entries_.find(name);
+    if (found == entries_.end()) {
+        if (entries_.size() >= kMaxKeySets) {
+            forgotten = forget_one();
+            if (!forgotten) return nullptr;
+        }
+        found = entries_.emplace(name, std::make_shared<Entry>()).first;
+    }
+    found->second->asked = ++asks_;
+    return found->second;
+}
+
+std::shared_ptr<KeySets::Entry> KeySets::forget_one() {
+    auto chosen = entries_.end();
+    bool chosen_has_keys = false;
+    for (auto one = entries_.begin(); one != entries_.end(); ++one) {
+        Entry& known = *one->second;
+        // Nobody else holds it, and whoever wants to must come through the map, which is locked.
+        if (one->second.use_count() != 1) continue;
+        std::lock_guard lock(known.mutex);
+        if (known.fetching) continue;
+        const bool has_keys = known.keys != nullptr;
+        const bool better = chosen == entries_.end() || (chosen_has_keys && !has_keys) ||
+                            (chosen_has_keys == has_keys && known.asked < chosen->second->asked);
+        if (!better) continue;
+        chosen = one;
+        chosen_has_keys = has_keys;
+    }
+    if (chosen == entries_.end()) return nullptr;
+    return std::move(entries_.extract(chosen).mapped());
 }
 
 Result<std::string> KeySets::find_keys_url(const KeyPlace& place, bool checks_name) const {
@@ -128,8 +156,8 @@ void KeySets::end(Entry& known, const std::string& issuer, Result<Keys> fetched)
 }
 
 void KeySets::wait(Entry& known, bool began, std::unique_lock<std::mutex>& lock) {
-    const bool slot = waiting_.fetch_add(1) < times_.waiting;
-    const bool patient = known.problem.empty() && (began || slot);
+    const bool slot = waiting_.fetch_add(1) < times_.waiting + (began ? 1 : 0);
+    const bool patient = known.problem.empty() && slot;
     const Instant until = known.since + (patient ? times_.patience : times_.brief);
     known.idle.wait_until(lock, until, [&] { return !known.fetching; });
     waiting_.fetch_sub(1);
@@ -140,12 +168,19 @@ bool KeySets::usable(const Entry& known, Time now) const {
 }
 
 Result<KeySets::Keys> KeySets::find(const std::string& base, std::string_view kid) {
-    return find_in(entry(base), {base, "", nullptr}, false, kid);
+    return find_named(base, {base, "", nullptr}, false, kid);
 }
 
 Result<KeySets::Keys> KeySets::find(const KeyPlace& place, std::string_view kid) {
     // No base has a line break, so these entries are none of those above.
-    return find_in(entry(place.issuer + "\n" + place.jwks_uri), place, true, kid);
+    return find_named(place.issuer + "\n" + place.jwks_uri + "\n" + place.trust, place, true, kid);
+}
+
+Result<KeySets::Keys> KeySets::find_named(const std::string& name, const KeyPlace& place,
+                                          bool checks_name, std::string_view kid) {
+    const std::shared_ptr<Entry> known = entry(name);
+    if (known) return find_in(*known, place, checks_name, kid);
+    return fail(Code::unavailable, "{} token issuers are being asked for their keys", kMaxKeySets);
 }
 
 Result<KeySets::Keys> KeySets::find_in(Entry& known, const KeyPlace& place, bool checks_name,

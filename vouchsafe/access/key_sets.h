@@ -38,25 +38,34 @@ struct KeySetTimes {
     // issuer that is down do not make this service hammer it.
     Seconds retry{5};
     // How long requests wait for a fetch, counted from its beginning: all of them for a `brief`
-    // time; the one that began it, and a few more for whichever issuer, with `patience`, in which
-    // two fetches over a slow network fit. Of an issuer that failed the last time nobody expects
-    // that much. Who waits keeps a worker, and users of other issuers need those.
+    // time; a few, for whichever issuer, with `patience`, in which two fetches over a slow network
+    // fit: `waiting` of them at once, and one more that began its fetch. Of an issuer that failed
+    // the last time nobody expects that much. Who waits keeps a worker, and users of other issuers
+    // need those: many issuers that hang must not keep all.
     std::chrono::milliseconds brief{300};
     std::chrono::milliseconds patience{3000};
     unsigned waiting = 2;
 };
+
+// Issuers whose keys are kept. Operators name few; but whoever may set a release policy names
+// addresses of an authority, and each has a thread while it is asked.
+inline constexpr size_t kMaxKeySets = 512;
 
 // KeyPlace is where the keys of an issuer are that an operator configured by itself.
 struct KeyPlace {
     std::string issuer;    // https; where its discovery document is, which must name it
     std::string jwks_uri;  // https; where its keys are, of any origin; "": the document says it
     FetchJson fetch;       // nullptr: the KeySets' own
+    // What `fetch` believes, as any text: keys that were fetched under one are not used under
+    // another. "": what the KeySets' own believes.
+    std::string trust = {};
 };
 
 // KeySets is thread-safe. Keys are fetched in the background, once for all who need them. Who has a
 // key does not wait for who needs another one; who waits does so for a limited time, so that an
-// issuer that hangs or is gone costs its own users only. It holds one entry for every issuer asked
-// for: the caller bounds whom it asks for. Its end waits for the fetches that run.
+// issuer that hangs or is gone costs its own users only. It holds at most kMaxKeySets issuers: for
+// one more it forgets the one that was not asked for longest, first among those without keys. Its
+// end waits for the fetches that run.
 class KeySets {
   public:
     using Keys = std::shared_ptr<const jose::JwkSet>;
@@ -66,7 +75,8 @@ class KeySets {
 
     // find returns the key set of the issuer with this base URL: the `jwks_uri` in
     // {base}/.well-known/openid-configuration, which must be https and of the same origin. It is
-    // fetched if it is not known, is old, or lacks `kid`. Code::unavailable if it cannot be had.
+    // fetched if it is not known, is old, or lacks `kid`. Code::unavailable if it cannot be had, or
+    // if so many issuers are being asked that none can be forgotten.
     Result<Keys> find(const std::string& base, std::string_view kid);
     // The same for an issuer with a place of its own; its keys are kept apart from those above.
     Result<Keys> find(const KeyPlace& place, std::string_view kid);
@@ -84,8 +94,14 @@ class KeySets {
         std::optional<Time> tried;
         std::string problem;
         std::thread fetcher;
+        uint64_t asked = 0;  // by asks_, when it was last asked for; under the KeySets' mutex
     };
-    Entry& entry(const std::string& name);
+    // entry returns nullptr if there is no room.
+    std::shared_ptr<Entry> entry(const std::string& name);
+    // forget_one takes out what can be spared; its fetcher has ended. nullptr: nothing can.
+    std::shared_ptr<Entry> forget_one();
+    Result<Keys> find_named(const std::string& name, const KeyPlace& place, bool checks_name,
+                            std::string_view kid);
     Result<Keys> find_in(Entry& known, const KeyPlace& place, bool checks_name,
                          std::string_view kid);
     Result<Keys> fetch(const KeyPlace& place, bool checks_name) const;
@@ -103,7 +119,8 @@ class KeySets {
     const KeySetTimes times_;
     std::atomic<unsigned> waiting_ = 0;
     std::mutex mutex_;
-    std::map<std::string, std::unique_ptr<Entry>> entries_;  // last: its fetchers use the others
+    uint64_t asks_ = 0;
+    std::map<std::string, std::shared_ptr<Entry>> entries_;  // last: its fetchers use the others
 };
 
 }  // namespace vouchsafe::access

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
+#include <thread>
 
 #include "vouchsafe/access/test_web.h"
 
@@ -115,6 +117,88 @@ TEST_F(KeySetsTest, AnIssuerThatHangsDelaysOnlyThoseWhoNeedItsNewKeys) {
     EXPECT_TRUE(MUST(stranger.get())->find("stranger-1"));
     EXPECT_TRUE(MUST(second.get())->find("stranger-1"));
     EXPECT_EQ(fetches(), 2);
+}
+
+// A release policy may name any address of an allowed origin: each would be an issuer of its own.
+TEST_F(KeySetsTest, KeepsFewIssuersAndForgetsThoseWithoutKeysFirst) {
+    std::atomic<int> asked = 0;
+    KeySets sets(
+        [&](const std::string& url) -> Result<Json> {
+            ++asked;
+            if (!url.starts_with(kBase)) return fail(Code::unavailable, "{} is down", url);
+            return web_.documents.at(url);
+        },
+        clock_, times_);
+    ASSERT_TRUE(sets.find(kBase, "login-1"));
+    EXPECT_EQ(asked, 2);
+    const auto made_up = [](size_t i) { return fmt::format("https://issuer.example/no/{}", i); };
+    for (size_t i = 0; i < kMaxKeySets; ++i) EXPECT_FALSE(sets.find(made_up(i), "login-1"));
+    asked = 0;
+    ASSERT_TRUE(sets.find(kBase, "login-1"));
+    EXPECT_EQ(asked, 0);  // the oldest of all, and it was kept
+    EXPECT_FALSE(sets.find(made_up(1), "login-1"));
+    EXPECT_EQ(asked, 0);  // it is known that it is down
+    EXPECT_FALSE(sets.find(made_up(0), "login-1"));
+    EXPECT_EQ(asked, 1);  // that was forgotten
+}
+
+TEST_F(KeySetsTest, ManyIssuersThatHangDoNotKeepAllWorkers) {
+    std::promise<void> answer;
+    std::shared_future<void> answered = answer.get_future().share();
+    times_.brief = std::chrono::milliseconds(1);
+    times_.patience = std::chrono::minutes(10);
+    times_.waiting = 2;
+    KeySets sets(
+        [&](const std::string& url) -> Result<Json> {
+            answered.wait();
+            return fail(Code::unavailable, "{} is down", url);
+        },
+        clock_, times_);
+    std::vector<std::future<Result<KeySets::Keys>>> patient;
+    std::atomic<int> done = 0;
+    for (int i = 0; i < 12; ++i) {
+        patient.push_back(std::async(std::launch::async, [&, i] {
+            auto found = sets.find(fmt::format("https://hangs.example/{}", i), "k");
+            ++done;
+            return found;
+        }));
+    }
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (done < 9 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    EXPECT_EQ(done, 9);  // three wait with patience
+    answer.set_value();
+}
+
+TEST_F(KeySetsTest, WhereEveryIssuerHangsOneMoreIsTurnedAway) {
+    std::promise<void> answer;
+    std::shared_future<void> answered = answer.get_future().share();
+    times_.brief = times_.patience = std::chrono::milliseconds(0);
+    KeySets sets(
+        [&](const std::string& url) -> Result<Json> {
+            answered.wait();
+            return fail(Code::unavailable, "{} is down", url);
+        },
+        clock_, times_);
+    for (size_t i = 0; i < kMaxKeySets; ++i) {
+        EXPECT_FALSE(sets.find(fmt::format("https://hangs.example/{}", i), "k"));
+    }
+    const auto more = sets.find("https://hangs.example/more", "k");
+    ASSERT_FALSE(more);
+    EXPECT_EQ(more.error().code, Code::unavailable);
+    EXPECT_TRUE(more.error().message.starts_with("512 token issuers")) << more.error().message;
+    answer.set_value();
+}
+
+TEST_F(KeySetsTest, KeysAreKeptApartByWhatTheirFetchingBelieved) {
+    const FetchJson genuine = web_.fetch();
+    const FetchJson forged = [&](const std::string& url) -> Result<Json> {
+        if (url.ends_with("/certs")) return keys().stranger.jwks();
+        return web_.documents.at(url);
+    };
+    EXPECT_TRUE(MUST(sets_.find({kBase, "", forged, "old"}, "stranger-1"))->find("stranger-1"));
+    const auto found = MUST(sets_.find({kBase, "", genuine, "new"}, "login-1"));
+    EXPECT_TRUE(found->find("login-1"));
+    EXPECT_FALSE(found->find("stranger-1"));
 }
 
 TEST_F(KeySetsTest, AClockSetBackDoesNotKeepKeysForEver) {

@@ -128,7 +128,7 @@ std::string group_of(std::string_view issuer, std::string_view name) {
 Result<Caller> verify_trusted(std::string_view token, std::string_view kid,
                               const TrustedIssuer& trusted, const std::string& audience,
                               Seconds skew, KeySets& key_sets, Time now, Checks& checks) {
-    const KeyPlace place{trusted.issuer, trusted.jwks_uri, trusted.fetch};
+    const KeyPlace place{trusted.issuer, trusted.jwks_uri, trusted.fetch, trusted.trust};
     const KeySets::Keys keys = TRY(key_sets.find(place, kid));
     jose::JwtRules rules;
     rules.issuers = {trusted.issuer};

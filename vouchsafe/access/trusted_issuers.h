@@ -38,6 +38,7 @@ struct TrustedIssuer {
     // service's own login then counts no more for this tenant. "": it goes on to count.
     std::string login;
     FetchJson fetch;  // its keys, with its own certificate authorities; nullptr: as all others
+    std::string trust = {};  // a name for these authorities, as in KeyPlace
 };
 
 // TrustedIssuers is immutable and thread-safe.

@@ -133,6 +133,31 @@ TEST_F(TrustedIssuersTest, OfAnotherIssuerNothingIsFetched) {
     }
 }
 
+TEST_F(TrustedIssuersTest, AKeyIdIsATextAndNoPath) {
+    EXPECT_EQ(refused(keys().builds.token(claims_of(kBuilds))), "");
+    for (const char* kid : {"../../etc/passwd", "https://evil.example.org/certs", "builds-1/",
+                            "BUILDS-1", "builds-1?x", "%62uilds-1", " builds-1", "*"}) {
+        const TestIssuer forger{kid, keys().builds.key};
+        EXPECT_EQ(refused(forger.token(claims_of(kBuilds))), "TOKEN-KID") << kid;
+    }
+    for (const auto& [url, count] : web_.fetched) {
+        EXPECT_TRUE(url == std::string(kBuilds) + "/certs" ||
+                    url == std::string(kBuilds) + "/.well-known/openid-configuration")
+            << url;
+    }
+}
+
+TEST_F(TrustedIssuersTest, OneOfSeveralAudiencesMustBeTheService) {
+    const std::string other = "https://attest.azure.net";
+    EXPECT_EQ(changed("aud", Json::array({other, kAudience})), "");
+    EXPECT_EQ(changed("aud", Json::array({other, std::string(kAudience) + "/x"})),
+              "TOKEN-AUDIENCE");
+    EXPECT_EQ(changed("aud", Json::array()), "TOKEN-AUDIENCE");
+    EXPECT_EQ(changed("aud", Json::array({kAudience, 7})), "TOKEN-FORMAT");
+    EXPECT_EQ(changed("aud", Json::array({Json::array({kAudience})})), "TOKEN-FORMAT");
+    EXPECT_EQ(changed("aud", {{kAudience, kAudience}}), "TOKEN-FORMAT");
+}
+
 TEST_F(TrustedIssuersTest, WhatDoesNotHoldIsRefused) {
     EXPECT_EQ(changed("aud", "https://attest.azure.net"), "TOKEN-AUDIENCE");
     EXPECT_EQ(changed("aud", nullptr), "TOKEN-AUDIENCE");
@@ -236,6 +261,28 @@ TEST_F(TrustedIssuersTest, KeysAreFetchedAnewWhenTheIssuerRotates) {
     EXPECT_EQ(refused(fresh), "");
     EXPECT_EQ(refused(old), "TOKEN-KID");
     EXPECT_EQ(fetches(certs), 2);
+}
+
+// What is kept of a signature that held belongs to the key, not to its name.
+TEST_F(TrustedIssuersTest, ATokenThatHeldIsWorthNothingOnceItsKeyIsWithdrawn) {
+    const std::string token = keys().builds.token(claims_of(kBuilds));
+    EXPECT_EQ(refused(token), "");
+    TestIssuer replaced{keys().builds.kid, keys().stranger.key};
+    web_.serve(kBuilds, replaced);
+    clock_.set(kNow + KeySetTimes{}.refresh - Seconds(1));
+    EXPECT_EQ(changed("exp", to_unix(kNow) + 9000), "");  // as long as the old keys are kept
+    clock_.set(kNow + KeySetTimes{}.refresh);
+    EXPECT_EQ(refused(token), "TOKEN-SIGNATURE");
+    web_.documents[std::string(kBuilds) + "/certs"] = {{"keys", Json::array()}};
+    clock_.set(kNow + KeySetTimes{}.refresh * 2);
+    EXPECT_EQ(refused(replaced.token(claims_of(kBuilds))), "TOKEN-KID");
+}
+
+TEST_F(TrustedIssuersTest, AnIssuerThatIsNoLongerTrustedIsRefusedAtOnce) {
+    const std::string token = keys().builds.token(claims_of(kBuilds));
+    EXPECT_EQ(refused(token), "");
+    issuers_ = MUST(TrustedIssuers::create({}));
+    EXPECT_EQ(refused(token), "TOKEN-ISSUER");
 }
 
 TEST_F(TrustedIssuersTest, AnIssuerThatIsDownCostsItsOwnUsersAlone) {

@@ -1,5 +1,6 @@
 #include "vouchsafe/attest/service.h"
 
+#include "vouchsafe/attest/administration.h"
 #include "vouchsafe/attest/default_policy.h"
 #include "vouchsafe/attest/provider_keys.h"
 #include "vouchsafe/attest/service_impl.h"
@@ -92,22 +93,21 @@ net::Response over_limit(const net::Throttled& over, std::string_view request_id
 }
 
 // answer_limited counts whom nobody knows by address and all evidence by provider, before any work.
-// Who shows a token where one is needed is judged by it, and counted by address only if it does not
-// hold; who is known is counted by AdministrativeTask.
+// Who shows a credential where one is needed is judged by it, and counted by AdministrativeTask:
+// as the one who is known by it, or by address. What does not reach one is counted here.
 net::Response answer_limited(Service::Impl& impl, const net::Request& request) {
     using net::LimitScope;
     net::RateLimits* limits = impl.deps.limits.get();
     if (limits == nullptr) return impl.router.handle(request);
-    const bool shows_token =
-        needs_caller(impl.router.route_of(request)) &&
-        (request.headers.find("Authorization") != nullptr || request.client_certificate != nullptr);
-    if (!shows_token) {
+    const bool judged =
+        needs_caller(impl.router.route_of(request)) && access::shows_credential(request);
+    if (!judged) {
         auto over = limits->take(LimitScope::address, request.remote);
         if (!over) over = limits->take(LimitScope::service, impl.config.issuer);
         return over ? over_limit(*over, crypto::random_uuid()) : impl.router.handle(request);
     }
     net::Response response = impl.router.handle(request);
-    if (response.status != 401) return response;
+    if (response.status != 405) return response;
     const auto over = limits->take(LimitScope::address, request.remote);
     return over ? over_limit(*over, response.headers.get("x-ms-request-id")) : response;
 }
@@ -137,6 +137,10 @@ std::string_view Service::route_of(const net::Request& request) const {
     return impl_->router.route_of(request);
 }
 
+void Service::replace_vouching(access::Vouching vouching) {
+    impl_->vouching.set(std::move(vouching));
+}
+
 Result<void> Service::check_signing_key() const {
     if (!TRY(signing_certificate()).valid_at(impl_->deps.clock.now())) {
         return fail(Code::expired, "the signing certificate is not valid now");
@@ -156,24 +160,8 @@ Result<void> Service::check_policies() const {
 Result<access::RoleAssignment> Service::assign_role(std::string_view principal,
                                                     std::string_view role, std::string_view scope) {
     if (scope.empty()) scope = impl_->config.resource_id;
-    access::RoleAssignment out;
-    TRY(impl_->deps.store.run([&](store::Transaction& tx) -> Result<void> {
-        auto assigned = TRY(access::assign_role(tx, principal, role, scope));
-        out = std::move(assigned.assignment);
-        if (!assigned.made) return {};
-        audit::Entry entry;
-        entry.time = impl_->deps.clock.now();
-        entry.actor = "operator";
-        entry.action = "roleAssignments/write";
-        entry.resource = out.scope;
-        entry.request_id = crypto::random_uuid();
-        entry.details = {{"assignment", out.id},
-                         {"principal", out.principal},
-                         {"role", access::find_role(out.role_id)->name}};
-        TRY(impl_->deps.audit.append(tx, entry));
-        return {};
-    }));
-    return out;
+    return attest::assign_role(impl_->deps.store, impl_->deps.audit, impl_->deps.clock, principal,
+                               role, scope);
 }
 
 const Config& Service::config() const {

@@ -67,6 +67,9 @@ class Service {
     // route_of names a request's route, for metrics and logs (Router::route_of).
     std::string_view route_of(const net::Request& request) const;
 
+    // replace_vouching has callers judged by this from the next request on.
+    void replace_vouching(access::Vouching vouching);
+
     // What must hold for tokens to be minted: the signing key signs and its certificate is valid;
     // the policies and reference values in force can be read and parse.
     Result<void> check_signing_key() const;

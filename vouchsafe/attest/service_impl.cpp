@@ -62,6 +62,7 @@ Service::Impl::Impl(Config settings, Dependencies dependencies,
       references(std::make_unique<ReferenceBook>(deps.store, config.issuer)),
       challenges(config.challenge_lifetime),
       key_sets(deps.fetch ? deps.fetch : fetch_nothing, deps.clock),
+      vouching(deps.vouching),
       refusals_(config.recorded_burst, config.recorded_per_second) {
     add_routes(*this);
 }
@@ -265,9 +266,7 @@ net::Response Service::Impl::refuse(audit::Entry entry, const Error& error,
     const Check* reason = error.reason();
     entry.outcome = reason != nullptr ? audit::Outcome::refused : audit::Outcome::failed;
     entry.reason = error.message;
-    // Whoever is known by his token is recorded always.
-    std::optional<uint64_t> unrecorded = 0;
-    if (entry.actor.empty()) unrecorded = refusals_.pass(deps.clock.now());
+    const std::optional<uint64_t> unrecorded = refusals_.pass(entry.actor, deps.clock.now());
     if (unrecorded && *unrecorded > 0) entry.details["unrecorded_before"] = *unrecorded;
     Result<uint64_t> recorded = unrecorded ? record(entry, bundle) : Result<uint64_t>(0);
     if (reason == nullptr || !recorded) {
@@ -290,8 +289,8 @@ net::Response Service::Impl::refuse(audit::Entry entry, const Error& error,
     if (caller) {
         response.headers.set("WWW-Authenticate",
                              fmt::format("Bearer authorization=\"{}/{}\", resource=\"{}\"",
-                                         deps.vouching.login_of(config.callers.tenant,
-                                                                config.callers.login_authority),
+                                         vouching.get().login_of(config.callers.tenant,
+                                                                 config.callers.login_authority),
                                          config.callers.tenant, config.resource));
     }
     return response;

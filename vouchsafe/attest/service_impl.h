@@ -45,10 +45,11 @@ struct Service::Impl {
     KeptSnpChains snp_chains;
     KeptAks aks;
     access::KeySets key_sets;
+    access::CurrentVouching vouching;  // at first that of `deps`
     net::Router router;
 
   private:
-    audit::FloodGate refusals_;
+    audit::FloodGates refusals_;  // by actor; "": all who are not known
     // grant is an answer on its way: what was appraised, under which policy.
     struct Grant {
         Appraisal appraisal;

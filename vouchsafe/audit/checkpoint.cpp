@@ -91,8 +91,18 @@ Result<Note::Signature> parse_signature(std::string_view line) {
     return Note::Signature{line.substr(0, space), std::move(bytes)};
 }
 
+// check_text is signed-note's rule for the whole note: UTF-8 without control characters.
+Result<void> check_text(std::string_view text) {
+    const bool plain = std::ranges::none_of(text, [](char c) {
+        return c != '\n' && (static_cast<unsigned char>(c) < ' ' || c == '\x7f');
+    });
+    if (plain && is_utf8(text)) return {};
+    return fail(Code::invalid, "it has control characters, or is no UTF-8");
+}
+
 Result<Note> parse_note(std::string_view text) {
     if (text.size() > kMaxNote) return fail(Code::invalid, "it is over {} bytes", kMaxNote);
+    TRY(check_text(text));
     // The signatures are behind the last empty line (signed-note, "Format").
     const size_t blank = text.rfind("\n\n");
     if (blank == std::string_view::npos) {
@@ -105,6 +115,11 @@ Result<Note> parse_note(std::string_view text) {
     if (!is_origin(out.origin)) return fail(Code::invalid, "the origin is none");
     out.head.size = TRY(parse_size(TRY(take_line(body, "the size"))));
     out.head.root = TRY(parse_root(TRY(take_line(body, "the root hash"))));
+    while (!body.empty()) {
+        if (TRY(take_line(body, "an extension line")).empty()) {
+            return fail(Code::invalid, "an extension line is empty");
+        }
+    }
     std::string_view rest = text.substr(blank + 2);
     while (!rest.empty()) {
         if (out.signatures.size() == kMaxSignatures) {

@@ -108,6 +108,26 @@ TEST_F(CheckpointTest, RefusesMalformedNotes) {
     EXPECT_EQ(refused(""), "AUDIT-CHECKPOINT-FORM");
 }
 
+// A note is what signed-note and tlog-checkpoint say, whoever signed it.
+TEST_F(CheckpointTest, RefusesWhatIsSignedAndNoCheckpoint) {
+    const std::string id = known_.text().substr(known_.origin.size() + 1, 8);
+    const auto signed_with = [&](const std::string& body) {
+        Writer bytes;
+        bytes.bytes(MUST(decode_hex(id))).bytes(key_.sign(as_bytes(body)));
+        return fmt::format("{}\n\xe2\x80\x94 {} {}\n", body, known_.origin,
+                           encode_base64(bytes.view()));
+    };
+    const std::string good = note_.substr(0, note_.find("\n\n") + 1);
+    EXPECT_EQ(refused(signed_with(good)), "accepted");
+    EXPECT_EQ(refused(signed_with(good + "an extension\n\xc3\xa4\n")), "accepted");
+    for (const char* more : {"\n", "one\n\ntwo\n", "\x1b[2J\n", "a\tb\n", "\x7f\n", "a\r\n",
+                             "\xff\n", "\xc0\x80\n", "without a newline"}) {
+        EXPECT_EQ(refused(signed_with(good + more)), "AUDIT-CHECKPOINT-FORM") << more;
+    }
+    EXPECT_EQ(refused(signed_with(good + std::string("\0\n", 2))), "AUDIT-CHECKPOINT-FORM");
+    EXPECT_EQ(refused(note_ + "\xe2\x80\x94 wit\x07ness AAAAAAAA\n"), "AUDIT-CHECKPOINT-FORM");
+}
+
 class CheckpointBookTest : public testing::Test {
   protected:
     CheckpointBookTest()

@@ -122,6 +122,7 @@ class ExportReader {
         out_.head = TRY(std::move(header));
         std::vector<TreeHead> heads = rules_.kept;
         TRY(read_checkpoints(heads));
+        TRY(require_signed(rules_.key, heads, checks_));
         for (const TreeHead& head : heads) {
             if (head.size <= out_.head.log.size) out_.covered = std::max(out_.covered, head.size);
         }
@@ -221,6 +222,13 @@ Result<ExportHead> write_export(store::Store& store, std::string_view service, T
         return write_entries(view, out.log.size, sink);
     }));
     return out;
+}
+
+Result<void> require_signed(const std::optional<CheckpointKey>& key,
+                            const std::vector<TreeHead>& heads, Checks& checks) {
+    if (!key || !heads.empty()) return {};
+    return checks.refuse("AUDIT-HEAD", "checkpoints", "one at least, signed by " + key->text(),
+                         "none");
 }
 
 Result<VerifiedExport> verify_export(const Lines& lines, const ExportRules& rules, Checks& checks) {

@@ -38,9 +38,16 @@ struct VerifiedExport {
     uint64_t covered = 0;  // entries that the newest checkpoint is about
 };
 
+// require_signed: where an auditor says who signs the log, something must be signed (AUDIT-HEAD),
+// or a log that somebody wrote anew would pass by having no checkpoint. There is no key without
+// one.
+Result<void> require_signed(const std::optional<CheckpointKey>& key,
+                            const std::vector<TreeHead>& heads, Checks& checks);
+
 // verify_export checks the form (AUDIT-EXPORT), each checkpoint (AUDIT-CHECKPOINT-*), that each
 // entry stands in its place and is the one of its leaf (AUDIT-ENTRY names the entry), and that the
 // tree over them is that of the head, of all checkpoints and of `kept` (AUDIT-TREE, AUDIT-HEAD).
+// With a key in the rules there must be a checkpoint; what comes behind `covered` is nobody's word.
 Result<VerifiedExport> verify_export(const Lines& lines, const ExportRules& rules, Checks& checks);
 
 }  // namespace vouchsafe::audit

@@ -121,6 +121,10 @@ TEST_F(ExportTest, NamesTheEntryThatWasChangedRemovedMovedOrAdded) {
     cut.resize(line_of(9));
     EXPECT_EQ(refused(cut), "AUDIT-ENTRY entry 9");
 
+    LinesOfText twice = lines_;
+    twice.insert(twice.begin() + static_cast<ptrdiff_t>(line_of(5)), lines_[line_of(5)]);
+    EXPECT_EQ(refused(twice), "AUDIT-ENTRY entry 6");
+
     LinesOfText added = lines_;
     added.push_back(added.back());
     EXPECT_EQ(refused(added), "AUDIT-ENTRY entry 11");
@@ -157,6 +161,45 @@ TEST_F(ExportTest, AKeptHeadFindsAnExportThatWasCutWithItsHeader) {
     append(10);
     EXPECT_EQ(refused(older, {std::nullopt, {kept}}), "accepted");
     EXPECT_EQ(refused(older, {std::nullopt, {MUST(log_.head())}}), "AUDIT-HEAD audit log size");
+}
+
+// A log written anew can name the genuine key: it only cannot have anything signed by it.
+TEST_F(ExportTest, WhoSaysWhoSignsWantsSomethingSigned) {
+    const CheckpointKey key = MUST(read_checkpoint_key(*store_)).value();
+    LinesOfText unsigned_lines = lines_;
+    unsigned_lines.erase(unsigned_lines.begin() + 1, unsigned_lines.begin() + 3);
+    std::string& header = unsigned_lines[0];
+    header.replace(header.find("\"checkpoints\":2"), 15, "\"checkpoints\":0");
+    EXPECT_EQ(refused(unsigned_lines), "accepted");  // it fits together, and no more is said
+    EXPECT_EQ(refused(unsigned_lines, {key, {}}), "AUDIT-HEAD checkpoints");
+    EXPECT_EQ(refused(unsigned_lines, {key, {MUST(log_.head_at(3))}}), "accepted");
+    EXPECT_EQ(refused(lines_, {key, {}}), "accepted");
+}
+
+// Two replicas that sign two histories, as after one of them was set back.
+TEST_F(ExportTest, TwoCheckpointsThatContradictEachOtherAreFound) {
+    const CheckpointKey key = MUST(read_checkpoint_key(*store_)).value();
+    Bytes sealed;
+    MUST(store_->read([&](store::View& view) -> Result<void> {
+        sealed = TRY(view.get("a_table", "checkpoint")).value();
+        return {};
+    }));
+    const SecretBytes secret = MUST(root_.open("its context", sealed));
+    const auto signer = MUST(crypto::Ed25519Key::from_private(secret.expose()));
+    const auto with_third = [&](const TreeHead& head) {
+        LinesOfText lines = lines_;
+        lines[0].replace(lines[0].find("\"checkpoints\":2"), 15, "\"checkpoints\":3");
+        const Json line = {{"checkpoint", sign_checkpoint(key.origin, head, signer)},
+                           {"written", "2027-01-15T08:00:00Z"}};
+        lines.insert(lines.begin() + 3, dump_json(line));
+        return lines;
+    };
+    const TreeHead genuine = MUST(log_.head_at(10));
+    EXPECT_EQ(refused(with_third(genuine), {key, {}}), "accepted");
+    TreeHead other = genuine;
+    other.root[0] ^= 1;
+    EXPECT_EQ(refused(with_third(other), {key, {}}), "AUDIT-HEAD root of the first 10 entries");
+    EXPECT_EQ(refused(with_third({12, genuine.root}), {key, {}}), "AUDIT-HEAD audit log size");
 }
 
 TEST_F(ExportTest, TellsOfADamagedStore) {

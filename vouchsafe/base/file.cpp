@@ -1,5 +1,7 @@
 #include "vouchsafe/base/file.h"
 
+#include "vouchsafe/base/secret.h"
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -114,7 +116,9 @@ Result<Bytes> read_file(const Path& path, size_t max_bytes) {
             return error;
         }
         if (count == 0) break;
-        append(out, ByteView(chunk).first(static_cast<size_t>(count)));
+        const auto got = MutableByteView(chunk).first(static_cast<size_t>(count));
+        append(out, got);
+        wipe(got);  // it may be a secret, and the stack is nobody's
         if (out.size() > max_bytes) {
             ::close(fd);
             return fail(Code::invalid, "{} is longer than the limit of {} bytes", path.string(),

@@ -41,6 +41,8 @@ class Crl {
     // another than the list's issuer issued the certificate: then the list says nothing about it.
     Result<bool> revokes(const Certificate& certificate) const;
 
+    X509_crl_st* handle() const { return crl_.get(); }  // for crypto/ and net/tls alone
+
   private:
     explicit Crl(std::shared_ptr<X509_crl_st> crl) : crl_(std::move(crl)) {}
     static Result<Crl> parse_der(ByteView der);

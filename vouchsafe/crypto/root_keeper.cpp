@@ -16,7 +16,8 @@ constexpr uint64_t kScryptN = 1 << 17;
 constexpr uint32_t kScryptR = 8;
 constexpr uint32_t kScryptP = 1;
 constexpr size_t kSaltSize = 32;
-constexpr size_t kMaxDerived = 4;  // wrapping keys that a keeper remembers
+constexpr size_t kMinPassphrase = 12;  // bytes; scrypt makes guessing slow, not hopeless
+constexpr size_t kMaxDerived = 4;      // wrapping keys that a keeper remembers
 constexpr std::string_view kContext = "root key under a passphrase";
 
 class InFile final : public RootKeeper {
@@ -104,7 +105,10 @@ std::unique_ptr<RootKeeper> keep_in_file() {
 }
 
 Result<std::unique_ptr<RootKeeper>> keep_under_passphrase(SecretBytes passphrase) {
-    if (passphrase.empty()) return fail(Code::invalid, "the passphrase is empty");
+    if (passphrase.size() < kMinPassphrase) {
+        return fail(Code::invalid, "the passphrase is empty or shorter than {} bytes",
+                    kMinPassphrase);
+    }
     return std::unique_ptr<RootKeeper>(std::make_unique<UnderPassphrase>(std::move(passphrase)));
 }
 

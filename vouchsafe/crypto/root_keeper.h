@@ -32,7 +32,8 @@ class RootKeeper {
 std::unique_ptr<RootKeeper> keep_in_file();
 
 // keep_under_passphrase encrypts it with AES-256-GCM under scrypt (RFC 7914; N 2^17, r 8, p 1: 128
-// MiB and some tenths of a second each time). Code::invalid for an empty passphrase.
+// MiB and some tenths of a second each time). Code::invalid for a passphrase of less than 12 bytes,
+// also where it would only open: what is worth guessing at must not be easy to guess.
 Result<std::unique_ptr<RootKeeper>> keep_under_passphrase(SecretBytes passphrase);
 
 }  // namespace vouchsafe::crypto

@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view kFormat = "vouchsafe root keys 1";
 constexpr size_t kMaxFile = 64 << 10;
 constexpr size_t kMaxKeys = 2;
+constexpr int kForgetAfter = 2;  // calls of refresh
 
 using RawKey = Secret<kRootKeySize>;
 
@@ -163,8 +164,12 @@ std::shared_ptr<const RootKey> RootRing::newest() const {
     return keys()->keys.front();
 }
 
-Result<void> RootRing::reload() const {
-    std::lock_guard loading(loading_);
+void RootRing::set_keys(std::shared_ptr<const Keys> keys) const {
+    std::lock_guard lock(mutex_);
+    keys_ = std::move(keys);
+}
+
+Result<void> RootRing::reload_held() const {
     Digest digest{};
     KeyFile file = TRY(load_file(file_, &digest));
     auto fresh = std::make_shared<Keys>();
@@ -174,21 +179,35 @@ Result<void> RootRing::reload() const {
         fresh->keys.push_back(std::make_shared<const RootKey>(std::move(key)));
     }
     seen_ = digest;
-    std::lock_guard lock(mutex_);
-    if (keys_) fresh->before = keys_->keys;
-    keys_ = std::move(fresh);
+    unchanged_ = 0;
+    if (const auto held = keys()) fresh->before = held->keys;
+    set_keys(std::move(fresh));
     return {};
 }
 
-Result<void> RootRing::reload_if_changed() const {
-    {
-        std::lock_guard loading(loading_);
-        Bytes bytes = TRY(read_private(file_));
-        const bool same = sha256(bytes) == seen_;
-        wipe(bytes);
-        if (same) return {};
-    }
-    return reload();
+Result<bool> RootRing::reload_if_changed_held() const {
+    Bytes bytes = TRY(read_private(file_));
+    const bool same = sha256(bytes) == seen_;
+    wipe(bytes);
+    if (!same) TRY(reload_held());
+    return !same;
+}
+
+Result<void> RootRing::reload() const {
+    std::lock_guard loading(loading_);
+    return reload_held();
+}
+
+Result<void> RootRing::refresh() const {
+    std::lock_guard loading(loading_);
+    const bool changed = TRY(reload_if_changed_held());
+    if (changed || ++unchanged_ < kForgetAfter) return {};
+    const auto held = keys();
+    if (held->before.empty()) return {};
+    auto fresh = std::make_shared<Keys>(*held);
+    fresh->before.clear();
+    set_keys(std::move(fresh));
+    return {};
 }
 
 Bytes RootRing::seal(std::string_view context, ByteView plaintext) const {
@@ -204,9 +223,12 @@ Result<SecretBytes> RootRing::open(std::string_view context, ByteView sealed) co
     const auto held = keys();
     auto opened = open_with(held->keys);
     if (opened) return opened;
-    if (const auto read = reload_if_changed(); !read) {
-        log_event(LogLevel::error, "the root key was replaced, and this service cannot read it",
-                  {{"problem", read.error().message}});
+    {
+        std::lock_guard loading(loading_);
+        if (const auto read = reload_if_changed_held(); !read) {
+            log_event(LogLevel::error, "the root key was replaced, and this service cannot read it",
+                      {{"problem", read.error().message}});
+        }
     }
     // Another thread may have read the changed file in the meantime: what counts is the keys.
     const auto now = keys();

@@ -44,22 +44,29 @@ class RootRing {
     std::shared_ptr<const RootKey> newest() const;
     // reload reads the file again. If it fails, everything stays as it was.
     Result<void> reload() const;
+    // refresh is to be called from time to time: it reads the file again if it changed. If it did
+    // not two times running, the keys of the file before are forgotten: somebody may have replaced
+    // them because others know them. Errors as reload.
+    Result<void> refresh() const;
 
   private:
     struct Keys {
         uint64_t generation = 1;
-        std::vector<std::shared_ptr<const RootKey>> keys;  // the newest first
+        std::vector<std::shared_ptr<const RootKey>> keys;    // the newest first
         std::vector<std::shared_ptr<const RootKey>> before;  // of the file that was read before
     };
     RootRing(Path file, std::shared_ptr<RootKeeper> keeper)
         : file_(std::move(file)), keeper_(std::move(keeper)) {}
     std::shared_ptr<const Keys> keys() const;
-    Result<void> reload_if_changed() const;
+    void set_keys(std::shared_ptr<const Keys> keys) const;
+    Result<void> reload_held() const;             // the caller holds loading_, here and below
+    Result<bool> reload_if_changed_held() const;  // whether it did
 
     const Path file_;
     const std::shared_ptr<RootKeeper> keeper_;
-    mutable std::mutex loading_;              // holds keeper_ and seen_
+    mutable std::mutex loading_;              // holds keeper_ and the next two
     mutable std::array<uint8_t, 32> seen_{};  // digest of the file as it was read
+    mutable int unchanged_ = 0;               // how often refresh found it so
     mutable std::mutex mutex_;                // holds keys_
     mutable std::shared_ptr<const Keys> keys_;
 };

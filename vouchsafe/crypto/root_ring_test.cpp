@@ -54,8 +54,15 @@ TEST_F(RootRingTest, IsOpenedByItsPassphraseAlone) {
     EXPECT_EQ(MUST(load(passphrase())->open("c", sealed)).expose_text(), "x");
     EXPECT_EQ(refusal(passphrase("correct horsf")).code, Code::bad_evidence);
     EXPECT_EQ(refusal(plain()).code, Code::conflict);
-    EXPECT_EQ(keep_under_passphrase(SecretBytes()).error().code, Code::invalid);
     EXPECT_EQ(MUST(inspect_root_file(file_)).keeper, "passphrase");
+}
+
+TEST_F(RootRingTest, RefusesAPassphraseThatIsTooShort) {
+    EXPECT_EQ(keep_under_passphrase(SecretBytes()).error().code, Code::invalid);
+    const Error error = keep_under_passphrase(SecretBytes::copy_of("elevenbytes")).error();
+    EXPECT_EQ(error.code, Code::invalid);
+    EXPECT_EQ(error.message.find("elevenbytes"), std::string::npos) << error.message;
+    EXPECT_TRUE(load(passphrase("twelve bytes")));
 }
 
 // Forgetful gives back another key than it was given, or none.
@@ -115,6 +122,26 @@ TEST_F(RootRingTest, FollowsToAKeeperThatItCanOpen) {
     EXPECT_EQ(staying->reload().error().code, Code::conflict);
     MUST(drop_older_root_keys(file_, *next));
     EXPECT_FALSE(MUST(inspect_root_file(file_)).replacing);
+}
+
+TEST_F(RootRingTest, ForgetsAKeyThatWasReplaced) {
+    auto ring = load();
+    const Bytes old = ring->seal("c", as_bytes("x"));
+    auto keeper = keep_in_file();
+    MUST(add_root_key(file_, *keeper, *keeper));
+    MUST(ring->refresh());
+    EXPECT_EQ(ring->size(), 2u);
+    MUST(drop_older_root_keys(file_, *keeper));
+    MUST(ring->refresh());  // finds the file changed, though everything opens
+    EXPECT_EQ(ring->size(), 1u);
+    MUST(ring->refresh());
+    EXPECT_TRUE(ring->open("c", old)) << "it may have been fetched just before";
+    MUST(ring->refresh());
+    EXPECT_EQ(ring->open("c", old).error().code, Code::bad_evidence);
+    EXPECT_TRUE(ring->open("c", ring->seal("c", as_bytes("y"))));
+    std::filesystem::remove(file_);
+    EXPECT_EQ(ring->refresh().error().code, Code::not_found);
+    EXPECT_TRUE(ring->open("c", ring->seal("c", as_bytes("y"))));
 }
 
 TEST_F(RootRingTest, HoldsNoKeyInTheClearUnderAPassphrase) {

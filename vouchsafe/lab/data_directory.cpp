@@ -18,7 +18,8 @@ Path description(const Path& path) {
 Result<Json> read_description(const Path& path) {
     auto text = read_text_file(description(path));
     if (!text && text.error().code == Code::not_found) {
-        return fail(Code::not_found, "{} is no data directory", path.string());
+        return fail(Code::not_found, "{} is no data directory: --dir says where it is",
+                    path.string());
     }
     if (!text) return fail(text.error());
     Json json = TRY(with_context(parse_json_object(*text), description(path).string()));

@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 
 #include <cstdlib>
+#include <future>
 #include <thread>
 
 #include "vouchsafe/net/test_support.h"
@@ -320,22 +321,81 @@ TEST(ServerTls, TakesUpANewCertificateForNewConnections) {
     EXPECT_EQ(test::start(echo)->replace_tls(other.issue(kName)).error().code, Code::invalid);
 }
 
-// ask_with shows a client certificate and returns the answer; "" if there was none.
+// CertifiedClient shows a client certificate, on one connection.
+class CertifiedClient {
+  public:
+    CertifiedClient(uint16_t port, const TlsIdentity& identity) : raw_(port) {
+        SSL_CTX_use_certificate(context_.get(), identity.chain.front().handle());
+        SSL_CTX_use_PrivateKey(context_.get(), identity.key.handle());
+        ssl_.reset(SSL_new(context_.get()));
+        SSL_set_fd(ssl_.get(), raw_.fd());
+        connected_ = SSL_connect(ssl_.get()) == 1;
+    }
+
+    // ask returns the answer; "" if there was none.
+    std::string ask(std::string_view header = "") {
+        return connected_ && send(header) ? read() : "";
+    }
+    bool send(std::string_view header = "") {
+        const std::string request = fmt::format("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", header);
+        return SSL_write(ssl_.get(), request.data(), static_cast<int>(request.size())) > 0;
+    }
+    std::string read() {
+        std::string out(4096, '\0');
+        const int got = SSL_read(ssl_.get(), out.data(), static_cast<int>(out.size()));
+        out.resize(static_cast<size_t>(std::max(got, 0)));
+        return out;
+    }
+
+  private:
+    RawClient raw_;
+    std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_{SSL_CTX_new(TLS_client_method()),
+                                                               SSL_CTX_free};
+    std::unique_ptr<SSL, decltype(&SSL_free)> ssl_{nullptr, SSL_free};
+    bool connected_ = false;
+};
+
 std::string ask_with(uint16_t port, const TlsIdentity& identity) {
-    RawClient raw(port);
-    std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_client_method()),
-                                                              SSL_CTX_free);
-    SSL_CTX_use_certificate(context.get(), identity.chain.front().handle());
-    SSL_CTX_use_PrivateKey(context.get(), identity.key.handle());
-    std::unique_ptr<SSL, decltype(&SSL_free)> ssl(SSL_new(context.get()), SSL_free);
-    SSL_set_fd(ssl.get(), raw.fd());
-    const std::string_view request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-    if (SSL_connect(ssl.get()) != 1) return "";
-    SSL_write(ssl.get(), request.data(), static_cast<int>(request.size()));
-    std::string out(4096, '\0');
-    const int got = SSL_read(ssl.get(), out.data(), static_cast<int>(out.size()));
-    out.resize(static_cast<size_t>(std::max(got, 0)));
-    return out;
+    return CertifiedClient(port, identity).ask("Connection: close\r\n");
+}
+
+TEST(ServerTls, ConnectionsEndWhoseClientsAreAskedForOtherCertificatesNow) {
+    const test::Authority clients, others;
+    const auto asks = [](const test::Authority& one) {
+        return ClientAuthentication{{MUST(crypto::Certificate::parse_pem(one.pem()))}, false};
+    };
+    std::promise<void> asked, answer;
+    const Handler slow = [&](const Request& request) {
+        if (request.headers.find("X-Slow") == nullptr) return text_response(200, "quick");
+        asked.set_value();
+        answer.get_future().wait();
+        return text_response(200, "slow");
+    };
+    auto server = start_tls(slow, {.client = asks(clients)});
+    const TlsIdentity ops = clients.issue_client("ops");
+    CertifiedClient idle(server->port(), ops);
+    CertifiedClient busy(server->port(), ops);
+    Client nobody(lab_options(*server));
+    EXPECT_THAT(idle.ask(), HasSubstr("quick"));
+    EXPECT_EQ(MUST(nobody.send(lab_request())).status, 200);
+
+    const TlsIdentity fresh = authority().issue(kName);
+    EXPECT_TRUE(server->replace_tls(fresh));
+    EXPECT_TRUE(server->replace_tls(fresh, asks(clients)));
+    EXPECT_THAT(idle.ask(), HasSubstr("quick"));  // nothing else is asked
+
+    ASSERT_TRUE(busy.send("X-Slow: yes\r\n"));
+    asked.get_future().wait();
+    EXPECT_TRUE(server->replace_tls(fresh, asks(others)));
+    EXPECT_EQ(idle.read(), "");
+    answer.set_value();
+    const std::string last = busy.read();
+    EXPECT_THAT(last, HasSubstr("slow"));  // what it asked before is answered
+    EXPECT_THAT(last, HasSubstr("Connection: close"));
+    EXPECT_EQ(busy.ask(), "");
+    EXPECT_EQ(MUST(nobody.send(lab_request())).status, 200);
+    EXPECT_EQ(ask_with(server->port(), ops), "");
+    EXPECT_THAT(ask_with(server->port(), others.issue_client("ops")), HasSubstr("quick"));
 }
 
 TEST(ServerTls, TellsWhichClientCertificateWasVerified) {

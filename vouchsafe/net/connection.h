@@ -64,6 +64,7 @@ struct Connection {
     }
 
     TlsContext context;  // the one that its TLS began with
+    uint64_t asked = 0;  // Listening::asked when it began
 
     Socket socket;
     std::optional<asio::ssl::stream<Socket&>> tls;

@@ -31,6 +31,10 @@ std::string encode(const Response& response, const ResponseForm& form) {
 
 }  // namespace
 
+bool is_outdated(const Listening& listening, const Connection& connection) {
+    return connection.certificate && connection.asked != listening.asked;
+}
+
 Response call_handler(const Handler& handler, const Request& request) {
     std::string type = "unknown";
     try {
@@ -92,6 +96,7 @@ Awaitable<bool> send_response(Listening* listening, ConnectionPtr connection, Re
     connection->response = {};
     connection->output = {};
     if (!written || listening->stopping) co_return false;
+    if (form.keep_alive && is_outdated(*listening, *connection)) co_return false;
     if (!form.keep_alive) {
         auto ending = say_farewell(connection);
         co_await std::move(ending);
@@ -117,7 +122,8 @@ Awaitable<bool> answer(Listening* listening, ConnectionPtr connection, RequestPa
         co_await std::move(running);
         form.head = connection->request.method == "HEAD";
         form.http_1_0 = parser->http_1_0();
-        form.keep_alive = parser->keep_alive() && !listening->stopping;
+        form.keep_alive =
+            parser->keep_alive() && !listening->stopping && !is_outdated(*listening, *connection);
     }
     auto sending = send_response(listening, connection, form);
     bool again = co_await std::move(sending);
@@ -159,6 +165,7 @@ void open_connection(Listening* listening, Socket socket) {
     auto& by_place = listening->by_place;
     if (most != 0 && by_place.contains(place) && by_place[place] >= most) return;
     auto connection = std::make_shared<Connection>(std::move(socket), listening->tls);
+    connection->asked = listening->asked;
     connection->remote = peer.address().to_string();
     connection->place = std::move(place);
     ++by_place[connection->place];

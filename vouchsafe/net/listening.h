@@ -42,7 +42,8 @@ struct Listening {
     asio::io_context work;  // handlers
     asio::executor_work_guard<asio::io_context::executor_type> work_guard{work.get_executor()};
     asio::io_context io{1};
-    TlsContext tls;  // of new connections; the I/O thread's once started
+    TlsContext tls;      // of new connections; the I/O thread's once started
+    uint64_t asked = 0;  // how often what clients are asked for changed; the I/O thread's
     tcp::acceptor acceptor;
     uint16_t port = 0;
     std::set<ConnectionPtr> connections;     // the I/O thread's
@@ -60,6 +61,9 @@ struct Listening {
     std::thread io_thread_;
     std::vector<std::thread> workers_;
 };
+
+// is_outdated tells whether the client's certificate was believed under rules that are no more.
+bool is_outdated(const Listening& listening, const Connection& connection);
 
 // call_handler turns what a handler throws into 500 without its text.
 Response call_handler(const Handler& handler, const Request& request);

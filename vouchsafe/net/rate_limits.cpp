@@ -83,15 +83,18 @@ std::optional<Throttled> RateLimits::take(LimitScope scope, std::string_view nam
 }
 
 std::string address_place(std::string_view address) {
-    const std::string text(address);
+    // A link-local address has its link behind it (RFC 4007, 11), and whoever is on a link may have
+    // as many of them as he likes.
+    const size_t zone = std::min(address.find('%'), address.size());
+    const std::string text(address.substr(0, zone));
     std::array<uint8_t, 16> bytes{};
-    if (::inet_pton(AF_INET6, text.c_str(), bytes.data()) != 1) return text;
+    if (::inet_pton(AF_INET6, text.c_str(), bytes.data()) != 1) return std::string(address);
     constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     if (std::equal(kMapped.begin(), kMapped.end(), bytes.begin())) return text;
     std::fill(bytes.begin() + 8, bytes.end(), uint8_t{0});
     std::array<char, INET6_ADDRSTRLEN> out{};
     ::inet_ntop(AF_INET6, bytes.data(), out.data(), out.size());
-    return out.data();
+    return out.data() + std::string(address.substr(zone));
 }
 
 }  // namespace vouchsafe::net

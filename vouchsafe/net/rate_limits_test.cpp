@@ -73,7 +73,9 @@ TEST_F(RateLimitsTest, WhoHasAnIpv6NetworkHasOneBucket) {
     EXPECT_FALSE(passes(LimitScope::address, "2001:db8:0:0:ffff::1"));
     EXPECT_TRUE(passes(LimitScope::address, "2001:db8:0:1::1"));
     EXPECT_EQ(address_place("::ffff:10.0.0.1"), "::ffff:10.0.0.1");
-    EXPECT_EQ(address_place("rubbish"), "rubbish");
+    EXPECT_EQ(address_place("fe80::1%eth0"), address_place("fe80::ffff:2%eth0"));
+    EXPECT_NE(address_place("fe80::1%eth0"), address_place("fe80::1%eth1"));
+    for (const char* text : {"rubbish", "%", "10.0.0.1", ""}) EXPECT_EQ(address_place(text), text);
 }
 
 TEST_F(RateLimitsTest, ManyNamesDoNotFillTheMemoryNorEmptyKnownBuckets) {

@@ -2,6 +2,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
+
 #include "vouchsafe/net/listening.h"
 #include "vouchsafe/net/tls_context.h"
 
@@ -11,10 +13,15 @@ struct Server::Impl {
     Impl(ServerOptions wanted, Handler to_call);
 
     Result<void> start();
-    Result<TlsContext> make_context(const TlsIdentity& identity) const;
+    Result<TlsContext> make_context(const TlsIdentity& identity,
+                                    const ClientAuthentication& asks) const;
+    Result<void> replace_tls(const TlsIdentity& identity, std::optional<ClientAuthentication> asks);
+    void end_certified();  // on the I/O thread
 
     const Handler handler;
-    Listening listening;  // last: stops before the handler goes away
+    std::mutex tls_mutex;
+    ClientAuthentication client;  // under tls_mutex
+    Listening listening;          // last: stops before the handler goes away
 };
 
 namespace {
@@ -27,6 +34,7 @@ Awaitable<void> serve(Listening* listening, ConnectionPtr connection, const Hand
         bool ok = co_await std::move(shaking);
         if (!ok) co_return;
         connection->certificate = verified_peer(connection->tls->native_handle());
+        if (is_outdated(*listening, *connection)) co_return;
     }
     auto answering =
         answer_all(listening, connection,
@@ -34,20 +42,51 @@ Awaitable<void> serve(Listening* listening, ConnectionPtr connection, const Hand
     co_await std::move(answering);
 }
 
+bool is_same(const ClientAuthentication& one, const ClientAuthentication& other) {
+    const auto same_der = [](const auto& a, const auto& b) { return a.der() == b.der(); };
+    return one.required == other.required &&
+           std::ranges::equal(one.authorities, other.authorities, same_der) &&
+           std::ranges::equal(one.revocations, other.revocations, same_der);
+}
+
 }  // namespace
 
 Server::Impl::Impl(ServerOptions wanted, Handler to_call)
-    : handler(std::move(to_call)), listening(std::move(wanted), [this](ConnectionPtr connection) {
+    : handler(std::move(to_call)),
+      client(wanted.client),
+      listening(std::move(wanted), [this](ConnectionPtr connection) {
           return serve(&listening, std::move(connection), &handler);
       }) {}
 
-Result<TlsContext> Server::Impl::make_context(const TlsIdentity& identity) const {
-    SslContext context = TRY(make_server_context(identity, listening.options.client));
+Result<TlsContext> Server::Impl::make_context(const TlsIdentity& identity,
+                                              const ClientAuthentication& asks) const {
+    SslContext context = TRY(make_server_context(identity, asks));
     return std::make_shared<asio::ssl::context>(context.release());
 }
 
+Result<void> Server::Impl::replace_tls(const TlsIdentity& identity,
+                                       std::optional<ClientAuthentication> asks) {
+    if (!listening.options.tls) return fail(Code::invalid, "this server speaks plain HTTP");
+    std::lock_guard lock(tls_mutex);
+    TlsContext context = TRY(make_context(identity, asks ? *asks : client));
+    const bool other = asks && !is_same(*asks, client);
+    if (asks) client = std::move(*asks);
+    asio::post(listening.io, [this, context, other] {
+        listening.tls = context;
+        if (other) end_certified();
+    });
+    return {};
+}
+
+void Server::Impl::end_certified() {
+    ++listening.asked;
+    for (const ConnectionPtr& connection : listening.connections) {
+        if (is_outdated(listening, *connection) && !connection->busy) connection->close();
+    }
+}
+
 Result<void> Server::Impl::start() {
-    if (listening.options.tls) listening.tls = TRY(make_context(*listening.options.tls));
+    if (listening.options.tls) listening.tls = TRY(make_context(*listening.options.tls, client));
     return listening.start();
 }
 
@@ -65,12 +104,9 @@ uint16_t Server::port() const {
     return impl_->listening.port;
 }
 
-Result<void> Server::replace_tls(const TlsIdentity& identity) {
-    if (!impl_->listening.options.tls) return fail(Code::invalid, "this server speaks plain HTTP");
-    TlsContext context = TRY(impl_->make_context(identity));
-    Listening* listening = &impl_->listening;
-    asio::post(listening->io, [listening, context] { listening->tls = context; });
-    return {};
+Result<void> Server::replace_tls(const TlsIdentity& identity,
+                                 std::optional<ClientAuthentication> client) {
+    return impl_->replace_tls(identity, std::move(client));
 }
 
 void Server::stop() {

@@ -46,8 +46,11 @@ class Server {
 
     uint16_t port() const;
     // replace_tls has new connections served with this; those that are open go on as they began.
-    // Errors as for start, and then nothing changes; Code::invalid too for a server without TLS.
-    Result<void> replace_tls(const TlsIdentity& identity);
+    // With another `client` than before, those that showed a certificate end: at once, or with the
+    // answer that is due. nullopt: clients are asked as before. Errors as for start, and then
+    // nothing changes; Code::invalid too for a server without TLS.
+    Result<void> replace_tls(const TlsIdentity& identity,
+                             std::optional<ClientAuthentication> client = std::nullopt);
     // stop refuses new connections, closes those that wait, lets running handlers end and answers
     // for them, and joins all threads. Idempotent. Not from a handler: it would wait for itself.
     void stop();

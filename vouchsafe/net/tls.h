@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "vouchsafe/crypto/crl.h"
 #include "vouchsafe/crypto/keys.h"
 #include "vouchsafe/crypto/x509.h"
 
@@ -18,6 +19,10 @@ struct TlsIdentity {
 struct ClientAuthentication {
     std::vector<crypto::Certificate> authorities;  // whose certificates hold; empty: none is asked
     bool required = false;  // whether a client without one is refused; else it may come without
+    // Their revocation lists; empty: none are looked at. If there is one, there must be one of each
+    // authority in a client's chain, and none may be past its next update: else no certificate of
+    // that authority holds.
+    std::vector<crypto::Crl> revocations = {};
 };
 
 }  // namespace vouchsafe::net

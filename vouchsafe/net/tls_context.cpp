@@ -36,6 +36,11 @@ bool ask_clients(SSL_CTX* context, const ClientAuthentication& client) {
         if (X509_STORE_add_cert(known, authority.handle()) != 1) return false;
         if (SSL_CTX_add_client_CA(context, authority.handle()) != 1) return false;
     }
+    for (const crypto::Crl& list : client.revocations) {
+        if (X509_STORE_add_crl(known, list.handle()) != 1) return false;
+    }
+    constexpr unsigned long kLooks = X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
+    if (!client.revocations.empty() && X509_STORE_set_flags(known, kLooks) != 1) return false;
     const int required = client.required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | required, nullptr);
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET);

@@ -195,7 +195,7 @@ Result<Json> backup_object(Core& core, Call& call) {
     const std::string context = TRY(backup_context(core, call));
     call.details["versions"] = versions.size();
     Bytes blob;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         TRY(read_object(tx, kind, call));  // not deleted meanwhile
         blob = TRY(backup_key(core, tx)).seal(context, plaintext.expose());
         return append_success(core, tx, call);
@@ -210,7 +210,7 @@ Result<Json> restore_object(Core& core, Call& call) {
     call.key = TRY(json_string(TRY(parse_json_object(as_text(backup.record))), "name"));
     call.details["versions"] = backup.versions.size();
     Json answer;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         TRY(check_name_free(core, tx, call, kind));
         if (TRY(tx.get(kind.table, key_record_key(call.vault->name, call.key)))) {
             return fail(Code::conflict, "There is a {} {} in this vault already.", kind.noun,

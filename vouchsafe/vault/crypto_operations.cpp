@@ -55,7 +55,7 @@ Result<void> check_key(const Core& core, Call& call, const Key& key, KeyUse use)
 // record_use makes the use known, unless the key was deleted or changed so that it is none any
 // more: then its result stays here.
 Result<void> record_use(Core& core, Call& call, const Judged& judged, KeyUse use) {
-    return core.store.run([&](store::Transaction& tx) -> Result<void> {
+    return transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         const std::string& version = judged.key.version.version;
         if (!(TRY(read_as_stored(tx, kKeys, call, version)) == judged.stored)) {
             const Key now = TRY(read_key(tx, call.vault->name, call.key, version));

@@ -85,8 +85,9 @@ Result<void> forget(store::Transaction& tx, const std::string& key, const Deleti
 
 // erase_object leaves nothing of a deleted object.
 Result<void> erase_object(const Core& core, store::Transaction& tx, const ObjectKind& kind,
-                          std::string_view vault, std::string_view name, const Deletion& deletion) {
-    if (kind.purged != nullptr) TRY(kind.purged(core, tx, vault, name));
+                          std::string_view vault, std::string_view name, const Deletion& deletion,
+                          Json& details) {
+    if (kind.purged != nullptr) TRY(kind.purged(core, tx, vault, name, details));
     const std::string versions = version_record_key(vault, name, "");
     TRY(erase_below(tx, kind.version_table, versions));
     TRY(erase_below(tx, kind.material_table, versions));
@@ -98,7 +99,8 @@ Result<bool> purge_if_due(Core& core, store::Transaction& tx, const ObjectKind& 
                           std::string_view vault, std::string_view name) {
     const auto deletion = TRY(read_deletion(tx, kind, vault, name));
     if (!deletion || !is_due(*deletion, core.clock.now())) return false;
-    TRY(erase_object(core, tx, kind, vault, name, *deletion));
+    Json details = {{"deleted", deletion->deleted}, {"scheduled_purge", deletion->purge}};
+    TRY(erase_object(core, tx, kind, vault, name, *deletion, details));
     const auto info = TRY(read_vault(tx, vault));
     audit::Entry entry;
     entry.time = core.clock.now();
@@ -107,7 +109,7 @@ Result<bool> purge_if_due(Core& core, store::Transaction& tx, const ObjectKind& 
     entry.resource = fmt::format("{}/{}/{}", info ? info->resource_id : std::string(vault),
                                  kind.collection, name);
     entry.request_id = crypto::random_uuid();
-    entry.details = {{"deleted", deletion->deleted}, {"scheduled_purge", deletion->purge}};
+    entry.details = std::move(details);
     TRY(core.log.append(tx, entry));
     return true;
 }
@@ -202,7 +204,7 @@ Result<Json> delete_object(Core& core, Call& call) {
     const ObjectKind& kind = kind_of(call);
     const std::string& vault = call.vault->name;
     Json answer;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         const StoredObject object = TRY(read_object(tx, kind, call));
         const Json record = TRY(parse_json_object(as_text(object.record)));
         const int64_t now = to_unix(core.clock.now());
@@ -261,7 +263,7 @@ Result<Json> recover_object(Core& core, Call& call) {
     const std::string& vault = call.vault->name;
     TRY(purge_on_access(core, kind, call));
     Json answer;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         const Deletion deletion = TRY(live_deletion(core, tx, kind, call));
         const StoredObject object = TRY(read_current(tx, kind, vault, deletion.record));
         TRY(tx.insert(kind.table, key_record_key(vault, call.key), deletion.record));
@@ -277,14 +279,14 @@ Result<Json> purge_object(Core& core, Call& call) {
     const ObjectKind& kind = kind_of(call);
     const std::string& vault = call.vault->name;
     TRY(purge_on_access(core, kind, call));
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         const Deletion deletion = TRY(live_deletion(core, tx, kind, call));
         // Read again: the protection may have been turned on since the call began.
         const auto info = TRY(read_vault(tx, vault));
         const bool allowed = info && !info->purge_protection;
         TRY(call.checks.require(allowed, "VAULT-PURGE-PROTECTION", "purge protection", "off",
                                 allowed ? "off" : "on"));
-        TRY(erase_object(core, tx, kind, vault, call.key, deletion));
+        TRY(erase_object(core, tx, kind, vault, call.key, deletion, call.details));
         call.details["deleted"] = deletion.deleted;
         return append_success(core, tx, call);
     }));

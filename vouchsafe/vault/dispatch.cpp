@@ -46,6 +46,12 @@ bool is_refusal(const Error& error) {
     return error.reason() != nullptr || error.code == Code::forbidden;
 }
 
+// caller_name is whom a known caller is counted as: what one tenant's issuer calls him is no word
+// on another tenant's.
+std::string caller_name(const Call& call) {
+    return fmt::format("{}/{}", call.vault->tenant, call.caller.object_id);
+}
+
 void add_headers(net::Response& response) {
     response.headers.set("Cache-Control", "no-cache");
     response.headers.set("Pragma", "no-cache");
@@ -54,9 +60,10 @@ void add_headers(net::Response& response) {
     response.headers.set("Strict-Transport-Security", "max-age=31536000;includeSubDomains");
 }
 
-// is_strangers tells an answer to somebody who showed something that does not hold.
-bool is_strangers(const net::Response& response) {
-    return response.status == 401 || response.headers.get("x-vouchsafe-check") == "CALLER-NETWORK";
+// is_own_fault tells what says nothing about who asked.
+bool is_own_fault(const Error& error) {
+    return error.code == Code::io || error.code == Code::internal ||
+           error.code == Code::unavailable;
 }
 
 }  // namespace
@@ -72,33 +79,37 @@ Dispatcher::Dispatcher(Core& core) : core_(core) {
 }
 
 net::Response Dispatcher::handle(const net::Request& request) {
-    const auto over_limit = [&]() -> std::optional<net::Throttled> {
-        if (!core_.limits) return std::nullopt;
-        return core_.limits->take(net::LimitScope::address, request.remote);
-    };
     // Who shows nothing is counted by address before any work. Who shows a credential is judged by
-    // it, however many strangers share the address, and counted here only if it does not hold.
-    const bool nobody =
-        request.headers.find("Authorization") == nullptr && request.client_certificate == nullptr;
-    std::optional<net::Throttled> over = nobody ? over_limit() : std::nullopt;
-    std::string request_id = crypto::random_uuid();
+    // it, however many strangers share the address, and counted so only if it makes nobody known.
+    std::optional<net::Throttled> over;
+    if (!access::shows_credential(request)) over = count_stranger(request);
     net::Response response;
-    if (!over) {
-        response = answer(request);
-        request_id = response.headers.get("x-ms-request-id");
-        if (!nobody && is_strangers(response)) over = over_limit();
-    }
     if (over) {
         response = net::throttled_response(*over);
-        response.headers.set("x-ms-request-id", request_id);
+        response.headers.set("x-ms-request-id", crypto::random_uuid());
+    } else {
+        response = answer(request);
     }
     add_headers(response);
     return response;
 }
 
+std::optional<net::Throttled> Dispatcher::count_stranger(const net::Request& request) {
+    if (!core_.limits) return std::nullopt;
+    return core_.limits->take(net::LimitScope::address, request.remote);
+}
+
 net::Response Dispatcher::answer(const net::Request& request) {
     net::Response response = router_.handle(request);
-    const bool no_route = response.status == 404 || response.status == 405;
+    const bool no_route = router_.route_of(request).empty() || response.status == 405;
+    // Nothing there looks at a credential.
+    if (no_route && access::shows_credential(request)) {
+        if (auto over = count_stranger(request)) {
+            net::Response throttled = net::throttled_response(*over);
+            throttled.headers.set("x-ms-request-id", response.headers.get("x-ms-request-id"));
+            return throttled;
+        }
+    }
     if (no_route && request.headers.find("Authorization") == nullptr) {
         Result<Address> address = Address::parse(request.host, core_.config.dns_suffixes);
         Result<VaultInfo> vault =
@@ -121,7 +132,7 @@ net::Response Dispatcher::challenge(const VaultInfo& vault, net::Response respon
     response.headers.set(
         "WWW-Authenticate",
         fmt::format("Bearer authorization=\"{}/{}\", resource=\"{}\"",
-                    core_.vouching.login_of(vault.tenant, core_.config.login_authority),
+                    core_.vouching.get().login_of(vault.tenant, core_.config.login_authority),
                     vault.tenant, core_.config.resource));
     return response;
 }
@@ -140,8 +151,8 @@ Result<Json> Dispatcher::judge_and_act(Call& call) {
     access::Issuer issuer{config.login_authority, config.issuer_base, call.vault->tenant,
                           config.token_skew};
     call.caller = TRY(access::verify_caller(call.request, issuer, config.resource, core_.key_sets,
-                                            core_.clock.now(), call.checks, core_.vouching));
-    TRY(count(call, net::LimitScope::principal, call.caller.object_id));
+                                            core_.clock.now(), call.checks, core_.vouching.get()));
+    TRY(count(call, net::LimitScope::principal, caller_name(call)));
     TRY(read_names(call));
     call.version = TRY(ApiVersion::parse(call.request.query_value("api-version")));
     if (call.operation.locate != nullptr) TRY(call.operation.locate(core_, call));
@@ -155,6 +166,8 @@ net::Response Dispatcher::run(const Operation& operation, const net::Request& re
     Call call{.request = request, .operation = operation};
     call.request_id = request.params.at("request_id");
     Result<Json> done = judge_and_act(call);
+    const bool stranger = !done && call.caller.object_id.empty() && !is_own_fault(done.error());
+    if (stranger && access::shows_credential(request)) call.throttled = count_stranger(request);
     tell_verdict(call, done ? nullptr : &done.error());
     if (done) return done->is_null() ? net::Response{204, {}, ""} : net::json_response(200, *done);
 
@@ -187,9 +200,7 @@ void Dispatcher::tell_verdict(const Call& call, const Error* error) const {
 
 void Dispatcher::record_failure(const Call& call, const Error& error) {
     const bool refused = is_refusal(error);
-    const bool own_fault =
-        error.code == Code::io || error.code == Code::internal || error.code == Code::unavailable;
-    const LogLevel level = own_fault ? LogLevel::error : LogLevel::info;
+    const LogLevel level = is_own_fault(error) ? LogLevel::error : LogLevel::info;
     log_event(level, "request refused",
               {{"request_id", call.request_id},
                {"operation", call.operation.name},
@@ -198,8 +209,10 @@ void Dispatcher::record_failure(const Call& call, const Error& error) {
     const bool known = !call.caller.object_id.empty();
     // A request without any token is how every client begins; it is no event.
     if (!known && call.request.headers.find("Authorization") == nullptr) return;
-    std::optional<uint64_t> unrecorded = 0;
-    if (!known) unrecorded = unknown_callers_.pass(core_.clock.now());
+    const Time now = core_.clock.now();
+    const std::optional<uint64_t> unrecorded =
+        known ? known_callers_.pass(caller_name(call), now)
+              : unknown_callers_.pass(call.vault ? call.vault->name : "", now);
     if (!unrecorded) return;
 
     audit::Entry entry = make_entry(core_, call);

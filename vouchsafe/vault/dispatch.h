@@ -24,6 +24,8 @@ class Dispatcher {
 
   private:
     net::Response answer(const net::Request& request);
+    // count_stranger counts a request by address; it returns what it is over.
+    std::optional<net::Throttled> count_stranger(const net::Request& request);
     // count fails, and tells the call so, if it is over the limit.
     Result<void> count(Call& call, net::LimitScope scope, std::string_view name);
     net::Response run(const Operation& operation, const net::Request& request);
@@ -35,7 +37,9 @@ class Dispatcher {
 
     Core& core_;
     net::Router router_;
-    audit::FloodGate unknown_callers_{60, 1};  // a vault has few callers
+    // By vault, which has few callers. Of a known one many machines may be refused at once.
+    audit::FloodGates unknown_callers_{60, 1};
+    audit::FloodGates known_callers_{600, 1};
 };
 
 // routes returns the table of routes.cpp, secrets::routes that of secrets/routes.cpp.

@@ -104,5 +104,59 @@ TEST_F(KeptRulesTest, AKeyThatNeverHadRulesComesBackAsItWas) {
     EXPECT_EQ(released("otherkv", "one"), "released");
 }
 
+TEST_F(KeptRulesTest, OfSeveralCopiesWithRulesOfTheirOwnTheStrictestCount) {
+    for (bool copy_first : {true, false}) {
+        const std::string key = copy_first ? "a" : "b";
+        const std::string rules = "/keys/" + key + "/x-vouchsafe-release-rules";
+        ASSERT_EQ(create(key, exportable_key()).status, 200);
+        const std::string before = officer("POST", "/keys/" + key + "/backup").body["value"];
+        restore(before);
+        const Json lax = {{"maxReleases", 1000}}, strict = {{"maxReleases", 0}};
+        const auto set_copy = [&] {
+            EXPECT_EQ(in_vault("otherkv", "PUT", rules, lax).status, 200);
+        };
+        if (copy_first) set_copy();
+        EXPECT_EQ(officer("PUT", rules, strict).status, 200);
+        if (!copy_first) set_copy();
+        // A version that the copy alone has speaks for itself, and not for the one before.
+        EXPECT_EQ(in_vault("otherkv", "POST", "/keys/" + key + "/rotate").status, 200);
+        const std::string of_copy =
+            in_vault("otherkv", "POST", "/keys/" + key + "/backup").body["value"];
+        int count = 0;
+        for (const std::string& blob : {before, of_copy}) {
+            const std::string vault = fmt::format("third-{}{}", key, count++);
+            another_vault({.name = vault, .tenant = kTenant});
+            restore(blob, vault);
+            EXPECT_EQ(in_vault(vault, "GET", rules).body["rules"], strict) << vault;
+        }
+    }
+}
+
+TEST_F(KeptRulesTest, WhatTwoPersonsDecideIsNotUndoneByACopyOfBefore) {
+    set_rules({{"maxReleases", 5}});
+    const std::string blob = backup();
+    restore(blob);
+    const Json strict = {{"maxReleases", 5}, {"twoPerson", true}};
+    set_rules(strict);
+    const auto comes_back_as = [&](const std::string& vault) {
+        another_vault({.name = vault, .tenant = kTenant});
+        restore(blob, vault);
+        return rules_in(vault)["rules"];
+    };
+    EXPECT_EQ(in_vault("otherkv", "PATCH", "/keys/k", {{"tags", {{"a", "b"}}}}).status, 200);
+    EXPECT_EQ(comes_back_as("third"), strict);
+    EXPECT_EQ(in_vault("otherkv", "PUT", kRulesOfKey, {{"maxReleases", 1000}}).status, 200);
+    EXPECT_EQ(comes_back_as("fourth"), strict);
+    // Two persons undo it for good.
+    const Answer proposal =
+        officer("POST", kRulesOfKey + "/proposals", {{"rules", {{"maxReleases", 7}}}});
+    ASSERT_EQ(as(kSecondPersonOfKept, "POST",
+                 kRulesOfKey + "/proposals/" + proposal.body["id"].get<std::string>() + "/approve",
+                 {{"hash", proposal.body["hash"]}})
+                  .status,
+              200);
+    EXPECT_EQ(comes_back_as("fifth"), Json({{"maxReleases", 7}}));
+}
+
 }  // namespace
 }  // namespace vouchsafe::vault::test

@@ -21,14 +21,18 @@ Result<std::optional<KeyRecord>> existing_record(Core& core, const Call& call) {
 
 // make_version stores a new version and says so in the log. Judged again where it is stored: what
 // was there may have changed while the key was made.
-Result<Json> make_version(Core& core, Call& call, const KeyBody& body,
+Result<Json> make_version(Core& core, Call& call, const KeyBody& body, const KeyOrder& order,
                           const KeyMaterial& material) {
     std::optional<Key> made;
-    const auto stored = core.store.run([&](store::Transaction& tx) -> Result<void> {
+    const auto stored = transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         TRY(check_name_free(core, tx, call, kKeys));
         auto existing = TRY(read_key_record(tx, call.vault->name, call.key));
         KeyPlan plan =
             TRY(plan_create(*call.vault, call.key, existing, body, material.spec, *call.version));
+        // In an HSM it was made to leave it or to stay, and cannot be made otherwise any more.
+        if (material.hsm && plan.record.exportable != order.exportable) {
+            return fail(Code::conflict, "the key was changed at the same time");
+        }
         made = TRY(store_version(core, tx, call.vault->name, std::move(plan), material));
         note_key(call.details, *made);
         return append_success(core, tx, call);
@@ -51,7 +55,7 @@ Result<Json> create_key(Core& core, Call& call) {
     const KeyBody body = TRY(parse_key_body(call.request.body, KeyBodyKind::create));
     const KeySpec spec = TRY(requested_spec(body));
     const KeyOrder order = TRY(plan_order(core, call, body, spec));
-    return make_version(core, call, body, TRY(make_material(core, order, spec)));
+    return make_version(core, call, body, order, TRY(make_material(core, order, spec)));
 }
 
 Result<Json> import_key(Core& core, Call& call) {
@@ -59,7 +63,8 @@ Result<Json> import_key(Core& core, Call& call) {
     call.details["imported"] = true;
     const KeyOrder order = TRY(plan_order(core, call, body, body.material->spec));
     KeyMaterial material = std::move(*body.material);
-    return make_version(core, call, body, TRY(place_material(core, order, std::move(material))));
+    return make_version(core, call, body, order,
+                        TRY(place_material(core, order, std::move(material))));
 }
 
 Result<Json> get_key(Core& core, Call& call) {
@@ -71,7 +76,7 @@ Result<Json> update_key(Core& core, Call& call) {
     const KeyBody body = TRY(parse_key_body(call.request.body, KeyBodyKind::update));
     const std::string& vault = call.vault->name;
     std::optional<Key> updated;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         Key key = TRY(read_key(tx, vault, call.key, call.key_version));
         updated =
             TRY(plan_update(std::move(key), body, !call.key_version.empty(), core.clock.now()));

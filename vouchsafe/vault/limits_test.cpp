@@ -73,6 +73,82 @@ TEST_F(LimitsTest, WhatIsOverTheLimitIsNotDone) {
     EXPECT_EQ(as(kOfficer, "GET", "/keys/k").status, 404);
 }
 
+// Whatever a stranger's request fails with: nothing makes it free.
+TEST_F(LimitsTest, WhoIsNotKnownIsCountedWhereverHeAsks) {
+    const char* kHere = "myconfkv.vault.azure.net";
+    struct Try {
+        const char* method;
+        const char* target;
+        const char* host;
+        int status;
+    };
+    for (const Try& one : {Try{"GET", "/keys?api-version=7.4", kHere, 401},
+                           Try{"GET", "/keys?api-version=7.4", "no-vault.vault.azure.net", 404},
+                           Try{"GET", "/keys?api-version=7.4", "other.example.org", 404},
+                           Try{"GET", "/nowhere", kHere, 404}, Try{"PATCH", "/keys", kHere, 405}}) {
+        limit({.address = 1, .principal = 0, .service = 0});
+        for (int i = 0; i < 10; ++i) {
+            EXPECT_EQ(send(one.method, one.target, "", "rubbish", one.host).status, one.status);
+        }
+        const uint64_t before = MUST(service_->audit().size());
+        const Answer over = send(one.method, one.target, "", "rubbish", one.host);
+        EXPECT_EQ(over.code(), "Throttled") << one.method << one.target << one.host;
+        EXPECT_TRUE(is_guid(over.request_id()));
+        EXPECT_EQ(over.headers.get("Retry-After"), "1");
+        EXPECT_EQ(MUST(service_->audit().size()), before);
+        EXPECT_EQ(user().status, 200);
+        EXPECT_EQ(as(kUser, "GET", "/keys/none").status, 404);  // who is known may ask in vain
+    }
+}
+
+TEST_F(LimitsTest, ATokenIssuerThatIsAwayIsNobodysFlood) {
+    limit({.address = 1, .principal = 0, .service = 0});
+    web_.documents.clear();
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(user().status, 503);
+    EXPECT_TRUE(told_.empty());
+}
+
+// An issuer that is a tenant's directory can name any object id, but only in its tenant.
+TEST_F(LimitsTest, AnotherTenantsCallerOfTheSameNameHasABucketOfHisOwn) {
+    constexpr const char* kOther = "22222222-2222-4222-8222-222222222222";
+    MUST(service_->create_vault({.name = "others", .tenant = kOther}));
+    web_.serve(fmt::format("https://login.microsoftonline.com/{}/v2.0", kOther), keys().stranger);
+    Json claims = access_claims(kUser);
+    claims["iss"] = fmt::format("https://sts.windows.net/{}/", kOther);
+    claims["tid"] = kOther;
+    const auto other = [&] {
+        return send("GET", "/keys?api-version=7.4", "", keys().stranger.token(claims),
+                    "others.vault.azure.net")
+            .status;
+    };
+    limit({.address = 0, .principal = 1, .service = 0});
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(other(), 403);
+    EXPECT_EQ(other(), 429);
+    EXPECT_EQ(user().status, 200);
+}
+
+TEST_F(LimitsTest, ACallerWithoutARoleDoesNotFillTheLog) {
+    limit({.address = 0, .principal = 0, .service = 0});
+    const uint64_t before = MUST(service_->audit().size());
+    for (int i = 0; i < 700; ++i) EXPECT_EQ(as(kNobody, "GET", "/keys").status, 403);
+    EXPECT_EQ(MUST(service_->audit().size()) - before, 600u);
+    EXPECT_EQ(verdicts_.size(), 700u);  // but each is counted
+
+    const Answer another = as(kUser, "POST", "/keys/k/create", exportable_key());
+    EXPECT_EQ(another.status, 403);
+    EXPECT_EQ(recorded(another).size(), 1u);  // somebody else's refusal
+    clock_.set(clock_.now() + Seconds(1));
+    const auto told = recorded(as(kNobody, "GET", "/keys"));
+    ASSERT_EQ(told.size(), 1u);
+    EXPECT_EQ(told[0].entry.details["unrecorded_before"], 100);
+    EXPECT_EQ(create("k", exportable_key()).status, 200);
+    const uint64_t done = MUST(service_->audit().size());
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(as(kOfficer, "POST", "/keys/k/backup").status, 200);
+    }
+    EXPECT_EQ(MUST(service_->audit().size()) - done, 3u);  // what was done is always recorded
+}
+
 class VouchingTest : public VaultTest {
   protected:
     VouchingTest() {

@@ -49,8 +49,9 @@ Result<void> key_returned(store::Transaction& tx, const Call& call, const Stored
 }
 
 Result<void> key_purged(const Core& core, store::Transaction& tx, std::string_view vault,
-                        std::string_view name) {
-    TRY(doom_hsm_keys(core, tx, vault, name));
+                        std::string_view name, Json& details) {
+    const size_t left = TRY(doom_hsm_keys(core, tx, vault, name));
+    if (left > 0) details["left_in_hsm"] = left;
     return erase_proposals(tx, vault, name);
 }
 

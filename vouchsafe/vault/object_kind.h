@@ -37,9 +37,10 @@ struct ObjectKind {
                            ByteView material);
     // returned is called when an object comes back, recovered or restored; nullptr: nothing to do.
     Result<void> (*returned)(store::Transaction& tx, const Call& call, const StoredObject& object);
-    // purged is called before an object is erased for good; nullptr: nothing to do.
+    // purged is called before an object is erased for good; nullptr: nothing to do. It adds to the
+    // details of the audit entry.
     Result<void> (*purged)(const Core& core, store::Transaction& tx, std::string_view vault,
-                           std::string_view name);
+                           std::string_view name, Json& details);
     // restored is called when an object lies in the store as its backup had it; nullptr likewise.
     Result<void> (*restored)(store::Transaction& tx, Call& call);
 };

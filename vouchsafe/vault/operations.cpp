@@ -94,6 +94,21 @@ Result<void> append_success(Core& core, store::Transaction& transaction, const C
     return {};
 }
 
+Result<void> transact(Core& core, Call& call,
+                      const std::function<Result<void>(store::Transaction&)>& work) {
+    const Checks checks = call.checks;
+    const Json details = call.details;
+    bool again = false;
+    return core.store.run([&](store::Transaction& tx) -> Result<void> {
+        if (again) {
+            call.checks = checks;
+            call.details = details;
+        }
+        again = true;
+        return work(tx);
+    });
+}
+
 Result<void> authorize_call(store::View& view, const Call& call, Checks& checks) {
     const Operation& operation = call.operation;
     if (call.vault->authorization == Authorization::roles) {

@@ -42,7 +42,7 @@ class ReleaseSigner {
 };
 
 // Core is what the service is made of. Thread-safe; immutable but for release_signer, key_sets,
-// opened_keys and limits.
+// vouching, opened_keys and limits.
 struct Core {
     Config config;
     store::Store& store;
@@ -53,7 +53,7 @@ struct Core {
     std::optional<Hsm> hsm;
     audit::Log log;
     access::KeySets key_sets;
-    access::Vouching vouching;
+    access::CurrentVouching vouching;
     std::shared_ptr<net::RateLimits> limits;  // nullptr: none
     OpenedKeys opened_keys{kMaxOpenedKeys, kOpenedKeyAge};
 };
@@ -105,6 +105,11 @@ audit::Entry make_entry(const Core& core, const Call& call);
 
 // append_success records that the call did what it asked for, within the transaction that does it.
 Result<void> append_success(Core& core, store::Transaction& transaction, const Call& call);
+
+// transact is core.store.run for a call. The store may run `work` again: then what it noted in the
+// call's checks and details before is taken back, so that the log has each once.
+Result<void> transact(Core& core, Call& call,
+                      const std::function<Result<void>(store::Transaction&)>& work);
 
 // authorize_call judges whether the caller may do this, by what decides in the vault: CALLER-ROLE
 // or CALLER-ACCESS-POLICY.

@@ -182,7 +182,7 @@ Result<void> put_key_record(store::Transaction& transaction, std::string_view va
                  {"rules", record.rules},
                  {"rules_id", record.rules_id}};
     if (record.rotation) json["rotation"] = encode_rotation_policy(*record.rotation);
-    TRY(keep_rules(transaction, record));
+    TRY(keep_rules(transaction, vault, record));
     return transaction.put(kKeyTable, key_record_key(vault, record.name),
                            as_bytes(dump_json(json)));
 }

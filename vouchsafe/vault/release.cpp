@@ -230,7 +230,7 @@ Result<void> judge_caller_again(store::View& view, Call& call) {
 // commit records the release and counts it. What was judged must still hold: fetching keys can take
 // long.
 Result<void> commit(Core& core, Call& call, const Key& judged, const Counted& counted) {
-    return core.store.run([&](store::Transaction& tx) -> Result<void> {
+    return transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         const Key now = TRY(read_key(tx, call.vault->name, call.key, call.key_version));
         TRY(call.checks.require(now == judged, "VAULT-KEY-UNCHANGED", "key",
                                 "as when it was judged", now == judged ? "so" : "changed"));

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "vouchsafe/store/test_postgres.h"
+#include "vouchsafe/vault/root_rotation.h"
 #include "vouchsafe/vault/test_support.h"
 
 namespace vouchsafe::vault::test {
@@ -14,10 +15,10 @@ class ReplicasTest : public VaultTest {
     void SetUp() override {
         if (store::postgres_programs().empty()) GTEST_SKIP() << store::kNoPostgres;
         static int schemas = 0;
-        const std::string schema = fmt::format("replicas_{}", schemas++);
+        schema_ = fmt::format("replicas_{}", schemas++);
         for (size_t i = 0; i < 2; ++i) {
             const Clock& clock = i == 0 ? static_cast<const Clock&>(clock_) : late_;
-            stores_[i] = MUST(store::open_postgres(store::PostgresServer::server().url(), schema));
+            stores_[i] = MUST(store::open_postgres(store::PostgresServer::server().url(), schema_));
             config_.directory = dir_.path() / "replicas";
             replicas_[i] =
                 MUST(Service::create(config_, {*stores_[i], clock, web_.fetch(), keys().signer}));
@@ -56,6 +57,7 @@ class ReplicasTest : public VaultTest {
 
     // The second one's clock is half a minute behind.
     const OffsetClock late_{clock_, Seconds(-30)};
+    std::string schema_;
     std::unique_ptr<store::Store> stores_[2];
     std::unique_ptr<Service> replicas_[2];
     const std::string officer_ = access_token(kOfficer);
@@ -83,6 +85,44 @@ TEST_F(ReplicasTest, WhatCountsOnceCountsOnceInBoth) {
     }
     EXPECT_EQ(sum, 5);
     EXPECT_EQ(at(1, "GET", "/keys/k/x-vouchsafe-release-rules").body["releases"], 5);
+}
+
+TEST_F(ReplicasTest, ARootKeyIsReplacedWhileBothServe) {
+    const auto value = [](const std::string& text) { return Json{{"value", text}}; };
+    EXPECT_EQ(at(0, "PUT", "/secrets/s", value("before")).status, 200);
+    std::atomic<bool> done = false;
+    std::vector<std::string> acknowledged[2];
+    std::vector<std::thread> writers;
+    for (size_t i = 0; i < 2; ++i) {
+        writers.emplace_back([&, i] {
+            for (int n = 0; !done; ++n) {
+                const std::string name = fmt::format("s-{}-{}", i, n);
+                const Answer set = at(i, "PUT", "/secrets/" + name, value(name));
+                EXPECT_EQ(set.status, 200) << dump_json(set.body);
+                if (set.status == 200) acknowledged[i].push_back(name);
+            }
+        });
+    }
+    // By a process of its own, with a connection of its own.
+    const auto operators =
+        MUST(store::open_postgres(store::PostgresServer::server().url(), schema_));
+    for (uint64_t generation : {2, 3}) {
+        auto now = crypto::keep_in_file();
+        const auto rewrapped =
+            MUST(rewrap_root({config_, *operators, *now, crypto::keep_in_file(), clock_}));
+        EXPECT_EQ(rewrapped.generation, generation);
+        EXPECT_GE(rewrapped.count, 2u);  // the key k and the secret s
+    }
+    done = true;
+    for (std::thread& writer : writers) writer.join();
+    for (size_t i = 0; i < 2; ++i) {
+        EXPECT_FALSE(acknowledged[i].empty());
+        EXPECT_EQ(at(i, "GET", "/secrets/s").body["value"], "before");
+        EXPECT_EQ(release(i, token(fmt::format("after-{}", i))).status, 200);
+        for (const std::string& name : acknowledged[1 - i]) {
+            EXPECT_EQ(at(i, "GET", "/secrets/" + name).body["value"], name);
+        }
+    }
 }
 
 TEST_F(ReplicasTest, AUsedTokenStaysUsedThoughTheClocksDiffer) {

@@ -1,6 +1,7 @@
 #include "vouchsafe/vault/root_guard.h"
 
 #include "vouchsafe/base/log.h"
+#include "vouchsafe/vault/keys/hsm_keys.h"
 #include "vouchsafe/vault/records.h"
 #include "vouchsafe/vault/secrets/secret_records.h"
 
@@ -46,7 +47,8 @@ class Watched final : public store::Transaction {
 }  // namespace
 
 bool holds_sealed(std::string_view table) {
-    return table == kSecretTable || table == secrets::kValues || table == kMetaTable;
+    return table == kSecretTable || table == secrets::kValues || table == kMetaTable ||
+           table == kHsmPendingTable;
 }
 
 Result<uint64_t> read_root_generation(store::View& view) {
@@ -62,6 +64,16 @@ Result<void> put_root_generation(store::Transaction& tx, uint64_t generation) {
     return tx.put(kMetaTable, kRootGeneration, Writer().u64_be(generation).view());
 }
 
+// is_stores: two files can be of one generation and not of one key, if somebody replaced the key of
+// an older copy. What opens the store's proof is remembered.
+Result<bool> RootGuard::is_stores(store::View& view, uint64_t generation) {
+    if (proven_ == generation) return true;
+    const auto proof = TRY(view.get(kMetaTable, kRootKey));
+    if (proof && !root_.newest()->open(kRootContext, *proof)) return false;
+    proven_ = generation;
+    return true;
+}
+
 Result<void> RootGuard::run(const std::function<Result<void>(store::Transaction&)>& work) {
     Result<void> done;
     for (int attempt = 0; attempt < 2; ++attempt) {
@@ -72,7 +84,8 @@ Result<void> RootGuard::run(const std::function<Result<void>(store::Transaction&
             Watched watched(tx);
             TRY(work(watched));
             if (!watched.wrote_sealed()) return {};
-            outdated = TRY(read_root_generation(tx)) > ours;
+            const uint64_t demanded = TRY(read_root_generation(tx));
+            outdated = demanded > ours || (demanded == ours && !TRY(is_stores(tx, ours)));
             if (!outdated) return {};
             return fail(Code::unavailable, "the root key was replaced meanwhile: try again");
         });
@@ -83,6 +96,8 @@ Result<void> RootGuard::run(const std::function<Result<void>(store::Transaction&
             return done;
         }
     }
+    log_event(LogLevel::error, "the root key file is not the one that the store is under",
+              {{"generation", root_.generation()}});
     return done;
 }
 

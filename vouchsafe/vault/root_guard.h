@@ -3,6 +3,8 @@
 // vault/.
 #pragma once
 
+#include <atomic>
+
 #include "vouchsafe/crypto/root_ring.h"
 #include "vouchsafe/store/store.h"
 
@@ -24,8 +26,9 @@ class RootGuard final : public store::Store {
     RootGuard(store::Store& inner, const crypto::RootRing& root) : inner_(inner), root_(root) {}
 
     // run changes nothing if `work` wrote something sealed and the ring is older than the store
-    // demands: then it reads the ring again and calls `work` a second time. So `work` seals what it
-    // writes itself, and anew each time. Code::unavailable if the ring cannot be read.
+    // demands, or not the store's: then it reads the ring again and calls `work` a second time. So
+    // `work` seals what it writes itself, and anew each time. Code::unavailable if the ring cannot
+    // be read or is another one still.
     Result<void> run(const std::function<Result<void>(store::Transaction&)>& work) override;
     Result<void> read(const std::function<Result<void>(store::View&)>& work) override {
         return inner_.read(work);
@@ -33,8 +36,11 @@ class RootGuard final : public store::Store {
     store::Statistics statistics() const override { return inner_.statistics(); }
 
   private:
+    Result<bool> is_stores(store::View& view, uint64_t generation);
+
     store::Store& inner_;
     const crypto::RootRing& root_;
+    std::atomic<uint64_t> proven_ = 0;  // the generation of which the newest key is the store's
 };
 
 }  // namespace vouchsafe::vault

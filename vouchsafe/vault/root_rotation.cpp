@@ -7,6 +7,7 @@
 #include "vouchsafe/crypto/random.h"
 #include "vouchsafe/vault/backup.h"
 #include "vouchsafe/vault/key_seal.h"
+#include "vouchsafe/vault/keys/hsm_keys.h"
 #include "vouchsafe/vault/operations.h"
 #include "vouchsafe/vault/root_guard.h"
 #include "vouchsafe/vault/secrets/secret_records.h"
@@ -15,6 +16,8 @@ namespace vouchsafe::vault {
 
 namespace {
 
+// Each record has a data key of its own (key_seal.h).
+constexpr std::string_view kSealedTables[] = {kSecretTable, secrets::kValues, kHsmPendingTable};
 constexpr size_t kBatch = 100;  // records a transaction: other writers wait meanwhile
 
 Path root_file(const Config& config) {
@@ -100,9 +103,12 @@ class Rewrapper {
     Result<size_t> rewrap(store::Transaction& tx, std::string_view table,
                           const store::Record& one) {
         const auto context = [&] { return context_of(tx, rotation_.config, one.key); };
-        auto sealed = TRY(with_context(rewrap_key(root_, context, one.value), one.key));
-        if (!sealed) return size_t{0};
-        TRY(tx.put(table, one.key, *sealed));
+        auto sealed = with_context(rewrap_key(root_, context, one.value), one.key);
+        // Anybody may have put it there, and it counts for nothing (keys/hsm_keys.h).
+        if (!sealed && table == kHsmPendingTable) return size_t{0};
+        if (!sealed) return fail(std::move(sealed.error()));
+        if (!*sealed) return size_t{0};
+        TRY(tx.put(table, one.key, **sealed));
         return size_t{1};
     }
 
@@ -111,22 +117,40 @@ class Rewrapper {
     size_t looked_at_ = 0;
 };
 
+// check_file: an older copy of the key file must not get a key of its own.
+Result<void> check_file(const RootRotation& rotation, const Path& file) {
+    const auto state = TRY(crypto::inspect_root_file(file));
+    // It is not the ring's: it lives as long as the rotation.
+    const std::shared_ptr<crypto::RootKeeper> now(std::shared_ptr<void>(), &rotation.now);
+    const auto ring =
+        TRY(crypto::RootRing::load_or_create(file, state.replacing ? rotation.next : now));
+    return rotation.store.read([&](store::View& view) -> Result<void> {
+        const auto proof = TRY(view.get(kMetaTable, kRootKey));
+        if (!proof || ring->open(kRootContext, *proof)) return {};
+        return fail(Code::conflict,
+                    "nothing was changed: the store is under another root key than {}, which may "
+                    "be an older copy: bring the newest one there",
+                    file.string());
+    });
+}
+
 }  // namespace
 
 Result<Rewrapped> rewrap_root(const RootRotation& rotation) {
     const Path file = root_file(rotation.config);
     FileLock lock = TRY(FileLock::take(rotation.config.directory / "root.lock"));
+    TRY(check_file(rotation, file));
     TRY(crypto::add_root_key(file, rotation.now, *rotation.next));
     auto root = TRY(crypto::RootRing::load_or_create(file, rotation.next));
     Rewrapper rewrapper(rotation, *root);
     TRY(rewrapper.begin());
     Rewrapped out{root->generation(), 0};
-    for (std::string_view table : {kSecretTable, secrets::kValues}) {
+    for (std::string_view table : kSealedTables) {
         out.count += TRY(rewrapper.rewrap_table(table));
     }
     // Once more, over what was written meanwhile: nothing may be left before the old key goes.
     size_t left = 0;
-    for (std::string_view table : {kSecretTable, secrets::kValues}) {
+    for (std::string_view table : kSealedTables) {
         left += TRY(rewrapper.rewrap_table(table));
     }
     out.count += left;

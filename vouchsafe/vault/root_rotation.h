@@ -29,7 +29,8 @@ struct Rewrapped {
 
 // rewrap_root may be called again after it failed or was killed, with the same `next`: then it goes
 // on with the key that was begun. Its beginning and its end are in the audit log. Code::conflict
-// if another one is at work, or if the file is another keeper's; Code::not_found if there is no
+// if another one is at work, if the file is another keeper's, or if the store is under another root
+// key than the file's; Code::not_found if there is no
 // vault; Code::io or Code::bad_evidence if something does not open: then both keys stay.
 Result<Rewrapped> rewrap_root(const RootRotation& rotation);
 

@@ -1,5 +1,6 @@
 #include "vouchsafe/vault/root_rotation.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <thread>
 
@@ -9,6 +10,7 @@
 #include "vouchsafe/vault/object_test_support.h"
 #include "vouchsafe/vault/operations.h"
 #include "vouchsafe/vault/root_guard.h"
+#include "vouchsafe/vault/secrets/secret_records.h"
 
 namespace vouchsafe::vault::test {
 namespace {
@@ -55,6 +57,15 @@ class RootRotationTest : public ObjectTest {
             return {};
         }));
         return out;
+    }
+    // begin does what a replacement does first, once the file has a new key.
+    void begin() {
+        auto root = MUST(crypto::RootRing::load_or_create(root_file(), crypto::keep_in_file()));
+        const Bytes old = sealed_at(kMetaTable, std::string(kRootKey));
+        const SecretBytes proof = MUST(root->open(kRootContext, old));
+        put(kMetaTable, std::string(kRootKey), root->seal(kRootContext, proof.expose()));
+        MUST(sqlite_->run(
+            [&](store::Transaction& tx) { return put_root_generation(tx, root->generation()); }));
     }
     void put(std::string_view table, const std::string& place, ByteView bytes) {
         MUST(sqlite_->run(
@@ -126,8 +137,13 @@ TEST_F(RootRotationTest, NothingIsCommittedUnderAKeyThatIsReplaced) {
     set("s", {{"value", "before"}});
     auto keeper = crypto::keep_in_file();
     MUST(crypto::add_root_key(root_file(), *keeper, *keeper));
-    MUST(sqlite_->run([](store::Transaction& tx) { return put_root_generation(tx, 2); }));
-    EXPECT_EQ(set("s", {{"value", "after"}}).status, 200);
+    begin();
+    const Answer after = set("s", {{"value", "after"}});
+    EXPECT_EQ(after.status, 200);
+    // It was done twice, and is told once.
+    const auto entries = recorded(after);
+    ASSERT_EQ(entries.size(), 1u);
+    EXPECT_EQ(std::ranges::count(entries[0].entry.checks, "VAULT-NAME-FREE", &Check::code), 1);
     EXPECT_EQ(value("s"), "after");
     // What was written is under the newest key alone.
     MUST(crypto::drop_older_root_keys(root_file(), *keeper));
@@ -166,9 +182,48 @@ TEST_F(RootRotationTest, KeepsBothKeysIfSomethingDoesNotOpen) {
 
 TEST_F(RootRotationTest, AServiceThatCannotReadTheNextKeeperSaysSoAndChangesNothing) {
     set("s", {{"value", "before"}});
-    MUST(rotate(MUST(crypto::keep_under_passphrase(SecretBytes::copy_of(std::string("pass"))))));
+    MUST(rotate(MUST(crypto::keep_under_passphrase(SecretBytes::copy_of("correct horse")))));
     EXPECT_EQ(set("s", {{"value", "after"}}).status, 503);
     EXPECT_EQ(open(config_).error().code, Code::conflict);
+}
+
+TEST_F(RootRotationTest, AnOlderCopyOfTheFileIsNotTakenForTheStores) {
+    set("s", {{"value", "before"}});
+    const Bytes older = MUST(read_file(root_file()));
+    MUST(rotate());
+    const Bytes newest = MUST(read_file(root_file()));
+    MUST(write_file(root_file(), older, Overwrite::yes, 0600));
+    // Neither by a replacement there,
+    const auto again = rotate();
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, Code::conflict) << again.error().message;
+    EXPECT_EQ(MUST(read_file(root_file())), older);
+    // nor by a service that finds in it a key of the generation that the store demands.
+    auto keeper = crypto::keep_in_file();
+    MUST(crypto::add_root_key(root_file(), *keeper, *keeper));
+    EXPECT_EQ(set("s", {{"value", "after"}}).status, 503);
+    MUST(write_file(root_file(), newest, Overwrite::yes, 0600));
+    EXPECT_EQ(set("s", {{"value", "after"}}).status, 200);
+    start();
+    EXPECT_EQ(value("s"), "after");
+}
+
+TEST_F(RootRotationTest, WhatTheReplacedKeySealsOpensNoMore) {
+    set("s", {{"value", "before"}});
+    const std::string place = [&] {
+        std::string out;
+        MUST(sqlite_->read([&](store::View& view) -> Result<void> {
+            out = TRY(view.scan(secrets::kValues, "", "", 1)).at(0).key;
+            return {};
+        }));
+        return out;
+    }();
+    const Bytes sealed = sealed_at(secrets::kValues, place);  // by whoever has the old key
+    MUST(rotate());
+    EXPECT_EQ(value("s"), "before");
+    for (int i = 0; i < 3; ++i) MUST(service_->purge_due());
+    put(secrets::kValues, place, sealed);
+    EXPECT_EQ(value("s"), "none");
 }
 
 TEST_F(RootRotationTest, IsDoneByOneAtATime) {

@@ -77,7 +77,7 @@ Result<Json> get_release_rules(Core& core, Call& call) {
 Result<Json> put_release_rules(Core& core, Call& call) {
     const ReleaseRules rules = TRY(ReleaseRules::parse(TRY(parse_rules_body(call))));
     Json out;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         const KeyRecord before = TRY(exportable_record(tx, call));
         const ReleaseRules old = TRY(ReleaseRules::of_record(before.rules));
         const bool alone = !old.two_person || rules == old;
@@ -124,7 +124,7 @@ Result<Json> propose_rules(Core& core, Call& call) {
     const RuleChange change = TRY(parse_change(proposal.change));
     proposal.id = crypto::random_uuid();
     proposal.proposer = call.caller.object_id;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         const Time now = core.clock.now();
         KeyRecord record = TRY(exportable_record(tx, call));
         if (!TRY(ReleaseRules::of_record(record.rules)).two_person) {
@@ -147,7 +147,7 @@ Result<Json> approve_rules(Core& core, Call& call) {
     const Json body = TRY(parse_rules_body(call));
     const std::string approved = TRY(json_string(body, "hash"));
     Json out;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         const std::string& vault = call.vault->name;
         const Proposal proposal = TRY(read_proposal(tx, vault, call.key, proposal_id(call)));
         note_proposal(call, proposal);
@@ -168,7 +168,7 @@ Result<Json> approve_rules(Core& core, Call& call) {
 
 Result<Json> withdraw_rules(Core& core, Call& call) {
     Json out;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         const std::string& vault = call.vault->name;
         const Proposal proposal = TRY(read_proposal(tx, vault, call.key, proposal_id(call)));
         note_proposal(call, proposal);

@@ -3,12 +3,14 @@
 #include <algorithm>
 
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/log.h"
 #include "vouchsafe/vault/administration.h"
 #include "vouchsafe/vault/deletion.h"
 #include "vouchsafe/vault/dispatch.h"
 #include "vouchsafe/vault/keys/hsm_keys.h"
 #include "vouchsafe/vault/keys/rotation.h"
 #include "vouchsafe/vault/root_guard.h"
+#include "vouchsafe/vault/secrets/secret_records.h"
 
 namespace vouchsafe::vault {
 
@@ -44,11 +46,15 @@ Result<Config> checked(Config config) {
 Result<void> check_signer(const net::TlsIdentity& signer) {
     const auto& chain = signer.chain;
     if (chain.size() < 2) {
-        return fail(Code::invalid, "the release signer needs its chain: leaf, ..., root");
+        return fail(Code::invalid,
+                    "the vault signs releases with its TLS certificate, so it needs the whole "
+                    "chain: leaf, ..., root");
     }
     if (signer.key.type() != crypto::KeyType::rsa ||
         !(TRY(chain.front().public_key()) == signer.key.public_key())) {
-        return fail(Code::invalid, "the release signer's key must be RSA and its certificate's");
+        return fail(Code::invalid,
+                    "the vault signs releases with its TLS certificate, so the key must be RSA and "
+                    "the certificate's");
     }
     for (size_t i = 0; i < chain.size(); ++i) {
         const crypto::Certificate& issuer = chain[std::min(i + 1, chain.size() - 1)];
@@ -57,12 +63,43 @@ Result<void> check_signer(const net::TlsIdentity& signer) {
     return {};
 }
 
+// has_sealed tells whether the store holds anything that only its root key opens.
+Result<bool> has_sealed(store::View& view) {
+    for (std::string_view name : {kRootKey, kBackupKey, kCheckpointKey}) {
+        if (TRY(view.get(kMetaTable, name))) return true;
+    }
+    for (std::string_view table : {kSecretTable, secrets::kValues}) {
+        if (!TRY(view.scan(table, "", "", 1)).empty()) return true;
+    }
+    return false;
+}
+
+// open_root makes the first root key only where nothing waits for another one.
+Result<std::unique_ptr<crypto::RootRing>> open_root(store::Store& store, const Config& config,
+                                                    std::shared_ptr<crypto::RootKeeper> keeper) {
+    const Path file = config.directory / kRootKeyFile;
+    bool sealed = false;
+    TRY(store.read([&](store::View& view) -> Result<void> {
+        sealed = TRY(has_sealed(view));
+        return {};
+    }));
+    std::error_code ignored;
+    if (sealed && !std::filesystem::exists(file, ignored)) {
+        return fail(Code::not_found,
+                    "{} is missing, and what the store holds is sealed under the root key in it: "
+                    "restore that file from its copy; without it only an empty store can be "
+                    "started with",
+                    file.string());
+    }
+    return crypto::RootRing::load_or_create(file, std::move(keeper));
+}
+
 // settle writes what a store remembers of its data directory, or compares it.
 Result<void> settle(store::Store& store, const Config& config, const crypto::RootRing& root) {
     return store.run([&](store::Transaction& tx) -> Result<void> {
         auto tier = TRY(tx.get(kMetaTable, kTierKey));
         auto sealed = TRY(tx.get(kMetaTable, kRootKey));
-        if (!tier && !sealed) {
+        if (!tier && !sealed && !TRY(has_sealed(tx))) {
             TRY(tx.insert(kMetaTable, kTierKey, as_bytes(tier_name(config))));
             return tx.insert(kMetaTable, kRootKey,
                              root.seal(kRootContext, as_bytes(tier_name(config))));
@@ -110,7 +147,7 @@ struct Service::Impl {
                .hsm = std::move(deps.key_hsm),
                .log = audit::Log(deps.store),
                .key_sets = access::KeySets(std::move(deps.fetch), deps.clock, config.keys),
-               .vouching = std::move(deps.vouching),
+               .vouching = access::CurrentVouching(std::move(deps.vouching)),
                .limits = std::move(deps.limits)} {}
 
     RootGuard guard;
@@ -132,8 +169,7 @@ Result<std::unique_ptr<Service>> Service::create(Config config, Dependencies dep
     TRY(check_signer(deps.release_signer));
     TRY(make_private_dir(config.directory));
     if (deps.root_keeper == nullptr) deps.root_keeper = crypto::keep_in_file();
-    auto root =
-        TRY(crypto::RootRing::load_or_create(config.directory / kRootKeyFile, deps.root_keeper));
+    auto root = TRY(open_root(deps.store, config, deps.root_keeper));
     TRY(settle(deps.store, config, *root));
     return std::unique_ptr<Service>(
         new Service(std::make_unique<Impl>(std::move(config), std::move(deps), std::move(root))));
@@ -155,6 +191,10 @@ Result<void> Service::replace_release_signer(net::TlsIdentity signer) {
     return {};
 }
 
+void Service::replace_vouching(access::Vouching vouching) {
+    impl_->core.vouching.set(std::move(vouching));
+}
+
 Result<VaultInfo> Service::create_vault(const VaultSpec& spec) {
     return impl_->administration.create_vault(spec);
 }
@@ -169,6 +209,10 @@ Result<VaultInfo> Service::protect_from_purge(std::string_view name) {
 }
 Result<size_t> Service::purge_due() {
     impl_->core.opened_keys.drop_old(impl_->core.clock.now());
+    if (const auto read = impl_->core.root->refresh(); !read) {
+        log_event(LogLevel::error, "the root key was replaced, and this service cannot read it",
+                  {{"problem", read.error().message}});
+    }
     const auto purged = purge_due_objects(impl_->core);
     TRY(sweep_hsm(impl_->core));
     return purged;

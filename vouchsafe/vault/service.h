@@ -101,7 +101,8 @@ class Service {
   public:
     // create opens or prepares the store and the root key. Code::invalid for a bad setting or a
     // release signer without a whole chain; Code::conflict if the store was made by a directory of
-    // the other kind; Code::bad_evidence if it was sealed under another root key.
+    // the other kind; Code::bad_evidence if it was sealed under another root key; Code::not_found
+    // if it was sealed and root.key is missing: none is made then.
     static Result<std::unique_ptr<Service>> create(Config config, Dependencies deps);
     ~Service();
 
@@ -114,6 +115,9 @@ class Service {
     // then nothing changes.
     Result<void> replace_release_signer(net::TlsIdentity signer);
 
+    // replace_vouching has callers judged by this from the next request on.
+    void replace_vouching(access::Vouching vouching);
+
     // For the operator; each act is audited as done by "operator".
     // create_vault fails with Code::conflict if the name is taken.
     Result<VaultInfo> create_vault(const VaultSpec& spec);
@@ -124,7 +128,7 @@ class Service {
     // purge_due purges the deleted objects of all vaults whose retention has passed, each in a
     // transaction of its own and audited as done by "retention"; call it from time to time. Returns
     // how many. What is due answers 404 before it is purged too. Opened keys that were kept for
-    // long enough go as well.
+    // long enough go as well, and root keys that were replaced.
     Result<size_t> purge_due();
     // assign_role takes a role's name ("Key Vault Crypto Officer") or id. Repeating an assignment
     // returns the one there is. Code::invalid for an unknown role or a malformed scope.

@@ -1,8 +1,11 @@
 // Who may come in: hosts, the challenge, access tokens, roles, the operator's acts, the store.
 #include "vouchsafe/vault/service.h"
 
+#include <filesystem>
+
 #include "vouchsafe/vault/address.h"
 #include "vouchsafe/vault/dispatch.h"
+#include "vouchsafe/vault/records.h"
 #include "vouchsafe/vault/test_support.h"
 
 namespace vouchsafe::vault::test {
@@ -261,9 +264,48 @@ TEST_F(ServiceTest, AStoreBelongsToOneRootKey) {
     service_.reset();
     Config elsewhere = config_;
     elsewhere.directory = dir_.path() / "other-keys";
+    MUST(make_private_dir(elsewhere.directory));
+    MUST(write_file(elsewhere.directory / kRootKeyFile, Bytes(32, 7), Overwrite::no, 0600));
     auto opened = open(elsewhere);
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().code, Code::bad_evidence);
+}
+
+TEST_F(ServiceTest, MakesNoRootKeyForAStoreThatIsSealedUnderAnother) {
+    EXPECT_EQ(create("k", {{"kty", "EC"}}).status, 200);
+    service_.reset();
+    const Path file = config_.directory / kRootKeyFile;
+    const Path away = dir_.path() / "copy";
+    std::filesystem::rename(file, away);
+    const auto erase = [&](std::string_view name) {
+        MUST(store_->run([&](store::Transaction& tx) -> Result<void> {
+            TRY(tx.erase(kMetaTable, name));
+            return {};
+        }));
+    };
+    // Also where what the store remembers of it is gone, and its keys are there.
+    for (std::string_view gone :
+         {std::string_view("nothing"), kRootKey, std::string_view("tier")}) {
+        erase(gone);
+        const auto opened = open(config_);
+        ASSERT_FALSE(opened);
+        EXPECT_EQ(opened.error().code, Code::not_found);
+        EXPECT_THAT(opened.error().message, testing::HasSubstr("restore"));
+        EXPECT_THAT(opened.error().message, testing::HasSubstr(file.string()));
+        EXPECT_FALSE(std::filesystem::exists(file));
+    }
+    // With it they are found to be gone, and nothing is made in their place.
+    std::filesystem::rename(away, file);
+    EXPECT_EQ(open(config_).error().code, Code::io);
+}
+
+TEST_F(ServiceTest, MakesARootKeyForAStoreThatIsEmpty) {
+    service_.reset();
+    sqlite_ = MUST(store::open_sqlite(dir_.path() / "empty.db"));
+    store_.emplace(*sqlite_);
+    config_.directory = dir_.path() / "fresh";
+    EXPECT_TRUE(open(config_));
+    EXPECT_TRUE(open(config_)) << "and it is the store's from then on";
 }
 
 TEST_F(ServiceTest, RefusesBadSettings) {

@@ -10,7 +10,7 @@ Result<void> AdministrativeTask::authorize(Actions actions) {
     const Config& config = service.config;
     access::Caller caller =
         TRY(access::verify_caller(request, config.callers, config.resource, service.key_sets,
-                                  service.deps.clock.now(), checks, service.deps.vouching));
+                                  service.deps.clock.now(), checks, service.vouching.get()));
     entry.actor = caller.object_id;
     access::add_vouching(caller, entry.details);
     if (service.deps.limits) {
@@ -21,6 +21,13 @@ Result<void> AdministrativeTask::authorize(Actions actions) {
         return access::authorize(view, caller, access::Provider::attestation, config.resource_id,
                                  actions, checks);
     });
+}
+
+bool AdministrativeTask::is_strangers(const Error& error) const {
+    const bool own_fault =
+        error.code == Code::io || error.code == Code::internal || error.code == Code::unavailable;
+    return service.deps.limits && entry.actor.empty() && !own_fault &&
+           access::shows_credential(request);
 }
 
 Result<void> AdministrativeTask::check_signature(store::View& view,
@@ -46,6 +53,9 @@ net::Response run_task(Service::Impl& service, const net::Request& request, std:
     AdministrativeTask task{service, request, service.begin_entry(request, std::move(action)),
                             form_check};
     Result<Json> claims = act(task);
+    if (!claims && task.is_strangers(claims.error())) {
+        task.throttled = service.deps.limits->take(net::LimitScope::address, request.remote);
+    }
     if (task.throttled) {
         net::Response response = net::throttled_response(*task.throttled);
         response.headers.set("x-ms-error-code", "Throttled");

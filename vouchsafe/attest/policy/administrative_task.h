@@ -20,7 +20,7 @@ struct AdministrativeTask {
     audit::Entry entry;
     std::string_view form_check;  // the code for what cannot be read: "ATTEST-POLICY-FORM"
     Checks checks = {};
-    std::optional<net::Throttled> throttled = {};  // the caller was over the limit: nothing is done
+    std::optional<net::Throttled> throttled = {};  // over a limit: nothing is done
 
     // by_signers tells whether a change must be signed.
     bool by_signers() const;
@@ -39,6 +39,10 @@ struct AdministrativeTask {
 
     // check_signature, where a signature is what allows a change: within its transaction.
     Result<void> check_signature(store::View& view, const SignedDocument& document);
+
+    // is_strangers tells whether what failed counts for the caller's address: he showed a
+    // credential, is not known by it, and it is not the service that failed.
+    bool is_strangers(const Error& error) const;
 
     // commit makes a change and its audit entry in one transaction.
     Result<void> commit(const std::function<Result<void>(store::Transaction&)>& change);

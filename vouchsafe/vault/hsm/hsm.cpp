@@ -127,8 +127,20 @@ struct FoundKey {
     bool found = false;
     CK_ULONG type = 0;
     CK_ULONG value_size = 0;
+    bool never_outside = false;
     Bytes extractable, modulus, exponent, parameters, point;
 };
+
+// is_never_outside takes what a token does not say for no.
+bool is_never_outside(const CK_FUNCTION_LIST& api, CK_SESSION_HANDLE session,
+                      CK_OBJECT_HANDLE key) {
+    for (CK_ATTRIBUTE_TYPE wanted : {CKA_LOCAL, CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE}) {
+        Bytes value;
+        const CK_RV rv = read_bytes(api, session, key, wanted, value);
+        if (rv != CKR_OK || value.empty() || value[0] == CK_FALSE) return false;
+    }
+    return true;
+}
 
 CK_RV read_halves(Token& token, CK_SESSION_HANDLE session, const Bytes& id, FoundKey& out) {
     out = {};
@@ -142,7 +154,10 @@ CK_RV read_halves(Token& token, CK_SESSION_HANDLE session, const Bytes& id, Foun
     if (rv == CKR_OK) rv = read_bytes(api, session, *secret, CKA_EXTRACTABLE, out.extractable);
     if (rv != CKR_OK) return rv;
     out.found = true;
-    if (!pair) return read_number(api, session, *secret, CKA_VALUE_LEN, out.value_size);
+    if (!pair) {
+        out.never_outside = is_never_outside(api, session, *secret);
+        return read_number(api, session, *secret, CKA_VALUE_LEN, out.value_size);
+    }
     rv = token.find_object(session, CKO_PUBLIC_KEY, id, open);
     if (rv != CKR_OK || !open) return rv;
     if (out.type == CKK_RSA) {
@@ -232,6 +247,10 @@ Result<std::optional<crypto::PublicKey>> check_import(const HsmKeySpec& spec, By
 }  // namespace
 
 Result<Hsm> Hsm::open(const HsmSettings& settings, SecretBytes pin) {
+    return open(settings, std::make_shared<const SecretBytes>(std::move(pin)));
+}
+
+Result<Hsm> Hsm::open(const HsmSettings& settings, SharedPin pin) {
     return Hsm(TRY(Token::open(settings, std::move(pin))));
 }
 
@@ -314,6 +333,7 @@ Result<HsmKey> Hsm::find(const Bytes& id) const {
     state->token = token_;
     state->id = id;
     state->releasable = !key.extractable.empty() && key.extractable[0] != CK_FALSE;
+    state->never_outside = key.never_outside;
     TRY(recognize(key, state->spec, state->public_half));
     return HsmKey(std::move(state));
 }

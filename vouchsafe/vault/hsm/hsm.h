@@ -24,6 +24,9 @@ namespace vouchsafe::vault {
 
 class Token;
 
+// SharedPin is a PIN that is in memory once, and wiped when the last who needs it lets go.
+using SharedPin = std::shared_ptr<const SecretBytes>;
+
 struct HsmSettings {
     Path module;           // absolute: /usr/lib/softhsm/libsofthsm2.so
     std::string token;     // its label
@@ -59,6 +62,9 @@ class HsmKey {
     const Bytes& id() const;
     const HsmKeySpec& spec() const;
     bool releasable() const;
+    // never_outside tells whether an AES key was made in the token and could never leave it, as the
+    // token says (CKA_LOCAL, CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE). Of other kinds: false.
+    bool never_outside() const;
     // public_key is Code::invalid for AES keys.
     Result<crypto::PublicKey> public_key() const;
 
@@ -113,6 +119,8 @@ class Hsm {
     // PKCS#11 module, Code::unavailable if the token is not there now. A process has one login to a
     // token: opening it again shares that, and is Code::forbidden with another PIN.
     static Result<Hsm> open(const HsmSettings& settings, SecretBytes pin);
+    // The same with a PIN that others hold too, so that it lies in memory once.
+    static Result<Hsm> open(const HsmSettings& settings, SharedPin pin);
 
     // generate makes a key in the token. Code::conflict if the id is taken.
     Result<HsmKey> generate(const HsmKeySpec& spec, const HsmKeyName& name,

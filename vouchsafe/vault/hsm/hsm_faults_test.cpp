@@ -5,7 +5,9 @@
 #include <atomic>
 #include <thread>
 
+#include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/wrap.h"
+#include "vouchsafe/vault/hsm/hsm_root_keeper.h"
 #include "vouchsafe/vault/hsm/softhsm_for_test.h"
 
 namespace vouchsafe::vault {
@@ -67,6 +69,29 @@ TEST_F(HsmFaultsTest, ShowsARefusedPinOnce) {
     fail_next("C_Login", CKR_PIN_INCORRECT);  // once: a second login would succeed
     EXPECT_EQ(key.sign_digest(SigAlg::es256, Bytes(32)).error().code, Code::forbidden);
     EXPECT_EQ(key.sign_digest(SigAlg::es256, Bytes(32)).error().code, Code::forbidden);
+}
+
+TEST_F(HsmFaultsTest, AKeeperShowsARefusedPinOnceAndTellsItNobody) {
+    SharedPin pin = shared_pin();
+    const std::weak_ptr<const SecretBytes> alive = pin;
+    auto keeper = MUST(keep_in_hsm(faulty(), std::move(pin), "root"));
+    const Json kept = MUST(keeper->keep(Secret<crypto::kRootKeySize>()));
+    fail_next("C_Login", CKR_PIN_INCORRECT);  // once: a second login would succeed
+    for (int i = 0; i < 2; ++i) {
+        const auto refused = keeper->recover(kept);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, Code::forbidden);
+        EXPECT_EQ(refused.error().message.find(kTestPin), std::string::npos);
+        EXPECT_TRUE(alive.expired()) << "it is wiped";
+    }
+}
+
+TEST_F(HsmFaultsTest, HoldsOnePinForAllThatUseTheToken) {
+    const SharedPin pin = shared_pin();
+    const Hsm first = MUST(Hsm::open(faulty(), pin));
+    const Hsm second = MUST(Hsm::open(faulty(), shared_pin()));
+    EXPECT_EQ(pin.use_count(), 2);  // this one and the token's
+    EXPECT_EQ(Hsm::open(faulty(), shared_pin("another-pin")).error().code, Code::forbidden);
 }
 
 TEST_F(HsmFaultsTest, TriesAgainWhatWasLostOnTheWay) {

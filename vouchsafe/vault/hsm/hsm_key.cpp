@@ -135,6 +135,10 @@ bool HsmKey::releasable() const {
     return state_->releasable;
 }
 
+bool HsmKey::never_outside() const {
+    return state_->never_outside;
+}
+
 Result<crypto::PublicKey> HsmKey::public_key() const {
     if (!state_->public_half) return fail(Code::invalid, "an AES key has no public half");
     return *state_->public_half;

@@ -10,6 +10,7 @@ struct HsmKey::State {
     Bytes id;
     HsmKeySpec spec;
     bool releasable = false;
+    bool never_outside = false;
     std::optional<crypto::PublicKey> public_half;
 
     std::mutex mutex;              // holds the next one

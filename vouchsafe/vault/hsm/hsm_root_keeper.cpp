@@ -15,13 +15,13 @@ constexpr size_t kMaxRootIdSize = 64;
 
 class InHsm final : public crypto::RootKeeper {
   public:
-    InHsm(HsmSettings settings, SecretBytes pin, std::string label)
+    InHsm(HsmSettings settings, SharedPin pin, std::string label)
         : settings_(std::move(settings)), pin_(std::move(pin)), label_(std::move(label)) {}
 
     std::string_view name() const override { return "pkcs11"; }
 
     Result<Json> keep(const Secret<crypto::kRootKeySize>& key) override {
-        const Hsm hsm = TRY(Hsm::open(settings_, pin_.clone()));
+        const Hsm hsm = TRY(open());
         const HsmKey wrapping = TRY(find_or_make(hsm));
         const Bytes iv = crypto::random_bytes(crypto::kGcmNonceSize);
         GcmSealed sealed = TRY(wrapping.gcm_seal(iv, as_bytes(kRootFormat), key.expose()));
@@ -42,7 +42,7 @@ class InHsm final : public crypto::RootKeeper {
             sealed.size() != crypto::kRootKeySize + crypto::kGcmTagSize) {
             return fail(Code::invalid, "id, IV or ciphertext have another size");
         }
-        const Hsm hsm = TRY(Hsm::open(settings_, pin_.clone()));
+        const Hsm hsm = TRY(open());
         const HsmKey wrapping = TRY(find(hsm, id, label));
         const ByteView all = sealed;
         auto key = wrapping.gcm_open(iv, as_bytes(kRootFormat), all.first(crypto::kRootKeySize),
@@ -53,13 +53,23 @@ class InHsm final : public crypto::RootKeeper {
     }
 
   private:
+    Result<Hsm> open() {
+        if (refused_) return fail(*refused_);
+        Result<Hsm> hsm = Hsm::open(settings_, pin_);
+        if (!hsm && hsm.error().code == Code::forbidden) {
+            refused_ = hsm.error();
+            pin_.reset();
+        }
+        return hsm;
+    }
+
     // Two processes that begin at once may make two keys: the first one is used from then on. A key
-    // that can be taken out of the token is none of ours, whatever its label.
+    // that others may know is none of ours, whatever its label.
     Result<HsmKey> find_or_make(const Hsm& hsm) const {
         const std::vector<Bytes> ids = TRY(hsm.find_aes(label_));
         for (const Bytes& id : ids) {
             HsmKey key = TRY(hsm.find(id));
-            if (!key.releasable()) return key;
+            if (key.never_outside() && !key.releasable()) return key;
         }
         return hsm.generate({HsmKeyKind::aes, 256, {}}, {crypto::random_bytes(kRootIdSize), label_},
                             Releasable::no);
@@ -76,13 +86,14 @@ class InHsm final : public crypto::RootKeeper {
     }
 
     const HsmSettings settings_;
-    const SecretBytes pin_;
+    SharedPin pin_;  // nullptr once it was refused
     const std::string label_;
+    std::optional<Error> refused_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<crypto::RootKeeper>> keep_in_hsm(HsmSettings settings, SecretBytes pin,
+Result<std::unique_ptr<crypto::RootKeeper>> keep_in_hsm(HsmSettings settings, SharedPin pin,
                                                         std::string label) {
     if (label.empty()) return fail(Code::invalid, "the label of the key in the HSM is empty");
     return std::unique_ptr<crypto::RootKeeper>(

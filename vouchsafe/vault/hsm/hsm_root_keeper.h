@@ -15,7 +15,11 @@ namespace vouchsafe::vault {
 //
 // in base64; AES-256-GCM with "vouchsafe root key in an HSM 1" as additional data, the tag checked
 // by the token. Code::invalid for an empty label.
-Result<std::unique_ptr<crypto::RootKeeper>> keep_in_hsm(HsmSettings settings, SecretBytes pin,
+//
+// The key that keep uses was made in the token and never left it, by what the token says of it:
+// else who could put one there once, with the label, would know what keeps the next root key. A
+// PIN that was refused is wiped and not shown again by this keeper: tokens count.
+Result<std::unique_ptr<crypto::RootKeeper>> keep_in_hsm(HsmSettings settings, SharedPin pin,
                                                         std::string label);
 
 }  // namespace vouchsafe::vault

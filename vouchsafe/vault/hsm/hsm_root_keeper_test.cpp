@@ -13,7 +13,7 @@ namespace {
 class HsmRootKeeperTest : public SoftHsmTest {
   protected:
     static std::unique_ptr<crypto::RootKeeper> keeper(const std::string& label = "root") {
-        return MUST(keep_in_hsm(settings(), test_pin(), label));
+        return MUST(keep_in_hsm(settings(), shared_pin(), label));
     }
     Result<std::unique_ptr<crypto::RootRing>> load(std::unique_ptr<crypto::RootKeeper> by) {
         return crypto::RootRing::load_or_create(dir_.path() / "root.key", std::move(by));
@@ -27,10 +27,11 @@ TEST_F(HsmRootKeeperTest, GivesTheKeyBackFromItsOwnTokenAlone) {
     add_token("another");
     HsmSettings other = settings();
     other.token = "another";
-    EXPECT_EQ(load(MUST(keep_in_hsm(other, test_pin(), "root"))).error().code, Code::bad_evidence);
-    auto wrong = MUST(keep_in_hsm(settings(), SecretBytes::copy_of("wrong-pin"), "root"));
+    EXPECT_EQ(load(MUST(keep_in_hsm(other, shared_pin(), "root"))).error().code,
+              Code::bad_evidence);
+    auto wrong = MUST(keep_in_hsm(settings(), shared_pin("wrong-pin"), "root"));
     EXPECT_EQ(load(std::move(wrong)).error().code, Code::forbidden);
-    EXPECT_EQ(keep_in_hsm(settings(), test_pin(), "").error().code, Code::invalid);
+    EXPECT_EQ(keep_in_hsm(settings(), shared_pin(), "").error().code, Code::invalid);
 }
 
 TEST_F(HsmRootKeeperTest, MakesOneKeyThatNeverLeavesTheToken) {
@@ -50,6 +51,16 @@ TEST_F(HsmRootKeeperTest, MakesOneKeyThatNeverLeavesTheToken) {
     EXPECT_NE(MUST(keeper("other")->keep(Secret<crypto::kRootKeySize>()))["key"], first["key"]);
     MUST(hsm.generate(kAes256, fresh_name("root"), Releasable::no));
     EXPECT_TRUE(keeper()->recover(first));
+}
+
+TEST_F(HsmRootKeeperTest, TakesNoKeyThatSomebodyMayKnow) {
+    const Hsm hsm = open_hsm();
+    const HsmKeyName planted = fresh_name("root");
+    MUST(hsm.import_key(kAes256, Bytes(32, 0x5A), planted, Releasable::no));
+    const Json kept = MUST(keeper()->keep(Secret<crypto::kRootKeySize>()));
+    EXPECT_NE(kept["key"], encode_hex(planted.id));
+    EXPECT_TRUE(MUST(hsm.find(MUST(decode_hex(kept["key"].get<std::string>())))).never_outside());
+    EXPECT_FALSE(MUST(hsm.find(planted.id)).never_outside());
 }
 
 TEST_F(HsmRootKeeperTest, RefusesWhatWasChangedOrIsMalformed) {

@@ -33,6 +33,9 @@ inline const crypto::PrivateKey& test_rsa_key(size_t which = 0) {
 inline SecretBytes test_pin() {
     return SecretBytes::copy_of(kTestPin);
 }
+inline SharedPin shared_pin(std::string_view pin = kTestPin) {
+    return std::make_shared<const SecretBytes>(SecretBytes::copy_of(pin));
+}
 
 // SoftHsmTest begins with one token, "vault".
 class SoftHsmTest : public ::testing::Test {

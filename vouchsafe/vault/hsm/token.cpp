@@ -45,14 +45,16 @@ size_t session_limit(size_t wanted, const CK_TOKEN_INFO& info) {
 
 }  // namespace
 
-Result<std::shared_ptr<Token>> Token::open(const HsmSettings& settings, SecretBytes pin) {
+Result<std::shared_ptr<Token>> Token::open(const HsmSettings& settings, SharedPin pin) {
     if (settings.token.empty()) return fail(Code::invalid, "the token's label is empty");
-    if (pin.empty()) return fail(Code::invalid, "the PIN of token '{}' is empty", settings.token);
+    if (pin == nullptr || pin->empty()) {
+        return fail(Code::invalid, "the PIN of token '{}' is empty", settings.token);
+    }
     OpenTokens& all = open_tokens();
     std::lock_guard lock(all.mutex);
     auto& entry = all.by_name[{settings.module.string(), settings.token}];
     if (auto token = entry.lock()) {
-        if (equal_ct(token->pin_.expose(), pin.expose())) return token;
+        if (equal_ct(token->pin_->expose(), pin->expose())) return token;
         return fail(Code::forbidden, "token '{}' is open in this process with another PIN",
                     settings.token);
     }
@@ -146,8 +148,8 @@ Result<void> Token::log_in(CK_SESSION_HANDLE session) {
         // Somebody else of this process is logged in, and our PIN would not be looked at.
         api().C_Logout(session);
     }
-    auto* pin = const_cast<CK_UTF8CHAR*>(pin_.expose().data());
-    const CK_RV rv = api().C_Login(session, CKU_USER, pin, pin_.size());
+    auto* pin = const_cast<CK_UTF8CHAR*>(pin_->expose().data());
+    const CK_RV rv = api().C_Login(session, CKU_USER, pin, pin_->size());
     if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN) {
         auto failure = fail_pkcs11(rv, fmt::format("login to token '{}'", label_));
         if (failure.value().code == Code::forbidden) refused_ = failure.value();

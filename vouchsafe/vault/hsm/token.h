@@ -35,7 +35,7 @@ class Token {
   public:
     // open gives what this process has open already, if it has; Code::forbidden if the PIN is
     // another one then. See Hsm::open.
-    static Result<std::shared_ptr<Token>> open(const HsmSettings& settings, SecretBytes pin);
+    static Result<std::shared_ptr<Token>> open(const HsmSettings& settings, SharedPin pin);
     ~Token();
     Token(const Token&) = delete;
     Token& operator=(const Token&) = delete;
@@ -66,7 +66,7 @@ class Token {
         CK_SLOT_ID id;
         CK_TOKEN_INFO info;
     };
-    Token(std::unique_ptr<Pkcs11Module> module, std::string label, SecretBytes pin)
+    Token(std::unique_ptr<Pkcs11Module> module, std::string label, SharedPin pin)
         : module_(std::move(module)), label_(std::move(label)), pin_(std::move(pin)) {}
     Result<Slot> find_slot() const;
     Result<void> read_mechanisms(CK_SLOT_ID slot);
@@ -79,7 +79,7 @@ class Token {
 
     const std::unique_ptr<Pkcs11Module> module_;
     const std::string label_;
-    const SecretBytes pin_;
+    const SharedPin pin_;
     std::set<CK_MECHANISM_TYPE> mechanisms_;
     size_t limit_ = 1;  // of sessions in the pool
 

@@ -4,6 +4,7 @@
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/vault/key_seal.h"
 
 namespace vouchsafe::vault {
 
@@ -14,31 +15,49 @@ constexpr size_t kIdSize = 16;
 constexpr size_t kMaxIdSize = 64;
 constexpr size_t kMaxSweep = 256;
 constexpr int64_t kAtOnce = 0;
-constexpr Seconds kLongest{3600};  // that making a key takes, and storing its version
+constexpr Seconds kLongest{3600};         // that making a key takes, and storing its version
+constexpr Seconds kStillMade{24 * 3600};  // how long a key may turn up that was given up
 
+// Pending is a key that may have to be removed.
 struct Pending {
     std::string token;
-    int64_t due = 0;
+    std::string vault, key;  // whose version it is to be
+    int64_t due = 0;         // seconds since 1970; kAtOnce: it is given up, nobody adopts it
+    int64_t until = 0;       // so long it is looked for if the token does not have it
 };
 
-Bytes encode_pending(const Pending& pending) {
-    return to_bytes(dump_json({{"token", pending.token}, {"due", pending.due}}));
+std::string pending_context(const std::string& id) {
+    return "a key in an HSM that may have to go: " + id;
 }
 
-Result<Pending> parse_pending(ByteView bytes) {
-    const Json json = TRY(parse_json_object(as_text(bytes)));
+Bytes seal_pending(const Core& core, const std::string& id, const Pending& pending) {
+    const std::string json = dump_json({{"token", pending.token},
+                                        {"vault", pending.vault},
+                                        {"key", pending.key},
+                                        {"due", pending.due},
+                                        {"until", pending.until}});
+    return seal_key(*core.root, pending_context(id), as_bytes(json));
+}
+
+Result<Pending> open_pending(const Core& core, const std::string& id, ByteView sealed) {
+    const SecretBytes opened = TRY(open_key(*core.root, pending_context(id), sealed));
+    const Json json = TRY(parse_json_object(opened.expose_text()));
     Pending out;
     out.token = TRY(json_string(json, "token"));
+    out.vault = TRY(json_string(json, "vault"));
+    out.key = TRY(json_string(json, "key"));
     out.due = TRY(json_integer(json, "due"));
+    out.until = TRY(json_integer(json, "until"));
     return out;
 }
 
-Result<std::optional<Pending>> read_pending(store::View& view, const std::string& id) {
+Result<std::optional<Pending>> read_pending(const Core& core, store::View& view,
+                                            const std::string& id) {
     const auto bytes = TRY(view.get(kHsmPendingTable, id));
     if (!bytes) return std::optional<Pending>();
-    const auto pending = parse_pending(*bytes);
+    auto pending = open_pending(core, id, *bytes);
     if (!pending) return fail(Code::io, "a record of {} is damaged", kHsmPendingTable);
-    return std::optional(*pending);
+    return std::optional(std::move(*pending));
 }
 
 Result<HsmKeySpec> spec_in_hsm(const KeySpec& spec) {
@@ -60,33 +79,90 @@ Result<HsmKeySpec> spec_in_hsm(const KeySpec& spec) {
 }
 
 // announce notes an id before there is a key.
-Result<HsmPlace> announce(Core& core) {
+Result<HsmPlace> announce(Core& core, const KeyOrder& order) {
     HsmPlace place{core.hsm->token(), crypto::random_bytes(kIdSize)};
-    const Pending pending{place.token, to_unix(core.clock.now() + kLongest)};
+    const std::string id = encode_hex(place.id);
+    const int64_t due = to_unix(core.clock.now() + kLongest);
+    const Pending pending{place.token, order.vault, order.name, due, 0};
     TRY(core.store.run([&](store::Transaction& tx) {
-        return tx.insert(kHsmPendingTable, encode_hex(place.id), encode_pending(pending));
+        return tx.insert(kHsmPendingTable, id, seal_pending(core, id, pending));
     }));
     return place;
 }
 
-// claim_pending makes sure that nobody adopts the key any more. It returns false if somebody has.
-Result<bool> claim_pending(Core& core, const std::string& id) {
-    bool claimed = false;
+using UseVersion = std::function<Result<void>(const std::string& place, const KeyVersion& version)>;
+
+Result<void> each_version(store::View& view, std::string_view vault, std::string_view key,
+                          const UseVersion& use) {
+    const std::string prefix = version_record_key(vault, key, "");
+    for (std::string after;;) {
+        const auto page = TRY(view.scan(kVersionTable, prefix, after, store::kMaxScan));
+        for (const store::Record& record : page) {
+            TRY(use(record.key, TRY(parse_key_version(record.value))));
+        }
+        if (page.size() < store::kMaxScan) return {};
+        after = page.back().key;
+    }
+}
+
+Result<SecretBytes> open_version(const Core& core, store::View& view, std::string_view vault,
+                                 std::string_view key, const std::string& place,
+                                 const KeyVersion& version) {
+    const auto sealed = TRY(view.get(kSecretTable, place));
+    if (!sealed) return fail(Code::io, "what is sealed of {} is missing", place);
+    return open_sealed_private(core, vault, key, version, *sealed);
+}
+
+// is_used tells whether a version of the key that it was made for refers to it. All of them are
+// opened: in a version whose record denies that it is in an HSM, what is sealed does not open.
+Result<bool> is_used(const Core& core, store::View& view, const Pending& pending,
+                     const std::string& id) {
+    bool used = false;
+    const auto look = [&](const std::string& place, const KeyVersion& version) -> Result<void> {
+        const SecretBytes opened =
+            TRY(open_version(core, view, pending.vault, pending.key, place, version));
+        if (!version.in_hsm) return {};
+        const HsmPlace in = TRY(parse_hsm_place(opened.expose()));
+        used = used || (in.token == pending.token && encode_hex(in.id) == id);
+        return {};
+    };
+    TRY(each_version(view, pending.vault, pending.key, look));
+    return used;
+}
+
+// claim_pending makes sure that nobody adopts the key any more. It returns nullopt if somebody has.
+Result<std::optional<Pending>> claim_pending(Core& core, const std::string& id, Time until) {
+    std::optional<Pending> claimed;
+    bool used = false;
     TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
-        auto pending = TRY(read_pending(tx, id));
-        claimed = pending.has_value();
-        if (!claimed || pending->due == kAtOnce) return {};
-        pending->due = kAtOnce;
-        return tx.put(kHsmPendingTable, id, encode_pending(*pending));
+        claimed = TRY(read_pending(core, tx, id));
+        if (!claimed || claimed->due == kAtOnce) return {};
+        used = TRY(is_used(core, tx, *claimed, id));
+        if (used) {
+            claimed.reset();
+            TRY(tx.erase(kHsmPendingTable, id));
+            return {};
+        }
+        claimed->due = kAtOnce;
+        claimed->until = to_unix(until);
+        return tx.put(kHsmPendingTable, id, seal_pending(core, id, *claimed));
     }));
+    if (used) {
+        log_event(LogLevel::error,
+                  "somebody wrote into the store that a key in use be removed from the HSM",
+                  {{"id", id}});
+    }
     return claimed;
 }
 
-Result<bool> remove_pending(Core& core, const std::string& id) {
-    if (!TRY(claim_pending(core, id))) return false;
-    auto removed = core.hsm->remove(TRY(decode_hex(id)));
-    const bool gone = removed || removed.error().code == Code::not_found;
-    if (!gone) return fail(std::move(removed.error()));
+// remove_pending returns whether it was removed, or is not there and will not be. One that nobody
+// has is looked for until `until`: it may still be in the making.
+Result<bool> remove_pending(Core& core, const std::string& id, Time until) {
+    const auto pending = TRY(claim_pending(core, id, until));
+    if (!pending) return false;
+    const auto removed = core.hsm->remove(TRY(decode_hex(id)));
+    if (!removed && removed.error().code != Code::not_found) return fail(removed.error());
+    if (!removed && to_unix(core.clock.now()) < pending->until) return false;
     TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
         TRY(tx.erase(kHsmPendingTable, id));
         return {};
@@ -94,12 +170,43 @@ Result<bool> remove_pending(Core& core, const std::string& id) {
     return true;
 }
 
+// find_due gives the ids of this token that are due, whatever else lies in the table.
+Result<std::vector<std::string>> find_due(const Core& core) {
+    std::vector<std::string> due;
+    size_t strange = 0;
+    TRY(core.store.read([&](store::View& view) -> Result<void> {
+        for (std::string after;;) {
+            const auto page = TRY(view.scan(kHsmPendingTable, "", after, store::kMaxScan));
+            for (const store::Record& record : page) {
+                const auto pending = open_pending(core, record.key, record.value);
+                if (!pending) ++strange;
+                if (!pending || pending->token != core.hsm->token()) continue;
+                if (pending->due <= to_unix(core.clock.now())) due.push_back(record.key);
+            }
+            if (page.size() < store::kMaxScan) return {};
+            after = page.back().key;
+        }
+    }));
+    if (strange > 0) {
+        log_event(LogLevel::error, "records about keys in the HSM are not this vault's",
+                  {{"table", kHsmPendingTable}, {"records", strange}});
+    }
+    return due;
+}
+
+// check_root: what does not open although the store's own proof does is damaged for good.
+Result<void> check_root(const Core& core, store::View& view) {
+    const auto proof = TRY(view.get(kMetaTable, kRootKey));
+    if (proof && core.root->open(kRootContext, *proof)) return {};
+    return fail(Code::unavailable, "this service has not the root key that the store is under");
+}
+
 // make_in_hsm makes the key by `make`, which is told its name and whether it can be released.
 template <typename Make>
 Result<KeyMaterial> make_in_hsm(Core& core, const KeyOrder& order, const KeySpec& spec,
                                 const Make& make) {
     const HsmKeySpec wanted = TRY(spec_in_hsm(spec));
-    const HsmPlace place = TRY(announce(core));
+    const HsmPlace place = TRY(announce(core, order));
     KeyMaterial out{spec, {}, {}, place};
     const HsmKeyName name{place.id, fmt::format("{}/{}", order.vault, order.name)};
     const auto releasable = order.exportable ? Releasable::yes : Releasable::no;
@@ -166,10 +273,10 @@ Result<KeyMaterial> place_material(Core& core, const KeyOrder& order, KeyMateria
         });
 }
 
-Result<void> adopt(store::Transaction& tx, const KeyMaterial& material) {
+Result<void> adopt(const Core& core, store::Transaction& tx, const KeyMaterial& material) {
     if (!material.hsm) return {};
     const std::string id = encode_hex(material.hsm->id);
-    const auto pending = TRY(read_pending(tx, id));
+    const auto pending = TRY(read_pending(core, tx, id));
     if (!pending || pending->due == kAtOnce) {
         return fail(Code::unavailable, "making the key in the HSM took too long: try again");
     }
@@ -179,46 +286,49 @@ Result<void> adopt(store::Transaction& tx, const KeyMaterial& material) {
 
 void abandon(Core& core, const KeyMaterial& material) {
     if (!material.hsm) return;
-    const auto removed = remove_pending(core, encode_hex(material.hsm->id));
+    const auto removed = remove_pending(core, encode_hex(material.hsm->id), core.clock.now());
     if (removed) return;
     log_event(LogLevel::warn, "a key that was not needed is still in the HSM",
               {{"problem", removed.error().message}});
 }
 
-Result<void> doom_hsm_keys(const Core& core, store::Transaction& tx, std::string_view vault,
-                           std::string_view key) {
-    const std::string prefix = version_record_key(vault, key, "");
-    std::string after;
-    for (bool more = true; more;) {
-        const auto records = TRY(tx.scan(kVersionTable, prefix, after, store::kMaxScan));
-        for (const store::Record& record : records) {
-            const KeyVersion version = TRY(parse_key_version(record.value));
-            if (!version.in_hsm) continue;
-            const auto sealed = TRY(tx.get(kSecretTable, record.key));
-            if (!sealed) return fail(Code::io, "what is sealed of {} is missing", record.key);
-            const SecretBytes place = TRY(open_sealed_private(core, vault, key, version, *sealed));
-            const HsmPlace in = TRY(parse_hsm_place(place.expose()));
-            TRY(tx.put(kHsmPendingTable, encode_hex(in.id), encode_pending({in.token, kAtOnce})));
+Result<size_t> doom_hsm_keys(const Core& core, store::Transaction& tx, std::string_view vault,
+                             std::string_view key) {
+    size_t left = 0;
+    const auto doom = [&](const std::string& place, const KeyVersion& version) -> Result<void> {
+        if (!version.in_hsm) return {};
+        const auto opened = open_version(core, tx, vault, key, place, version);
+        if (!opened) {
+            TRY(check_root(core, tx));
+            log_event(LogLevel::error, "a key that is purged stays in the HSM: its place is lost",
+                      {{"key", place}, {"problem", opened.error().message}});
+            ++left;
+            return {};
         }
-        more = records.size() == store::kMaxScan;
-        if (more) after = records.back().key;
-    }
-    return {};
+        const HsmPlace in = TRY(parse_hsm_place(opened->expose()));
+        const std::string id = encode_hex(in.id);
+        const Pending pending{in.token, std::string(vault), std::string(key), kAtOnce, 0};
+        return tx.put(kHsmPendingTable, id, seal_pending(core, id, pending));
+    };
+    TRY(each_version(tx, vault, key, doom));
+    return left;
 }
 
 Result<size_t> sweep_hsm(Core& core) {
     if (!core.hsm) return size_t{0};
-    std::vector<std::string> due;
-    TRY(core.store.read([&](store::View& view) -> Result<void> {
-        for (const store::Record& record : TRY(view.scan(kHsmPendingTable, "", "", kMaxSweep))) {
-            const auto pending = TRY(read_pending(view, record.key));
-            const bool ours = pending && pending->token == core.hsm->token();
-            if (ours && pending->due <= to_unix(core.clock.now())) due.push_back(record.key);
-        }
-        return {};
-    }));
+    const auto due = TRY(find_due(core));
+    if (due.empty()) return size_t{0};
+    TRY(core.hsm->check());
     size_t removed = 0;
-    for (const std::string& id : due) removed += TRY(remove_pending(core, id)) ? 1 : 0;
+    for (const std::string& id : due) {
+        const auto done = remove_pending(core, id, core.clock.now() + kStillMade);
+        if (done && *done) ++removed;
+        if (!done) {
+            log_event(LogLevel::warn, "a key that nobody needs is still in the HSM",
+                      {{"id", id}, {"problem", done.error().message}});
+        }
+        if (removed == kMaxSweep) break;
+    }
     return removed;
 }
 

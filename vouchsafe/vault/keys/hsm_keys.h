@@ -5,9 +5,13 @@
 //
 // A token knows no transactions. So that it keeps no key that nothing refers to, and loses none
 // that something refers to, wherever a process is killed, the table vault_hsm_pending has the ids
-// that may have to be removed, {CKA_ID in hex} -> {"token": label, "due": seconds since 1970}: an
-// id is put there before its key is made, and taken out by the transaction that stores the version;
+// that may have to be removed, {CKA_ID in hex} -> what Pending has, sealed (key_seal.h): an id is
+// put there before its key is made, and taken out by the transaction that stores the version;
 // purging puts it there. sweep_hsm removes what is due. Private to vault/.
+//
+// Who can write the store must not reach into the token by it. A record that this vault did not
+// write for this id does not open, and one of a creation that is put back later counts only while
+// no version of that key refers to the id. What is left to him is in decision 30.
 #pragma once
 
 #include "vouchsafe/vault/operations.h"
@@ -40,15 +44,19 @@ Result<KeyMaterial> place_material(Core& core, const KeyOrder& order, KeyMateria
 
 // adopt says, in the transaction that stores the version, that the key stays. Code::unavailable if
 // it was given up meanwhile, because making it took too long.
-Result<void> adopt(store::Transaction& tx, const KeyMaterial& material);
+Result<void> adopt(const Core& core, store::Transaction& tx, const KeyMaterial& material);
 // abandon removes the key from the HSM unless it was adopted. What fails is logged, and done by
 // sweep_hsm later.
 void abandon(Core& core, const KeyMaterial& material);
 
-// doom_hsm_keys sees to it that the keys of all versions go from the HSM after this transaction.
-Result<void> doom_hsm_keys(const Core& core, store::Transaction& tx, std::string_view vault,
-                           std::string_view key);
-// sweep_hsm removes from the HSM what is due, some hundred at most, and returns how many.
+// doom_hsm_keys sees to it that the keys of all versions go from the HSM after this transaction. It
+// returns of how many that cannot be done, as what is sealed of them does not open any more: they
+// stay in the token, under the label "{vault}/{key}". Code::unavailable if nothing opens, because
+// this service has not the store's root key.
+Result<size_t> doom_hsm_keys(const Core& core, store::Transaction& tx, std::string_view vault,
+                             std::string_view key);
+// sweep_hsm removes from the HSM what is due, some hundred at most, and returns how many. What
+// fails is logged and holds up nothing else; Code::unavailable if the token does not answer.
 Result<size_t> sweep_hsm(Core& core);
 
 // open_hsm_key finds the key that an opened reference names. Code::unavailable without this HSM,

@@ -47,6 +47,31 @@ class HsmVault : public ObjectTest {
     void put(std::string_view table, const std::string& key, ByteView value) {
         MUST(store_->run([&](store::Transaction& tx) { return tx.put(table, key, value); }));
     }
+    void erase(std::string_view table, const std::string& key) {
+        MUST(store_->run([&](store::Transaction& tx) -> Result<void> {
+            TRY(tx.erase(table, key));
+            return {};
+        }));
+    }
+    Bytes get(std::string_view table, const std::string& key) {
+        for (const store::Record& one : records(table)) {
+            if (one.key == key) return one.value;
+        }
+        return {};
+    }
+    // forget leaves a key as if it had never been stored.
+    void forget(const std::string& name) {
+        for (std::string_view table : {kKeyTable, kVersionTable, kSecretTable}) {
+            for (const store::Record& one : records(table)) {
+                if ((one.key + "/").starts_with("myconfkv/" + name + "/")) erase(table, one.key);
+            }
+        }
+    }
+    // before_storing does something when the next key was made and is about to be stored: its id
+    // is announced in the transaction before.
+    void before_storing(std::function<void()> act) {
+        store_->before_run = [this, act] { store_->before_run = act; };
+    }
     void fail_writing(const std::string& table) { store_->failing_table = table; }
     size_t purge_due() { return MUST(service_->purge_due()); }
     void pass(Seconds time) { clock_.set(clock_.now() + time); }
@@ -57,6 +82,7 @@ class HsmVault : public ObjectTest {
     }
     using ObjectTest::create;
     using ObjectTest::officer;
+    using ObjectTest::recorded;
 };
 
 class HsmKeysTest : public SoftHsmTest {
@@ -76,6 +102,14 @@ class HsmKeysTest : public SoftHsmTest {
     void make(const std::string& name, const Json& body) {
         const Answer made = vault_.create(name, body);
         ASSERT_EQ(made.status, 200) << dump_json(made.body);
+    }
+    // announced_by_making makes a key, and returns what announced it.
+    store::Record announced_by_making(const std::string& name) {
+        store::Record out;
+        vault_.before_storing([&] { out = vault_.records(kHsmPendingTable).front(); });
+        make(name, {{"kty", "EC-HSM"}});
+        EXPECT_TRUE(vault_.records(kHsmPendingTable).empty());
+        return out;
     }
     Json use(const std::string& path, const Json& body) {
         const Answer answer = vault_.post("/keys/" + path, body);
@@ -222,17 +256,115 @@ TEST_F(HsmKeysTest, AreRemovedAgainIfTheirVersionCannotBeStored) {
 }
 
 TEST_F(HsmKeysTest, ThatAKilledProcessLeftAreRemovedAfterAWhile) {
-    const HsmKeyName name{Bytes(16, 0xAB), "left"};
-    MUST(open_hsm().generate(kP256, name, Releasable::no));
-    const int64_t due = to_unix(vault_.now()) + 3600;
-    const std::string record = dump_json({{"token", "vault"}, {"due", due}});
-    vault_.put(kHsmPendingTable, encode_hex(name.id), as_bytes(record));
+    const store::Record left = announced_by_making("k");
+    vault_.forget("k");
+    vault_.put(kHsmPendingTable, left.key, left.value);
     vault_.purge_due();
     EXPECT_EQ(objects(), 2u);
     vault_.pass(Seconds{3601});
     vault_.purge_due();
     EXPECT_EQ(objects(), 0u);
     EXPECT_TRUE(vault_.records(kHsmPendingTable).empty());
+}
+
+TEST_F(HsmKeysTest, InUseAreNotRemovedByWhoCanWriteTheStore) {
+    const store::Record old = announced_by_making("k");
+    const store::Record other = announced_by_making("other");
+    const std::string plain = dump_json({{"token", "vault"}, {"due", 0}});
+    vault_.pass(Seconds{3601});
+    for (ByteView record : {as_bytes(plain), ByteView(other.value), ByteView(old.value)}) {
+        vault_.put(kHsmPendingTable, old.key, record);
+        vault_.purge_due();
+        EXPECT_EQ(objects(), 4u);
+        signs("k", "ES256");
+    }
+    EXPECT_TRUE(vault_.records(kHsmPendingTable).empty()) << "what was put back counts for nothing";
+    // Nor does it help to deny that the version is in the HSM.
+    const auto versions = vault_.records(kVersionTable);
+    for (const store::Record& version : versions) {
+        Json json = MUST(parse_json(as_text(version.value)));
+        json.erase("in_hsm");
+        vault_.put(kVersionTable, version.key, as_bytes(dump_json(json)));
+    }
+    vault_.put(kHsmPendingTable, old.key, old.value);
+    vault_.purge_due();
+    EXPECT_EQ(objects(), 4u);
+}
+
+TEST_F(HsmKeysTest, OfOneEntryThatFailsDoNotHoldUpTheOthers) {
+    const store::Record good = announced_by_making("good");
+    const store::Record bad = announced_by_making("bad");
+    make("bad", {{"kty", "EC-HSM"}});
+    EXPECT_EQ(objects(), 6u);
+    for (const store::Record& one : vault_.records(kSecretTable)) {
+        if (one.key.find("/bad/") == std::string::npos) continue;
+        vault_.put(kSecretTable, one.key, Bytes(7));  // is it used? that cannot be told
+    }
+    vault_.forget("good");
+    for (const store::Record& one : {good, bad}) vault_.put(kHsmPendingTable, one.key, one.value);
+    vault_.put(kHsmPendingTable, "00", as_bytes("{}"));
+    vault_.put(kHsmPendingTable, "no id", good.value);
+    vault_.pass(Seconds{3601});
+    vault_.purge_due();
+    EXPECT_EQ(objects(), 4u);
+    EXPECT_EQ(vault_.records(kHsmPendingTable).size(), 3u);
+}
+
+TEST_F(HsmKeysTest, WhoseMakingTookTooLongAreNotStoredAndDoNotStay) {
+    vault_.before_storing([&] {
+        vault_.pass(Seconds{3601});
+        vault_.purge_due();
+    });
+    EXPECT_EQ(vault_.create("k", {{"kty", "EC-HSM"}}).status, 503);
+    EXPECT_EQ(objects(), 0u);
+    // One that turns up only after it was given up.
+    const store::Record left = announced_by_making("k");
+    const Bytes id = MUST(decode_hex(left.key));
+    vault_.forget("k");
+    MUST(open_hsm().remove(id));
+    vault_.put(kHsmPendingTable, left.key, left.value);
+    vault_.pass(Seconds{3601});
+    vault_.purge_due();
+    EXPECT_EQ(vault_.records(kHsmPendingTable).size(), 1u);
+    MUST(open_hsm().generate(kP256, {id, "late"}, Releasable::no));
+    vault_.purge_due();
+    EXPECT_EQ(objects(), 0u);
+    EXPECT_TRUE(vault_.records(kHsmPendingTable).empty());
+    // One that never does.
+    vault_.put(kHsmPendingTable, left.key, left.value);
+    vault_.purge_due();
+    vault_.pass(Seconds{24 * 3600});
+    vault_.purge_due();
+    EXPECT_TRUE(vault_.records(kHsmPendingTable).empty());
+}
+
+TEST_F(HsmKeysTest, CanBePurgedThoughWhereTheyAreIsLost) {
+    make("k", {{"kty", "EC-HSM"}});
+    make("k", {{"kty", "EC-HSM"}});
+    const store::Record good = vault_.records(kSecretTable).front();
+    vault_.put(kSecretTable, good.key, Bytes(7));
+    EXPECT_EQ(vault_.officer("DELETE", "/keys/k").status, 200);
+    // Not by a service that opens nothing at all: it would take every place for lost.
+    const std::string root(kRootKey);
+    const Bytes proof = vault_.get(kMetaTable, root);
+    vault_.put(kMetaTable, root, Bytes(60));
+    EXPECT_EQ(vault_.officer("DELETE", "/deletedkeys/k").status, 503);
+    vault_.put(kMetaTable, root, proof);
+    const Answer purged = vault_.officer("DELETE", "/deletedkeys/k");
+    EXPECT_EQ(purged.status, 204);
+    EXPECT_EQ(vault_.recorded(purged).at(0).entry.details["left_in_hsm"], 1);
+    EXPECT_EQ(objects(), 2u);
+    EXPECT_TRUE(vault_.records(kVersionTable).empty());
+}
+
+TEST_F(HsmKeysTest, MadeToLeaveAreNotStoredUnderANameThatMustStay) {
+    make("k", exportable_key());
+    vault_.before_storing([&] {
+        EXPECT_EQ(vault_.officer("DELETE", "/keys/k").status, 200);
+        EXPECT_EQ(vault_.officer("DELETE", "/deletedkeys/k").status, 204);
+    });
+    EXPECT_EQ(vault_.create("k", {{"kty", "EC-HSM"}}).status, 409);
+    EXPECT_EQ(objects(), 0u);
 }
 
 TEST_F(HsmKeysTest, AreUnavailableWithoutTheTokenAndThereAgainWithIt) {

@@ -31,7 +31,7 @@ Result<Json> rotate_key(Core& core, Call& call) {
                          current.record.exportable};
     const KeyMaterial material = TRY(make_material(core, order, TRY(spec_of(current.version))));
     std::optional<Key> made;
-    const auto stored = core.store.run([&](store::Transaction& tx) -> Result<void> {
+    const auto stored = transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         const Key now = TRY(read_key(tx, call.vault->name, call.key, ""));
         // Made of another kind meanwhile: what was generated does not fit it.
         if (now.version.version != current.version.version) {
@@ -60,7 +60,7 @@ Result<Json> set_rotation_policy(Core& core, Call& call) {
     RotationPolicy policy = TRY(parse_rotation_policy(body));
     policy.created = policy.updated = to_unix(core.clock.now());
     std::optional<KeyRecord> stored;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         Key key = TRY(read_key(tx, call.vault->name, call.key, ""));
         RotationPolicy next = policy;
         if (key.record.rotation) next.created = key.record.rotation->created;

@@ -17,7 +17,7 @@ Result<Key> store_version(Core& core, store::Transaction& tx, std::string_view v
         made.version.bits = static_cast<uint32_t>(material.spec.bits);
     }
     made.version.in_hsm = material.hsm.has_value();
-    TRY(adopt(tx, material));
+    TRY(adopt(core, tx, material));
     made.record.current = made.version.version;
     made.record.versions += 1;
     const std::string& name = made.record.name;

@@ -80,7 +80,7 @@ Result<Json> set_secret(Core& core, Call& call) {
     const SecretBody body = TRY(parse_set_body(call.request.body));
     const std::string& vault = call.vault->name;
     std::optional<Secret> made;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         TRY(check_name_free(core, tx, call, kSecrets));
         auto existing = TRY(read_record(tx, vault, call.key));
         made = TRY(next_version(std::move(existing), call, body, core.clock.now()));
@@ -113,7 +113,7 @@ Result<Json> get_secret(Core& core, Call& call) {
     note_secret(call, *secret);
     TRY(check_enabled(call, *secret));
     const SecretBytes value = TRY(open_value(core, vault, secret->record.name, version, *sealed));
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         if (!(TRY(read_as_stored(tx, kSecrets, call, version)) == judged)) {
             TRY(check_enabled(call, TRY(read_secret(tx, vault, call.key, version))));
         }
@@ -126,7 +126,7 @@ Result<Json> update_secret(Core& core, Call& call) {
     const SecretBody body = TRY(parse_update_body(call.request.body));
     const std::string& vault = call.vault->name;
     std::optional<Secret> updated;
-    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+    TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
         updated = TRY(read_secret(tx, vault, call.key, call.key_version));
         TRY(apply(updated->version, body));
         updated->version.updated = to_unix(core.clock.now());
