@@ -29,7 +29,7 @@ constexpr Location kLocations[] = {
 
 struct Provider {
     const char* name;
-    std::initializer_list<const char*> types, versions;
+    std::vector<const char*> types, versions;
 };
 const std::vector<Provider>& known_providers() {
     static const std::vector<Provider> kProviders = {
@@ -88,7 +88,7 @@ const Provider* find_provider(std::string_view name) {
 struct Size {
     const char *prefix, *suffix, *family, *tee;
     int memory_per_cpu;
-    std::initializer_list<int> cpus;
+    std::vector<int> cpus;
 };
 const std::vector<Size>& sizes() {
     static const std::vector<Size> kSizes = {

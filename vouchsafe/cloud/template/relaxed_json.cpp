@@ -93,11 +93,14 @@ class Relaxer {
         return fail(Code::invalid, "the text at byte {} does not end", start);
     }
 
-    // A comma with nothing behind it but a closing bracket goes away.
+    // A comma behind a value, with nothing behind it but a closing bracket, goes away.
     Result<void> copy_comma() {
         const size_t next = TRY(ahead(at_ + 1));
+        const size_t before = out_.find_last_not_of(" \t\r\n");
+        const bool first = before == std::string::npos ||
+                           std::string_view("{[,:").find(out_[before]) != std::string_view::npos;
         const bool last = next < text_.size() && (text_[next] == '}' || text_[next] == ']');
-        if (!last) out_ += ',';
+        if (first || !last) out_ += ',';
         ++at_;
         return {};
     }
