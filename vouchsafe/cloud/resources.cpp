@@ -12,6 +12,7 @@ namespace {
 constexpr std::string_view kRoleAssignments = "Microsoft.Authorization/roleAssignments";
 constexpr std::string_view kRoleDefinitions = "Microsoft.Authorization/roleDefinitions";
 constexpr std::string_view kDeployments = "Microsoft.Resources/deployments";
+constexpr std::string_view kResources = "Microsoft.Resources/";
 constexpr std::string_view kVaults = "Microsoft.KeyVault/vaults";
 constexpr std::string_view kMachines = "Microsoft.Compute/virtualMachines";
 
@@ -168,6 +169,10 @@ Outcome<Answer> Service::Impl::put(const Call& call, const ResourceId& id, Json 
     if (equal_ignore_case(id.type(), kRoleAssignments)) return put_role_assignment(call, id, body);
     if (equal_ignore_case(id.type(), kRoleDefinitions)) {
         return refuse(400, "InvalidRequestContent", "Custom role definitions are not supported.");
+    }
+    // Groups and deployments have paths and bodies of their own.
+    if (equal_ignore_case(id.type().substr(0, kResources.size()), kResources)) {
+        return refuse(400, "InvalidResourceType", "The type {} cannot be written here.", id.type());
     }
     if (equal_ignore_case(id.type(), std::string(kVaults) + "/accessPolicies")) {
         return change_access_policies(call, id, body);

@@ -22,19 +22,6 @@ Result<void> check_config(const Config& config) {
     return {};
 }
 
-// hint tells once in the log what the users of one package need to know (real-clients.md, 4).
-void hint(const net::Request& request) {
-    static std::once_flag told;
-    if (request.headers.get("User-Agent").find("AZURECLI/2.45.0 (DEB)") == std::string::npos) {
-        return;
-    }
-    std::call_once(told, [] {
-        log_event(LogLevel::warn,
-                  "Debian's az 2.45 crashes in some commands (keyvault key, keyvault secret, role, "
-                  "vm, network) by its packaging: use 'az rest' for these, or a newer az");
-    });
-}
-
 net::Response problem_response(const Problem& problem) {
     return net::json_response(problem.status, {{"error", problem.to_json()}});
 }
@@ -86,6 +73,18 @@ bool filter_has(const net::Request& request, std::string_view word) {
 Service::Impl::Impl(Config settings, Dependencies dependencies)
     : config(std::move(settings)), deps(dependencies), key_sets(deps.fetch, deps.clock) {
     add_routes(*this);
+}
+
+// hint tells once in the log what the users of one package need to know (real-clients.md, 4).
+void Service::Impl::hint(const net::Request& request) {
+    if (request.headers.get("User-Agent").find("AZURECLI/2.45.0 (DEB)") == std::string::npos) {
+        return;
+    }
+    std::call_once(hinted, [] {
+        log_event(LogLevel::warn,
+                  "Debian's az 2.45 crashes in some commands (keyvault key, keyvault secret, role, "
+                  "vm, network) by its packaging: use 'az rest' for these, or a newer az");
+    });
 }
 
 Outcome<Call> Service::Impl::admit(const net::Request& request) {

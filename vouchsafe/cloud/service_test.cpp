@@ -242,6 +242,17 @@ TEST(Resources, AnswerBadBodies) {
     EXPECT_EQ(manager.get(kGroup + "/providers/" + kThings + "a").status, 404);
 }
 
+TEST(Resources, AreNotGroupsNorDeployments) {
+    Manager manager;
+    const std::string own = kGroup + "/providers/Microsoft.Resources/";
+    EXPECT_EQ(manager.put(own + "resourceGroups/fake", {{"location", "westeurope"}}).code(),
+              "InvalidResourceType");
+    EXPECT_EQ(manager.get(kS + "/resourceGroups").body["value"].size(), 1U);
+    manager.deploy({{"resources", Json::array()}});
+    EXPECT_EQ(manager.send("PATCH", own + "deployments/d1" + kVersion, {{"a", 1}}).code(),
+              "InvalidResourceType");
+}
+
 TEST(Resources, HaveIdsThatCanBeIds) {
     Manager manager;
     const std::string things = kGroup + "/providers/My.Own/things/";

@@ -192,6 +192,7 @@ Outcome<Answer> Service::Impl::change_access_policies(const Call& call, const Re
 }
 
 Outcome<net::Response> Service::Impl::check_vault_name(const Call& call) {
+    TRY(authorize(call, subscription_path(), "Microsoft.KeyVault/checkNameAvailability/read"));
     Json body = TRY(parse_body(call.request));
     const std::string name = text_or_empty(body, "name");
     bool taken = false;
