@@ -47,7 +47,7 @@ void try_expression(std::string_view text) {
     expect_reason(value);
     Result<Json> twice = evaluate(again, make_bindings(other));
     expect(value.has_value() == twice.has_value());
-    if (value) expect(dump_json(*value) == dump_json(*twice) && check_functions(*parsed));
+    if (value) expect(dump_json(*value) == dump_json(*twice));
 }
 
 void try_template(const Json& document) {

@@ -265,7 +265,8 @@ Outcome<Answer> Service::Impl::put_embedded(const Call& call, const ResourceId& 
         items[static_cast<size_t>(old - &before->property(row.segment)->front())] = std::move(body);
     }
     TRY(write(call, std::move(now), &*before));
-    return Answer{old == nullptr ? 201 : 200, TRY(get_item(id))};
+    Json shown = TRY(get_item(id));
+    return Answer{old == nullptr ? 201 : 200, std::move(shown)};
 }
 
 Outcome<Answer> Service::Impl::remove_embedded(const Call& call, const ResourceId& id) {

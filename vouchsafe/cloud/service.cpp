@@ -97,7 +97,8 @@ Outcome<Call> Service::Impl::admit(const net::Request& request) {
                       shown ? "The access token is invalid."
                             : "Authentication failed. The 'Authorization' header is missing.");
     }
-    Call call{request, TRY(std::move(caller)), "", false};
+    access::Caller known = TRY(std::move(caller));
+    Call call{request, std::move(known), "", false};
     for (const std::string& owner : config.owners) {
         call.owner = call.owner || equal_ignore_case(owner, call.caller.object_id);
     }

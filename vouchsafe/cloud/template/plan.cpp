@@ -541,7 +541,7 @@ Result<Json> Plan::outputs(const Reference& reference) const {
             const Json alone = {{"copy", Json::array({loop})}};
             out[name] = TRY(evaluate_loops(alone, see, path));
         } else if (value != nullptr) {
-            out[name] = {{"value", TRY(evaluate_tree(*value, see, path + ".value"))}};
+            out[name]["value"] = TRY(evaluate_tree(*value, see, path + ".value"));
         } else {
             return fail(Code::invalid, "{}: an output has a value", path);
         }
