@@ -13,7 +13,7 @@ import operations
 import vector_table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ORDER = ("base crypto store jose evidence policy seal audit net access device train attest vault identity "
+ORDER = ("base crypto store jose evidence policy seal audit net access device train attest vault cloud identity "
          "guest lab").split()
 
 
@@ -67,7 +67,7 @@ def checks_page(program):
 
 
 LIMIT = re.compile(r"constexpr \w+ (kMax\w+) = ([^;]+);(?:[ \t]*// (.*))?")
-UNTRUSTED = ("audit", "base", "crypto", "jose", "evidence", "policy", "seal", "net", "access", "train", "attest", "vault")
+UNTRUSTED = ("audit", "base", "crypto", "jose", "evidence", "policy", "seal", "net", "access", "train", "attest", "vault", "cloud")
 
 
 def limit_value(text):

@@ -42,12 +42,16 @@ Result<std::string_view> bearer_token(const net::Request& request, Checks& check
     return std::string_view(*header).substr(kScheme.size());
 }
 
-jose::JwtRules access_token_rules(const Issuer& issuer, const std::string& audience, Time now) {
+jose::JwtRules access_token_rules(const Issuer& issuer, const std::vector<std::string>& audiences,
+                                  Time now) {
     jose::JwtRules rules;
     rules.issuers = {fmt::format("{}/{}/", issuer.issuer_base, issuer.tenant),
                      fmt::format("{}/{}/v2.0", issuer.login_authority, issuer.tenant)};
     // Clients and issuers disagree about the slash (azure-api B.3).
-    rules.audiences = {audience, audience + "/"};
+    for (const std::string& audience : audiences) {
+        rules.audiences.push_back(audience);
+        rules.audiences.push_back(audience + "/");
+    }
     rules.now = now;
     rules.skew = issuer.skew;
     return rules;
@@ -65,12 +69,13 @@ struct Bearer {
     std::string kid;
 };
 
-Result<Caller> verify_own(const Bearer& bearer, const Issuer& issuer, const std::string& audience,
-                          KeySets& key_sets, Time now, Checks& checks) {
+Result<Caller> verify_own(const Bearer& bearer, const Issuer& issuer,
+                          const std::vector<std::string>& audiences, KeySets& key_sets, Time now,
+                          Checks& checks) {
     const std::string base = fmt::format("{}/{}/v2.0", issuer.login_authority, issuer.tenant);
     KeySets::Keys keys = TRY(key_sets.find(base, bearer.kid));
     VerifiedClaims verified = TRY(
-        jose::verify_jwt(bearer.token, *keys, access_token_rules(issuer, audience, now), checks));
+        jose::verify_jwt(bearer.token, *keys, access_token_rules(issuer, audiences, now), checks));
 
     const Json& claims = verified.claims();
     const std::string tenant = text_claim(claims, "tid");
@@ -93,8 +98,8 @@ Result<Caller> verify_own(const Bearer& bearer, const Issuer& issuer, const std:
 }
 
 Result<Caller> verify(const net::Request& request, const Issuer& issuer,
-                      const std::string& audience, KeySets& key_sets, Time now, Checks& checks,
-                      const Vouching& vouching) {
+                      const std::vector<std::string>& audiences, KeySets& key_sets, Time now,
+                      Checks& checks, const Vouching& vouching) {
     const bool by_certificate =
         vouching.certificates && request.headers.find("Authorization") == nullptr;
     if (by_certificate) {
@@ -111,23 +116,23 @@ Result<Caller> verify(const net::Request& request, const Issuer& issuer,
         return checks.refuse("TOKEN-FORMAT", "token", "a compact JWS", parsed.error().message);
     }
     const Bearer bearer{token, parsed->kid};
-    if (!vouching.issuers) return verify_own(bearer, issuer, audience, key_sets, now, checks);
+    if (!vouching.issuers) return verify_own(bearer, issuer, audiences, key_sets, now, checks);
 
     // Nobody's keys are fetched for a token that says to be of somebody else.
     const std::string said = said_issuer(*parsed);
     const TrustedIssuer* trusted = vouching.issuers->find(issuer.tenant, said);
     if (trusted != nullptr) {
-        return verify_trusted(token, bearer.kid, *trusted, audience, issuer.skew, key_sets, now,
+        return verify_trusted(token, bearer.kid, *trusted, audiences, issuer.skew, key_sets, now,
                               checks);
     }
-    const auto own = access_token_rules(issuer, audience, now).issuers;
+    const auto own = access_token_rules(issuer, audiences, now).issuers;
     const bool is_own = std::any_of(own.begin(), own.end(), [&](const std::string& one) {
         return jose::normalize_issuer(one) == jose::normalize_issuer(said);
     });
     const bool counts = is_own && !vouching.issuers->login_of(issuer.tenant);
     TRY(checks.require(counts, "TOKEN-ISSUER", "iss", "an issuer that this tenant trusts",
                        show_json(said)));
-    return verify_own(bearer, issuer, audience, key_sets, now, checks);
+    return verify_own(bearer, issuer, audiences, key_sets, now, checks);
 }
 
 }  // namespace
@@ -148,9 +153,9 @@ std::string Vouching::login_of(std::string_view tenant, const std::string& login
 }
 
 Result<Caller> verify_caller(const net::Request& request, const Issuer& issuer,
-                             const std::string& audience, KeySets& key_sets, Time now,
+                             const std::vector<std::string>& audiences, KeySets& key_sets, Time now,
                              Checks& checks, const Vouching& vouching) {
-    Result<Caller> caller = verify(request, issuer, audience, key_sets, now, checks, vouching);
+    Result<Caller> caller = verify(request, issuer, audiences, key_sets, now, checks, vouching);
     // Whatever is wrong with the token, it is the caller who is not known.
     if (!caller && caller.error().reason() != nullptr) {
         caller.error().code = Code::unauthenticated;

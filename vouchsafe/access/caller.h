@@ -74,12 +74,18 @@ class CurrentVouching {
 bool shows_credential(const net::Request& request);
 
 // verify_caller checks the bearer token of a request to a service: CALLER-TOKEN, the checks of
-// jose::verify_jwt, CALLER-TENANT, CALLER-OID. The token must be for `audience`, with or without a
-// slash at its end. A request without a token, but with a client certificate that stands for
-// somebody, is judged by that: CALLER-CERTIFICATE. Every refusal is Code::unauthenticated;
+// jose::verify_jwt, CALLER-TENANT, CALLER-OID. The token must be for one of `audiences`, with or
+// without a slash at its end. A request without a token, but with a client certificate that stands
+// for somebody, is judged by that: CALLER-CERTIFICATE. Every refusal is Code::unauthenticated;
 // Code::unavailable if the issuer's keys cannot be had.
 Result<Caller> verify_caller(const net::Request& request, const Issuer& issuer,
-                             const std::string& audience, KeySets& key_sets, Time now,
+                             const std::vector<std::string>& audiences, KeySets& key_sets, Time now,
                              Checks& checks, const Vouching& vouching = {});
+inline Result<Caller> verify_caller(const net::Request& request, const Issuer& issuer,
+                                    const std::string& audience, KeySets& key_sets, Time now,
+                                    Checks& checks, const Vouching& vouching = {}) {
+    return verify_caller(request, issuer, std::vector<std::string>{audience}, key_sets, now, checks,
+                         vouching);
+}
 
 }  // namespace vouchsafe::access

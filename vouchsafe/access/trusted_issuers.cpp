@@ -126,14 +126,15 @@ std::string group_of(std::string_view issuer, std::string_view name) {
 }
 
 Result<Caller> verify_trusted(std::string_view token, std::string_view kid,
-                              const TrustedIssuer& trusted, const std::string& audience,
-                              Seconds skew, KeySets& key_sets, Time now, Checks& checks) {
+                              const TrustedIssuer& trusted,
+                              const std::vector<std::string>& audiences, Seconds skew,
+                              KeySets& key_sets, Time now, Checks& checks) {
     const KeyPlace place{trusted.issuer, trusted.jwks_uri, trusted.fetch, trusted.trust};
     const KeySets::Keys keys = TRY(key_sets.find(place, kid));
     jose::JwtRules rules;
     rules.issuers = {trusted.issuer};
     rules.audiences = trusted.audiences;
-    if (rules.audiences.empty()) rules.audiences = {audience};
+    if (rules.audiences.empty()) rules.audiences = audiences;
     rules.algorithms.assign(jose::kSigningAlgorithms.begin(), jose::kSigningAlgorithms.end());
     rules.now = now;
     rules.skew = skew;

@@ -66,9 +66,10 @@ std::string principal_of(std::string_view issuer, std::string_view name);
 std::string group_of(std::string_view issuer, std::string_view name);
 
 // verify_trusted makes the checks of jose::verify_jwt with the issuer's keys, then CALLER-TENANT if
-// a claim must name the tenant, and CALLER-OID. `audience` is the service's.
+// a claim must name the tenant, and CALLER-OID. `audiences` are the service's.
 Result<Caller> verify_trusted(std::string_view token, std::string_view kid,
-                              const TrustedIssuer& trusted, const std::string& audience,
-                              Seconds skew, KeySets& key_sets, Time now, Checks& checks);
+                              const TrustedIssuer& trusted,
+                              const std::vector<std::string>& audiences, Seconds skew,
+                              KeySets& key_sets, Time now, Checks& checks);
 
 }  // namespace vouchsafe::access

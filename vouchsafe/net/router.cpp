@@ -17,6 +17,10 @@ bool is_parameter(std::string_view segment) {
     return segment.starts_with('{') && segment.ends_with('}');
 }
 
+bool takes_rest(const std::vector<std::string>& pattern) {
+    return !pattern.empty() && pattern.back().ends_with("*}");
+}
+
 std::vector<std::string> split_pattern(std::string_view pattern) {
     std::vector<std::string> out;
     size_t start = 0;
@@ -29,16 +33,20 @@ std::vector<std::string> split_pattern(std::string_view pattern) {
 }
 
 bool fits(const std::vector<std::string>& pattern, const std::vector<std::string>& path) {
-    return std::equal(pattern.begin(), pattern.end(), path.begin(), path.end(),
-                      [](const std::string& segment, const std::string& text) {
+    const bool rest = takes_rest(pattern);
+    const size_t named = pattern.size() - (rest ? 1 : 0);
+    if (rest ? path.size() < named : path.size() != named) return false;
+    return std::equal(path.begin(), path.begin() + static_cast<ptrdiff_t>(named), pattern.begin(),
+                      [](const std::string& text, const std::string& segment) {
                           return is_parameter(segment) || equal_ignore_case(segment, text);
                       });
 }
 
-// beats tells whether `a` has a literal at the first place where the kinds of two patterns of one
-// length differ.
+// beats tells whether `a` takes no rest and `b` does, or has a literal at the first place where the
+// kinds of two patterns differ.
 bool beats(const std::vector<std::string>& a, const std::vector<std::string>& b) {
-    for (size_t i = 0; i < a.size(); ++i) {
+    if (takes_rest(a) != takes_rest(b)) return takes_rest(b);
+    for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
         if (is_parameter(a[i]) != is_parameter(b[i])) return is_parameter(b[i]);
     }
     return false;
@@ -88,9 +96,9 @@ Response Router::dispatch(Request request) const {
         }
     }
     if (best != nullptr) {
-        for (size_t i = 0; i < request.path.size(); ++i) {
+        for (size_t i = 0; i < std::min(best->segments.size(), request.path.size()); ++i) {
             std::string_view segment = best->segments[i];
-            if (!is_parameter(segment)) continue;
+            if (!is_parameter(segment) || segment.ends_with("*}")) continue;
             std::string name(segment.substr(1, segment.size() - 2));
             request.params.emplace(std::move(name), request.path[i]);
         }

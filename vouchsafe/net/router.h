@@ -1,6 +1,7 @@
 // Router: one table per service, in its routes.cpp. Literal segments compare without case
-// (azure-api 0.3), "{name}" takes one segment. Empty segments never count, so "/keys/k//release" is
-// "/keys/k/release".
+// (azure-api 0.3), "{name}" takes one segment, and "{name*}" at the end any number of them, which
+// are not put into `params`: Request::path has them. Empty segments never count, so
+// "/keys/k//release" is "/keys/k/release".
 #pragma once
 
 #include <string>
@@ -14,7 +15,8 @@ class Router {
   public:
     void add(std::string_view method, std::string_view pattern, Handler handler);
 
-    // handle runs the row that fits; literals beat parameters in the same place, from the left. 404
+    // handle runs the row that fits; literals beat parameters in the same place, from the left, and
+    // a row with "{name*}" is beaten by all others whose method fits. 404
     // if no path fits, 405 with Allow if only the method does not (HEAD is a method like others).
     // Bodies and content types are the handler's business (azure-api 0.7).
     //

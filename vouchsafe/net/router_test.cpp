@@ -76,6 +76,29 @@ TEST(Router, FindsTheRow) {
     }
 }
 
+TEST(Router, GivesTheRestToWhoTakesIt) {
+    Router router = make_router();
+    for (const char* method : {"GET", "PUT"}) {
+        router.add(method, "/keys/{id*}", [method](const Request& request) {
+            return text_response(200, fmt::format("{} rest of {} {}", method, request.path.size(),
+                                                  request.params.count("id*")));
+        });
+    }
+    auto body = [&](const char* method, const char* target) {
+        return router.handle(make_request(method, target)).body;
+    };
+    EXPECT_EQ(body("GET", "/keys/a/b/c"), "GET rest of 4 0");
+    EXPECT_EQ(body("PUT", "/keys"), "PUT rest of 1 0");
+    EXPECT_EQ(body("PUT", "/keys/a"), "PUT rest of 2 0");
+    // Whoever names more segments goes first, if the method fits.
+    EXPECT_EQ(body("GET", "/keys"), "GET /keys");
+    EXPECT_EQ(body("GET", "/keys/a/b"), "GET /keys/{name}/{version}|a|b");
+    EXPECT_EQ(router.handle(make_request("GET", "/other/a")).status, 404);
+    EXPECT_EQ(router.handle(make_request("PATCH", "/keys/a")).status, 405);
+    EXPECT_EQ(router.route_of(make_request("PUT", "/keys/a")), "/keys/{id*}");
+    EXPECT_EQ(router.route_of(make_request("GET", "/keys/a")), "/keys/{name}");
+}
+
 TEST(Router, AnswersUnknownPathsWith404) {
     for (const char* target : {"/", "/key", "/keys/a/b/c", "/keys/a/b/release/x"}) {
         Response response = make_router().handle(make_request("GET", target));

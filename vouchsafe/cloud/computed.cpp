@@ -1,0 +1,572 @@
+#include "vouchsafe/cloud/computed.h"
+
+#include <algorithm>
+#include <set>
+
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/cloud/template/evaluate.h"
+#include "vouchsafe/crypto/random.h"
+
+namespace vouchsafe::cloud {
+
+namespace {
+
+// keep_or_make takes a member over from before, or makes it: ids and addresses stay.
+template <typename Make>
+void keep_or_make(Computing& c, const char* member, Make make) {
+    const Json* old = c.before == nullptr ? nullptr : c.before->property(member);
+    c.now.properties()[member] = old != nullptr ? *old : Json(make());
+}
+
+void set_default(Json& object, const char* member, Json value) {
+    if (find_member(object, member) == nullptr || object.at(member).is_null()) {
+        object[member] = std::move(value);
+    }
+}
+
+std::string text_in(const Json& object, std::initializer_list<std::string_view> path) {
+    const Json* at = &object;
+    for (std::string_view name : path) {
+        at = find_member(*at, name);
+        if (at == nullptr) return "";
+    }
+    return at->is_string() ? at->get<std::string>() : "";
+}
+
+tl::unexpected<Problem> bad_parameter(std::string_view name, std::string_view why) {
+    return refuse(400, "InvalidParameter", "The value of parameter {} is invalid: {}.", name, why);
+}
+
+// add_identity gives a resource that asks for one a system-assigned identity.
+void add_identity(Computing& c) {
+    Json* identity = c.now.body.contains("identity") ? &c.now.body["identity"] : nullptr;
+    if (identity == nullptr || !identity->is_object()) return;
+    const std::string type = to_lower(text_or_empty(*identity, "type"));
+    if (type.find("systemassigned") == std::string::npos) return;
+    const std::string old =
+        c.before == nullptr ? "" : text_in(c.before->body, {"identity", "principalId"});
+    (*identity)["principalId"] = old.empty() ? crypto::random_uuid() : old;
+    (*identity)["tenantId"] = c.config.callers.tenant;
+}
+
+// name_items gives the items of an array their ids and states, as Azure does for what lies within.
+void name_items(Resource& resource, const char* array, std::string_view type) {
+    Json& properties = resource.properties();
+    if (!properties.contains(array) || !properties[array].is_array()) return;
+    for (Json& item : properties[array]) {
+        if (!item.is_object()) continue;
+        const std::string name = text_or_empty(item, "name");
+        item["id"] = fmt::format("{}/{}/{}", resource.id, array, name);
+        if (!type.empty()) item["type"] = type;
+        if (!item["properties"].is_object()) item["properties"] = Json::object();
+        item["properties"]["provisioningState"] = "Succeeded";
+    }
+}
+
+// check_items wants items with names of their own.
+Outcome<void> check_items(Resource& resource, const char* array) {
+    Json& properties = resource.properties();
+    if (!properties.contains(array)) return {};
+    if (!properties[array].is_array()) return bad_parameter(array, "it is no array");
+    std::set<std::string> names;
+    for (const Json& item : properties[array]) {
+        const std::string name = to_lower(text_or_empty(item, "name"));
+        if (name.empty() || name.find('/') != std::string::npos) {
+            return bad_parameter(array, "an item has no name");
+        }
+        if (!names.insert(name).second) return bad_parameter(array, "two items have one name");
+    }
+    return {};
+}
+
+// Vaults.
+
+bool is_vault_name(std::string_view name) {
+    const bool letters = std::all_of(
+        name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '-'; });
+    return name.size() >= 3 && name.size() <= 24 && letters &&
+           std::isalpha(static_cast<unsigned char>(name.front())) != 0 && name.back() != '-' &&
+           name.find("--") == std::string_view::npos;
+}
+
+Outcome<void> compute_vault(Computing& c) {
+    constexpr int64_t kLeastDays = 7, kMostDays = 90;
+    if (!is_vault_name(c.now.name)) {
+        return refuse(400, "VaultNameNotValid",
+                      "The vault name '{}' is invalid. A vault's name must be between 3-24 "
+                      "alphanumeric characters. The name must begin with a letter, end with a "
+                      "letter or digit, and not contain consecutive hyphens.",
+                      c.now.name);
+    }
+    Json& properties = c.now.properties();
+    const std::string sku = to_lower(text_in(properties, {"sku", "name"}));
+    if (sku != "standard" && sku != "premium") {
+        return bad_parameter("sku.name", "it is 'standard' or 'premium'");
+    }
+    set_default(properties, "tenantId", c.config.callers.tenant);
+    if (!equal_ignore_case(text_or_empty(properties, "tenantId"), c.config.callers.tenant)) {
+        return bad_parameter("tenantId", "it is not the subscription's tenant");
+    }
+    set_default(properties, "accessPolicies", Json::array());
+    set_default(properties, "enabledForDeployment", false);
+    set_default(properties, "enableRbacAuthorization", false);
+    set_default(properties, "publicNetworkAccess", "Enabled");
+    properties["enableSoftDelete"] = true;  // nothing turns it off on Azure any more
+
+    set_default(properties, "softDeleteRetentionInDays", kMostDays);
+    const Json& days = properties.at("softDeleteRetentionInDays");
+    if (!days.is_number_integer() || days.get<int64_t>() < kLeastDays ||
+        days.get<int64_t>() > kMostDays) {
+        return bad_parameter("softDeleteRetentionInDays", "it is a number from 7 to 90");
+    }
+    const Json* old_days =
+        c.before == nullptr ? nullptr : c.before->property("softDeleteRetentionInDays");
+    if (old_days != nullptr && *old_days != days) {
+        return bad_parameter("softDeleteRetentionInDays", "it stays as it was made");
+    }
+    // True or absent, and once true always so (azure-api E.3).
+    const bool was = c.before != nullptr && c.before->property("enablePurgeProtection") != nullptr;
+    const bool given = properties.contains("enablePurgeProtection");
+    const bool on = given && properties.at("enablePurgeProtection") == Json(true);
+    if (was && given && !on) {
+        return bad_parameter("enablePurgeProtection", "it cannot be turned off");
+    }
+    properties.erase("enablePurgeProtection");
+    if (was || on) properties["enablePurgeProtection"] = true;
+    properties.erase("createMode");
+    properties["vaultUri"] =
+        fmt::format("https://{}.{}/", to_lower(c.now.name), c.config.vault_suffix);
+    return {};
+}
+
+// Attestation providers.
+
+Outcome<void> compute_attestation_provider(Computing& c) {
+    const std::string& name = c.now.name;
+    const bool letters =
+        std::all_of(name.begin(), name.end(), [](unsigned char x) { return std::isalnum(x) != 0; });
+    if (name.size() < 3 || name.size() > 24 || !letters) {
+        return bad_parameter("providerName", "it has 3 to 24 letters and digits");
+    }
+    Json& properties = c.now.properties();
+    const bool isolated = properties.contains("policySigningCertificates");
+    properties["trustModel"] = isolated ? "Isolated" : "AAD";
+    properties["status"] = "Ready";
+    properties["attestUri"] =
+        fmt::format("https://{}.{}.{}", to_lower(name), region_code(c.now.location()),
+                    c.config.attestation_suffix);
+    set_default(properties, "publicNetworkAccess", "Enabled");
+    set_default(properties, "privateEndpointConnections", Json::array());
+    return {};
+}
+
+// Networks.
+
+Outcome<void> compute_network(Computing& c) {
+    TRY(check_items(c.now, "subnets"));
+    // A network that is written without its subnets keeps them.
+    const Json* old = c.before == nullptr ? nullptr : c.before->property("subnets");
+    set_default(c.now.properties(), "subnets", old != nullptr ? *old : Json::array());
+    name_items(c.now, "subnets", "Microsoft.Network/virtualNetworks/subnets");
+    keep_or_make(c, "resourceGuid", crypto::random_uuid);
+    return {};
+}
+
+Outcome<void> compute_security_group(Computing& c) {
+    TRY(check_items(c.now, "securityRules"));
+    const Json* old = c.before == nullptr ? nullptr : c.before->property("securityRules");
+    set_default(c.now.properties(), "securityRules", old != nullptr ? *old : Json::array());
+    name_items(c.now, "securityRules", "Microsoft.Network/networkSecurityGroups/securityRules");
+    keep_or_make(c, "resourceGuid", crypto::random_uuid);
+    struct Rule {
+        const char *name, *direction, *access, *from, *to;
+        int priority;
+    };
+    constexpr Rule kDefaults[] = {
+        {"AllowVnetInBound", "Inbound", "Allow", "VirtualNetwork", "VirtualNetwork", 65000},
+        {"AllowAzureLoadBalancerInBound", "Inbound", "Allow", "AzureLoadBalancer", "*", 65001},
+        {"DenyAllInBound", "Inbound", "Deny", "*", "*", 65500},
+        {"AllowVnetOutBound", "Outbound", "Allow", "VirtualNetwork", "VirtualNetwork", 65000},
+        {"AllowInternetOutBound", "Outbound", "Allow", "*", "Internet", 65001},
+        {"DenyAllOutBound", "Outbound", "Deny", "*", "*", 65500}};
+    Json rules = Json::array();
+    for (const Rule& rule : kDefaults) {
+        rules.push_back({{"name", rule.name},
+                         {"properties",
+                          {{"direction", rule.direction},
+                           {"access", rule.access},
+                           {"priority", rule.priority},
+                           {"protocol", "*"},
+                           {"sourceAddressPrefix", rule.from},
+                           {"sourcePortRange", "*"},
+                           {"destinationAddressPrefix", rule.to},
+                           {"destinationPortRange", "*"}}}});
+    }
+    c.now.properties()["defaultSecurityRules"] = std::move(rules);
+    name_items(c.now, "defaultSecurityRules", "");
+    return {};
+}
+
+// used_values gathers what resources of a type have at a place, for addresses that nobody has.
+Outcome<std::set<std::string>> used_values(
+    Computing& c, std::string_view type,
+    const std::function<void(const Resource&, std::set<std::string>&)>& take) {
+    std::set<std::string> out;
+    const std::string own = record_key(c.now.id);
+    TRY(scan_resources(c.view, "/subscriptions/" + c.config.subscription_id + "/resourcegroups/",
+                       [&](const Resource& other) {
+                           if (other.is_a(type) && record_key(other.id) != own) take(other, out);
+                       }));
+    return out;
+}
+
+constexpr uint32_t kFirstHost = 4;  // Azure keeps the first addresses of a subnet for itself
+
+std::string dotted(uint32_t address) {
+    return fmt::format("{}.{}.{}.{}", address >> 24, (address >> 16) & 255, (address >> 8) & 255,
+                       address & 255);
+}
+
+Outcome<void> compute_public_ip(Computing& c) {
+    Json& properties = c.now.properties();
+    set_default(properties, "publicIPAllocationMethod", "Dynamic");
+    set_default(properties, "publicIPAddressVersion", "IPv4");
+    set_default(properties, "idleTimeoutInMinutes", 4);
+    keep_or_make(c, "resourceGuid", crypto::random_uuid);
+    const Json* old = c.before == nullptr ? nullptr : c.before->property("ipAddress");
+    if (old != nullptr) {
+        properties["ipAddress"] = *old;
+        return {};
+    }
+    auto used =
+        TRY(used_values(c, c.now.type, [](const Resource& other, std::set<std::string>& out) {
+            if (const Json* address = other.property("ipAddress")) out.insert(show_json(*address));
+        }));
+    for (uint32_t host = kFirstHost; host < 0xffff; ++host) {
+        const std::string address =
+            fmt::format("{}.{}.{}", c.config.public_network, host >> 8, host & 255);
+        if (used.contains(show_json(Json(address)))) continue;
+        properties["ipAddress"] = address;
+        return {};
+    }
+    return refuse(409, "PublicIPCountLimitReached", "There are no more public IP addresses.");
+}
+
+// Prefix is an IPv4 network "10.0.0.0/24".
+struct Prefix {
+    uint32_t first = 0;
+    uint32_t count = 0;
+};
+std::optional<Prefix> parse_prefix(const std::string& text) {
+    unsigned a = 0, b = 0, c = 0, d = 0, bits = 0;
+    int end = 0;
+    const int read =
+        std::sscanf(text.c_str(), "%3u.%3u.%3u.%3u/%2u%n", &a, &b, &c, &d, &bits, &end);
+    if (read != 5 || static_cast<size_t>(end) != text.size()) return std::nullopt;
+    if (a > 255 || b > 255 || c > 255 || d > 255 || bits < 8 || bits > 29) return std::nullopt;
+    const uint32_t count = uint32_t{1} << (32 - bits);
+    const uint32_t address = (a << 24) | (b << 16) | (c << 8) | d;
+    return Prefix{address & ~(count - 1), count};
+}
+
+// find_subnet looks a subnet up in its network. 400 InvalidResourceReference.
+Outcome<Json> find_subnet(Computing& c, const std::string& id) {
+    const auto unknown = [&] {
+        return refuse(400, "InvalidResourceReference",
+                      "Resource {} referenced by resource {} was not found.", id, c.now.id);
+    };
+    Outcome<ResourceId> parsed = ResourceId::parse(id);
+    if (!parsed || !parsed->is_child()) return unknown();
+    std::optional<Resource> network = TRY(read_resource(c.view, parsed->parent().text()));
+    const Json* subnets = network ? network->property("subnets") : nullptr;
+    if (subnets == nullptr) return unknown();
+    for (const Json& subnet : *subnets) {
+        if (equal_ignore_case(text_or_empty(subnet, "name"), parsed->name())) return subnet;
+    }
+    return unknown();
+}
+
+// free_address is the first of a subnet that no interface has.
+Outcome<std::string> free_address(Computing& c, const Json& subnet) {
+    std::string text = text_in(subnet, {"properties", "addressPrefix"});
+    const Json* several = find_member(subnet.at("properties"), "addressPrefixes");
+    if (text.empty() && several != nullptr && several->is_array() && !several->empty() &&
+        several->front().is_string()) {
+        text = several->front().get<std::string>();
+    }
+    std::optional<Prefix> prefix = parse_prefix(text);
+    if (!prefix) return bad_parameter("addressPrefix", "the subnet has no IPv4 network");
+    const std::string id = record_key(text_or_empty(subnet, "id"));
+    auto used =
+        TRY(used_values(c, c.now.type, [&](const Resource& other, std::set<std::string>& out) {
+            const Json* configurations = other.property("ipConfigurations");
+            if (configurations == nullptr || !configurations->is_array()) return;
+            for (const Json& one : *configurations) {
+                if (record_key(text_in(one, {"properties", "subnet", "id"})) != id) continue;
+                out.insert(text_in(one, {"properties", "privateIPAddress"}));
+            }
+        }));
+    for (const Json& one : c.now.properties()["ipConfigurations"]) {
+        used.insert(text_in(one, {"properties", "privateIPAddress"}));
+    }
+    for (uint32_t host = kFirstHost; host + 1 < prefix->count; ++host) {
+        const std::string address = dotted(prefix->first + host);
+        if (!used.contains(address)) return address;
+    }
+    return refuse(400, "SubnetIsFull", "The subnet {} has no more addresses.",
+                  text_or_empty(subnet, "id"));
+}
+
+Outcome<void> compute_interface(Computing& c) {
+    TRY(check_items(c.now, "ipConfigurations"));
+    Json& properties = c.now.properties();
+    set_default(properties, "ipConfigurations", Json::array());
+    set_default(properties, "enableAcceleratedNetworking", false);
+    name_items(c.now, "ipConfigurations", "");
+    keep_or_make(c, "resourceGuid", crypto::random_uuid);
+    keep_or_make(c, "macAddress", [] {
+        Bytes random = crypto::random_bytes(3);
+        return fmt::format("00-0D-3A-{:02X}-{:02X}-{:02X}", random[0], random[1], random[2]);
+    });
+    bool first = true;
+    for (Json& one : properties["ipConfigurations"]) {
+        Json& inner = one["properties"];
+        set_default(inner, "privateIPAllocationMethod", "Dynamic");
+        set_default(inner, "privateIPAddressVersion", "IPv4");
+        set_default(inner, "primary", first);
+        first = false;
+        const std::string subnet_id = text_in(inner, {"subnet", "id"});
+        if (subnet_id.empty()) return bad_parameter("subnet", "an ipConfiguration has none");
+        Json subnet = TRY(find_subnet(c, subnet_id));
+        if (!text_or_empty(inner, "privateIPAddress").empty()) continue;
+        // It keeps the address it had there.
+        const Json* old = c.before == nullptr ? nullptr : c.before->property("ipConfigurations");
+        if (old != nullptr) {
+            for (const Json& was : *old) {
+                const bool same =
+                    text_or_empty(was, "name") == text_or_empty(one, "name") &&
+                    equal_ignore_case(text_in(was, {"properties", "subnet", "id"}), subnet_id);
+                if (same) {
+                    inner["privateIPAddress"] = text_in(was, {"properties", "privateIPAddress"});
+                }
+            }
+        }
+        if (!text_or_empty(inner, "privateIPAddress").empty()) continue;
+        inner["privateIPAddress"] = TRY(free_address(c, subnet));
+    }
+    return {};
+}
+
+Outcome<void> compute_bastion(Computing& c) {
+    name_items(c.now, "ipConfigurations", "");
+    if (!c.now.body.contains("sku")) c.now.body["sku"] = {{"name", "Basic"}};
+    keep_or_make(c, "dnsName",
+                 [] { return fmt::format("bst-{}.bastion.azure.com", crypto::random_uuid()); });
+    return {};
+}
+
+// Machines.
+
+// check_security is Azure's rules between the settings of a confidential machine (azure-api E.3).
+Outcome<void> check_security(const Json& properties) {
+    const std::string type = text_in(properties, {"securityProfile", "securityType"});
+    const std::string disk = text_in(properties, {"storageProfile", "osDisk", "managedDisk",
+                                                  "securityProfile", "securityEncryptionType"});
+    const bool confidential = equal_ignore_case(type, "ConfidentialVM");
+    auto flag = [&](const char* name) {
+        const Json* profile = find_member(properties, "securityProfile");
+        const Json* uefi = profile == nullptr ? nullptr : find_member(*profile, "uefiSettings");
+        const Json* value = uefi == nullptr ? nullptr : find_member(*uefi, name);
+        return value != nullptr && *value == Json(true);
+    };
+    if (disk.empty()) {
+        if (!confidential) return {};
+        return bad_parameter("securityEncryptionType",
+                             "a ConfidentialVM needs storageProfile.osDisk.managedDisk."
+                             "securityProfile.securityEncryptionType");
+    }
+    if (!confidential) {
+        return bad_parameter("securityEncryptionType", "securityType must be ConfidentialVM");
+    }
+    if (!flag("vTpmEnabled")) {
+        return bad_parameter("uefiSettings.vTpmEnabled", "a ConfidentialVM needs its vTPM");
+    }
+    if (equal_ignore_case(disk, "DiskWithVMGuestState") && !flag("secureBootEnabled")) {
+        return bad_parameter("uefiSettings.secureBootEnabled",
+                             "DiskWithVMGuestState needs Secure Boot");
+    }
+    return {};
+}
+
+Outcome<void> compute_machine(Computing& c) {
+    Json& properties = c.now.properties();
+    const Json* network = find_member(properties, "networkProfile");
+    const Json* interfaces =
+        network == nullptr ? nullptr : find_member(*network, "networkInterfaces");
+    if (interfaces == nullptr || !interfaces->is_array() || interfaces->empty()) {
+        return bad_parameter("networkProfile.networkInterfaces", "a machine has one at least");
+    }
+    for (const Json& one : *interfaces) {
+        const std::string id = text_or_empty(one, "id");
+        Outcome<ResourceId> parsed = ResourceId::parse(id);
+        if (parsed && parsed->is_item() && TRY(read_resource(c.view, parsed->text()))) continue;
+        return refuse(400, "InvalidResourceReference",
+                      "Resource {} referenced by resource {} was not found.", id, c.now.id);
+    }
+    TRY(check_security(properties));
+
+    keep_or_make(c, "vmId", crypto::random_uuid);
+    keep_or_make(c, "timeCreated", [&] { return format_rfc3339(from_unix(c.time)); });
+    add_identity(c);
+    Json& storage = properties["storageProfile"];
+    if (!storage.is_object()) storage = Json::object();
+    Json& disk = storage["osDisk"];
+    if (!disk.is_object()) disk = Json::object();
+    const std::string old_name =
+        c.before == nullptr
+            ? ""
+            : text_in(c.before->body, {"properties", "storageProfile", "osDisk", "name"});
+    set_default(disk, "name",
+                old_name.empty() ? fmt::format("{}_OsDisk_1_{}", c.now.name, crypto::random_hex(16))
+                                 : old_name);
+    set_default(disk, "osType", "Linux");
+    set_default(disk, "deleteOption", "Detach");
+    Json& managed = disk["managedDisk"];
+    if (!managed.is_object()) managed = Json::object();
+    set_default(managed, "storageAccountType", "Premium_LRS");
+    const std::string group = c.now.id.substr(0, c.now.id.rfind("/providers/"));
+    managed["id"] =
+        fmt::format("{}/providers/Microsoft.Compute/disks/{}", group, text_or_empty(disk, "name"));
+
+    // What nobody reads again: Azure does not show these either.
+    if (properties.contains("osProfile") && properties["osProfile"].is_object()) {
+        Json& profile = properties["osProfile"];
+        profile.erase("adminPassword");
+        if (profile.contains("customData")) {
+            c.now.inner["customData"] = profile["customData"];
+            profile.erase("customData");
+        }
+    }
+    if (!c.now.inner.contains("power")) c.now.inner["power"] = "running";
+    return {};
+}
+
+// What else has an identity or an id.
+
+Outcome<void> compute_disk_encryption_set(Computing& c) {
+    add_identity(c);
+    set_default(c.now.properties(), "previousKeys", Json::array());
+    set_default(c.now.properties(), "encryptionType", "EncryptionAtRestWithCustomerKey");
+    return {};
+}
+
+Outcome<void> compute_user_identity(Computing& c) {
+    Json& properties = c.now.properties();
+    properties["tenantId"] = c.config.callers.tenant;
+    keep_or_make(c, "principalId", crypto::random_uuid);
+    keep_or_make(c, "clientId", crypto::random_uuid);
+    return {};
+}
+
+Outcome<void> compute_disk(Computing& c) {
+    keep_or_make(c, "uniqueId", crypto::random_uuid);
+    set_default(c.now.properties(), "diskState", "Unattached");
+    return {};
+}
+
+constexpr TypeRow kRows[] = {
+    {"Microsoft.KeyVault/vaults", true, true, compute_vault},
+    {"Microsoft.Attestation/attestationProviders", true, true, compute_attestation_provider},
+    {"Microsoft.Compute/virtualMachines", true, false, compute_machine},
+    {"Microsoft.Compute/disks", true, false, compute_disk},
+    {"Microsoft.Compute/diskEncryptionSets", true, false, compute_disk_encryption_set},
+    {"Microsoft.Network/virtualNetworks", true, false, compute_network},
+    {"Microsoft.Network/networkSecurityGroups", true, false, compute_security_group},
+    {"Microsoft.Network/publicIPAddresses", true, false, compute_public_ip},
+    {"Microsoft.Network/networkInterfaces", true, false, compute_interface},
+    {"Microsoft.Network/bastionHosts", true, false, compute_bastion},
+    {"Microsoft.ManagedIdentity/userAssignedIdentities", true, false, compute_user_identity},
+};
+
+constexpr Embedded kEmbedded[] = {
+    {"Microsoft.Network/virtualNetworks", "subnets"},
+    {"Microsoft.Network/networkSecurityGroups", "securityRules"},
+};
+
+struct Region {
+    std::string_view name, code;
+};
+// Codes as in the names of Azure's shared attestation providers.
+constexpr Region kRegions[] = {
+    {"westeurope", "weu"},       {"northeurope", "neu"},     {"eastus", "eus"},
+    {"eastus2", "eus2"},         {"westus", "wus"},          {"westus2", "wus2"},
+    {"westus3", "wus3"},         {"centralus", "cus"},       {"southcentralus", "scus"},
+    {"uksouth", "uks"},          {"ukwest", "ukw"},          {"canadacentral", "cac"},
+    {"canadaeast", "cae"},       {"francecentral", "frc"},   {"germanywestcentral", "dewc"},
+    {"switzerlandnorth", "chn"}, {"italynorth", "itn"},      {"swedencentral", "sec"},
+    {"japaneast", "jpe"},        {"southeastasia", "sasia"}, {"eastasia", "easia"},
+    {"centralindia", "cin"},     {"uaenorth", "uan"},        {"australiaeast", "aue"},
+};
+
+}  // namespace
+
+std::string normal_location(std::string_view location) {
+    std::string out = to_lower(location);
+    std::erase(out, ' ');
+    return out;
+}
+
+std::string region_code(std::string_view location) {
+    const std::string name = normal_location(location);
+    for (const Region& region : kRegions) {
+        if (region.name == name) return std::string(region.code);
+    }
+    return name;
+}
+
+std::span<const TypeRow> type_rows() {
+    return kRows;
+}
+
+const TypeRow* find_row(std::string_view type) {
+    auto found = std::find_if(std::begin(kRows), std::end(kRows), [&](const TypeRow& row) {
+        return equal_ignore_case(row.type, type);
+    });
+    return found == std::end(kRows) ? nullptr : found;
+}
+
+const Embedded* find_embedded(std::string_view type) {
+    const size_t slash = type.rfind('/');
+    if (slash == std::string_view::npos) return nullptr;
+    for (const Embedded& row : kEmbedded) {
+        if (equal_ignore_case(row.parent, type.substr(0, slash)) &&
+            equal_ignore_case(row.segment, type.substr(slash + 1))) {
+            return &row;
+        }
+    }
+    return nullptr;
+}
+
+Outcome<void> compute(Computing& computing) {
+    const TypeRow* row = find_row(computing.now.type);
+    computing.now.properties();
+    if (row != nullptr && row->compute != nullptr) TRY(row->compute(computing));
+    computing.now.properties()["provisioningState"] = "Succeeded";
+    return {};
+}
+
+Json instance_view(const Resource& machine) {
+    std::string power = text_or_empty(machine.inner, "power");
+    if (power.empty()) power = "running";
+    return {
+        {"computerName", machine.name},
+        {"osName", "ubuntu"},
+        {"vmAgent", {{"vmAgentVersion", "1"}, {"statuses", Json::array()}}},
+        {"statuses",
+         {{{"code", "ProvisioningState/succeeded"},
+           {"level", "Info"},
+           {"displayStatus", "Provisioning succeeded"}},
+          {{"code", "PowerState/" + power}, {"level", "Info"}, {"displayStatus", "VM " + power}}}}};
+}
+
+}  // namespace vouchsafe::cloud

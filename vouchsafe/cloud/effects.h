@@ -1,0 +1,35 @@
+// Effects: what a resource does in the world besides being stored. A vault is made in the vault
+// service, a role assignment governs it, a machine runs. The lab implements this; without it the
+// resource manager only keeps records.
+#pragma once
+
+#include "vouchsafe/cloud/resource.h"
+
+namespace vouchsafe::cloud {
+
+// An effect runs before the answer, and its failure is the answer (Code and message). It is written
+// down first (table cloud_pending) and crossed out with the record that follows it, in one
+// transaction. If the process dies in between, Service::resume runs it again; so each effect may
+// run twice, and must then find its own work and go on: putting what is there is no error, and
+// neither is removing what is gone. One effect runs at a time.
+class Effects {
+  public:
+    virtual ~Effects() = default;
+
+    // concerns tells whether resources of a type have effects. Cheap.
+    virtual bool concerns(std::string_view type) const = 0;
+
+    // put makes what `now` says, or changes it from what `before` says (nullptr: there was none, or
+    // a crash came between). It returns members to merge into the resource's body as RFC 7396 says:
+    // the principal of an identity, an address.
+    virtual Result<Json> put(const Resource& now, const Resource* before) = 0;
+
+    // remove ends it. Of a vault it is the soft deletion.
+    virtual Result<void> remove(const Resource& resource) = 0;
+
+    // act is a POST on an item: "start", "powerOff", "deallocate", "restart" of machines; "recover"
+    // and "purge" of deleted vaults.
+    virtual Result<void> act(const Resource& resource, std::string_view action) = 0;
+};
+
+}  // namespace vouchsafe::cloud
