@@ -32,30 +32,8 @@ struct AdminCommand {
     std::vector<std::string> argv;
 };
 
-struct Opened {
-    std::unique_ptr<lab::DataDirectory> directory;
-    std::unique_ptr<lab::Services> services;
-};
-
-Result<Opened> open_services(const Context& context, const AdminCommand& command) {
-    Path path =
-        command.dir.empty() ? lab::default_lab_path() : std::filesystem::absolute(command.dir);
-    Opened out;
-    out.directory = std::make_unique<lab::DataDirectory>(TRY(lab::DataDirectory::open(path)));
-    if (out.directory->kind() == lab::DirectoryKind::production) {
-        return fail(
-            Code::invalid,
-            "{} is a production directory, and this is for labs: there vaults are made with "
-            "'vouchsafe admin vault create', and applications and machines are those of its "
-            "token issuers",
-            path.string());
-    }
-    out.services = TRY(lab::Services::start(*out.directory, context.clock));
-    return out;
-}
-
 Result<int> create_vault(const Context& context, const AdminCommand& command) {
-    Opened opened = TRY(open_services(context, command));
+    LabAdmin opened = TRY(LabAdmin::open(context, command.dir));
     vault::VaultSpec spec;
     spec.name = command.name;
     spec.sku = command.sku == "premium" ? vault::Sku::premium : vault::Sku::standard;
@@ -79,42 +57,6 @@ Result<int> protect_vault(const Context& context, const AdminCommand& command) {
 }
 
 // object_id_of finds whom the lab's identity service knows by a name or an id.
-Result<std::string> object_id_of(const identity::Service& issuer, const std::string& name) {
-    for (const auto& principal : TRY(issuer.principals())) {
-        if (name == principal.name || name == principal.client_id || name == principal.object_id) {
-            return principal.object_id;
-        }
-    }
-    if (is_guid(name)) return to_lower(name);  // of whom another issuer or a certificate tells
-    return fail(Code::not_found,
-                "there is no principal '{}'; 'vouchsafe admin principals' shows them", name);
-}
-
-// object_id_in opens the lab's identity service for a look: others may run it meanwhile.
-Result<std::string> object_id_in(const Context& context, const lab::DataDirectory& directory,
-                                 const std::string& name) {
-    identity::Config config;
-    config.tenant_id = directory.tenant_id();
-    config.directory = directory.path() / "identity";
-    TRY(make_private_dir(config.directory));
-    auto store = TRY(store::open_sqlite(config.directory / "store.db"));
-    auto issuer = TRY(identity::Service::create(config, {*store, context.clock}));
-    return object_id_of(*issuer, name);
-}
-
-// principal_in: in production principals are somebody else's, so they have ids and no names.
-Result<std::string> principal_in(const Context& context, const lab::DataDirectory& directory,
-                                 const std::string& name) {
-    if (directory.kind() == lab::DirectoryKind::lab) {
-        return object_id_in(context, directory, name);
-    }
-    if (is_guid(name)) return name;
-    return fail(Code::invalid,
-                "in a production directory a principal is an object id of its tenant, a GUID, "
-                "not '{}'",
-                name);
-}
-
 Result<access::RoleAssignment> assign_vault_role(vault::Administration& vaults,
                                                  const AdminCommand& command,
                                                  const std::string& principal) {
@@ -167,7 +109,7 @@ Result<int> assign_role(const Context& context, const AdminCommand& command) {
 }
 
 Result<int> create_app(const Context& context, const AdminCommand& command) {
-    Opened opened = TRY(open_services(context, command));
+    LabAdmin opened = TRY(LabAdmin::open(context, command.dir));
     auto made = TRY(opened.services->identity().create_app(command.name));
     TRY(write_file(command.secret_out, made.client_secret.expose(), Overwrite::no, 0600));
     Json json{{"tenant", opened.directory->tenant_id()},
@@ -181,26 +123,9 @@ Result<int> create_app(const Context& context, const AdminCommand& command) {
     return 0;
 }
 
-Result<int> list_principals(const Context& context, const AdminCommand& command) {
-    Opened opened = TRY(open_services(context, command));
-    Json list = Json::array();
-    std::string text;
-    for (const auto& principal : TRY(opened.services->identity().principals())) {
-        bool app = principal.kind == identity::PrincipalKind::app;
-        list.push_back({{"name", principal.name},
-                        {"kind", app ? "app" : "managed identity"},
-                        {"client_id", principal.client_id},
-                        {"object_id", principal.object_id}});
-        text += fmt::format("{:<20} {:<17} {}\n", principal.name, app ? "app" : "managed identity",
-                            principal.object_id);
-    }
-    write_out(context.json ? dump_json(list) + "\n" : text);
-    return 0;
-}
-
 // run_exec runs an unconfined command of this computer's user while the lab's services are up.
 Result<int> run_exec(const Context& context, const AdminCommand& command) {
-    Opened opened = TRY(open_services(context, command));
+    LabAdmin opened = TRY(LabAdmin::open(context, command.dir));
     for (const auto& vault : TRY(opened.services->vault().vaults())) {
         opened.services->allow_vault(vault.name);
     }
@@ -228,6 +153,7 @@ Command add_command(Command group, Context& context, const char* name, const cha
 constexpr const char* kAdminExamples = R"(Examples:
   vouchsafe admin create-vault my-vault
   vouchsafe admin create-app alice --secret-out alice.secret
+  vouchsafe admin create-user ada@lab.test --password-file ada.password
   vouchsafe admin assign-role "Key Vault Crypto Officer" alice --vault my-vault
   vouchsafe admin create-vault our-vault --retention-days 30 --purge-protection
   vouchsafe admin assign-role "Key Vault Crypto Service Release User" my-vm --vault my-vault --key KEK
@@ -244,6 +170,58 @@ constexpr const char* kAdminExamples = R"(Examples:
       --tenant ... --client-id ... --secret-file alice.secret)";
 
 }  // namespace
+
+Result<LabAdmin> LabAdmin::open(const Context& context, const std::string& dir) {
+    const Path path = dir.empty() ? lab::default_lab_path() : std::filesystem::absolute(dir);
+    LabAdmin out;
+    out.directory = std::make_unique<lab::DataDirectory>(TRY(lab::DataDirectory::open(path)));
+    if (out.directory->kind() == lab::DirectoryKind::production) {
+        return fail(
+            Code::invalid,
+            "{} is a production directory, and this is for labs: there vaults are made with "
+            "'vouchsafe admin vault create', and applications, users and machines are those of "
+            "its token issuers",
+            path.string());
+    }
+    out.services = TRY(lab::Services::start(*out.directory, context.clock));
+    return out;
+}
+
+Result<std::string> object_id_of(const identity::Service& issuer, const std::string& name) {
+    for (const auto& principal : TRY(issuer.principals())) {
+        if (name == principal.name || name == principal.client_id || name == principal.object_id) {
+            return principal.object_id;
+        }
+    }
+    if (is_guid(name)) return to_lower(name);  // of whom another issuer or a certificate tells
+    return fail(Code::not_found,
+                "there is no principal '{}'; 'vouchsafe admin principals' shows them", name);
+}
+
+// object_id_in opens the lab's identity service for a look: others may run it meanwhile.
+Result<std::string> object_id_in(const Context& context, const lab::DataDirectory& directory,
+                                 const std::string& name) {
+    identity::Config config;
+    config.tenant_id = directory.tenant_id();
+    config.directory = directory.path() / "identity";
+    TRY(make_private_dir(config.directory));
+    auto store = TRY(store::open_sqlite(config.directory / "store.db"));
+    auto issuer = TRY(identity::Service::create(config, {*store, context.clock}));
+    return object_id_of(*issuer, name);
+}
+
+// principal_in: in production principals are somebody else's, so they have ids and no names.
+Result<std::string> principal_in(const Context& context, const lab::DataDirectory& directory,
+                                 const std::string& name) {
+    if (directory.kind() == lab::DirectoryKind::lab) {
+        return object_id_in(context, directory, name);
+    }
+    if (is_guid(name)) return name;
+    return fail(Code::invalid,
+                "in a production directory a principal is an object id of its tenant, a GUID, "
+                "not '{}'",
+                name);
+}
 
 void add_admin(Command app, Context& context) {
     Command group =
@@ -282,12 +260,11 @@ void add_admin(Command app, Context& context) {
         add_command(group, context, "exec",
                     "run a command of yours while the lab's services are up", command, run_exec);
     exec.argument("COMMAND", command->argv, "after --");
-    add_command(group, context, "principals", "show applications and machines", command,
-                list_principals);
     add_admin_keys(group, context);
     add_admin_backup(group, context);
     add_admin_vault(group, context);
     add_admin_principal(group, context);
+    add_admin_users(group, context);
 }
 
 }  // namespace vouchsafe::app

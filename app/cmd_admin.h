@@ -3,6 +3,7 @@
 
 #include "app/context.h"
 #include "vouchsafe/lab/data_directory.h"
+#include "vouchsafe/lab/services.h"
 #include "vouchsafe/vault/administration.h"
 
 namespace vouchsafe::app {
@@ -22,6 +23,22 @@ struct VaultAdmin {
 
 // add_retention adds --retention-days and --purge-protection of a vault that is made.
 void add_retention(Command made, int& days, bool& purge_protection);
+
+// LabAdmin is a lab's services, taken for one command: Code::conflict while they run elsewhere.
+struct LabAdmin {
+    std::unique_ptr<lab::DataDirectory> directory;
+    std::unique_ptr<lab::Services> services;
+
+    // open takes "" for the user's lab. Code::invalid for a production directory.
+    static Result<LabAdmin> open(const Context& context, const std::string& dir);
+};
+
+// object_id_of finds a principal of a lab by its name or one of its ids; another GUID is taken for
+// somebody else's. Code::not_found.
+Result<std::string> object_id_of(lab::Services& services, const std::string& name);
+
+// add_admin_users adds create-user, create-group, add-member, remove-member and principals.
+void add_admin_users(Command group, Context& context);
 
 // add_admin_vault adds vault and access-policy, which work on any data directory.
 void add_admin_vault(Command group, Context& context);
