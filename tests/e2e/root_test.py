@@ -352,7 +352,7 @@ class RootKeys(unittest.TestCase):
             self.assertIn("--hsm-pin", text)
             self.assertNotIn(PIN, text)
         text = self.refused("--root", "passphrase", "--root-passphrase", "correct horse", folder=self.fresh("words"))
-        self.assertIn("--root-passphrase", text)
+        self.assertIn("the passphrase", text)
         self.assertNotIn("horse", text)
         short = private(self.work / "short", "elevenbytes\n")
         text = self.refused("--root", "passphrase", "--root-passphrase", short, folder=self.fresh("short-lab"))
