@@ -10,7 +10,7 @@ build=(build-essential cmake ninja-build pkg-config libboost-dev libssl-dev libc
 test=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-cryptography python3-jmespath tpm2-tools openssl
     procps softhsm2 clang-format-16 postgresql)
 clang=(clang-16 libclang-rt-16-dev)
-interop=(python3-azure)
+interop=(python3-azure azure-cli)
 
 wanted=()
 for group in "$@"; do
