@@ -40,17 +40,19 @@ Json vault_json(const vault::VaultInfo& info) {
             {"authorization", vault::authorization_name(info.authorization)},
             {"networks", info.networks},
             {"retention_days", info.retention_days},
-            {"purge_protection", info.purge_protection}};
+            {"purge_protection", info.purge_protection},
+            {"deleted", info.deleted}};
 }
 
 std::string vault_text(const vault::VaultInfo& info) {
     return fmt::format(
         "vault          {}\nsku            {}\ntenant         {}\nid             {}\n"
-        "authorization  {}\nnetworks       {}\ndeleted        kept for {} days{}\n",
+        "authorization  {}\nnetworks       {}\ndeleted        kept for {} days{}\n{}",
         info.name, info.sku == vault::Sku::premium ? "premium" : "standard", info.tenant,
         info.resource_id, vault::authorization_name(info.authorization),
         info.networks.empty() ? "all" : fmt::format("{}", fmt::join(info.networks, ", ")),
-        info.retention_days, info.purge_protection ? ", nobody may purge it" : "");
+        info.retention_days, info.purge_protection ? ", nobody may purge it" : "",
+        info.deleted ? "state          deleted: nobody reaches it\n" : "");
 }
 
 Result<int> show(const Context& context, const vault::VaultInfo& info) {

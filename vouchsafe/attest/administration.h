@@ -15,4 +15,8 @@ Result<access::RoleAssignment> assign_role(store::Store& store, audit::Log& log,
                                            std::string_view principal, std::string_view role,
                                            std::string_view scope);
 
+// remove_role takes it away again, audited likewise. Code::not_found if it was not given.
+Result<void> remove_role(store::Store& store, audit::Log& log, const Clock& clock,
+                         std::string_view principal, std::string_view role, std::string_view scope);
+
 }  // namespace vouchsafe::attest

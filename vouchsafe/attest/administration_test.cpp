@@ -29,6 +29,22 @@ TEST(AttestAdministration, RecordsEachRoleOnceAndNothingThatIsRefused) {
     EXPECT_EQ(assign(kWho, "Attestation Dictator").error().code, Code::invalid);
     EXPECT_EQ(assign("alice", "Attestation Contributor").error().code, Code::invalid);
     EXPECT_EQ(MUST(log.size()), 1U);
+
+    // Of another role, scope or principal, nothing is removed.
+    const auto remove = [&](std::string_view who, std::string_view role, std::string_view scope) {
+        return remove_role(*store, log, clock, who, role, scope);
+    };
+    const auto refused = [&](std::string_view who, std::string_view role, std::string_view scope) {
+        return remove(who, role, scope).error().code == Code::not_found;
+    };
+    EXPECT_TRUE(refused(kWho, "Attestation Reader", kScope));
+    EXPECT_TRUE(refused(kWho, "Attestation Contributor", "/subscriptions/s"));
+    EXPECT_TRUE(refused("aaaaaaaa-0000-4000-8000-000000000002", "Attestation Contributor", kScope));
+    MUST(remove(kWho, "Attestation Contributor", kScope));
+    EXPECT_TRUE(refused(kWho, "Attestation Contributor", kScope));
+    const auto after = MUST(log.entries(1, 10));
+    ASSERT_EQ(after.size(), 1U);
+    EXPECT_EQ(after[0].entry.action, "roleAssignments/delete");
 }
 
 }  // namespace

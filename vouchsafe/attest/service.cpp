@@ -164,6 +164,12 @@ Result<access::RoleAssignment> Service::assign_role(std::string_view principal,
                                role, scope);
 }
 
+Result<void> Service::remove_role(std::string_view principal, std::string_view role,
+                                  std::string_view scope) {
+    return attest::remove_role(impl_->deps.store, impl_->deps.audit, impl_->deps.clock, principal,
+                               role, scope);
+}
+
 const Config& Service::config() const {
     return impl_->config;
 }

@@ -81,6 +81,11 @@ class Service {
     Result<access::RoleAssignment> assign_role(std::string_view principal, std::string_view role,
                                                std::string_view scope = {});
 
+    // remove_role takes back what assign_role gave on this scope, audited likewise.
+    // Code::not_found.
+    Result<void> remove_role(std::string_view principal, std::string_view role,
+                             std::string_view scope);
+
     const Config& config() const;
     // jwks is what GET /certs answers: the key that signs, what was announced, and what signed
     // tokens that have not ended. signing_certificate is the first's. Errors: the store's.

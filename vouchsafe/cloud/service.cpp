@@ -176,6 +176,10 @@ net::Handler Service::handler() {
         [impl = impl_.get()](const net::Request& request) { return impl->router.handle(request); };
 }
 
+size_t Service::max_body() const {
+    return impl_->config.max_body;
+}
+
 std::string_view Service::route_of(const net::Request& request) const {
     return impl_->router.route_of(request);
 }

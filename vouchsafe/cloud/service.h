@@ -33,6 +33,7 @@ class Service {
 
     // handler answers the routes of routes.cpp. It borrows the service.
     net::Handler handler();
+    size_t max_body() const;  // Config::max_body, for who listens
     // route_of names a request's route, for metrics and logs (Router::route_of).
     std::string_view route_of(const net::Request& request) const;
 

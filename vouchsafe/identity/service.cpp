@@ -208,8 +208,9 @@ Result<IssuedToken> Service::issue_managed_identity_token(std::string_view clien
     if (principal.kind != PrincipalKind::managed_identity) {
         return fail(Code::not_found, "there is no managed identity with this id");
     }
+    std::vector<std::string> groups = TRY(groups_of(principal.object_id));
     TokenSpec spec{.principal = principal,
-                   .groups = TRY(groups_of(principal.object_id)),
+                   .groups = std::move(groups),
                    .how = Authentication::certificate_or_managed_identity,
                    .audience = *audience};
     return mint_access_token(impl_->config, impl_->key, spec, impl_->deps.clock.now(),

@@ -27,6 +27,8 @@ Result<net::HostTable> lab_hosts(Services& services, identity::Metadata& no_mach
         hosts.add(std::string(name), {services.identity().handler()});
     }
     hosts.add(std::string(kGraphHost), {services.identity().graph_handler()});
+    hosts.add(std::string(kManagementHost),
+              {services.cloud().handler(), services.cloud().max_body()});
     hosts.add(fmt::format("*.{}", kVaultSuffix),
               {services.vault().handler(), vault::kMaxRequestBody});
     hosts.add(TRY(net::Url::parse(kAttestationUrl)).host, {services.attestation().handler()});

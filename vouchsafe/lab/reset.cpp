@@ -10,9 +10,9 @@ namespace {
 
 // What a lab makes in its directory: data_directory.h, running_lab.h, and the second attestation
 // service of the demo. Its work is for people, and stays.
-constexpr std::string_view kOurs[] = {"attestation", "azure",    "collateral",
-                                      "identity",    "machines", "other-attestation",
-                                      "root",        "up",       "vault"};
+constexpr std::string_view kOurs[] = {
+    "attestation",       "azure", "cloud", "collateral",    "identity", "machines",
+    "other-attestation", "root",  "up",    "user.password", "vault"};
 
 bool is_ours(const std::string& name) {
     return std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs) ||

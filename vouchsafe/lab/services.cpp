@@ -1,6 +1,7 @@
 #include "vouchsafe/lab/services.h"
 
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/identity/client_secret.h"
 
 namespace vouchsafe::lab {
 
@@ -61,6 +62,7 @@ Result<std::unique_ptr<Services>> Services::start(const DataDirectory& directory
     TRY(services->start_identity());
     TRY(services->start_attestation());
     TRY(services->start_vault());
+    TRY(services->start_cloud());
     return services;
 }
 
@@ -104,8 +106,8 @@ Result<void> Services::start_identity() {
     identity::Config config;
     config.tenant_id = directory_.tenant_id();
     config.directory = directory_.path() / "identity";
-    identity_store_ = TRY(open_store(config.directory));
     config.sign_in_as = kLabUser;
+    identity_store_ = TRY(open_store(config.directory));
     identity_ = TRY(identity::Service::create(config, {*identity_store_, clock_}));
     TRY(make_lab_user(*identity_, directory_.path() / kLabUserFile));
     std::vector<std::string> names(std::begin(kLoginHosts), std::end(kLoginHosts));
@@ -179,7 +181,31 @@ Result<void> Services::start_vault() {
     return {};
 }
 
+Result<void> Services::start_cloud() {
+    cloud_effects_ = std::make_unique<CloudEffects>(
+        CloudEffects::World{*vault_, attestation(), *identity_, directory_.tenant_id(),
+                            [this](std::string_view name) { allow_vault(name); }});
+    cloud::Config config;
+    config.callers.tenant = directory_.tenant_id();
+    config.subscription_id = directory_.subscription_id();
+    config.tenant_domain = kLabUser.substr(kLabUser.find('@') + 1);
+    config.owners = {TRY(identity_->find_user(kLabUser)).object_id};
+    config.vault_suffix = kVaultSuffix;
+    cloud_store_ = TRY(open_store(directory_.path() / "cloud"));
+    cloud_ = TRY(cloud::Service::create(
+        config, {*cloud_store_, clock_, access::fetch_with(*login_client_), cloud_effects_.get()}));
+    TRY(cloud_->resume());
+    const std::string host(kManagementHost);
+    listeners_.push_back(TRY(listen("cloud", {host}, cloud_->handler(), config.max_body)));
+    connect_to_[host + ":443"] = listeners_.back().address();
+    for (const cloud::Resource& vault : TRY(cloud_->resources_of("Microsoft.KeyVault/vaults"))) {
+        allow_vault(vault.name);
+    }
+    return {};
+}
+
 void Services::allow_vault(std::string_view vault_name) {
+    std::lock_guard lock(names_mutex_);
     connect_to_[fmt::format("{}.{}:443", to_lower(vault_name), kVaultSuffix)] = vault_address_;
 }
 
@@ -192,20 +218,21 @@ Result<std::string> Services::add_metadata(const MachineIdentity& machine, std::
 }
 
 std::map<std::string, std::string> Services::connect_to() const {
+    std::lock_guard lock(names_mutex_);
     return connect_to_;
 }
 
 net::ClientOptions Services::client_options() const {
     net::ClientOptions options;
     options.ca_pem = directory_.root().tls_ca_pem();
-    options.connect_to = connect_to_;
+    options.connect_to = connect_to();
     return options;
 }
 
 Result<Path> Services::write_site(const Path& folder, const Machine* machine,
                                   const std::map<std::string, std::string>& more) const {
     auto addresses = more;
-    addresses.insert(connect_to_.begin(), connect_to_.end());
+    addresses.merge(connect_to());
     Path ca_file = folder / "tls-ca.pem";
     Path site_file = folder / "site.json";
     TRY(write_file(ca_file, as_bytes(directory_.root().tls_ca_pem()), Overwrite::yes));

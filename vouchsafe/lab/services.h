@@ -5,12 +5,15 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "vouchsafe/attest/service.h"
+#include "vouchsafe/cloud/service.h"
 #include "vouchsafe/guest/site.h"
 #include "vouchsafe/identity/metadata.h"
 #include "vouchsafe/identity/service.h"
+#include "vouchsafe/lab/cloud_effects.h"
 #include "vouchsafe/lab/data_directory.h"
 #include "vouchsafe/lab/machine.h"
 #include "vouchsafe/vault/service.h"
@@ -28,13 +31,9 @@ inline constexpr std::string_view kLabUser = "user@lab.test";
 inline constexpr std::string_view kLabUserFile = "user.password";
 inline constexpr std::string_view kLoginHost = "login.microsoftonline.com";
 // All names of the token issuer; the first is the one in its documents.
-inline constexpr std::string_view kGraphHost = "graph.microsoft.com";
-// The person in front of a lab: signed in without being asked, by the password in DIR/user.password
-// where a client wants one.
-inline constexpr std::string_view kLabUser = "user@lab.test";
-inline constexpr std::string_view kLabUserFile = "user.password";
 inline constexpr std::string_view kLoginHosts[] = {kLoginHost, "login.windows.net",
                                                    "sts.windows.net"};
+inline constexpr std::string_view kManagementHost = "management.azure.com";
 inline constexpr std::string_view kMetadataName = "169.254.169.254:80";
 inline constexpr std::string_view kVaultSuffix = "vault.azure.net";
 
@@ -75,6 +74,7 @@ class Services {
     attest::Service& attestation() { return *attestations_.front()->service; }
     vault::Service& vault() { return *vault_; }
     identity::Service& identity() { return *identity_; }
+    cloud::Service& cloud() { return *cloud_; }
 
     // add_attestation starts one more, in its own folder DIR/`folder`, under another issuer's name
     // or by another clock, and returns its address. The vault does not come to trust it. Borrows
@@ -89,7 +89,8 @@ class Services {
     // is made at the first time, and returns its address. `principal` receives the object id.
     Result<std::string> add_metadata(const MachineIdentity& machine, std::string& principal);
 
-    // allow_vault makes clients find the vault's host name here.
+    // allow_vault makes clients find the vault's host name here. Vaults that the resource manager
+    // makes are found without it.
     void allow_vault(std::string_view vault_name);
 
     // connect_to is what clients need to reach everything but metadata services.
@@ -120,6 +121,8 @@ class Services {
     Result<void> start_identity();
     Result<void> start_attestation();
     Result<void> start_vault();
+    // start_cloud comes last: it ends what a crash left half done in the others.
+    Result<void> start_cloud();
     Result<Listener> listen(std::string name, const std::vector<std::string>& tls_names,
                             net::Handler handler, size_t max_body = net::ServerOptions().max_body);
 
@@ -127,7 +130,8 @@ class Services {
     const Clock& clock_;
     FileLock lock_;
     evidence::TrustAnchors anchors_;
-    std::map<std::string, std::string> connect_to_;
+    mutable std::mutex names_mutex_;                 // vaults get names while others ask for them
+    std::map<std::string, std::string> connect_to_;  // by names_mutex_
     std::string vault_address_;
 
     std::unique_ptr<store::Store> identity_store_;
@@ -138,6 +142,9 @@ class Services {
     std::unique_ptr<net::Client> fetch_client_;
     std::unique_ptr<store::Store> vault_store_;
     std::unique_ptr<vault::Service> vault_;
+    std::unique_ptr<CloudEffects> cloud_effects_;
+    std::unique_ptr<store::Store> cloud_store_;
+    std::unique_ptr<cloud::Service> cloud_;
     std::vector<std::unique_ptr<identity::Metadata>> metadata_;
     // Last, so that listeners stop before what they serve goes away.
     std::vector<Listener> listeners_;

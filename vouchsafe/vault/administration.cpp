@@ -179,6 +179,24 @@ Result<VaultInfo> Administration::set_networks(std::string_view vault,
     });
 }
 
+Result<VaultInfo> Administration::set_deleted(std::string_view vault, bool deleted) {
+    VaultInfo now = TRY(find_vault(vault));
+    if (now.deleted == deleted) return now;
+    const std::string_view action = deleted ? "vaults/delete" : "vaults/recover";
+    return change(vault, action, [&](VaultInfo& info) -> Result<Json> {
+        info.deleted = deleted;
+        return Json::object();
+    });
+}
+
+Result<VaultInfo> Administration::delete_vault(std::string_view vault) {
+    return set_deleted(vault, true);
+}
+
+Result<VaultInfo> Administration::recover_vault(std::string_view vault) {
+    return set_deleted(vault, false);
+}
+
 Result<access::AccessPolicy> Administration::set_access_policy(std::string_view vault,
                                                                access::AccessPolicy policy) {
     const VaultInfo info = TRY(find_vault(vault));

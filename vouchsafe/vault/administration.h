@@ -35,6 +35,12 @@ class Administration {
     // Code::invalid for what is no network.
     Result<VaultInfo> set_networks(std::string_view vault, std::vector<std::string> networks);
 
+    // delete_vault closes a vault to everybody, from the next request on; recover_vault opens it
+    // again. What is in it, its roles and its policies are kept, and what was deleted in it before
+    // goes on to its purge. Neither minds being repeated. Code::not_found.
+    Result<VaultInfo> delete_vault(std::string_view vault);
+    Result<VaultInfo> recover_vault(std::string_view vault);
+
     Result<access::AccessPolicy> set_access_policy(std::string_view vault,
                                                    access::AccessPolicy policy);
     Result<void> remove_access_policy(std::string_view vault, std::string_view object_id,
@@ -42,6 +48,7 @@ class Administration {
     Result<std::vector<access::AccessPolicy>> access_policies(std::string_view vault) const;
 
   private:
+    Result<VaultInfo> set_deleted(std::string_view vault, bool deleted);
     Result<VaultInfo> change(std::string_view vault, std::string_view action,
                              const std::function<Result<Json>(VaultInfo&)>& edit);
     Result<void> record(store::Transaction& tx, std::string_view action, std::string_view resource,

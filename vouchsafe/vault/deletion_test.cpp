@@ -1,4 +1,5 @@
 // Soft delete of keys and secrets.
+#include "vouchsafe/vault/administration.h"
 #include "vouchsafe/vault/object_test_support.h"
 
 namespace vouchsafe::vault::test {
@@ -243,6 +244,34 @@ TEST_P(DeletionTest, PurgeProtectionHoldsAndStays) {
     EXPECT_EQ(officer("POST", deleted("obj") + "/recover").body["attributes"]["recoveryLevel"],
               "Recoverable");
     EXPECT_FALSE(service_->protect_from_purge("nope"));
+}
+
+TEST_P(DeletionTest, ClosesAWholeVaultUntilItIsRecovered) {
+    Administration& admin = service_->administration();
+    ASSERT_EQ(make(collection(), "obj").status, 200);
+    const Answer before = officer("GET", active("obj"));
+    ASSERT_EQ(before.status, 200);
+    EXPECT_TRUE(MUST(admin.delete_vault("MYCONFKV")).deleted);
+    const uint64_t entries = MUST(service_->audit().size());
+    EXPECT_TRUE(MUST(admin.delete_vault(vault_.name)).deleted);
+    EXPECT_EQ(MUST(service_->audit().size()), entries);
+
+    EXPECT_EQ(officer("GET", active("obj")).status, 404);
+    EXPECT_EQ(officer("GET", "/" + collection()).status, 404);
+    EXPECT_EQ(make(collection(), "new").status, 404);
+    EXPECT_TRUE(MUST(service_->find_vault(vault_.name)).deleted);
+    VaultSpec same;
+    same.name = vault_.name;
+    same.tenant = vault_.tenant;
+    EXPECT_EQ(service_->create_vault(same).error().code, Code::conflict);
+
+    EXPECT_FALSE(MUST(admin.recover_vault(vault_.name)).deleted);
+    EXPECT_FALSE(MUST(admin.recover_vault(vault_.name)).deleted);
+    EXPECT_EQ(officer("GET", active("obj")).body, before.body);
+    EXPECT_EQ(officer("GET", active("new")).status, 404);
+    EXPECT_EQ(MUST(service_->audit().size()), entries + 5);  // four requests, one recovery
+    EXPECT_EQ(admin.delete_vault("nope").error().code, Code::not_found);
+    EXPECT_EQ(admin.recover_vault("nope").error().code, Code::not_found);
 }
 
 TEST_P(DeletionTest, NeedsARoleForEachAct) {

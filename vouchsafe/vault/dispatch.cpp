@@ -16,7 +16,9 @@ Result<VaultInfo> vault_at(store::Store& store, const Address& address) {
         vault = TRY(read_vault(view, address.vault));
         return {};
     }));
-    if (!vault) return fail(Code::not_found, "there is no vault {} here", address.vault);
+    if (!vault || vault->deleted) {
+        return fail(Code::not_found, "there is no vault {} here", address.vault);
+    }
     return std::move(*vault);
 }
 

@@ -61,6 +61,21 @@ TEST_F(MeanwhileTest, ASecretIsNotGivenBehindItsEnd) {
     expect_refused(as(kReader, "GET", "/secrets/s"), 404, "");
 }
 
+TEST_F(MeanwhileTest, NothingIsDoneInAVaultBehindItsEnd) {
+    ASSERT_EQ(create("k", {{"kty", "EC"}}).status, 200);
+    ASSERT_EQ(set("s", {{"value", "v"}}).status, 200);
+    Administration& admin = service_->administration();
+    const auto deleted_before = [&](const std::function<Answer()>& use) {
+        store_->before_run = [&] { MUST(admin.delete_vault(vault_.name)); };
+        expect_refused(use(), 404, "");
+        MUST(admin.recover_vault(vault_.name));
+        EXPECT_EQ(use().status, 200);
+    };
+    deleted_before([&] { return sign(); });
+    deleted_before([&] { return as(kReader, "GET", "/secrets/s"); });
+    deleted_before([&] { return create("l", {{"kty", "EC"}}); });
+}
+
 TEST_F(MeanwhileTest, NothingIsBackedUpBehindItsEnd) {
     for (const char* collection : {"keys", "secrets"}) {
         const std::string path = std::string("/") + collection + "/o";

@@ -94,6 +94,17 @@ Result<void> append_success(Core& core, store::Transaction& transaction, const C
     return {};
 }
 
+namespace {
+
+// check_vault_open: the vault may have been deleted since the call began.
+Result<void> check_vault_open(store::View& view, const Call& call) {
+    const auto vault = TRY(read_vault(view, call.vault->name));
+    if (vault && !vault->deleted) return {};
+    return fail(Code::not_found, "there is no vault {} here", call.vault->name);
+}
+
+}  // namespace
+
 Result<void> transact(Core& core, Call& call,
                       const std::function<Result<void>(store::Transaction&)>& work) {
     const Checks checks = call.checks;
@@ -105,6 +116,7 @@ Result<void> transact(Core& core, Call& call,
             call.details = details;
         }
         again = true;
+        TRY(check_vault_open(tx, call));
         return work(tx);
     });
 }

@@ -32,7 +32,8 @@ Result<VaultInfo> parse_vault(ByteView bytes) {
     const auto days = TRY(json_optional_integer(json, "retention_days"));
     out.retention_days = static_cast<int>(days.value_or(kMaxRetentionDays));
     out.purge_protection = TRY(json_optional_bool(json, "purge_protection")).value_or(false);
-    // Records of earlier versions have neither.
+    // Records of earlier versions have none of these.
+    out.deleted = TRY(json_optional_bool(json, "deleted")).value_or(false);
     const std::string authorization = TRY(json_optional_string(json, "authorization")).value_or("");
     out.authorization = authorization == authorization_name(Authorization::access_policies)
                             ? Authorization::access_policies
@@ -55,7 +56,8 @@ std::string encode_vault(const VaultInfo& vault) {
                       {"retention_days", vault.retention_days},
                       {"purge_protection", vault.purge_protection},
                       {"authorization", authorization_name(vault.authorization)},
-                      {"networks", vault.networks}});
+                      {"networks", vault.networks},
+                      {"deleted", vault.deleted}});
 }
 
 Json optional_number(const std::optional<int64_t>& value) {

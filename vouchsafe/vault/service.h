@@ -90,6 +90,9 @@ struct VaultInfo {
     bool purge_protection = false;
     Authorization authorization = Authorization::roles;
     std::vector<std::string> networks;  // that may reach it (access/network.h); empty: all
+    // Nobody reaches it, its name is taken, and it can be recovered with all that is in it
+    // (Administration::delete_vault).
+    bool deleted = false;
 };
 
 using access::RoleAssignment;

@@ -1,0 +1,41 @@
+// What resources of a lab's resource manager do: vaults are made in the vault service, role
+// assignments govern it and the attestation service, and identities can get tokens. Each effect
+// finds its own work again, as cloud::Effects asks for.
+//
+// Not built, and answered with Code::unsupported: attestation providers of one's own, purging a
+// deleted vault, another SKU or retention for a vault that is there, and rules for virtual
+// networks. Virtual machines are a record and an identity: nothing boots (`vouchsafe vm` has
+// machines that do).
+#pragma once
+
+#include <functional>
+
+#include "vouchsafe/attest/service.h"
+#include "vouchsafe/cloud/effects.h"
+#include "vouchsafe/identity/service.h"
+#include "vouchsafe/vault/service.h"
+
+namespace vouchsafe::lab {
+
+// CloudEffects borrows the services. One effect runs at a time, by any thread.
+class CloudEffects : public cloud::Effects {
+  public:
+    struct World {
+        vault::Service& vault;
+        attest::Service& attestation;
+        identity::Service& identity;
+        std::string tenant;                               // of vaults
+        std::function<void(std::string_view)> new_vault;  // told the name of each
+    };
+    explicit CloudEffects(World world) : world_(std::move(world)) {}
+
+    bool concerns(std::string_view type) const override;
+    Result<Json> put(const cloud::Resource& now, const cloud::Resource* before) override;
+    Result<void> remove(const cloud::Resource& resource) override;
+    Result<void> act(const cloud::Resource& resource, std::string_view action) override;
+
+  private:
+    const World world_;
+};
+
+}  // namespace vouchsafe::lab
