@@ -87,7 +87,8 @@ class Az(unittest.TestCase):
 
     def test_an_application_signs_in(self):
         accounts = self.az("login", "--service-principal", "-u", self.app["client_id"], "-p",
-                           (self.work / "secret").read_text(), "--tenant", self.app["tenant"])
+                           (self.work / "secret").read_text(), "--tenant", self.app["tenant"],
+                           "--allow-no-subscriptions")  # it has no role anywhere
         self.is_the_lab(accounts, self.app["client_id"])
 
     def test_the_directory_tells_who_signed_in(self):
