@@ -249,6 +249,8 @@ class ResourceManager(unittest.TestCase):
         # The group takes its vaults with it.
         self.assertEqual(self.arm("DELETE", group)[0], 202)
         self.assertEqual(self.vault("GET", "deleted-vault", "/keys/k/")[0], 404)
+        shown = run("--json", "admin", "vault", "show", "deleted-vault", "--dir", self.lab)
+        self.assertTrue(json.loads(shown.stdout)["deleted"], shown.stderr)
         self.group("deleted")
         status, refused = self.arm("PUT", path, self.vault_body())
         self.assertEqual(status, 409, refused)
@@ -272,6 +274,47 @@ class ResourceManager(unittest.TestCase):
         self.assertEqual(self.arm("GET", path)[0], 404)
         self.assertEqual(self.vault("GET", "operators-own", "/keys")[0], 403)
 
+    def known(self, *ids):
+        """known are those of the object ids that the directory has."""
+        status, found = self.ask("POST", "https://graph.microsoft.com/v1.0/directoryObjects/getByIds",
+                                 {"ids": ids}, self.token("https://graph.microsoft.com/.default"))
+        self.assertEqual(status, 200, found)
+        return [one["id"] for one in found["value"]]
+
+    def test_a_machine_has_an_identity_while_it_asks_for_one(self):
+        group = self.group("machines")
+        network = f"{group}/providers/Microsoft.Network/virtualNetworks/net"
+        interface = f"{group}/providers/Microsoft.Network/networkInterfaces/nic"
+        machine = f"{group}/providers/Microsoft.Compute/virtualMachines/alice"
+        subnets = [{"name": "sub", "properties": {"addressPrefix": "10.0.0.0/28"}}]
+        body = {"location": "westeurope", "identity": {"type": "SystemAssigned"},
+                "properties": {"networkProfile": {"networkInterfaces": [{"id": interface}]}}}
+        for path, resource in (
+                (network, {"location": "westeurope", "properties": {"subnets": subnets}}),
+                (interface, {"location": "westeurope", "properties": {"ipConfigurations": [
+                    {"name": "ip", "properties": {"subnet": {"id": f"{network}/subnets/sub"}}}]}})):
+            status, made = self.arm("PUT", path, resource)
+            self.assertEqual(status, 201, made)
+        status, made = self.arm("PUT", machine, body)
+        self.assertEqual(status, 201, made)
+        principal = made["identity"]["principalId"]
+        self.assertEqual(self.known(principal), [principal])
+        status, again = self.arm("PUT", machine, body)
+        self.assertEqual((status, again["identity"]["principalId"]), (200, principal))
+        self.assertEqual(self.arm("POST", machine + "/deallocate")[0], 200)
+
+        unknown = {**body, "identity": {"type": "UserAssigned", "userAssignedIdentities": {machine + "x": {}}}}
+        status, refused = self.arm("PUT", machine, unknown)
+        self.assertEqual(status, 400, refused)
+        self.assertEqual(self.known(principal), [principal])
+        status, _ = self.arm("PUT", machine, {**body, "identity": {"type": "None"}})
+        self.assertEqual(status, 200)
+        self.assertEqual(self.known(principal), [])
+        status, other = self.arm("PUT", machine, body)
+        self.assertNotEqual(other["identity"]["principalId"], principal)
+        self.assertEqual(self.arm("DELETE", machine)[0], 200)
+        self.assertEqual(self.known(other["identity"]["principalId"]), [])
+
     def test_identities_are_known_to_the_token_issuer(self):
         group = self.group("identities")
         path = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/mine"
@@ -293,11 +336,10 @@ class ResourceManager(unittest.TestCase):
         self.assertEqual(encryption["identity"]["userAssignedIdentities"][path]["principalId"],
                          made["properties"]["principalId"])
         principal = encryption["identity"]["principalId"]
-        ids = {"ids": [principal, made["properties"]["principalId"]]}
+        ids = [principal, made["properties"]["principalId"]]
+        self.assertEqual(self.known(*ids), ids)
         self.assertEqual(self.arm("DELETE", group)[0], 202)
-        status, known = self.ask("POST", "https://graph.microsoft.com/v1.0/directoryObjects/getByIds", ids,
-                                 self.token("https://graph.microsoft.com/.default"))
-        self.assertEqual((status, known["value"]), (200, []))
+        self.assertEqual(self.known(*ids), [])
 
     def test_what_is_not_built_says_so(self):
         group = self.group("unbuilt")

@@ -36,8 +36,9 @@ class Administration {
     Result<VaultInfo> set_networks(std::string_view vault, std::vector<std::string> networks);
 
     // delete_vault closes a vault to everybody, from the next request on; recover_vault opens it
-    // again. What is in it, its roles and its policies are kept, and what was deleted in it before
-    // goes on to its purge. Neither minds being repeated. Code::not_found.
+    // again. What is in it, its roles and its policies are kept; what was deleted in it before goes
+    // on to its purge, and keys that rotate go on rotating. Neither minds being repeated.
+    // Code::not_found.
     Result<VaultInfo> delete_vault(std::string_view vault);
     Result<VaultInfo> recover_vault(std::string_view vault);
 

@@ -265,11 +265,12 @@ TEST_P(DeletionTest, ClosesAWholeVaultUntilItIsRecovered) {
     same.tenant = vault_.tenant;
     EXPECT_EQ(service_->create_vault(same).error().code, Code::conflict);
 
+    const uint64_t closed = MUST(service_->audit().size());
     EXPECT_FALSE(MUST(admin.recover_vault(vault_.name)).deleted);
     EXPECT_FALSE(MUST(admin.recover_vault(vault_.name)).deleted);
+    EXPECT_EQ(MUST(service_->audit().size()), closed + 1);
     EXPECT_EQ(officer("GET", active("obj")).body, before.body);
     EXPECT_EQ(officer("GET", active("new")).status, 404);
-    EXPECT_EQ(MUST(service_->audit().size()), entries + 5);  // four requests, one recovery
     EXPECT_EQ(admin.delete_vault("nope").error().code, Code::not_found);
     EXPECT_EQ(admin.recover_vault("nope").error().code, Code::not_found);
 }
