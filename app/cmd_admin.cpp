@@ -56,7 +56,31 @@ Result<int> protect_vault(const Context& context, const AdminCommand& command) {
     return 0;
 }
 
-// object_id_of finds whom the lab's identity service knows by a name or an id.
+// object_id_in opens the lab's identity service for a look: others may run it meanwhile.
+Result<std::string> object_id_in(const Context& context, const lab::DataDirectory& directory,
+                                 const std::string& name) {
+    identity::Config config;
+    config.tenant_id = directory.tenant_id();
+    config.directory = directory.path() / "identity";
+    TRY(make_private_dir(config.directory));
+    auto store = TRY(store::open_sqlite(config.directory / "store.db"));
+    auto issuer = TRY(identity::Service::create(config, {*store, context.clock}));
+    return object_id_of(*issuer, name);
+}
+
+// principal_in: in production principals are somebody else's, so they have ids and no names.
+Result<std::string> principal_in(const Context& context, const lab::DataDirectory& directory,
+                                 const std::string& name) {
+    if (directory.kind() == lab::DirectoryKind::lab) {
+        return object_id_in(context, directory, name);
+    }
+    if (is_guid(name)) return name;
+    return fail(Code::invalid,
+                "in a production directory a principal is an object id of its tenant, a GUID, "
+                "not '{}'",
+                name);
+}
+
 Result<access::RoleAssignment> assign_vault_role(vault::Administration& vaults,
                                                  const AdminCommand& command,
                                                  const std::string& principal) {
@@ -196,31 +220,6 @@ Result<std::string> object_id_of(const identity::Service& issuer, const std::str
     if (is_guid(name)) return to_lower(name);  // of whom another issuer or a certificate tells
     return fail(Code::not_found,
                 "there is no principal '{}'; 'vouchsafe admin principals' shows them", name);
-}
-
-// object_id_in opens the lab's identity service for a look: others may run it meanwhile.
-Result<std::string> object_id_in(const Context& context, const lab::DataDirectory& directory,
-                                 const std::string& name) {
-    identity::Config config;
-    config.tenant_id = directory.tenant_id();
-    config.directory = directory.path() / "identity";
-    TRY(make_private_dir(config.directory));
-    auto store = TRY(store::open_sqlite(config.directory / "store.db"));
-    auto issuer = TRY(identity::Service::create(config, {*store, context.clock}));
-    return object_id_of(*issuer, name);
-}
-
-// principal_in: in production principals are somebody else's, so they have ids and no names.
-Result<std::string> principal_in(const Context& context, const lab::DataDirectory& directory,
-                                 const std::string& name) {
-    if (directory.kind() == lab::DirectoryKind::lab) {
-        return object_id_in(context, directory, name);
-    }
-    if (is_guid(name)) return name;
-    return fail(Code::invalid,
-                "in a production directory a principal is an object id of its tenant, a GUID, "
-                "not '{}'",
-                name);
 }
 
 void add_admin(Command app, Context& context) {

@@ -35,7 +35,7 @@ struct LabAdmin {
 
 // object_id_of finds a principal of a lab by its name or one of its ids; another GUID is taken for
 // somebody else's. Code::not_found.
-Result<std::string> object_id_of(lab::Services& services, const std::string& name);
+Result<std::string> object_id_of(const identity::Service& issuer, const std::string& name);
 
 // add_admin_users adds create-user, create-group, add-member, remove-member and principals.
 void add_admin_users(Command group, Context& context);

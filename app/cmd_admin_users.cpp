@@ -52,8 +52,8 @@ Result<int> create_group(const Context& context, const UserCommand& command) {
 
 Result<int> add_member(const Context& context, const UserCommand& command) {
     LabAdmin lab = TRY(LabAdmin::open(context, command.dir));
-    const std::string group = TRY(object_id_of(*lab.services, command.name));
-    const std::string member = TRY(object_id_of(*lab.services, command.member));
+    const std::string group = TRY(object_id_of(lab.services->identity(), command.name));
+    const std::string member = TRY(object_id_of(lab.services->identity(), command.member));
     TRY(lab.services->identity().add_member(group, member));
     if (!context.json) write_out(fmt::format("{} is in {}\n", command.member, command.name));
     return 0;
@@ -61,8 +61,8 @@ Result<int> add_member(const Context& context, const UserCommand& command) {
 
 Result<int> remove_member(const Context& context, const UserCommand& command) {
     LabAdmin lab = TRY(LabAdmin::open(context, command.dir));
-    const std::string group = TRY(object_id_of(*lab.services, command.name));
-    const std::string member = TRY(object_id_of(*lab.services, command.member));
+    const std::string group = TRY(object_id_of(lab.services->identity(), command.name));
+    const std::string member = TRY(object_id_of(lab.services->identity(), command.member));
     TRY(lab.services->identity().remove_member(group, member));
     if (!context.json) write_out(fmt::format("{} is not in {}\n", command.member, command.name));
     return 0;
