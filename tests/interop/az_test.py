@@ -39,10 +39,10 @@ class Az(unittest.TestCase):
         cls.addClassCleanup(run, "down", "--dir", cls.lab)
         cls.password = (cls.lab / "user.password").read_text()
         variables = json.loads(run("--json", "env", "--dir", cls.lab).stdout)
-        # A browser is not told of the proxy.
+        # A browser is not told of the proxy; az waits for the program to end before it listens.
         browser = cls.work / "browser"
-        browser.write_text('#!/bin/sh\nexec env -u HTTP_PROXY -u http_proxy -u HTTPS_PROXY -u https_proxy '
-                           'curl -sSL -o /dev/null "$1"\n')
+        browser.write_text('#!/bin/sh\nenv -u HTTP_PROXY -u http_proxy -u HTTPS_PROXY -u https_proxy '
+                           'curl -sSL -o /dev/null "$1" &\n')
         browser.chmod(0o755)
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         cls.environment = {**kept, **variables, "BROWSER": f"{browser} %s", "HOME": str(cls.work)}
