@@ -2,10 +2,8 @@
 #include <cstdlib>
 
 #include "app/cmd_admin.h"
-#include "app/serve_providers.h"
 #include "app/service_store.h"
 #include "app/show.h"
-#include "vouchsafe/attest/administration.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/lab/process.h"
 #include "vouchsafe/lab/services.h"
@@ -19,15 +17,8 @@ struct AdminCommand {
     std::string store;
     std::string name;
     std::string sku = "premium";
-    std::string role;
-    std::string principal;
-    std::string vault;
-    std::string key;
-    std::string secret;
     int retention_days = vault::kMaxRetentionDays;
     bool purge_protection = false;
-    bool attestation = false;
-    std::string issuer;
     std::string secret_out;
     std::vector<std::string> argv;
 };
@@ -53,82 +44,6 @@ Result<int> protect_vault(const Context& context, const AdminCommand& command) {
     write_out(context.json ? dump_json({{"name", vault.name}, {"purge_protection", true}}) + "\n"
                            : fmt::format("what is deleted in {} stays for {} days\n", vault.name,
                                          vault.retention_days));
-    return 0;
-}
-
-// object_id_in opens the lab's identity service for a look: others may run it meanwhile.
-Result<std::string> object_id_in(const Context& context, const lab::DataDirectory& directory,
-                                 const std::string& name) {
-    identity::Config config;
-    config.tenant_id = directory.tenant_id();
-    config.directory = directory.path() / "identity";
-    TRY(make_private_dir(config.directory));
-    auto store = TRY(store::open_sqlite(config.directory / "store.db"));
-    auto issuer = TRY(identity::Service::create(config, {*store, context.clock}));
-    return object_id_of(*issuer, name);
-}
-
-// principal_in: in production principals are somebody else's, so they have ids and no names.
-Result<std::string> principal_in(const Context& context, const lab::DataDirectory& directory,
-                                 const std::string& name) {
-    if (directory.kind() == lab::DirectoryKind::lab) {
-        return object_id_in(context, directory, name);
-    }
-    if (is_guid(name)) return name;
-    return fail(Code::invalid,
-                "in a production directory a principal is an object id of its tenant, a GUID, "
-                "not '{}'",
-                name);
-}
-
-Result<access::RoleAssignment> assign_vault_role(vault::Administration& vaults,
-                                                 const AdminCommand& command,
-                                                 const std::string& principal) {
-    auto vault = TRY(vaults.find_vault(command.vault));
-    std::string scope = vault.resource_id;
-    if (!command.key.empty()) scope = vault::key_scope(vault, command.key);
-    if (!command.secret.empty()) scope = vault::secret_scope(vault, command.secret);
-    return vaults.assign_role(principal, command.role, scope);
-}
-
-void show_assignment(const Context& context, const AdminCommand& command,
-                     const access::RoleAssignment& made) {
-    write_out(
-        context.json
-            ? dump_json({{"id", made.id}, {"principal", made.principal}, {"scope", made.scope}}) +
-                  "\n"
-            : fmt::format("{} may act as {} on {}\n", made.principal, command.role, made.scope));
-}
-
-Result<access::RoleAssignment> assign_provider_role(const Context& context,
-                                                    const AdminCommand& command) {
-    const Path path =
-        command.dir.empty() ? lab::default_lab_path() : std::filesystem::absolute(command.dir);
-    const auto directory = TRY(lab::DataDirectory::open(path));
-    const std::string principal = TRY(principal_in(context, directory, command.principal));
-    const std::string scope = TRY(provider_scope(directory, command.issuer));
-    auto store = TRY(open_or_make(TRY(store_place(path, "attestation", command.store))));
-    audit::Log log(*store);
-    return attest::assign_role(*store, log, context.clock, principal, command.role, scope);
-}
-
-Result<int> assign_role(const Context& context, const AdminCommand& command) {
-    if (command.attestation == !command.vault.empty()) {
-        return fail(Code::invalid, "say where: either --vault NAME or --attestation");
-    }
-    if (!command.key.empty() && !command.secret.empty()) {
-        return fail(Code::invalid, "a role is on one key or on one secret: --key or --secret");
-    }
-    if (!command.issuer.empty() && !command.attestation) {
-        return fail(Code::invalid, "--issuer names an attestation provider: add --attestation");
-    }
-    if (command.attestation) {
-        show_assignment(context, command, TRY(assign_provider_role(context, command)));
-        return 0;
-    }
-    VaultAdmin opened = TRY(VaultAdmin::open(context, command.dir, command.store));
-    const std::string principal = TRY(principal_in(context, *opened.directory, command.principal));
-    show_assignment(context, command, TRY(assign_vault_role(*opened.vaults, command, principal)));
     return 0;
 }
 
@@ -183,6 +98,8 @@ constexpr const char* kAdminExamples = R"(Examples:
   vouchsafe admin assign-role "Key Vault Crypto Service Release User" my-vm --vault my-vault --key KEK
   vouchsafe admin assign-role "Key Vault Secrets User" my-vm --vault my-vault --secret ssh-key
   vouchsafe admin assign-role "Attestation Contributor" alice --attestation
+  vouchsafe admin roles alice
+  vouchsafe admin remove-role "Attestation Contributor" alice --attestation
   vouchsafe admin vault list --dir /var/lib/vouchsafe
   vouchsafe admin assign-role "Key Vault Reader" 11111111-2222-4333-8444-555555555555 \
       --vault my-vault --dir /var/lib/vouchsafe
@@ -238,17 +155,6 @@ void add_admin(Command app, Context& context) {
                     command, protect_vault);
     protect.argument("NAME", command->name, "the vault");
     add_store_option(protect, command->store);
-    Command role = add_command(group, context, "assign-role", "let somebody do something", command,
-                               assign_role);
-    role.argument("ROLE", command->role, "for example \"Key Vault Crypto User\"");
-    role.argument("PRINCIPAL", command->principal, "application, machine, or object id");
-    role.option("--vault", command->vault, "on this vault", "NAME");
-    role.option("--key", command->key, "only on this key of it", "NAME");
-    role.option("--secret", command->secret, "only on this secret of it", "NAME");
-    add_store_option(role, command->store);
-    role.flag("--attestation", command->attestation, "on the attestation service");
-    role.option("--issuer", command->issuer,
-                "with --attestation: on this provider of 'serve attestation --provider'", "URL");
     Command app_command = add_command(group, context, "create-app",
                                       "make an application with a secret", command, create_app);
     app_command.argument("NAME", command->name, "its name");
@@ -264,6 +170,7 @@ void add_admin(Command app, Context& context) {
     add_admin_vault(group, context);
     add_admin_principal(group, context);
     add_admin_users(group, context);
+    add_admin_roles(group, context);
 }
 
 }  // namespace vouchsafe::app

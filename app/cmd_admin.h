@@ -37,6 +37,9 @@ struct LabAdmin {
 // somebody else's. Code::not_found.
 Result<std::string> object_id_of(const identity::Service& issuer, const std::string& name);
 
+// add_admin_roles adds assign-role, remove-role and roles, which work on any data directory.
+void add_admin_roles(Command group, Context& context);
+
 // add_admin_users adds create-user, create-group, add-member, remove-member and principals.
 void add_admin_users(Command group, Context& context);
 

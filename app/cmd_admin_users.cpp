@@ -84,10 +84,10 @@ Result<int> list_principals(const Context& context, const UserCommand& command) 
     return 0;
 }
 
-using Action = Result<int> (*)(const Context&, const UserCommand&);
+using UserAction = Result<int> (*)(const Context&, const UserCommand&);
 
-Command add_command(Command group, Context& context, const char* name, const char* text,
-                    const std::shared_ptr<UserCommand>& command, Action action) {
+Command add_user_command(Command group, Context& context, const char* name, const char* text,
+                         const std::shared_ptr<UserCommand>& command, UserAction action) {
     Command made = group.add(name, text);
     made.option("--dir", command->dir, "lab directory (default: the user's data folder)", "DIR");
     made.run([&context, command, action] { return action(context, *command); });
@@ -98,23 +98,23 @@ Command add_command(Command group, Context& context, const char* name, const cha
 
 void add_admin_users(Command group, Context& context) {
     auto command = std::make_shared<UserCommand>();
-    Command user = add_command(group, context, "create-user", "make a user who can sign in",
-                               command, create_user);
+    Command user = add_user_command(group, context, "create-user", "make a user who can sign in",
+                                    command, create_user);
     user.argument("NAME", command->name, "like name@domain");
     user.option("--password-file", command->password_file,
                 "the password, at least 12 bytes; - is standard input", "FILE")
         .required();
-    add_command(group, context, "create-group", "make a group", command, create_group)
+    add_user_command(group, context, "create-group", "make a group", command, create_group)
         .argument("NAME", command->name, "its name");
     for (auto [name, text, action] :
          {std::tuple{"add-member", "put somebody into a group", &add_member},
           std::tuple{"remove-member", "take somebody out of a group", &remove_member}}) {
-        Command made = add_command(group, context, name, text, command, action);
+        Command made = add_user_command(group, context, name, text, command, action);
         made.argument("GROUP", command->name, "name or object id");
         made.argument("MEMBER", command->member, "a user, an application or a machine");
     }
-    add_command(group, context, "principals", "show users, groups, applications and machines",
-                command, list_principals);
+    add_user_command(group, context, "principals", "show users, groups, applications and machines",
+                     command, list_principals);
 }
 
 }  // namespace vouchsafe::app

@@ -212,11 +212,22 @@ class VaultsOfReplicas(unittest.TestCase):
         self.assertEqual((nobody.returncode, "no principal 'bob'" in nobody.stderr), (1, True))
         elsewhere = run(*words, "alice", "--vault", "lab-vault", check=False)
         self.assertEqual((elsewhere.returncode, "no vault" in elsewhere.stderr), (1, True))
+        useless = run("admin", "assign-role", "Key Vault Reader", "alice", "--attestation", "--dir", self.dir,
+                      url=self.url, check=False)
+        self.assertEqual((useless.returncode, "allows nothing" in useless.stderr), (2, True))
         provider = self.told("admin", "assign-role", "Attestation Reader", "alice", "--attestation")
         self.assertIn("Microsoft.Attestation/attestationProviders", provider["scope"])
         entries = run("audit", "show", "--service", "attestation", "--dir", self.dir, url=self.url).stdout
         self.assertEqual(json.loads(entries)["details"]["principal"], alice["object_id"])
         self.assertEqual(run("audit", "show", "--service", "attestation", "--dir", self.dir).stdout, "")
+        self.assertEqual([(one["role"], one["scope"]) for one in self.told("admin", "roles", "alice")],
+                         [("Key Vault Reader", made["id"]), ("Attestation Reader", provider["scope"])])
+        taken = ("admin", "remove-role", "Key Vault Reader", "alice", "--vault", "lab-vault", "--dir", self.dir)
+        self.assertIn('"removed":true', run(*taken, url=self.url).stdout)
+        again = run(*taken, url=self.url, check=False)
+        self.assertEqual((again.returncode, "admin roles" in again.stderr), (1, True))
+        run("admin", "remove-role", "Attestation Reader", "alice", "--attestation", "--dir", self.dir, url=self.url)
+        self.assertEqual(self.told("admin", "roles", "alice"), [])
         both = run("vault", "explain", OBJECT, "--vault", "https://lab-vault.vault.azure.net", "--store", self.url,
                    check=False)
         self.assertEqual((both.returncode, "say where" in both.stderr), (2, True))

@@ -154,8 +154,8 @@ TEST_F(KeySetsTest, ManyIssuersThatHangDoNotKeepAllWorkers) {
             return fail(Code::unavailable, "{} is down", url);
         },
         clock_, times_);
-    std::vector<std::future<Result<KeySets::Keys>>> patient;
     std::atomic<int> done = 0;
+    std::vector<std::future<Result<KeySets::Keys>>> patient;  // ends before what its threads use
     for (int i = 0; i < 12; ++i) {
         patient.push_back(std::async(std::launch::async, [&, i] {
             auto found = sets.find(fmt::format("https://hangs.example/{}", i), "k");
