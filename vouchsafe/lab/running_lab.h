@@ -5,6 +5,7 @@
 //     DIR/up/port          the front door's port, chosen once
 //     DIR/up/ca.pem        what clients trust       DIR/up/site.json   this program's own settings
 //     DIR/up/requests.log  one line a request       DIR/up/console.log what a detached lab printed
+//     DIR/up/machines.json the virtual machines (machine_list.h)
 //     DIR/azure/           Azure's command line keeps its sign-ins here
 //
 // A process is known by its number, the moment it started and the boot of the machine: the number
@@ -33,6 +34,7 @@ class LabFiles {
     Path site() const { return folder() / "site.json"; }
     Path requests() const { return folder() / "requests.log"; }
     Path console() const { return folder() / "console.log"; }
+    Path machines() const { return folder() / "machines.json"; }
     Path azure() const { return lab_ / "azure"; }
 
   private:
