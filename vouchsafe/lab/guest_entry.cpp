@@ -87,6 +87,9 @@ bool arrange_streams(EntryPlan& plan) noexcept {
 
 void default_signals() noexcept {
     for (int number : {SIGINT, SIGQUIT, SIGPIPE, SIGCHLD}) ::signal(number, SIG_DFL);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 [[noreturn]] void run_inside(EntryPlan& plan) noexcept {
@@ -130,7 +133,8 @@ int wait_for(pid_t child) noexcept {
     ::_exit(wait_for(child));
 }
 
-// IgnoredInterrupts leaves Ctrl-C to the program inside, which is in the same process group.
+// IgnoredInterrupts leaves Ctrl-C to the program inside, which is in the same process group. The
+// process between does not heed it either.
 class IgnoredInterrupts {
   public:
     IgnoredInterrupts()
