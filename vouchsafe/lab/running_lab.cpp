@@ -29,7 +29,8 @@ struct Descriptor {
 
 Result<std::string> boot_id() {
     std::string text = TRY(read_text_file("/proc/sys/kernel/random/boot_id", 128));
-    return text.substr(0, text.find('\n'));
+    while (text.ends_with('\n')) text.pop_back();
+    return text;
 }
 
 // What /proc/PID/stat tells behind the program's name, which may hold anything: from field 3 on.
