@@ -3,98 +3,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <future>
-#include <mutex>
-
-#include "vouchsafe/net/test_support.h"
+#include "vouchsafe/net/door_test_support.h"
 
 namespace vouchsafe::net {
 namespace {
 
 using std::chrono::milliseconds;
+using test::connect_to;
+using test::Door;
 using test::RawClient;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-// Door is a front door with two hosts, a pattern and a plain host, and what it did.
-class Door {
-  public:
-    explicit Door(const std::function<void(FrontDoorOptions&)>& change = nullptr) {
-        FrontDoorOptions options;
-        options.hosts.add("login.example.org", {answer("login")});
-        options.hosts.add("*.vault.example.org", {answer("vault"), 100});
-        options.hosts.add_plain("169.254.169.254", {answer("metadata")});
-        options.pages = answer("pages");
-        options.mint = [this](const std::string& name) -> Result<TlsIdentity> {
-            std::lock_guard lock(mutex_);
-            minted_.push_back(name);
-            return authority_.issue(name);
-        };
-        options.on_event = [this](const DoorEvent& event) {
-            std::lock_guard lock(mutex_);
-            events_.push_back(
-                fmt::format("{} {} {} {}", event.host, event.method, event.path, event.status));
-        };
-        if (change) change(options);
-        door_ = MUST(FrontDoor::start(std::move(options)));
-        set_proxy(fmt::format("http://127.0.0.1:{}", door_->port()).c_str());
-    }
-    ~Door() { set_proxy(nullptr); }
-    Door(const Door&) = delete;
-    Door& operator=(const Door&) = delete;
-
-    uint16_t port() const { return door_->port(); }
-    FrontDoor& door() { return *door_; }
-    const test::Authority& authority() const { return authority_; }
-    std::vector<std::string> minted() {
-        std::lock_guard lock(mutex_);
-        return minted_;
-    }
-    std::vector<std::string> events() {
-        std::lock_guard lock(mutex_);
-        return events_;
-    }
-
-    // client goes through the door, by libcurl.
-    Client client() const { return Client({.ca_pem = authority_.pem()}); }
-
-    // say returns the answer to raw bytes on a connection of their own.
-    std::string say(std::string_view text) const {
-        RawClient client(port());
-        EXPECT_TRUE(client.send(text));
-        return client.read_all();
-    }
-
-  private:
-    static Handler answer(const char* who) {
-        return [who](const Request& request) {
-            if (request.target == "/throw") throw std::runtime_error("secret");
-            return text_response(
-                200, fmt::format("{} {} {} {}{}", who, request.host, request.method, request.target,
-                                 request.tls ? " tls" : ""));
-        };
-    }
-    static void set_proxy(const char* url) {
-        for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY"}) {
-            url != nullptr ? ::setenv(name, url, 1) : ::unsetenv(name);
-        }
-        ::unsetenv("no_proxy");
-        ::unsetenv("NO_PROXY");
-    }
-
-    test::Authority authority_;
-    std::mutex mutex_;
-    std::vector<std::string> minted_;
-    std::vector<std::string> events_;
-    std::unique_ptr<FrontDoor> door_;  // last: stops before the lists go away
-};
-
-std::string connect_to(std::string_view authority) {
-    return fmt::format("CONNECT {} HTTP/1.1\r\nHost: {}\r\n\r\n", authority, authority);
-}
 
 TEST(HostTable, FindsNamesBeforePatternsAndNothingElse) {
     auto says = [](std::string text) -> HostTable::Host {
