@@ -194,7 +194,7 @@ Outcome<Answer> Service::Impl::write(const Call& call, Resource now, const Resou
     if (!now.location().empty()) now.body["location"] = normal_location(now.location());
     now.api_version = call.api_version;
     now.changed = this->now();
-    now.changed_by = call.caller.object_id;
+    now.changed_by = call.who();
     if (before == nullptr) {
         now.created = now.changed;
         now.created_by = now.changed_by;
