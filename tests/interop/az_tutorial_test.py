@@ -185,6 +185,28 @@ class Tutorial(azure_cli.SignedIn):
         self.assertEqual(gone.returncode, 3)
         self.assertIn("ResourceNotFound", gone.stderr)
 
+    def test_a_disk_encryption_set_for_a_machines_disk(self):
+        group = self.make_group()
+        vault = self.make_vault(group, "--enable-purge-protection", "true")
+        self.give("Key Vault Crypto Officer", vault["id"])
+        key = self.whole_az("keyvault", "key", "create", "--vault-name", vault["name"], "--name", "DiskKey", "--kty",
+                            "RSA-HSM", "--exportable", "true", "--policy", "@release-policy.json")["key"]["kid"]
+        made = self.whole_az("disk-encryption-set", "create", "--resource-group", group, "--name", "MyDiskKeys",
+                             "--key-url", key, "--encryption-type", "ConfidentialVmEncryptedWithCustomerKey")
+        self.assertEqual((made["encryptionType"], made["activeKey"]["keyUrl"], made["provisioningState"]),
+                         ("ConfidentialVmEncryptedWithCustomerKey", key, "Succeeded"))
+        self.matches(made["identity"]["principalId"], GUID)
+        self.give("Key Vault Crypto Service Encryption User", vault["id"], made["identity"]["principalId"],
+                  "ServicePrincipal")
+        self.make_machine(group, "MyCVM", "--os-disk-secure-vm-disk-encryption-set", made["id"])
+        shown = self.whole_az("vm", "show", "--resource-group", group, "--name", "MyCVM", "--query",
+                              "storageProfile.osDisk.managedDisk.securityProfile")
+        self.assertEqual(shown["diskEncryptionSet"]["id"], made["id"])
+        refused = self.try_az("disk-encryption-set", "create", "--resource-group", "none", "--name", "d", "--key-url",
+                              key, program=azure_cli.WHOLE_AZ)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("ResourceGroupNotFound", refused.stderr)
+
     def test_a_machine_that_cannot_be_is_refused_with_azures_words(self):
         refused = self.try_az(
             "vm", "create", "--resource-group", self.make_group(), "--name", "odd", "--image", IMAGE, "--size",
@@ -273,7 +295,7 @@ class Tutorial(azure_cli.SignedIn):
     def test_the_log_tells_users_of_debians_az(self):
         self.make_group()
         log = (self.lab / "up/requests.log").read_text()
-        self.assertEqual(log.count("az 2.45"), 1)
+        self.assertEqual(log.count("(2.45.0 of Debian)"), 1)
 
     @unittest.skipUnless(azure_cli.is_debians(), "az is not Debian's 2.45")
     def test_debians_az_still_needs_help(self):

@@ -208,7 +208,9 @@ Outcome<Answer> Service::Impl::write(const Call& call, Resource now, const Resou
     TRY(std::move(computed));
     TRY(save(now, before));
     log_write(call, before == nullptr ? "created" : "updated", now.id);
-    return Answer{before == nullptr ? 201 : 200, now.shown()};
+    const TypeRow* row = find_row(now.type);
+    const bool is_new = before == nullptr && (row == nullptr || !row->made_is_ok);
+    return Answer{is_new ? 201 : 200, now.shown()};
 }
 
 Outcome<void> Service::Impl::save(Resource& now, const Resource* before) {
