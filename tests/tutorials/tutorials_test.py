@@ -4,6 +4,7 @@ took, and how much of that was ours: the lab's processor time, and the time from
 import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,13 @@ class Times:
         self.steps = []  # (section, seconds)
         self.processor = 0.0  # of the lab, since it is there
         self.making = 0.0  # of the lab, until it was there
+        self.before = self.of_children()
+
+    @staticmethod
+    def of_children():
+        """of_children is the processor time of all that was typed, once its shell has ended."""
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
 
     def took(self, section, seconds):
         if self.steps and self.steps[-1][0] == section:
@@ -82,7 +90,7 @@ class Times:
         lines.append(f"{main:7.2f} s  {name} without the lab's making and the variations")
         lines.append(f"{sum(seconds for _, seconds in self.steps):7.2f} s  in all. The lab's processor time "
                      f"{self.processor:.2f} s (its making {self.making:.2f} s), {count} requests answered in "
-                     f"{answering:.2f} s")
+                     f"{answering:.2f} s; processor time of what was typed {self.of_children() - self.before:.2f} s")
         return "\n".join(lines)
 
 
@@ -154,6 +162,8 @@ class Tutorials(unittest.TestCase):
                 continue
             found = document.difference(block, output)
             self.assertIsNone(found, f"{name}, line {block.line} ({block.name()}): {found}")
+        for shell in filter(None, (machine, laptop)):
+            shell.close()
         report = times.report(name)
         print(f"\n{report}", file=sys.stderr)
         if "VS_BUILD_DIR" in os.environ:
