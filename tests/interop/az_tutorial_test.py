@@ -274,8 +274,8 @@ class Tutorial(azure_cli.SignedIn):
   "contentVersion": "1.0.0.0",
   "parameters": { "name": { "type": "string" } },
   "resources": [
-    { "type": "Microsoft.Network/publicIPAddresses", "apiVersion": "2022-07-01", "location": "[resourceGroup().location]",
-      "name": "[concat(parameters('name'), '-ip')]", "sku": { "name": "Standard" },
+    { "type": "Microsoft.Network/publicIPAddresses", "apiVersion": "2022-07-01",
+      "location": "[resourceGroup().location]", "name": "[concat(parameters('name'), '-ip')]", "sku": { "name": "Standard" },
       "properties": { "publicIPAllocationMethod": "Static" } }
   ],
   "outputs": { "address": { "type": "string",
@@ -300,7 +300,8 @@ class Tutorial(azure_cli.SignedIn):
     @unittest.skipUnless(azure_cli.is_debians(), "az is not Debian's 2.45")
     def test_debians_az_still_needs_help(self):
         # When one of these passes, the help for it can go.
-        for command in (("vm", "list"), ("role", "assignment", "list"), ("keyvault", "key", "list", "--vault-name", "v"),
+        for command in (("vm", "list"), ("role", "assignment", "list"),
+                        ("keyvault", "key", "list", "--vault-name", "v"),
                         ("keyvault", "secret", "show", "--vault-name", "v", "--name", "s"),
                         ("network", "vnet", "create", "-g", "g", "-n", "n")):
             with self.subTest(command):

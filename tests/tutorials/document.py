@@ -4,9 +4,9 @@
     sh machine                one for the shell inside the machine
     sh laptop opens machine   one that leaves the laptop's shell for one inside the machine
 
-and a fence `json` or `text` right behind one of these is what it prints: of JSON the members that are shown, of text all
-lines (runs of blanks, and of dashes, count as one; `...` stands for any lines). `<word>` in either stands for something: PLACEHOLDERS
-says what."""
+and a fence `json` or `text` right behind one of these is what it prints: of JSON the members that are shown, of text
+all lines (runs of blanks, and of dashes, count as one; `...` stands for any lines). `<word>` in either stands for
+something: PLACEHOLDERS says what."""
 
 import dataclasses
 import json

@@ -1,5 +1,5 @@
-"""The tutorials of docs/tutorials, typed into shells as they stand there, against a fresh lab. Prints how long each step
-took, and how much of that was ours: the lab's processor time, and the time from request to answer."""
+"""The tutorials of docs/tutorials, typed into shells as they stand there, against a fresh lab. Prints how long each
+step took, and how much of that was ours: the lab's processor time, and the time from request to answer."""
 
 import os
 import pathlib
@@ -223,7 +223,8 @@ class Documents(unittest.TestCase):
     def test_text_is_compared_by_lines(self):
         block = self.block("text", "Name    Size\n...\nat <address>\nend")
         self.assertIsNone(document.difference(block, "Name Size\none\ntwo\nat 10.0.0.4\nend\n"))
-        for bad in ("", "Name Size\none\nat ten\nend\n", "Name\nat 10.0.0.4\nend\n", "Name Size\nat 10.0.0.4\nend\nx\n"):
+        for bad in ("", "Name Size\none\nat ten\nend\n", "Name\nat 10.0.0.4\nend\n",
+                    "Name Size\nat 10.0.0.4\nend\nx\n"):
             self.assertIsNotNone(document.difference(block, bad), bad)
         self.assertIsNone(document.difference(self.block("text", "...\ntwo\n...\nend"), "one\ntwo\nthree\nend"))
         self.assertIsNone(document.difference(self.block("text", "one\n..."), "one\n"))
