@@ -124,9 +124,10 @@ stage_interop() {
     local results=$build/interop-operations.jsonl out
     : >"$results"
     VS_OPERATIONS=$results run_python_tests tests/interop 'az*_test.py' 'a[!z]*_test.py' '[!a]*_test.py'
+    rm -f "$build"/tutorial-*.txt
     # By themselves: they tell how long the tutorials take.
     run_python_tests tests/tutorials '*_test.py'
-    cat "$build"/tutorial-*.txt
+    cat "$build"/tutorial-*.txt 2>/dev/null
     out=$(/usr/bin/python3 tools/operations.py check "$results")
     echo "$out" | sed '$d'
     add $(echo "$out" | tail -1 | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p')
