@@ -31,6 +31,8 @@ struct TypeRow {
     bool tracked = false;      // has a location, which Azure demands
     bool unique_name = false;  // in all of Azure; here in the subscription
     Outcome<void> (*compute)(Computing&) = nullptr;
+    // A new one is answered with 200: its clients take 201 for a failure (azure-mgmt-compute 29).
+    bool made_is_ok = false;
 };
 
 // find_row returns nullptr for types that have none.

@@ -1,5 +1,7 @@
 #include "vouchsafe/cloud/resource.h"
 
+#include <algorithm>
+
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/base/encoding.h"
 
@@ -63,6 +65,20 @@ Result<void> scan_table(store::View& view, std::string_view table, std::string_v
     }
 }
 
+// tells_who_made_it: in Azure these providers' resources have no systemData (what az shows of the
+// first tutorial's group, machine and role assignments).
+bool tells_who_made_it(std::string_view type) {
+    constexpr std::string_view kSilent[] = {"Microsoft.Authorization/", "Microsoft.Compute/",
+                                            "Microsoft.Network/", "Microsoft.Resources/"};
+    return std::none_of(std::begin(kSilent), std::end(kSilent), [&](std::string_view provider) {
+        return equal_ignore_case(type.substr(0, provider.size()), provider);
+    });
+}
+
+std::string_view kind_of_caller(const std::string& name) {
+    return name.find('@') == std::string::npos ? "Application" : "User";
+}
+
 }  // namespace
 
 Json Resource::shown() const {
@@ -70,10 +86,13 @@ Json Resource::shown() const {
     out["id"] = id;
     out["name"] = name;
     out["type"] = type;
+    if (!tells_who_made_it(type)) return out;
     out["systemData"] = {{"createdAt", format_rfc3339(from_unix(created))},
                          {"createdBy", created_by},
+                         {"createdByType", kind_of_caller(created_by)},
                          {"lastModifiedAt", format_rfc3339(from_unix(changed))},
-                         {"lastModifiedBy", changed_by}};
+                         {"lastModifiedBy", changed_by},
+                         {"lastModifiedByType", kind_of_caller(changed_by)}};
     return out;
 }
 

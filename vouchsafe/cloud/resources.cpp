@@ -194,7 +194,7 @@ Outcome<Answer> Service::Impl::write(const Call& call, Resource now, const Resou
     if (!now.location().empty()) now.body["location"] = normal_location(now.location());
     now.api_version = call.api_version;
     now.changed = this->now();
-    now.changed_by = call.caller.object_id;
+    now.changed_by = call.who();
     if (before == nullptr) {
         now.created = now.changed;
         now.created_by = now.changed_by;
@@ -208,7 +208,9 @@ Outcome<Answer> Service::Impl::write(const Call& call, Resource now, const Resou
     TRY(std::move(computed));
     TRY(save(now, before));
     log_write(call, before == nullptr ? "created" : "updated", now.id);
-    return Answer{before == nullptr ? 201 : 200, now.shown()};
+    const TypeRow* row = find_row(now.type);
+    const bool is_new = before == nullptr && (row == nullptr || !row->made_is_ok);
+    return Answer{is_new ? 201 : 200, now.shown()};
 }
 
 Outcome<void> Service::Impl::save(Resource& now, const Resource* before) {

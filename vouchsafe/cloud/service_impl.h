@@ -21,6 +21,11 @@ struct Call {
     access::Caller caller;
     std::string api_version;
     bool owner = false;  // by the settings, or as the lab itself
+
+    // who is the caller as people are shown it.
+    const std::string& who() const {
+        return caller.user_name.empty() ? caller.object_id : caller.user_name;
+    }
 };
 
 // Answer is what an operation found or made.

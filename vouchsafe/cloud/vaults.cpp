@@ -142,7 +142,7 @@ Outcome<Answer> Service::Impl::recover_vault(const Call& call, const ResourceId&
     Resource now = deleted.vault;
     now.order = 0;
     now.changed = this->now();
-    now.changed_by = call.caller.object_id;
+    now.changed_by = call.who();
     TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
         TRY(erase_deleted(tx, now.name));
         return put_resource(tx, now);
