@@ -1,5 +1,5 @@
-// For device's tests alone: one software TPM in a temporary folder. (The lab's machines are above
-// this module.)
+// For tests alone: one software TPM in a temporary folder. (The lab's machines are above this
+// module.)
 #pragma once
 
 #include <fcntl.h>
