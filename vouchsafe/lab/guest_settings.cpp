@@ -148,7 +148,7 @@ void link_program(const Path& link, const std::string& name) {
 std::vector<std::string> guest_environment(const std::string& user) {
     // Programs differ in where they look for authorities.
     const std::string authorities = "/etc/ssl/certs/ca-certificates.crt";
-    return {"PATH=/opt/vouchsafe/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+    return {"PATH=/opt/vouchsafe/bin:/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin",
             "HOME=/home/" + user,
             "USER=" + user,
             "LOGNAME=" + user,
