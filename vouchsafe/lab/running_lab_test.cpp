@@ -216,6 +216,38 @@ TEST_F(LabDoorTest, TellsWhoIsNoMachineSo) {
     EXPECT_THAT(answer.body, HasSubstr("Identity not found"));
 }
 
+TEST_F(LabDoorTest, HandsEntrancesHostsAndOutletsToItsDoor) {
+    LabDoor& door = *lab().door;
+    const std::string url = "https://mine.weu.attest.azure.net/";
+    door.set_host("mine.weu.attest.azure.net",
+                  {[](const net::Request&) { return net::text_response(200, "mine"); }});
+    EXPECT_EQ(MUST(get(url)).body, "mine");
+    EXPECT_THAT(door.hosts(), Contains("mine.weu.attest.azure.net"));
+    door.remove_host("mine.weu.attest.azure.net");
+    EXPECT_EQ(MUST(get(url)).status, 404);
+
+    net::Entrance entrance;
+    entrance.listener = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::listen(entrance.listener.get(), 8), 0);  // on a port that the kernel chooses
+    const uint64_t id = MUST(door.add_entrance(std::move(entrance)));
+    door.remove_entrance(id);
+    EXPECT_FALSE(door.add_entrance({}));
+
+    LabDoorOptions options;
+    options.outlet = [](const net::Authority&) -> std::optional<Result<UniqueFd>> {
+        return fail(Code::unavailable, "it is off");
+    };
+    auto other =
+        MUST(LabDoor::start(lab().directory, *lab().services, lab().clock, std::move(options)));
+    net::ClientOptions proxied;
+    const std::string proxy = fmt::format("http://127.0.0.1:{}", other->port());
+    ::setenv("https_proxy", proxy.c_str(), 1);
+    ::setenv("HTTPS_PROXY", proxy.c_str(), 1);
+    auto refused = net::Client(proxied).send({.url = "https://20.61.0.4/"});
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("502"));
+}
+
 TEST_F(LabDoorTest, TellsWhatItServes) {
     auto about = MUST(get(fmt::format("http://localhost:{}/", lab().door->port())));
     EXPECT_EQ(about.status, 200);
