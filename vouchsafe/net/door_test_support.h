@@ -2,9 +2,11 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <functional>
 #include <mutex>
@@ -127,6 +129,7 @@ class TlsClient {
     // `ca_pem`: whom it trusts. `version`: 0, or the only one it speaks.
     TlsClient(int fd, const std::string& name, const std::string& ca_pem, int version = 0)
         : context_(SSL_CTX_new(TLS_client_method()), SSL_CTX_free) {
+        ::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets that the door has closed
         auto authority = MUST(crypto::Certificate::parse_pem(ca_pem));
         X509_STORE_add_cert(SSL_CTX_get_cert_store(context_.get()), authority.handle());
         SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, nullptr);
@@ -136,6 +139,8 @@ class TlsClient {
         }
         tls_.reset(SSL_new(context_.get()));
         SSL_set_fd(tls_.get(), fd);
+        const int on = 1;  // as clients of HTTP do
+        ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         if (!name.empty()) SSL_set_tlsext_host_name(tls_.get(), name.c_str());
         if (!name.empty()) SSL_set1_host(tls_.get(), name.c_str());
     }
@@ -147,7 +152,8 @@ class TlsClient {
         int reason = ERR_GET_REASON(ERR_peek_error());
         return reason > SSL_AD_REASON_OFFSET ? reason - SSL_AD_REASON_OFFSET : -1;
     }
-    bool resumed() const { return SSL_session_reused(tls_.get()) == 1; }
+    // resumable tells, after an answer, whether the server gave what a session is resumed by.
+    bool resumable() const { return SSL_SESSION_is_resumable(SSL_get0_session(tls_.get())) == 1; }
 
     bool send(std::string_view text) {
         return SSL_write(tls_.get(), text.data(), static_cast<int>(text.size())) > 0;

@@ -247,9 +247,10 @@ Awaitable<void> accept_all(Listening* listening, IntakePtr intake) {
         Socket socket(listening->io);
         auto accepting = intake->acceptor.async_accept(socket, token);
         co_await std::move(accepting);
+        if (listening->stopping || intake->removed) co_return;
         if (!error) {
             open_connection(listening, intake, std::move(socket));
-        } else if (!listening->stopping && !intake->removed) {
+        } else {
             log_event(LogLevel::warn, "accepting a connection failed",
                       {{"server", intake->name}, {"reason", error.message()}});
             // Somebody else who has the socket too had it listen no more.
