@@ -46,6 +46,8 @@ Outcome<void> compute(Computing& computing);
 
 // region_code is a region's code in host names: "weu"; the name itself for regions without one.
 std::string region_code(std::string_view location);
+// is_shared_provider tells the names of Azure's shared attestation providers: "sharedweu".
+bool is_shared_provider(std::string_view name);
 // normal_location is "westeurope" for "West Europe".
 std::string normal_location(std::string_view location);
 

@@ -17,6 +17,29 @@ constexpr std::string_view kOrderKey = "order";
 // Records are ours; they may hold what a request may hold, and more around it.
 constexpr JsonLimits kRecordLimits{store::kMaxValueSize, 128, 1 << 20};
 
+struct WhatName {
+    Pending::What what;
+    std::string_view name;
+};
+constexpr WhatName kWhatNames[] = {{Pending::What::put, "put"},
+                                   {Pending::What::remove, "remove"},
+                                   {Pending::What::recover, "recover"},
+                                   {Pending::What::purge, "purge"}};
+
+std::string_view name_of(Pending::What what) {
+    for (const WhatName& row : kWhatNames) {
+        if (row.what == what) return row.name;
+    }
+    return "";
+}
+
+Result<Pending::What> parse_what(std::string_view name) {
+    for (const WhatName& row : kWhatNames) {
+        if (row.name == name) return row.what;
+    }
+    return fail(Code::io, "a record of {} is damaged", kPendingTable);
+}
+
 Result<uint64_t> next_order(store::Transaction& tx) {
     std::optional<Bytes> last = TRY(tx.get(kMetaTable, kOrderKey));
     uint64_t order = 1;
@@ -186,8 +209,7 @@ Result<void> erase_deleted(store::Transaction& tx, std::string_view vault) {
 
 Result<void> put_pending(store::Transaction& tx, const Pending& pending) {
     const std::string json =
-        dump_json({{"what", pending.what == Pending::What::put ? "put" : "remove"},
-                   {"resource", pending.resource.to_json()}});
+        dump_json({{"what", name_of(pending.what)}, {"resource", pending.resource.to_json()}});
     return tx.put(kPendingTable, record_key(pending.resource.id), as_bytes(json));
 }
 
@@ -201,8 +223,7 @@ Result<std::vector<Pending>> read_all_pending(store::View& view) {
     TRY(scan_table(view, kPendingTable, "", [&](ByteView record) -> Result<void> {
         Json json = TRY(parse_json_object(as_text(record), kRecordLimits));
         Pending one;
-        const std::string what = TRY(json_string(json, "what"));
-        one.what = what == "put" ? Pending::What::put : Pending::What::remove;
+        one.what = TRY(parse_what(TRY(json_string(json, "what"))));
         one.resource = TRY(resource_of(*TRY(json_object(json, "resource"))));
         out.push_back(std::move(one));
         return {};

@@ -66,7 +66,8 @@ Result<void> erase_deleted(store::Transaction& tx, std::string_view vault);
 
 // Pending is a write whose effect has begun.
 struct Pending {
-    enum class What { put, remove };
+    // Of deleted vaults: recover, and purge.
+    enum class What { put, remove, recover, purge };
     What what = What::put;
     Resource resource;
 };
