@@ -55,7 +55,7 @@ bool CloudEffects::concerns(std::string_view type) const {
     return find_kind(type) != nullptr;
 }
 
-Result<Json> CloudEffects::put(const Resource& now, const Resource* before) {
+cloud::Outcome<Json> CloudEffects::put(const Resource& now, const Resource* before) {
     switch (find_kind(now.type)->kind) {
         case Kind::vault:
             return put_vault_effect(world_, now);
@@ -72,7 +72,7 @@ Result<Json> CloudEffects::put(const Resource& now, const Resource* before) {
     return fail(Code::internal, "{} has no effects", now.type);
 }
 
-Result<void> CloudEffects::remove(const Resource& resource) {
+cloud::Outcome<void> CloudEffects::remove(const Resource& resource) {
     switch (find_kind(resource.type)->kind) {
         case Kind::vault:
             return remove_vault_effect(world_, resource);
@@ -89,7 +89,7 @@ Result<void> CloudEffects::remove(const Resource& resource) {
     return fail(Code::internal, "{} has no effects", resource.type);
 }
 
-Result<void> CloudEffects::act(const Resource& resource, std::string_view action) {
+cloud::Outcome<void> CloudEffects::act(const Resource& resource, std::string_view action) {
     switch (find_kind(resource.type)->kind) {
         case Kind::vault:
             return act_on_vault(world_, resource, action);

@@ -30,9 +30,9 @@ class CloudEffects : public cloud::Effects {
     explicit CloudEffects(World world) : world_(std::move(world)) {}
 
     bool concerns(std::string_view type) const override;
-    Result<Json> put(const cloud::Resource& now, const cloud::Resource* before) override;
-    Result<void> remove(const cloud::Resource& resource) override;
-    Result<void> act(const cloud::Resource& resource, std::string_view action) override;
+    cloud::Outcome<Json> put(const cloud::Resource& now, const cloud::Resource* before) override;
+    cloud::Outcome<void> remove(const cloud::Resource& resource) override;
+    cloud::Outcome<void> act(const cloud::Resource& resource, std::string_view action) override;
 
   private:
     const World world_;
