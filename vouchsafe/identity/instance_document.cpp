@@ -69,7 +69,7 @@ Json instance_document(const Machine& machine) {
               {"resourceId", machine.resource_id},
               {"securityProfile",
                {{"secureBootEnabled", machine.secure_boot ? "true" : "false"},
-                {"securityType", "ConfidentialVM"},
+                {"securityType", machine.security_type},
                 {"virtualTpmEnabled", "true"}}},
               {"subscriptionId", machine.subscription_id},
               {"vmId", machine.vm_id},

@@ -196,8 +196,13 @@ TEST(MetadataCertificates, AreAnsweredWithoutApiVersionAsText) {
     EXPECT_EQ(body_of(get(metadata, "/metadata/thim/AMD/certification"))["tcbm"],
               "DB18000000000004");
     machine.certificates.reset();
+    machine.security_type = "TrustedLaunch";
     metadata.set_machine(machine);
     EXPECT_EQ(get(metadata, "/metadata/THIM/amd/certification").status, 400);
+    EXPECT_EQ(get(metadata, "/metadata/instance/compute/securityProfile/securityType",
+                  {{"api-version", "2019-03-11"}, {"format", "text"}})
+                  .body,
+              "TrustedLaunch");
 }
 
 TEST(MetadataInstance, TellsTheVmAsTextAndAsJson) {

@@ -157,7 +157,7 @@ Result<void> step_owner(DemoRun& run) {
     return {};
 }
 
-Result<std::unique_ptr<Guest>> step_machine(DemoRun& run) {
+Result<std::unique_ptr<DemoGuest>> step_machine(DemoRun& run) {
     Stopwatch watch;
     MachineSpec spec;
     spec.name = "demo";
@@ -172,7 +172,7 @@ Result<std::unique_ptr<Guest>> step_machine(DemoRun& run) {
     return guest;
 }
 
-Result<void> step_guest(DemoRun& run, Guest& guest) {
+Result<void> step_guest(DemoRun& run, DemoGuest& guest) {
     auto mark = TRY(run.services->audit_mark());
     Stopwatch watch;
     GuestResult result = TRY(run.run_guest(guest, {.sealed = run.sealed}));
@@ -218,15 +218,15 @@ std::vector<Json> parse_events(const std::string& out) {
 
 }  // namespace
 
-Result<std::unique_ptr<Guest>> DemoRun::make_guest(const MachineSpec& spec,
-                                                   const SimulatedRoot& root) {
+Result<std::unique_ptr<DemoGuest>> DemoRun::make_guest(const MachineSpec& spec,
+                                                       const SimulatedRoot& root) {
     Path folder = work / "machines" / spec.name;
     auto machine = Machine::open(folder);
     if (!machine && machine.error().code == Code::not_found) {
         TRY(make_private_dir(work / "machines"));
         machine = Machine::create(spec, folder, root, clock.now());
     }
-    auto guest = std::make_unique<Guest>(Guest{TRY(std::move(machine)), {}, {}, {}});
+    auto guest = std::make_unique<DemoGuest>(DemoGuest{TRY(std::move(machine)), {}, {}, {}});
     TRY(guest->machine.start());
     guest->metadata_address =
         TRY(services->add_metadata(guest->machine.identity(), guest->principal));
@@ -235,13 +235,13 @@ Result<std::unique_ptr<Guest>> DemoRun::make_guest(const MachineSpec& spec,
     return guest;
 }
 
-Result<void> DemoRun::allow_release(const Guest& guest) {
+Result<void> DemoRun::allow_release(const DemoGuest& guest) {
     TRY(services->vault().assign_role(guest.principal, "Key Vault Crypto Service Release User",
                                       vault::key_scope(vault, kKeyName)));
     return {};
 }
 
-Result<GuestResult> DemoRun::run_guest(Guest& guest, const GuestRun& run) {
+Result<GuestResult> DemoRun::run_guest(DemoGuest& guest, const GuestRun& run) {
     Path folder = work / "sites" / guest.machine.identity().spec.name;
     TRY(make_private_dir(folder));
     std::map<std::string, std::string> more{{std::string(kMetadataName), guest.metadata_address}};

@@ -64,8 +64,9 @@ bool shows_plaintext(const std::string& data, const GuestResult& result) {
 }
 
 // check_nothing_leaked returns the sentence that says what was looked for.
-Result<std::string> check_nothing_leaked(DemoRun& run, const Refusal& refusal, const Guest& guest,
-                                         const GuestResult& result, uint64_t audit_before) {
+Result<std::string> check_nothing_leaked(DemoRun& run, const Refusal& refusal,
+                                         const DemoGuest& guest, const GuestResult& result,
+                                         uint64_t audit_before) {
     size_t releases = TRY(releases_since(run, audit_before));
     if (releases != (refusal.release_expected ? 1U : 0U)) {
         return fail(Code::internal, "refusal ({}): the vault released {} keys", refusal.letter,
@@ -85,7 +86,7 @@ Result<std::string> check_nothing_leaked(DemoRun& run, const Refusal& refusal, c
                                                 : "no key left the vault; the guest wrote no file");
 }
 
-Result<void> expect_refusal(DemoRun& run, const Refusal& refusal, Guest& guest,
+Result<void> expect_refusal(DemoRun& run, const Refusal& refusal, DemoGuest& guest,
                             const GuestRun& guest_run) {
     Stopwatch watch;
     uint64_t audit_before = TRY(run.services->vault().audit().size());
@@ -117,7 +118,7 @@ Result<void> refuse_machine(DemoRun& run, const Refusal& refusal, const MachineS
     return expect_refusal(run, refusal, *guest, {.sealed = run.sealed});
 }
 
-Result<void> refuse_expired_token(DemoRun& run, Guest& guest) {
+Result<void> refuse_expired_token(DemoRun& run, DemoGuest& guest) {
     // The lab's own service with its own key, but by a clock nine hours behind: its token is real
     // and ended an hour ago.
     OffsetClock late(run.clock, -kNineHours);
@@ -129,7 +130,7 @@ Result<void> refuse_expired_token(DemoRun& run, Guest& guest) {
     return done;
 }
 
-Result<void> refuse_other_authority(DemoRun& run, Guest& guest) {
+Result<void> refuse_other_authority(DemoRun& run, DemoGuest& guest) {
     GuestRun guest_run{.sealed = run.sealed};
     guest_run.attestation_url = "https://elsewhere.weu.attest.azure.net";
     guest_run.attestation_address = TRY(
@@ -140,7 +141,7 @@ Result<void> refuse_other_authority(DemoRun& run, Guest& guest) {
     return done;
 }
 
-Result<void> refuse_flipped_byte(DemoRun& run, Guest& guest) {
+Result<void> refuse_flipped_byte(DemoRun& run, DemoGuest& guest) {
     Bytes sealed = TRY(read_file(run.sealed));
     sealed[sealed.size() / 2] ^= 1;
     Path changed = run.work / "changed.sealed";

@@ -8,8 +8,9 @@ namespace vouchsafe::lab {
 
 inline constexpr std::string_view kKeyName = "KeyEncryptionKey";
 
-// Guest is one machine with its metadata service, and the folder its guest process may write to.
-struct Guest {
+// DemoGuest is one machine with its metadata service, and the folder its guest process may write
+// to.
+struct DemoGuest {
     Machine machine;
     std::string metadata_address;
     std::string principal;  // object id of its identity
@@ -46,10 +47,11 @@ struct DemoRun {
     Path pair;           // NAME.enc, NAME.key beside it
 
     // make_guest creates a machine of its own folder, starts it and its metadata service.
-    Result<std::unique_ptr<Guest>> make_guest(const MachineSpec& spec, const SimulatedRoot& root);
-    Result<void> allow_release(const Guest& guest);
+    Result<std::unique_ptr<DemoGuest>> make_guest(const MachineSpec& spec,
+                                                  const SimulatedRoot& root);
+    Result<void> allow_release(const DemoGuest& guest);
     // run_guest runs `train` on the sealed data in the machine, confined.
-    Result<GuestResult> run_guest(Guest& guest, const GuestRun& run);
+    Result<GuestResult> run_guest(DemoGuest& guest, const GuestRun& run);
 };
 
 // run_refusals is step 6.

@@ -1,19 +1,22 @@
 #include "vouchsafe/lab/machine.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <future>
 #include <thread>
 
-#include "vouchsafe/base/encoding.h"
-#include "vouchsafe/base/json.h"
+#include "vouchsafe/base/fd.h"
 #include "vouchsafe/crypto/random.h"
 #include "vouchsafe/device/tpm.h"
 #include "vouchsafe/evidence/boot/event_log.h"
+#include "vouchsafe/lab/machine_file.h"
 #include "vouchsafe/lab/process.h"
 
 namespace vouchsafe::lab {
@@ -35,22 +38,51 @@ bool usable_socket(const std::string& path) {
            path.find(',') == std::string::npos;
 }
 
-bool accepts(const std::string& path) {
-    int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return false;
+// answers connects and asks the TPM for something harmless. The socket is there before swtpm has
+// read the TPM's state: that one can connect says nothing yet.
+bool answers(const std::string& path) {
+    // TPM2_GetTestResult (TPM 2.0 Library, part 3, 10.4): tag, size, command code.
+    constexpr uint8_t kCommand[] = {0x80, 0x01, 0, 0, 0, 0x0A, 0, 0, 0x01, 0x7C};
+    UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd) return false;
+    timeval limit{.tv_sec = kStartTimeout.count(), .tv_usec = 0};
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path.data(), path.size());
-    bool done = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
-    ::close(fd);
-    return done;
+    if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 ||
+        ::send(fd.get(), kCommand, sizeof(kCommand), MSG_NOSIGNAL) != sizeof(kCommand)) {
+        return false;
+    }
+    uint8_t answer[64];
+    return ::recv(fd.get(), answer, sizeof(answer), 0) > 0;
 }
+
+// key_pipe holds the key for whoever reads the descriptor: a pipe's memory is never swapped out,
+// and a command line is seen by everybody.
+Result<UniqueFd> key_pipe(const SecretBytes& key) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) {
+        return fail(Code::io, "cannot make a pipe: {}", std::strerror(errno));
+    }
+    UniqueFd read(ends[0]);
+    UniqueFd write(ends[1]);
+    // A pipe takes so little at once.
+    if (::write(write.get(), key.expose().data(), key.size()) != static_cast<ssize_t>(key.size())) {
+        return fail(Code::io, "cannot write to a pipe: {}", std::strerror(errno));
+    }
+    return read;
+}
+
+// What swtpm says of a state whose MAC is not by the key it was given.
+constexpr std::string_view kWrongStateKey = "Verification of HMAC failed";
+constexpr int kKeyFd = 3;  // its number in swtpm
 
 // SoftwareTpm is a running swtpm. Its sockets are in the machine's folder, or in a temporary one if
 // that path is too long for a socket.
 class SoftwareTpm {
   public:
-    static Result<SoftwareTpm> start(const Path& dir) {
+    static Result<SoftwareTpm> start(const Path& dir, const SecretBytes* state_key) {
         SoftwareTpm out;
         Path run = dir / "run";
         if (!usable_socket((run / "tpm").string())) {
@@ -61,8 +93,8 @@ class SoftwareTpm {
         TRY(make_private_dir(dir / "tpm"));
         out.socket_ = (run / "tpm").string();
         // swtpm's own filter, if this swtpm and this kernel have it.
-        Result<void> ready = out.launch(dir, "kill");
-        if (!ready && ready.error().code == Code::io) ready = out.launch(dir, "none");
+        Result<void> ready = out.launch(dir, "kill", state_key);
+        if (!ready && ready.error().code == Code::io) ready = out.launch(dir, "none", state_key);
         if (!ready) return fail(std::move(ready.error()));
         return out;
     }
@@ -85,7 +117,7 @@ class SoftwareTpm {
   private:
     SoftwareTpm() = default;
 
-    Result<void> launch(const Path& dir, std::string_view seccomp) {
+    Result<void> launch(const Path& dir, std::string_view seccomp, const SecretBytes* state_key) {
         ::unlink(socket_.c_str());
         ::unlink(control().c_str());
         Command command;
@@ -104,6 +136,14 @@ class SoftwareTpm {
                         fmt::format("action={}", seccomp)};
         command.directory = dir;
         command.max_output = 4096;
+        UniqueFd key;
+        if (state_key != nullptr) {
+            key = TRY(key_pipe(*state_key));
+            command.fds.push_back({key.get(), kKeyFd});
+            command.argv.insert(
+                command.argv.end(),
+                {"--key", fmt::format("fd={},mode=aes-256-cbc,format=binary", kKeyFd)});
+        }
         auto started = Process::start(std::move(command));
         if (!started && started.error().code == Code::unavailable) {
             return fail(Code::unavailable,
@@ -111,9 +151,14 @@ class SoftwareTpm {
         }
         process_ = std::make_unique<Process>(TRY(std::move(started)));
         auto deadline = std::chrono::steady_clock::now() + kStartTimeout;
-        while (!accepts(socket_)) {
+        while (!answers(socket_)) {
             if (!process_->running()) {
                 Finished end = TRY(process_->wait());
+                if (end.err.find(kWrongStateKey) != std::string::npos) {
+                    return fail(Code::forbidden,
+                                "the state of its TPM does not open with this state key: it is "
+                                "another machine's key, or the state was changed");
+                }
                 return fail(Code::io, "swtpm ended at once: {}{}", end.err, end.out);
             }
             if (std::chrono::steady_clock::now() > deadline) {
@@ -169,21 +214,27 @@ Result<HostReport> make_report(const MachineSpec& spec, const ChipId& chip,
     return HostReport{hcl_blob(signed_report, claims), vcek.certificate.pem()};
 }
 
-// provision does to a new TPM what Azure's paravisor and its certificate service do.
-Result<std::string> provision(const std::string& tcti, const MachineSpec& spec,
-                              const SimulatedRoot& root, Time now) {
-    // The TPM looks for primes meanwhile.
-    ChipId chip = random_array<64>();
-    auto vcek_made =
-        std::async(std::launch::async, [&] { return root.issue_vcek(chip, simulated_tcb(), now); });
-    device::Tpm tpm = TRY(device::Tpm::open(tcti));
+// provision_ak makes the attestation key and stores its certificate.
+Result<crypto::PublicKey> provision_ak(device::Tpm& tpm, const MachineSpec& spec,
+                                       const SimulatedRoot& root, Time now) {
     Bytes area = TRY(tpm.create_ak());
-    SimulatedVcek vcek = TRY(vcek_made.get());
-
     auto parsed = TRY(evidence::TpmPublic::parse(area));
     crypto::PublicKey ak = TRY(parsed.public_key());
     crypto::Certificate certificate = TRY(root.issue_ak_certificate(ak, spec.vm_id, now));
     TRY(tpm.nv_provision(device::kNvAkCertificate, certificate.der(), kNvSize));
+    return ak;
+}
+
+// provision_confidential does to a new TPM what Azure's paravisor and its certificate service do.
+// It returns the VCEK's certificate.
+Result<std::string> provision_confidential(device::Tpm& tpm, const MachineSpec& spec,
+                                           const SimulatedRoot& root, Time now) {
+    // The TPM looks for primes meanwhile.
+    ChipId chip = random_array<64>();
+    auto vcek_made =
+        std::async(std::launch::async, [&] { return root.issue_vcek(chip, simulated_tcb(), now); });
+    crypto::PublicKey ak = TRY(provision_ak(tpm, spec, root, now));
+    SimulatedVcek vcek = TRY(vcek_made.get());
     HostReport report = TRY(make_report(spec, chip, vcek, ak, now));
     TRY(tpm.nv_provision(device::kNvHclReport, report.hcl, kNvSize));
     return report.vcek_pem;
@@ -215,41 +266,7 @@ Result<void> boot(const std::string& tcti, const MachineSpec& spec) {
     return extend(tpm, *spec.extend_after_boot, digests);
 }
 
-// ---- the identity file --------------------------------------------------------------------------
-
-Json to_json(const MachineIdentity& identity) {
-    const MachineSpec& spec = identity.spec;
-    Json out = {{"name", spec.name},
-                {"vm_id", spec.vm_id},
-                {"principal_id", spec.principal_id},
-                {"secure_boot", spec.secure_boot},
-                {"allow_debug", spec.allow_debug},
-                {"report_version", spec.report_version},
-                {"vcek_pem", identity.vcek_pem},
-                {"chain_pem", identity.chain_pem},
-                {"reported_tcb", fmt::format("{:016x}", identity.reported_tcb)}};
-    if (spec.extend_after_boot) out["extend_after_boot"] = *spec.extend_after_boot;
-    return out;
-}
-
-Result<MachineIdentity> from_json(const Json& json) {
-    MachineIdentity out;
-    MachineSpec& spec = out.spec;
-    spec.name = TRY(json_string(json, "name"));
-    spec.vm_id = TRY(json_string(json, "vm_id"));
-    spec.principal_id = TRY(json_string(json, "principal_id"));
-    spec.secure_boot = TRY(json_bool(json, "secure_boot"));
-    spec.allow_debug = TRY(json_bool(json, "allow_debug"));
-    spec.report_version = static_cast<uint32_t>(TRY(json_integer(json, "report_version")));
-    if (auto pcr = TRY(json_optional_integer(json, "extend_after_boot"))) {
-        spec.extend_after_boot = static_cast<uint32_t>(*pcr);
-    }
-    out.vcek_pem = TRY(json_string(json, "vcek_pem"));
-    out.chain_pem = TRY(json_string(json, "chain_pem"));
-    Bytes tcb = TRY(decode_hex(TRY(json_string(json, "reported_tcb"))));
-    out.reported_tcb = TRY(Reader(tcb, "reported_tcb").u64_be("value"));
-    return out;
-}
+// ---- made and started ---------------------------------------------------------------------------
 
 Result<void> check_spec(const MachineSpec& spec) {
     constexpr size_t kMaxName = 64;
@@ -269,21 +286,47 @@ Result<void> check_spec(const MachineSpec& spec) {
     return {};
 }
 
+Result<void> check_state_key(const SecretBytes* state_key) {
+    if (state_key == nullptr || state_key->size() == kStateKeySize) return {};
+    return fail(Code::invalid, "a machine's state key has {} bytes, not {}", kStateKeySize,
+                state_key->size());
+}
+
+Result<void> check_start(const MachineIdentity& identity, const SecretBytes* state_key) {
+    const std::string& name = identity.spec.name;
+    if (identity.state_key && state_key == nullptr) {
+        return fail(Code::invalid,
+                    "the state of the machine {} is encrypted: it starts with its state key alone",
+                    name);
+    }
+    if (!identity.state_key && state_key != nullptr) {
+        return fail(Code::invalid,
+                    "the machine {} was made without a state key: it has no use for one", name);
+    }
+    return check_state_key(state_key);
+}
+
 Result<MachineIdentity> make_machine(const MachineSpec& spec, const Path& dir,
-                                     const SimulatedRoot& root, Time now) {
+                                     const SimulatedRoot& root, Time now,
+                                     const SecretBytes* state_key) {
     TRY(make_private_dir(dir));
     MachineIdentity out;
     out.spec = spec;
     if (out.spec.vm_id.empty()) out.spec.vm_id = crypto::random_uuid();
     if (out.spec.principal_id.empty()) out.spec.principal_id = crypto::random_uuid();
-    SoftwareTpm tpm = TRY(SoftwareTpm::start(dir));
-    out.vcek_pem = TRY(provision(tpm.tcti(), out.spec, root, now));
-    out.chain_pem = root.amd_chain_pem();
-    out.reported_tcb = tcb_number(simulated_tcb());
+    out.state_key = state_key != nullptr;
+    SoftwareTpm process = TRY(SoftwareTpm::start(dir, state_key));
+    device::Tpm tpm = TRY(device::Tpm::open(process.tcti()));
+    if (spec.kind == MachineKind::confidential) {
+        out.vcek_pem = TRY(provision_confidential(tpm, out.spec, root, now));
+        out.chain_pem = root.amd_chain_pem();
+        out.reported_tcb = tcb_number(simulated_tcb());
+    } else {
+        TRY(provision_ak(tpm, out.spec, root, now));
+    }
     TRY(write_file(dir / kEventLogFile, boot_recording(spec.secure_boot), Overwrite::no, 0600));
     // Last, because it is what makes the folder a machine.
-    TRY(write_file(dir / kIdentityFile, as_bytes(dump_json_pretty(to_json(out))), Overwrite::no,
-                   0600));
+    TRY(write_file(dir / kIdentityFile, as_bytes(encode_machine(out)), Overwrite::no, 0600));
     return out;
 }
 
@@ -302,14 +345,15 @@ Machine::Machine(Machine&&) noexcept = default;
 Machine& Machine::operator=(Machine&&) noexcept = default;
 
 Result<Machine> Machine::create(const MachineSpec& spec, const Path& dir, const SimulatedRoot& root,
-                                Time now) {
+                                Time now, const SecretBytes* state_key) {
     TRY(check_spec(spec));
+    TRY(check_state_key(state_key));
     std::error_code ignored;
     if (std::filesystem::exists(dir, ignored)) {
         return fail(Code::conflict, "{} exists already", dir.string());
     }
     Path absolute = std::filesystem::absolute(dir);
-    auto made = make_machine(spec, absolute, root, now);
+    auto made = make_machine(spec, absolute, root, now, state_key);
     if (!made) {
         std::filesystem::remove_all(absolute, ignored);
         return fail(std::move(made.error()));
@@ -329,12 +373,12 @@ Result<Machine> Machine::open(const Path& dir) {
     }
     auto impl = std::make_unique<Impl>();
     impl->dir = std::filesystem::absolute(dir);
-    Json json = TRY(with_context(parse_json_object(TRY(std::move(text))), file.string()));
-    impl->identity = TRY(with_context(from_json(json), file.string()));
+    impl->identity = TRY(with_context(parse_machine(TRY(std::move(text))), file.string()));
     return Machine(std::move(impl));
 }
 
-Result<void> Machine::start() {
+Result<void> Machine::start(const SecretBytes* state_key) {
+    TRY(check_start(impl_->identity, state_key));
     if (running()) {
         return fail(Code::conflict, "the machine {} is running", impl_->identity.spec.name);
     }
@@ -345,12 +389,13 @@ Result<void> Machine::start() {
                     impl_->identity.spec.name);
     }
     impl_->lock.emplace(TRY(std::move(lock)));
-    auto tpm = SoftwareTpm::start(impl_->dir);
+    auto tpm = SoftwareTpm::start(impl_->dir, state_key);
     Result<void> booted =
         tpm ? boot(tpm->tcti(), impl_->identity.spec) : Result<void>(fail(std::move(tpm.error())));
     if (!booted) {
         impl_->lock.reset();
-        return booted;
+        return with_context(std::move(booted),
+                            fmt::format("the machine {}", impl_->identity.spec.name));
     }
     impl_->tpm.emplace(std::move(*tpm));
     return {};

@@ -7,11 +7,18 @@
 #include <optional>
 #include <string>
 
+#include "vouchsafe/base/secret.h"
 #include "vouchsafe/lab/simulated_root.h"
 
 namespace vouchsafe::lab {
 
+// MachineKind is Azure's security type. A trusted_launch machine has a virtual TPM with an
+// attestation key and its certificate, and no report of a processor: no HCL report, no VCEK.
+enum class MachineKind { confidential, trusted_launch };
+std::string_view machine_kind_name(MachineKind kind);  // "confidential", "trusted_launch"
+
 struct MachineSpec {
+    MachineKind kind = MachineKind::confidential;
     std::string name = "vm";      // letters, digits, '-'; at most 64
     std::string vm_id;            // GUID; "": a fresh one
     std::string principal_id;     // of its managed identity (GUID); "": a fresh one
@@ -21,13 +28,23 @@ struct MachineSpec {
     // A register that is extended once more after the boot, at every start: the machine no longer
     // is in the state its event log tells.
     std::optional<uint32_t> extend_after_boot;
+    // What its metadata service tells about it and nobody else reads; "": what this lab's machines
+    // have (identity::Machine).
+    std::string location;
+    std::string vm_size;
+    std::string subscription_id;  // GUID
+    std::string resource_group;
+    std::string resource_id;  // "/subscriptions/.../virtualMachines/{name}"
 };
+
+inline constexpr size_t kStateKeySize = 32;
 
 // MachineIdentity is what the host knows of a machine: for its metadata service.
 struct MachineIdentity {
     MachineSpec spec;           // vm_id and principal_id filled in
-    std::string vcek_pem;       // THIM's `vcekCert`
-    std::string chain_pem;      // THIM's `certificateChain`: ASK, then ARK
+    bool state_key = false;     // its TPM's state is encrypted
+    std::string vcek_pem;       // THIM's `vcekCert`; "" for a trusted_launch machine
+    std::string chain_pem;      // THIM's `certificateChain`: ASK, then ARK; "" likewise
     uint64_t reported_tcb = 0;  // THIM's `tcbm`
 };
 
@@ -42,9 +59,12 @@ class Machine {
   public:
     // create provisions a new machine in `dir` (made, mode 0700), bound to `root`; it is not
     // running afterwards. Code::conflict if `dir` exists, Code::unavailable without swtpm. Nothing
-    // is left behind on failure.
+    // is left behind on failure. With `state_key` (kStateKeySize random bytes) the TPM's state is
+    // encrypted where it is stored, AES-256-CBC with a MAC by swtpm; the folder does not have the
+    // key.
     static Result<Machine> create(const MachineSpec& spec, const Path& dir,
-                                  const SimulatedRoot& root, Time now);
+                                  const SimulatedRoot& root, Time now,
+                                  const SecretBytes* state_key = nullptr);
     // open reads a machine that create made. Code::not_found if there is none.
     static Result<Machine> open(const Path& dir);
     ~Machine();  // stops it
@@ -52,8 +72,10 @@ class Machine {
     Machine& operator=(Machine&&) noexcept;
 
     // start boots: starts the TPM and extends the recorded event log into its registers, all
-    // banks. Code::conflict if it is running, here or in another process.
-    Result<void> start();
+    // banks. Code::conflict if it is running, here or in another process. `state_key` is the one
+    // that the machine was made with: Code::invalid without it, or if the machine was made without
+    // one; Code::forbidden if the state does not open with it.
+    Result<void> start(const SecretBytes* state_key = nullptr);
     // stop ends the TPM and removes its sockets. Idempotent.
     void stop();
     bool running() const;

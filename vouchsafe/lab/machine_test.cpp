@@ -3,11 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <thread>
 
 #include "vouchsafe/attest/collateral/collateral_store.h"
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/json.h"
+#include "vouchsafe/crypto/random.h"
 #include "vouchsafe/device/event_log_file.h"
 #include "vouchsafe/device/tpm.h"
 #include "vouchsafe/evidence/azure/guest.h"
@@ -173,6 +176,119 @@ TEST(Machine, WorksInAFolderWhosePathIsTooLongForASocket) {
     MUST(machine.start());
     EXPECT_EQ(machine.sockets().size(), 2u);
     EXPECT_TRUE(device::Tpm::open(machine.tcti()));
+}
+
+// A trusted launch machine has what Azure's has: an attestation key and its certificate.
+TEST(Machine, OfTrustedLaunchHasNoReportOfAProcessor) {
+    MachineSpec spec;
+    spec.kind = MachineKind::trusted_launch;
+    spec.vm_size = "Standard_D2s_v5";
+    Machine machine = started(spec, "trusted");
+    EXPECT_EQ(machine.identity().vcek_pem, "");
+    EXPECT_EQ(machine.identity().chain_pem, "");
+    device::Tpm tpm = MUST(device::Tpm::open(machine.tcti()));
+    EXPECT_EQ(tpm.nv_read(device::kNvHclReport).error().code, Code::not_found);
+    auto area = MUST(evidence::TpmPublic::parse(MUST(tpm.read_public(device::kAkHandle))));
+    auto certificate =
+        MUST(crypto::Certificate::parse_der_prefix(MUST(tpm.nv_read(device::kNvAkCertificate))));
+    EXPECT_EQ(MUST(certificate.public_key()), MUST(area.public_key()));
+    EXPECT_TRUE(certificate.verify_signed_by(root().vtpm_ca()));
+
+    Machine opened = MUST(Machine::open(machine.dir()));
+    EXPECT_EQ(opened.identity().spec.kind, MachineKind::trusted_launch);
+    EXPECT_EQ(opened.identity().spec.vm_size, "Standard_D2s_v5");
+    EXPECT_EQ(opened.identity().spec.location, "");
+}
+
+SecretBytes random_key(size_t size = kStateKeySize) {
+    SecretBytes out(size);
+    crypto::fill_random(out.expose_mutable());
+    return out;
+}
+
+bool state_shows(const Machine& machine, ByteView what) {
+    Bytes state = MUST(read_file(machine.dir() / "tpm/tpm2-00.permall"));
+    return std::search(state.begin(), state.end(), what.begin(), what.end()) != state.end();
+}
+
+TEST(Machine, StartsWithItsStateKeyAlone) {
+    const SecretBytes key = random_key();
+    Machine machine = MUST(Machine::create({}, lab_dir().path() / "sealed", root(), kNow, &key));
+    EXPECT_TRUE(machine.identity().state_key);
+    MUST(machine.start(&key));
+    EXPECT_TRUE(verify(machine));
+    machine.stop();
+
+    Machine opened = MUST(Machine::open(machine.dir()));
+    EXPECT_EQ(opened.start().error().code, Code::invalid);
+    const SecretBytes other = random_key();
+    auto refused = opened.start(&other);
+    EXPECT_EQ(refused.error().code, Code::forbidden);
+    EXPECT_THAT(refused.error().message, testing::HasSubstr("state key"));
+    EXPECT_FALSE(opened.running());
+    const SecretBytes shorter = random_key(16);
+    EXPECT_EQ(opened.start(&shorter).error().code, Code::invalid);
+    MUST(opened.start(&key));
+    EXPECT_TRUE(verify(opened));
+}
+
+// The certificate authority's name stands in the attestation key's certificate.
+TEST(Machine, HidesItsStateByItsKeyAndLeavesTheKeyNowhere) {
+    const ByteView name = as_bytes("SIMULATED Virtual TPM CA");
+    EXPECT_TRUE(state_shows(good_machine(), name));
+    const SecretBytes key = random_key();
+    Machine machine = MUST(Machine::create({}, lab_dir().path() / "hidden", root(), kNow, &key));
+    EXPECT_FALSE(state_shows(machine, name));
+    MUST(machine.start(&key));
+    EXPECT_FALSE(state_shows(machine, name));
+    machine.stop();
+    const std::string hex = encode_hex(key.expose());
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(machine.dir())) {
+        if (!entry.is_regular_file()) continue;
+        std::string text = encode_hex(MUST(read_file(entry.path())));
+        EXPECT_EQ(text.find(hex), std::string::npos) << entry.path();
+    }
+}
+
+// Who edits the file does not get around the key.
+TEST(Machine, DoesNotOpenItsStateBecauseItsFileSaysNoKey) {
+    const SecretBytes key = random_key();
+    Machine machine = MUST(Machine::create({}, lab_dir().path() / "edited", root(), kNow, &key));
+    Path file = machine.dir() / "machine.json";
+    Json json = MUST(parse_json_object(MUST(read_text_file(file))));
+    json["state_key"] = false;
+    MUST(write_file(file, as_bytes(dump_json(json)), Overwrite::yes));
+    Machine opened = MUST(Machine::open(machine.dir()));
+    EXPECT_FALSE(opened.start());
+    EXPECT_FALSE(opened.running());
+}
+
+TEST(Machine, RefusesAStateKeyItHasNoUseFor) {
+    const SecretBytes key = random_key();
+    Machine machine = MUST(Machine::create({}, lab_dir().path() / "keyless", root(), kNow));
+    EXPECT_EQ(machine.start(&key).error().code, Code::invalid);
+    MUST(machine.start());
+    const SecretBytes empty;
+    EXPECT_EQ(Machine::create({}, lab_dir().path() / "n", root(), kNow, &empty).error().code,
+              Code::invalid);
+    EXPECT_FALSE(std::filesystem::exists(lab_dir().path() / "n"));
+}
+
+// machine.json as it was before machines had kinds.
+TEST(Machine, OpensAFileOfAnOlderVersion) {
+    Machine machine = MUST(Machine::create({}, lab_dir().path() / "older", root(), kNow));
+    Path file = machine.dir() / "machine.json";
+    Json json = MUST(parse_json_object(MUST(read_text_file(file))));
+    json.erase("kind");
+    json.erase("state_key");
+    MUST(write_file(file, as_bytes(dump_json(json)), Overwrite::yes));
+    Machine opened = MUST(Machine::open(machine.dir()));
+    EXPECT_EQ(opened.identity().spec.kind, MachineKind::confidential);
+    EXPECT_FALSE(opened.identity().state_key);
+    MUST(opened.start());
+    json["kind"] = "standard";
+    MUST(write_file(file, as_bytes(dump_json(json)), Overwrite::yes));
+    EXPECT_EQ(Machine::open(machine.dir()).error().code, Code::invalid);
 }
 
 TEST(Machine, IsNotMadeTwiceNorHalf) {

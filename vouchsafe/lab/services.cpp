@@ -24,9 +24,13 @@ Result<identity::Principal> find_identity(const identity::Service& issuer,
 
 Result<ToldMachine> describe_machine(const DataDirectory& directory, identity::Service& issuer,
                                      const MachineIdentity& machine) {
-    std::string resource =
-        directory.resource_id("Microsoft.Compute/virtualMachines", machine.spec.name);
-    auto identity = issuer.create_managed_identity(machine.spec.name, resource);
+    const MachineSpec& spec = machine.spec;
+    auto told_or = [](const std::string& told, std::string_view otherwise) {
+        return told.empty() ? std::string(otherwise) : told;
+    };
+    std::string resource = told_or(
+        spec.resource_id, directory.resource_id("Microsoft.Compute/virtualMachines", spec.name));
+    auto identity = issuer.create_managed_identity(spec.name, resource);
     if (!identity && identity.error().code == Code::conflict) {
         identity = find_identity(issuer, resource);
     }
@@ -34,13 +38,19 @@ Result<ToldMachine> describe_machine(const DataDirectory& directory, identity::S
 
     ToldMachine out;
     out.principal = identity->object_id;
-    out.machine.vm_id = machine.spec.vm_id;
-    out.machine.name = machine.spec.name;
-    out.machine.subscription_id = directory.subscription_id();
-    out.machine.resource_group = kind_name(directory.kind());
+    out.machine.vm_id = spec.vm_id;
+    out.machine.name = spec.name;
+    out.machine.location = told_or(spec.location, out.machine.location);
+    out.machine.vm_size = told_or(spec.vm_size, out.machine.vm_size);
+    out.machine.subscription_id = told_or(spec.subscription_id, directory.subscription_id());
+    out.machine.resource_group = told_or(spec.resource_group, kind_name(directory.kind()));
     out.machine.resource_id = resource;
-    out.machine.secure_boot = machine.spec.secure_boot;
+    out.machine.secure_boot = spec.secure_boot;
     out.machine.system_identity = identity->client_id;
+    if (spec.kind == MachineKind::trusted_launch) {
+        out.machine.security_type = "TrustedLaunch";
+        return out;
+    }
     out.machine.certificates =
         identity::HostCertificates{machine.vcek_pem, machine.chain_pem, machine.reported_tcb};
     return out;
