@@ -72,10 +72,10 @@ class FakeEffects : public Effects {
         return maybe_fail();
     }
 
-    std::optional<Condition> condition(const Resource&) const override { return now; }
+    std::optional<Condition> condition(const Resource&) const override { return machine; }
 
     std::vector<std::string> told;
-    std::optional<Condition> now;
+    std::optional<Condition> machine;  // as it is
     Json add = Json::object();
     std::optional<Error> failure;
     bool dies = false;  // after the effect, before the record

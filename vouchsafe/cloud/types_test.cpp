@@ -411,14 +411,14 @@ TEST(Machines, AreShownAsTheyAre) {
     const std::string interface = make_interface(manager, "n1");
     const std::string id =
         manager.make("Microsoft.Compute/virtualMachines/vm", machine_body(interface))["id"];
-    manager.effects.now = Effects::Condition{"stopped", "its first process ended"};
+    manager.effects.machine = Effects::Condition{"stopped", "its first process ended"};
     Json view = manager.get(id + "/instanceView").body;
     EXPECT_EQ(view["statuses"][1]["code"], "PowerState/stopped");
     EXPECT_EQ(view["statuses"][1]["message"], "its first process ended");
     EXPECT_EQ(
         manager.get(id, kVersion + "&$expand=instanceView").body["properties"]["instanceView"],
         view);
-    manager.effects.now.reset();
+    manager.effects.machine.reset();
     view = manager.get(id + "/instanceView").body;
     EXPECT_EQ(view["statuses"][1]["code"], "PowerState/running");
     EXPECT_FALSE(view["statuses"][1].contains("message"));

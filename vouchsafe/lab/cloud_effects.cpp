@@ -64,6 +64,7 @@ cloud::Outcome<Json> CloudEffects::put(const Resource& now, const Resource* befo
         case Kind::user_identity:
             return put_user_identity_effect(world_, now);
         case Kind::machine:
+            return put_machine_effect(world_, now, before);
         case Kind::with_identity:
             return put_identities_effect(world_, now, before);
         case Kind::provider:
@@ -81,6 +82,7 @@ cloud::Outcome<void> CloudEffects::remove(const Resource& resource) {
         case Kind::user_identity:
             return remove_identity_effect(world_, resource);
         case Kind::machine:
+            return remove_machine_effect(world_, resource);
         case Kind::with_identity:
             return remove_identities_effect(world_, resource);
         case Kind::provider:
@@ -93,7 +95,8 @@ cloud::Outcome<void> CloudEffects::act(const Resource& resource, std::string_vie
     switch (find_kind(resource.type)->kind) {
         case Kind::vault:
             return act_on_vault(world_, resource, action);
-        case Kind::machine:  // its power state is in the record alone
+        case Kind::machine:
+            return world_.vms.act(resource, action);
         case Kind::role:
         case Kind::user_identity:
         case Kind::with_identity:
@@ -101,6 +104,10 @@ cloud::Outcome<void> CloudEffects::act(const Resource& resource, std::string_vie
             return {};
     }
     return fail(Code::internal, "{} has no effects", resource.type);
+}
+
+std::optional<cloud::Effects::Condition> CloudEffects::condition(const Resource& machine) const {
+    return world_.vms.condition(machine);
 }
 
 }  // namespace vouchsafe::lab

@@ -1,11 +1,11 @@
 // What resources of a lab's resource manager do: vaults are made in the vault service, role
-// assignments govern it and the attestation service, and identities can get tokens. Each effect
+// assignments govern it and the attestation service, identities can get tokens, and virtual
+// machines run (vms.h). Each effect
 // finds its own work again, as cloud::Effects asks for.
 //
 // Not built, and answered with Code::unsupported: attestation providers of one's own, purging a
 // deleted vault, another SKU or retention for a vault that is there, and rules for virtual
-// networks. Virtual machines are a record and an identity: nothing boots (`vouchsafe vm` has
-// machines that do).
+// networks.
 #pragma once
 
 #include <functional>
@@ -13,6 +13,7 @@
 #include "vouchsafe/attest/service.h"
 #include "vouchsafe/cloud/effects.h"
 #include "vouchsafe/identity/service.h"
+#include "vouchsafe/lab/vms.h"
 #include "vouchsafe/vault/service.h"
 
 namespace vouchsafe::lab {
@@ -26,6 +27,7 @@ class CloudEffects : public cloud::Effects {
         identity::Service& identity;
         std::string tenant;                               // of vaults
         std::function<void(std::string_view)> new_vault;  // told the name of each
+        Vms& vms;
     };
     explicit CloudEffects(World world) : world_(std::move(world)) {}
 
@@ -33,6 +35,8 @@ class CloudEffects : public cloud::Effects {
     cloud::Outcome<Json> put(const cloud::Resource& now, const cloud::Resource* before) override;
     cloud::Outcome<void> remove(const cloud::Resource& resource) override;
     cloud::Outcome<void> act(const cloud::Resource& resource, std::string_view action) override;
+
+    std::optional<Condition> condition(const cloud::Resource& machine) const override;
 
   private:
     const World world_;

@@ -4,6 +4,7 @@
 //     DIR/up/state.json    process, port and start; there while it runs, and after it was killed
 //     DIR/up/port          the front door's port, chosen once
 //     DIR/up/ca.pem        what clients trust       DIR/up/site.json   this program's own settings
+//     DIR/up/machines.json its virtual machines (vm_list.h)
 //     DIR/up/requests.log  one line a request       DIR/up/console.log what a detached lab printed
 //     DIR/azure/           Azure's command line keeps its sign-ins here
 //
@@ -31,6 +32,7 @@ class LabFiles {
     Path port() const { return folder() / "port"; }
     Path authority() const { return folder() / "ca.pem"; }
     Path site() const { return folder() / "site.json"; }
+    Path machines() const { return folder() / "machines.json"; }
     Path requests() const { return folder() / "requests.log"; }
     Path console() const { return folder() / "console.log"; }
     Path azure() const { return lab_ / "azure"; }

@@ -192,9 +192,12 @@ Result<void> Services::start_vault() {
 }
 
 Result<void> Services::start_cloud() {
+    vms_ = std::make_unique<Vms>(
+        Vms::World{directory_.path(), directory_.root(), clock_, *identity_, vault_->handler(),
+                   [this](std::string_view id) { return cloud_->find(id); }});
     cloud_effects_ = std::make_unique<CloudEffects>(
         CloudEffects::World{*vault_, attestation(), *identity_, directory_.tenant_id(),
-                            [this](std::string_view name) { allow_vault(name); }});
+                            [this](std::string_view name) { allow_vault(name); }, *vms_});
     cloud::Config config;
     config.callers.tenant = directory_.tenant_id();
     config.subscription_id = directory_.subscription_id();
@@ -212,6 +215,13 @@ Result<void> Services::start_cloud() {
         allow_vault(vault.name);
     }
     return {};
+}
+
+Result<void> Services::run_machines(MakeInside make_inside, Vms::Tell tell) {
+    return cloud_->while_quiet([&]() -> Result<void> {
+        return vms_->begin(TRY(cloud_->resources_of("Microsoft.Compute/virtualMachines")),
+                           std::move(make_inside), std::move(tell));
+    });
 }
 
 void Services::allow_vault(std::string_view vault_name) {
