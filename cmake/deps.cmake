@@ -16,6 +16,7 @@ find_package(Boost 1.74 REQUIRED)
 find_package(CLI11 REQUIRED)
 pkg_check_modules(TSS2 REQUIRED IMPORTED_TARGET tss2-esys tss2-mu tss2-rc tss2-tctildr)
 pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
+pkg_check_modules(FUSE3 REQUIRED IMPORTED_TARGET fuse3>=3.14)
 pkg_check_modules(P11 REQUIRED p11-kit-1)  # headers alone: PKCS#11 modules are loaded at run time
 pkg_check_modules(CBOR REQUIRED IMPORTED_TARGET libcbor)
 

@@ -25,6 +25,7 @@ DOORS = {
     "xgboost/": {"train"},
     "seccomp.h": {"lab"},
     "linux/landlock.h": {"lab"},
+    "fuse": {"tpm_device"},
     "CLI/": {"command_line"},
 }
 

@@ -5,7 +5,7 @@ set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config libboost-dev libssl-dev libcurl4-openssl-dev
     libsqlite3-dev libpq-dev libtss2-dev libtss2-tcti-swtpm0 libfmt-dev libspdlog-dev nlohmann-json3-dev libsimdjson-dev
-    libcli11-dev libexpected-dev libcbor-dev libxgboost-dev libseccomp-dev libp11-kit-dev swtpm mold)
+    libcli11-dev libexpected-dev libcbor-dev libxgboost-dev libseccomp-dev libfuse3-dev libp11-kit-dev swtpm mold)
 [ "$(dpkg --print-architecture)" = amd64 ] && build+=(libipsec-mb-dev)
 test=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-cryptography python3-jmespath tpm2-tools openssl
     procps softhsm2 clang-format-16 postgresql)

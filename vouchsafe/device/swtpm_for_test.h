@@ -1,5 +1,5 @@
-// For device's tests alone: one software TPM in a temporary folder. (The lab's machines are above
-// this module.)
+// For tests alone: one software TPM in a temporary folder. (The lab's machines are above this
+// module.)
 #pragma once
 
 #include <fcntl.h>
@@ -27,7 +27,29 @@ inline sockaddr_un unix_address(const std::string& path) {
 
 class SwtpmForTest {
   public:
-    SwtpmForTest() : dir_(MUST(TemporaryDir::create("vouchsafe-test"))) {
+    SwtpmForTest() : dir_(MUST(TemporaryDir::create("vouchsafe-test"))) { start(); }
+    ~SwtpmForTest() { stop(); }
+    SwtpmForTest(const SwtpmForTest&) = delete;
+    SwtpmForTest& operator=(const SwtpmForTest&) = delete;
+
+    void stop() {
+        if (pid_ <= 0) return;
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+        pid_ = -1;
+    }
+    // restart resets the TPM, as a boot does; what it keeps, it keeps.
+    void restart() {
+        stop();
+        start();
+    }
+    // freeze makes it take commands and not answer.
+    void freeze(bool frozen) const { ::kill(pid_, frozen ? SIGSTOP : SIGCONT); }
+    std::string socket() const { return (dir_.path() / "tpm").string(); }
+    std::string tcti() const { return "swtpm:path=" + socket(); }
+
+  private:
+    void start() {
         std::string state = "dir=" + dir_.path().string();
         std::string server = "type=unixio,path=" + socket();
         std::string control = "type=unixio,path=" + socket() + ".ctrl";
@@ -44,20 +66,7 @@ class SwtpmForTest {
             std::this_thread::sleep_for(std::chrono::microseconds(500));
         }
     }
-    ~SwtpmForTest() { stop(); }
-    SwtpmForTest(const SwtpmForTest&) = delete;
-    SwtpmForTest& operator=(const SwtpmForTest&) = delete;
 
-    void stop() {
-        if (pid_ <= 0) return;
-        ::kill(pid_, SIGKILL);
-        ::waitpid(pid_, nullptr, 0);
-        pid_ = -1;
-    }
-    std::string socket() const { return (dir_.path() / "tpm").string(); }
-    std::string tcti() const { return "swtpm:path=" + socket(); }
-
-  private:
     bool accepts() const {
         int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         sockaddr_un address = unix_address(socket());
