@@ -74,13 +74,13 @@ Result<std::unique_ptr<LabDoor>> LabDoor::start(const DataDirectory& directory, 
     net::FrontDoorOptions door;
     door.port = options.port;
     door.hosts = TRY(lab_hosts(services, *out->no_machine_));
-    out->hosts_ = door.hosts.names();
-    door.pages = door_pages(directory, services, out->hosts_);
+    door.pages = door_pages(directory, services, door.hosts.names());
     door.mint = [&directory, &clock](const std::string& name) {
         return directory.root().issue_tls({name}, clock.now());
     };
     door.pass_through = options.pass_through;
     door.on_event = std::move(options.on_event);
+    door.outlet = std::move(options.outlet);
     out->door_ = TRY(net::FrontDoor::start(std::move(door)));
     services.identity().serve_pages_at(fmt::format("http://localhost:{}/aad", out->port()));
     return out;

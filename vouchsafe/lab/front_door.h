@@ -11,6 +11,7 @@ struct LabDoorOptions {
     uint16_t port = 0;  // 0: any free port
     bool pass_through = false;
     std::function<void(const net::DoorEvent&)> on_event = nullptr;
+    net::Outlet outlet = nullptr;  // to what the door does not serve: machines
 };
 
 // LabDoor runs until it is destroyed. Thread-safe.
@@ -22,12 +23,22 @@ class LabDoor {
                                                   LabDoorOptions options);
 
     uint16_t port() const { return door_->port(); }
-    const std::vector<std::string>& hosts() const { return hosts_; }
+    // hosts are the names that are served now, as HostTable::names.
+    std::vector<std::string> hosts() const { return door_->hosts(); }
+
+    // These are net::FrontDoor's. A host that is set answers before the lab's own patterns.
+    Result<uint64_t> add_entrance(net::Entrance entrance) {
+        return door_->add_entrance(std::move(entrance));
+    }
+    void remove_entrance(uint64_t id) { door_->remove_entrance(id); }
+    void set_host(const std::string& name, net::HostTable::Host host) {
+        door_->set_host(name, std::move(host));
+    }
+    void remove_host(const std::string& name) { door_->remove_host(name); }
 
   private:
     LabDoor() = default;
     std::unique_ptr<identity::Metadata> no_machine_;
-    std::vector<std::string> hosts_;
     std::unique_ptr<net::FrontDoor> door_;  // last: stops before what it serves goes away
 };
 

@@ -10,6 +10,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -31,6 +32,8 @@ namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 using Executor = asio::any_io_executor;
 using Socket = asio::basic_stream_socket<tcp, Executor>;
+// The other end of a tunnel: a host, or whatever an outlet connected to.
+using Upstream = asio::basic_stream_socket<asio::generic::stream_protocol, Executor>;
 using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                          asio::wait_traits<std::chrono::steady_clock>, Executor>;
 template <typename T>
@@ -42,6 +45,8 @@ using TlsContext = std::shared_ptr<asio::ssl::context>;  // nullptr: plain HTTP
 inline constexpr asio::use_awaitable_t<Executor> kAwaitable;
 inline constexpr size_t kReadSize = 16 << 10;  // a TLS record
 inline constexpr Milliseconds kHandshakeTimeout{10'000};
+
+struct Intake;
 
 // Connection belongs to the I/O thread, but `request` and `response` to a worker while `busy`.
 struct Connection {
@@ -63,14 +68,15 @@ struct Connection {
         if (upstream) upstream->close(ignored);
     }
 
-    TlsContext context;  // the one that its TLS began with
-    uint64_t asked = 0;  // Listening::asked when it began
+    std::shared_ptr<Intake> intake;  // by which it came
+    TlsContext context;              // of the identity that its TLS shows
+    uint64_t asked = 0;              // Listening::asked when it began
 
     Socket socket;
     std::optional<asio::ssl::stream<Socket&>> tls;
-    std::optional<Socket> upstream;  // the other end of a tunnel
-    Timer deadline;                  // closes the socket
-    Timer answered;                  // cancelled when a worker is done: wakes the coroutine
+    std::optional<Upstream> upstream;
+    Timer deadline;  // closes the socket
+    Timer answered;  // cancelled when a worker is done: wakes the coroutine
     std::array<char, kReadSize> chunk;
     std::string input;   // read, not yet understood
     std::string output;  // being written

@@ -1,21 +1,13 @@
 #include "vouchsafe/net/front_door.h"
 
 #include "vouchsafe/base/encoding.h"
-#include "vouchsafe/base/log.h"
 #include "vouchsafe/base/stopwatch.h"
 #include "vouchsafe/net/client.h"
-#include "vouchsafe/net/listening.h"
-#include "vouchsafe/net/minted.h"
-#include "vouchsafe/net/target.h"
-#include "vouchsafe/net/tunnel.h"
+#include "vouchsafe/net/front_door_impl.h"
 
 namespace vouchsafe::net {
 
 namespace {
-
-constexpr uint16_t kHttps = 443;
-constexpr uint16_t kHttp = 80;
-constexpr std::string_view kEstablished = "HTTP/1.1 200 Connection established\r\n\r\n";
 
 ServerOptions server_options(const FrontDoorOptions& options) {
     ServerOptions out;
@@ -50,140 +42,9 @@ bool is_address_literal(std::string_view host) {
 
 }  // namespace
 
-struct FrontDoor::Impl {
-    explicit Impl(FrontDoorOptions wanted);
-
-    // Judgement is what becomes of a CONNECT: it is served, tunnelled, or refused with `why`.
-    struct Judgement {
-        Authority to;
-        const HostTable::Host* host = nullptr;
-        bool tunnel = false;
-        int status = 0;
-        std::string why;
-    };
-    Judgement judge(const std::string& authority, bool more_came) const;
-
-    // answer_plain answers what does not come through a tunnel.
-    Response answer_plain(const Request& request) const;
-    Response answer_absolute(const Request& request) const;
-    Response answer_pages(const Request& request) const;
-    // answer_inside answers what comes through the tunnel to `name`.
-    static Response answer_inside(const Request& request, const std::string& name,
-                                  const Handler& handler);
-    bool is_own(const std::string& host) const;
-
-    // told is `handler`, with an event for each request. `name`: the tunnel's, or "" for none.
-    Handler told(Handler handler, std::string name) const;
-    void tell(const DoorEvent& event) const;
-
-    const FrontDoorOptions options;
-    Minted minted;
-    const Handler plain;
-    Listening listening;  // last: stops before what it uses goes away
-};
-
 namespace {
 
 using Door = FrontDoor::Impl;
-
-// refuse_connect answers a CONNECT that comes to nothing, and ends the connection. The reason also
-// is the reason phrase: many clients show nothing else.
-Awaitable<void> refuse_connect(Door* door, ConnectionPtr connection, int status, std::string why) {
-    DoorEvent event{connection->request.host, "CONNECT", "", status, 0, why, ""};
-    event.host = event.host.substr(0, event.host.rfind(':'));
-    door->tell(event);
-    connection->response = refuse(status, why);
-    ResponseForm form;
-    form.keep_alive = false;
-    form.reason = std::move(why);
-    auto sending = send_response(&door->listening, connection, form);
-    co_await std::move(sending);
-}
-
-// establish tells the client that its tunnel is there. False: the connection is over.
-Awaitable<bool> establish(Door* door, ConnectionPtr connection) {
-    connection->request = {};
-    connection->output = kEstablished;
-    set_deadline(connection, door->options.idle_timeout);
-    auto writing = write_output(connection);
-    bool written = co_await std::move(writing);
-    connection->output = {};
-    co_return written;
-}
-
-Awaitable<void> serve_host(Door* door, ConnectionPtr connection, const HostTable::Host* host,
-                           std::string name) {
-    Result<TlsContext> context = fail(Code::internal, "not made");
-    auto minting = run_on_worker(&door->listening, connection,
-                                 [door, &context, &name] { context = door->minted.take(name); });
-    co_await std::move(minting);
-    if (!context) {
-        log_event(LogLevel::error, "no certificate could be made",
-                  {{"host", name}, {"reason", context.error().message}});
-        auto refusing =
-            refuse_connect(door, connection, 502, "no certificate could be made for this host");
-        co_await std::move(refusing);
-        co_return;
-    }
-    auto establishing = establish(door, connection);
-    bool established = co_await std::move(establishing);
-    if (!established) co_return;
-    connection->use_tls(std::move(*context));
-    set_deadline(connection, std::min<Milliseconds>(kHandshakeTimeout, door->options.idle_timeout));
-    auto shaking = handshake(connection);
-    bool ok = co_await std::move(shaking);
-    if (!ok) {
-        door->tell({name, "CONNECT", "", 0, 0,
-                    "no TLS came about: does the client trust the door's authority?", ""});
-        co_return;
-    }
-    Handler handler = door->told(
-        [name, host](const Request& request) {
-            return Door::answer_inside(request, name, host->handler);
-        },
-        name);
-    WireLimits limits{door->options.max_header, host->max_body};
-    auto answering = answer_all(&door->listening, connection, limits, &handler);
-    co_await std::move(answering);
-}
-
-Awaitable<void> pass_through(Door* door, ConnectionPtr connection, std::string name) {
-    std::string host = name;
-    std::string port = std::to_string(kHttps);
-    auto known = door->options.connect_to.find(fmt::format("{}:{}", name, port));
-    if (known != door->options.connect_to.end()) {
-        size_t colon = known->second.rfind(':');
-        host = known->second.substr(0, colon);
-        port = known->second.substr(colon + 1);
-    }
-    auto connecting = connect_upstream(connection, host, port);
-    bool connected = co_await std::move(connecting);
-    if (!connected) {
-        auto refusing = refuse_connect(door, connection, 502, name + " cannot be reached");
-        co_await std::move(refusing);
-        co_return;
-    }
-    auto establishing = establish(door, connection);
-    bool established = co_await std::move(establishing);
-    if (!established) co_return;
-    door->tell({name, "CONNECT", "", 200, 0, "passed through to the real host", ""});
-    auto running = run_tunnel(connection, door->options.tunnel_idle_timeout);
-    co_await std::move(running);
-}
-
-Awaitable<void> connect(Door* door, ConnectionPtr connection) {
-    Door::Judgement judged = door->judge(connection->request.host, !connection->input.empty());
-    if (judged.host != nullptr) {
-        auto serving = serve_host(door, connection, judged.host, judged.to.host);
-        co_await std::move(serving);
-    } else if (judged.tunnel) {
-        auto passing = pass_through(door, connection, judged.to.host);
-        co_await std::move(passing);
-    } else {
-        auto refusing = refuse_connect(door, connection, judged.status, judged.why);
-        co_await std::move(refusing);
-    }
-}
 
 Awaitable<void> serve_door(Door* door, ConnectionPtr connection) {
     using Progress = RequestParser::Progress;
@@ -198,7 +59,7 @@ Awaitable<void> serve_door(Door* door, ConnectionPtr connection) {
         }
         if (*progress == Progress::done && parser.is_connect()) {
             connection->request = parser.take();
-            auto connecting = connect(door, connection);
+            auto connecting = serve_connect(door, connection);
             co_await std::move(connecting);
             co_return;
         }
@@ -211,12 +72,33 @@ Awaitable<void> serve_door(Door* door, ConnectionPtr connection) {
 }  // namespace
 
 FrontDoor::Impl::Impl(FrontDoorOptions wanted)
-    : options(std::move(wanted)),
+    : hosts(std::make_shared<const HostTable>(std::exchange(wanted.hosts, {}))),
+      options(std::move(wanted)),
       minted(options.mint, options.max_certificates),
-      plain(told([this](const Request& request) { return answer_plain(request); }, "")),
+      plain(told([this](const Request& request) { return answer_plain(request); }, "", "")),
+      serves([this](const std::string& name) { return table()->find(name) != nullptr; }),
       listening(server_options(options), [this](ConnectionPtr connection) {
           return serve_door(this, std::move(connection));
       }) {}
+
+Result<void> FrontDoor::Impl::start() {
+    SslContext made = TRY(make_naming_context(&serves));
+    naming = std::make_shared<asio::ssl::context>(made.release());
+    return listening.start();
+}
+
+std::shared_ptr<const HostTable> FrontDoor::Impl::table() const {
+    std::lock_guard lock(hosts_mutex);
+    return hosts;
+}
+
+void FrontDoor::Impl::change_table(const std::function<void(HostTable&)>& change) {
+    std::shared_ptr<const HostTable> before;  // destroyed after the lock was given back
+    std::lock_guard lock(hosts_mutex);
+    auto changed = std::make_shared<HostTable>(*hosts);
+    change(*changed);
+    before = std::exchange(hosts, std::move(changed));
+}
 
 FrontDoor::Impl::Judgement FrontDoor::Impl::judge(const std::string& authority,
                                                   bool more_came) const {
@@ -229,13 +111,14 @@ FrontDoor::Impl::Judgement FrontDoor::Impl::judge(const std::string& authority,
         out.why = "nothing may follow CONNECT before its answer";
         return out;
     }
+    out.outlet = options.outlet != nullptr;
     out.status = 403;
     if (out.to.port != kHttps) {
         out.why = fmt::format("only port 443 can be connected to, not {}", *out.to.port);
         return out;
     }
-    out.host = options.hosts.find(name);
-    if (out.host != nullptr) return out;
+    out.served = table()->find(name) != nullptr;
+    if (out.served) return out;
     out.why = fmt::format("{} is not served here, and pass-through is off", name);
     if (!options.pass_through) return out;
     out.tunnel = !is_address_literal(name) && name.find('.') != std::string::npos;
@@ -257,8 +140,8 @@ Response FrontDoor::Impl::answer_absolute(const Request& request) const {
     Result<Url> url = Url::parse(request.target);
     if (!url) return refuse(400, "the URL is not valid");
     if (url->scheme != "http") return refuse(400, "https goes through CONNECT");
-    const HostTable::Host* host =
-        url->port == kHttp ? options.hosts.find_plain(url->host) : nullptr;
+    std::shared_ptr<const HostTable> now = table();
+    const HostTable::Host* host = url->port == kHttp ? now->find_plain(url->host) : nullptr;
     if (host == nullptr) {
         return refuse(403, fmt::format("{} is not served here over plain http", url->origin()));
     }
@@ -275,17 +158,21 @@ Response FrontDoor::Impl::answer_plain(const Request& request) const {
     return answer_absolute(request);
 }
 
-Response FrontDoor::Impl::answer_inside(const Request& request, const std::string& name,
-                                        const Handler& handler) {
+Response FrontDoor::Impl::answer_inside(const Request& request, const std::string& name) const {
     Result<Authority> asked = parse_authority(request.host);
     if (!asked || asked->host != name || asked->port.value_or(kHttps) != kHttps) {
         return refuse(421, "this connection is for " + name);
     }
-    return call_handler(handler, request);
+    std::shared_ptr<const HostTable> now = table();
+    const HostTable::Host* host = now->find(name);
+    if (host == nullptr) return refuse(421, name + " is not served here any more");
+    if (request.body.size() > host->max_body) return refuse(413, "the request body is too long");
+    return call_handler(host->handler, request);
 }
 
-Handler FrontDoor::Impl::told(Handler handler, std::string name) const {
-    return [this, handler = std::move(handler), name = std::move(name)](const Request& request) {
+Handler FrontDoor::Impl::told(Handler handler, std::string name, std::string entrance) const {
+    return [this, handler = std::move(handler), name = std::move(name),
+            entrance = std::move(entrance)](const Request& request) {
         Stopwatch stopwatch;
         Response response = handler(request);
         std::string host = name;
@@ -294,7 +181,7 @@ Handler FrontDoor::Impl::told(Handler handler, std::string name) const {
             if (asked) host = asked->host;
         }
         tell({host, request.method, path_of(request.target), response.status, stopwatch.seconds(),
-              "", request.headers.get("User-Agent")});
+              "", request.headers.get("User-Agent"), entrance});
         return response;
     };
 }
@@ -309,12 +196,32 @@ FrontDoor::~FrontDoor() = default;
 
 Result<std::unique_ptr<FrontDoor>> FrontDoor::start(FrontDoorOptions options) {
     auto impl = std::make_unique<Impl>(std::move(options));
-    TRY(impl->listening.start());
+    TRY(impl->start());
     return std::unique_ptr<FrontDoor>(new FrontDoor(std::move(impl)));
 }
 
 uint16_t FrontDoor::port() const {
     return impl_->listening.port;
+}
+
+Result<uint64_t> FrontDoor::add_entrance(Entrance entrance) {
+    return impl_->add_entrance(std::move(entrance));
+}
+
+void FrontDoor::remove_entrance(uint64_t id) {
+    impl_->listening.remove(id);
+}
+
+void FrontDoor::set_host(const std::string& name, HostTable::Host host) {
+    impl_->change_table([&](HostTable& table) { table.add(to_lower(name), std::move(host)); });
+}
+
+void FrontDoor::remove_host(const std::string& name) {
+    impl_->change_table([&](HostTable& table) { table.remove(to_lower(name)); });
+}
+
+std::vector<std::string> FrontDoor::hosts() const {
+    return impl_->table()->names();
 }
 
 void FrontDoor::stop() {

@@ -3,98 +3,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <atomic>
 #include <future>
-#include <mutex>
 
-#include "vouchsafe/net/test_support.h"
+#include "vouchsafe/net/door_test_support.h"
 
 namespace vouchsafe::net {
 namespace {
 
 using std::chrono::milliseconds;
+using test::connect_to;
+using test::Door;
 using test::RawClient;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-// Door is a front door with two hosts, a pattern and a plain host, and what it did.
-class Door {
-  public:
-    explicit Door(const std::function<void(FrontDoorOptions&)>& change = nullptr) {
-        FrontDoorOptions options;
-        options.hosts.add("login.example.org", {answer("login")});
-        options.hosts.add("*.vault.example.org", {answer("vault"), 100});
-        options.hosts.add_plain("169.254.169.254", {answer("metadata")});
-        options.pages = answer("pages");
-        options.mint = [this](const std::string& name) -> Result<TlsIdentity> {
-            std::lock_guard lock(mutex_);
-            minted_.push_back(name);
-            return authority_.issue(name);
-        };
-        options.on_event = [this](const DoorEvent& event) {
-            std::lock_guard lock(mutex_);
-            events_.push_back(
-                fmt::format("{} {} {} {}", event.host, event.method, event.path, event.status));
-        };
-        if (change) change(options);
-        door_ = MUST(FrontDoor::start(std::move(options)));
-        set_proxy(fmt::format("http://127.0.0.1:{}", door_->port()).c_str());
-    }
-    ~Door() { set_proxy(nullptr); }
-    Door(const Door&) = delete;
-    Door& operator=(const Door&) = delete;
-
-    uint16_t port() const { return door_->port(); }
-    FrontDoor& door() { return *door_; }
-    const test::Authority& authority() const { return authority_; }
-    std::vector<std::string> minted() {
-        std::lock_guard lock(mutex_);
-        return minted_;
-    }
-    std::vector<std::string> events() {
-        std::lock_guard lock(mutex_);
-        return events_;
-    }
-
-    // client goes through the door, by libcurl.
-    Client client() const { return Client({.ca_pem = authority_.pem()}); }
-
-    // say returns the answer to raw bytes on a connection of their own.
-    std::string say(std::string_view text) const {
-        RawClient client(port());
-        EXPECT_TRUE(client.send(text));
-        return client.read_all();
-    }
-
-  private:
-    static Handler answer(const char* who) {
-        return [who](const Request& request) {
-            if (request.target == "/throw") throw std::runtime_error("secret");
-            return text_response(
-                200, fmt::format("{} {} {} {}{}", who, request.host, request.method, request.target,
-                                 request.tls ? " tls" : ""));
-        };
-    }
-    static void set_proxy(const char* url) {
-        for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY"}) {
-            url != nullptr ? ::setenv(name, url, 1) : ::unsetenv(name);
-        }
-        ::unsetenv("no_proxy");
-        ::unsetenv("NO_PROXY");
-    }
-
-    test::Authority authority_;
-    std::mutex mutex_;
-    std::vector<std::string> minted_;
-    std::vector<std::string> events_;
-    std::unique_ptr<FrontDoor> door_;  // last: stops before the lists go away
-};
-
-std::string connect_to(std::string_view authority) {
-    return fmt::format("CONNECT {} HTTP/1.1\r\nHost: {}\r\n\r\n", authority, authority);
-}
 
 TEST(HostTable, FindsNamesBeforePatternsAndNothingElse) {
     auto says = [](std::string text) -> HostTable::Host {
@@ -367,6 +291,116 @@ TEST(FrontDoor, StopsWithTunnelsOpen) {
     door.door().stop();
     EXPECT_LT(test::since(begin), milliseconds(1000));
     EXPECT_TRUE(tunnel.closed());
+}
+
+Handler say_text(std::string text) {
+    return [text](const Request&) { return text_response(200, text); };
+}
+
+TEST(FrontDoor, TakesHostsAndGivesThemUpWhileItRuns) {
+    Door door;
+    auto ask = [&](const std::string& name) {
+        auto answer = door.client().send({.url = "https://" + name + "/"});
+        return answer ? answer->body : "refused";
+    };
+    EXPECT_EQ(ask("new.example.org"), "refused");
+    door.door().set_host("New.example.org", {say_text("new")});
+    EXPECT_EQ(ask("new.example.org"), "new");
+    door.door().set_host("new.example.org", {say_text("newer")});
+    EXPECT_EQ(ask("new.example.org"), "newer");
+    // Before the pattern that fits it too, which has it again afterwards.
+    door.door().set_host("own.vault.example.org", {say_text("own")});
+    EXPECT_EQ(ask("own.vault.example.org"), "own");
+    door.door().remove_host("own.vault.example.org");
+    EXPECT_THAT(ask("own.vault.example.org"), StartsWith("vault "));
+    EXPECT_THAT(door.door().hosts(), ElementsAre("login.example.org", "new.example.org",
+                                                 "*.vault.example.org", "http://169.254.169.254"));
+    door.door().remove_host("new.example.org");
+    door.door().remove_host("new.example.org");
+    door.door().remove_host("never.example.org");
+    EXPECT_EQ(ask("new.example.org"), "refused");
+    door.door().set_host("*.new.example.org", {say_text("pattern")});
+    EXPECT_EQ(ask("a.new.example.org"), "pattern");
+    door.door().remove_host("*.new.example.org");
+    EXPECT_EQ(ask("a.new.example.org"), "refused");
+    EXPECT_THAT(ask("login.example.org"), StartsWith("login "));
+}
+
+TEST(FrontDoor, GivesUpAHostOnConnectionsThatAreOpen) {
+    Door door;
+    Client client = door.client();
+    auto ask = [&](std::string body = "") {
+        return MUST(client.send({.method = "PUT", .url = "https://a.example.org/", .body = body}));
+    };
+    door.door().set_host("a.example.org", {say_text("a"), 1000});
+    EXPECT_EQ(ask().body, "a");
+    door.door().set_host("a.example.org", {say_text("b"), 10});
+    EXPECT_EQ(ask("1234567890").body, "b");
+    EXPECT_EQ(ask("12345678901").status, 413);
+    door.door().remove_host("a.example.org");
+    EXPECT_EQ(ask().status, 421);
+    door.door().set_host("a.example.org", {say_text("c")});
+    EXPECT_EQ(ask().body, "c");
+}
+
+TEST(FrontDoor, EndsRequestsOfAHostThatIsGone) {
+    Door door;
+    std::promise<void> go;
+    std::shared_future<void> gone(go.get_future());
+    std::atomic<bool> inside = false;
+    auto owned = std::make_shared<std::string>("to the end");
+    std::weak_ptr<std::string> left = owned;
+    door.door().set_host("a.example.org",
+                         {[owned = std::move(owned), &inside, gone](const Request&) {
+                             inside = true;
+                             gone.wait();
+                             return text_response(200, *owned);
+                         }});
+    auto asking = std::async(std::launch::async, [client = door.client()]() mutable {
+        return MUST(client.send({.url = "https://a.example.org/"})).body;
+    });
+    ASSERT_TRUE(test::eventually([&] { return inside.load(); }));
+    door.door().remove_host("a.example.org");
+    EXPECT_FALSE(left.expired());
+    EXPECT_EQ(asking.wait_for(milliseconds(20)), std::future_status::timeout);
+    go.set_value();
+    EXPECT_EQ(asking.get(), "to the end");
+    EXPECT_TRUE(test::eventually([&] { return left.expired(); }));
+}
+
+TEST(FrontDoor, TakesHostsFromTheirOwnHandlersAndManyThreads) {
+    Door door;
+    std::atomic<bool> done = false;
+    std::atomic<int> answered = 0;
+    std::atomic<int> refused = 0;
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 3; ++i) {
+        clients.emplace_back([&] {
+            Client client = door.client();
+            while (!done) {
+                auto answer = client.send({.url = "https://a.example.org/"});
+                const bool good = answer && answer->status == 200;
+                if (good) {
+                    EXPECT_EQ(answer->body, "alive");
+                }
+                ++(good ? answered : refused);
+            }
+        });
+    }
+    for (int i = 0; i < 150; ++i) {
+        door.door().set_host(
+            "a.example.org",
+            {[&door, text = std::make_shared<std::string>("alive")](const Request&) {
+                door.door().remove_host("a.example.org");
+                return text_response(200, *text);
+            }});
+        std::this_thread::sleep_for(milliseconds(2));
+        door.door().remove_host("a.example.org");
+    }
+    done = true;
+    for (std::thread& client : clients) client.join();
+    EXPECT_GT(answered, 20);
+    EXPECT_GT(refused, 0);
 }
 
 // Real is a real host on the other side of a door that passes through.

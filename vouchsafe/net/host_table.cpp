@@ -26,6 +26,15 @@ void HostTable::add_plain(std::string name, Host host) {
     plain_.insert_or_assign(std::move(name), std::move(host));
 }
 
+bool HostTable::remove(std::string_view pattern) {
+    if (auto found = exact_.find(pattern); found != exact_.end()) {
+        exact_.erase(found);
+        return true;
+    }
+    return std::erase_if(patterns_, [&](const Pattern& known) { return known.text == pattern; }) !=
+           0;
+}
+
 const HostTable::Host* HostTable::find(std::string_view name) const {
     if (auto found = exact_.find(name); found != exact_.end()) return &found->second;
     for (const Pattern& pattern : patterns_) {

@@ -27,6 +27,9 @@ class HostTable {
     // add_plain has it answer http://NAME/, a name or address without patterns.
     void add_plain(std::string name, Host host);
 
+    // remove takes a name or a pattern away, as it was added. False: it was not there.
+    bool remove(std::string_view pattern);
+
     // find takes a name in lower case, without port. nullptr: nobody serves it.
     const Host* find(std::string_view name) const;
     const Host* find_plain(std::string_view name) const;

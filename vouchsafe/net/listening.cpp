@@ -71,19 +71,70 @@ Awaitable<std::optional<RequestParser::Progress>> read_request(Listening* listen
     }
 }
 
-Awaitable<void> run_on_worker(Listening* listening, ConnectionPtr connection,
-                              std::function<void()> work) {
-    clear_deadline(connection);
+namespace {
+
+// wait_for_wakeup goes on when the connection's `answered` is cancelled.
+Awaitable<void> wait_for_wakeup(ConnectionPtr connection) {
     connection->answered.expires_at(Timer::time_point::max());
+    ErrorCode cancelled;
+    auto token = asio::redirect_error(kAwaitable, cancelled);
+    auto operation = connection->answered.async_wait(token);
+    co_await std::move(operation);
+}
+
+Awaitable<void> take_place(Places* places, ConnectionPtr connection) {
+    if (places->left > 0) {
+        --places->left;
+        co_return;
+    }
+    places->waiting.push_back(connection);
+    auto waiting = wait_for_wakeup(connection);
+    co_await std::move(waiting);
+}
+
+// give_place hands a place on to who waited longest.
+void give_place(Places* places) {
+    if (places->waiting.empty()) {
+        ++places->left;
+        return;
+    }
+    places->waiting.front()->answered.cancel();
+    places->waiting.pop_front();
+}
+
+// work_now is run_on_worker for who has a place there.
+Awaitable<void> work_now(Listening* listening, ConnectionPtr connection,
+                         std::function<void()> work) {
     asio::post(listening->work, [listening, connection, work = std::move(work)] {
         work();
         // The coroutine waits by then: it runs on the I/O thread, as will this.
         asio::post(listening->io, [connection] { connection->answered.cancel(); });
     });
-    ErrorCode cancelled;
-    auto token = asio::redirect_error(kAwaitable, cancelled);
-    auto operation = connection->answered.async_wait(token);
-    co_await std::move(operation);
+    auto waiting = wait_for_wakeup(connection);
+    co_await std::move(waiting);
+}
+
+}  // namespace
+
+Awaitable<bool> run_on_worker(Listening* listening, ConnectionPtr connection,
+                              std::function<void()> work) {
+    clear_deadline(connection);
+    Intake& intake = *connection->intake;
+    if (intake.added) {
+        auto own = take_place(&intake.places, connection);
+        co_await std::move(own);
+        auto common = take_place(&listening->places, connection);
+        co_await std::move(common);
+    }
+    if (!intake.removed) {
+        auto working = work_now(listening, connection, std::move(work));
+        co_await std::move(working);
+    }
+    if (intake.added) {
+        give_place(&listening->places);
+        give_place(&intake.places);
+    }
+    co_return !intake.removed;
 }
 
 Awaitable<bool> send_response(Listening* listening, ConnectionPtr connection, ResponseForm form) {
@@ -119,7 +170,8 @@ Awaitable<bool> answer(Listening* listening, ConnectionPtr connection, RequestPa
         auto running = run_on_worker(listening, connection, [connection, handler] {
             connection->response = call_handler(*handler, connection->request);
         });
-        co_await std::move(running);
+        bool ran = co_await std::move(running);
+        if (!ran) co_return false;
         form.head = connection->request.method == "HEAD";
         form.http_1_0 = parser->http_1_0();
         form.keep_alive =
@@ -150,12 +202,19 @@ void close_connection(Listening* listening, const ConnectionPtr& connection) {
     connection->close();
     auto counted = listening->by_place.find(connection->place);
     if (--counted->second == 0) listening->by_place.erase(counted);
+    --connection->intake->connections;
+    if (connection->intake->added) --listening->added_connections;
     listening->connections.erase(connection);
 }
 
-void open_connection(Listening* listening, Socket socket) {
+bool is_full(const Listening& listening, const Intake& intake) {
+    return intake.connections >= intake.max_connections ||
+           (intake.added && listening.added_connections >= listening.options.max_connections);
+}
+
+void open_connection(Listening* listening, const IntakePtr& intake, Socket socket) {
     const ServerOptions& options = listening->options;
-    if (listening->connections.size() >= options.max_connections) return;  // closes it
+    if (is_full(*listening, *intake)) return;  // closes it
     ErrorCode error;
     socket.set_option(tcp::no_delay(true), error);
     tcp::endpoint peer = socket.remote_endpoint(error);
@@ -166,30 +225,36 @@ void open_connection(Listening* listening, Socket socket) {
     if (most != 0 && by_place.contains(place) && by_place[place] >= most) return;
     auto connection = std::make_shared<Connection>(std::move(socket), listening->tls);
     connection->asked = listening->asked;
-    connection->remote = peer.address().to_string();
+    connection->intake = intake;
+    connection->remote = intake->remote.empty() ? peer.address().to_string() : intake->remote;
     connection->place = std::move(place);
     ++by_place[connection->place];
+    ++intake->connections;
+    if (intake->added) ++listening->added_connections;
     listening->connections.insert(connection);
-    asio::co_spawn(listening->io, listening->serve(connection),
+    asio::co_spawn(listening->io, intake->serve(connection),
                    [listening, connection](std::exception_ptr exception) {
                        if (exception) log_event(LogLevel::error, "a connection failed");
                        close_connection(listening, connection);
                    });
 }
 
-Awaitable<void> accept_all(Listening* listening) {
+Awaitable<void> accept_all(Listening* listening, IntakePtr intake) {
     ErrorCode error;
     auto token = asio::redirect_error(kAwaitable, error);
     Timer pause(listening->io);
-    while (!listening->stopping) {
+    while (!listening->stopping && !intake->removed) {
         Socket socket(listening->io);
-        auto accepting = listening->acceptor.async_accept(socket, token);
+        auto accepting = intake->acceptor.async_accept(socket, token);
         co_await std::move(accepting);
+        if (listening->stopping || intake->removed) co_return;
         if (!error) {
-            open_connection(listening, std::move(socket));
-        } else if (!listening->stopping) {
+            open_connection(listening, intake, std::move(socket));
+        } else {
             log_event(LogLevel::warn, "accepting a connection failed",
-                      {{"server", listening->options.name}, {"reason", error.message()}});
+                      {{"server", intake->name}, {"reason", error.message()}});
+            // Somebody else who has the socket too had it listen no more.
+            if (error == asio::error::invalid_argument) co_return;
             pause.expires_after(kAcceptPause);
             auto waiting = pause.async_wait(token);
             co_await std::move(waiting);
@@ -217,7 +282,69 @@ Result<void> listen_error(const ServerOptions& options, std::string_view what,
 
 }  // namespace
 
+Listening::Listening(ServerOptions wanted, Serve serve)
+    : options(std::move(wanted)), own(std::make_shared<Intake>(io, std::move(serve))) {
+    own->name = options.name;
+    own->max_connections = options.max_connections;
+    const size_t workers = std::max(1U, options.workers);
+    places.left = std::max<size_t>(1, workers - std::max<size_t>(1, workers / 4));
+}
+
+Result<uint64_t> Listening::add(IntakePtr intake) {
+    std::lock_guard lock(intake_mutex_);
+    if (ending_) return fail(Code::unavailable, "{} has stopped", options.name);
+    intake->added = true;
+    intake->places.left = std::max(1U, options.workers / 2);
+    intakes_.emplace(++last_id_, intake);
+    asio::post(io, [this, intake] { open_intake(intake); });
+    return last_id_;
+}
+
+void Listening::remove(uint64_t id) {
+    std::unique_lock lock(intake_mutex_);
+    auto found = intakes_.find(id);
+    if (found == intakes_.end()) return;
+    IntakePtr intake = found->second;
+    if (!intake->removed.exchange(true)) {
+        asio::post(io, [this, intake] { close_intake(intake); });
+    }
+    intake_changed_.wait(lock, [&] { return (intake->closed || ended_) && intake->inside == 0; });
+    intakes_.erase(id);
+}
+
+bool Listening::enter(Intake& intake) {
+    std::lock_guard lock(intake_mutex_);
+    if (intake.removed) return false;
+    ++intake.inside;
+    return true;
+}
+
+void Listening::leave(Intake& intake) {
+    std::lock_guard lock(intake_mutex_);
+    --intake.inside;
+    intake_changed_.notify_all();
+}
+
+void Listening::open_intake(const IntakePtr& intake) {
+    if (stopping || intake->removed) return;
+    asio::co_spawn(io, accept_all(this, intake), [](std::exception_ptr exception) {
+        if (exception) log_event(LogLevel::error, "a server stopped accepting");
+    });
+}
+
+void Listening::close_intake(const IntakePtr& intake) {
+    ErrorCode ignored;
+    intake->acceptor.close(ignored);
+    for (const ConnectionPtr& connection : connections) {
+        if (connection->intake == intake) connection->close();
+    }
+    std::lock_guard lock(intake_mutex_);
+    intake->closed = true;
+    intake_changed_.notify_all();
+}
+
 Result<void> Listening::listen() {
+    tcp::acceptor& acceptor = own->acceptor;
     ErrorCode error;
     asio::ip::address address = asio::ip::make_address(options.address, error);
     if (error) return fail(Code::invalid, "'{}' is not a numeric address", options.address);
@@ -239,6 +366,9 @@ void Listening::run_io() {
     for (;;) {
         try {
             io.run();
+            std::lock_guard lock(intake_mutex_);
+            ended_ = true;
+            intake_changed_.notify_all();
             return;
         } catch (const std::exception& error) {
             log_event(LogLevel::error, "the server's loop caught an exception",
@@ -248,9 +378,7 @@ void Listening::run_io() {
 }
 
 Result<void> Listening::start_threads() {
-    asio::co_spawn(io, accept_all(this), [](std::exception_ptr exception) {
-        if (exception) log_event(LogLevel::error, "a server stopped accepting");
-    });
+    open_intake(own);
     try {
         for (unsigned i = 0; i < std::max(1U, options.workers); ++i) {
             workers_.emplace_back([this] {
@@ -283,7 +411,11 @@ Result<void> Listening::start() {
 void Listening::begin_stop() {
     stopping = true;
     ErrorCode ignored;
-    acceptor.close(ignored);
+    own->acceptor.close(ignored);
+    {
+        std::lock_guard lock(intake_mutex_);
+        for (const auto& [id, intake] : intakes_) intake->acceptor.close(ignored);
+    }
     for (const ConnectionPtr& connection : connections) {
         if (!connection->busy) {
             connection->close();
@@ -296,6 +428,10 @@ void Listening::begin_stop() {
 void Listening::stop() {
     std::lock_guard lock(stop_mutex_);
     if (std::exchange(stopped_, true)) return;
+    {
+        std::lock_guard intake_lock(intake_mutex_);
+        ending_ = true;
+    }
     asio::post(io, [this] { begin_stop(); });
     // The loop ends when the last connection has.
     if (io_thread_.joinable()) io_thread_.join();

@@ -1,4 +1,4 @@
-// A listener with its connections, its I/O thread and its workers, and how a request is taken from
+// Listeners with their connections, one I/O thread and its workers, and how a request is taken from
 // a connection, answered by a handler on a worker, and the answer sent. What a connection is for
 // says whoever makes it: an HTTP server (server.cpp) or a proxy (front_door.cpp). Private to net/.
 #pragma once
@@ -9,6 +9,9 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <atomic>
+#include <condition_variable>
+#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -22,14 +25,43 @@
 
 namespace vouchsafe::net {
 
-// Listening runs until it is stopped or destroyed.
-struct Listening {
-    // Serve is a connection's whole life, on the I/O thread. Of the options, `tls` and `client` are
-    // for who makes the contexts.
-    using Serve = std::function<Awaitable<void>(ConnectionPtr)>;
+// Serve is a connection's whole life, on the I/O thread.
+using Serve = std::function<Awaitable<void>(ConnectionPtr)>;
 
-    Listening(ServerOptions wanted, Serve to_serve)
-        : options(std::move(wanted)), serve(std::move(to_serve)), acceptor(io) {}
+// Places are what so many may have at a time. Others wait, in the order in which they came. The I/O
+// thread's.
+struct Places {
+    size_t left = 0;
+    std::deque<ConnectionPtr> waiting = {};
+};
+
+// Intake is one listening socket of a Listening: its own, or one that was added.
+struct Intake {
+    Intake(asio::io_context& io, Serve to_serve) : acceptor(io), serve(std::move(to_serve)) {}
+
+    tcp::acceptor acceptor;  // the I/O thread's once accepting
+    const Serve serve;
+    std::string name;            // for the log
+    std::string remote;          // what its requests say as their remote; "": the peer's address
+    size_t max_connections = 0;  // more are closed at once
+    size_t connections = 0;      // the I/O thread's
+    bool added = false;
+    Places places;  // at the workers, of one that was added
+    std::atomic<bool> removed = false;
+    bool closed = false;  // Listening's, as the next
+    unsigned inside = 0;  // how many are between enter() and leave()
+};
+using IntakePtr = std::shared_ptr<Intake>;
+
+// Listening runs until it is stopped or destroyed.
+//
+// Intakes that were added share everything with its own but the count of connections: together they
+// have as many as its own, and each has its limit. Nor have they all of the workers: one has half
+// of them at most, and all together leave a quarter free. So who comes in at the own listener is
+// answered though handlers are slow for those who come in at others.
+struct Listening {
+    // Of the options, `tls` and `client` are for who makes the contexts.
+    Listening(ServerOptions wanted, Serve serve);
     ~Listening() { stop(); }
 
     // start listens before it returns. Errors as for Server::start.
@@ -37,15 +69,27 @@ struct Listening {
     // stop is Server::stop.
     void stop();
 
+    // add has an intake accept from now on, and returns its number. Its acceptor has a socket that
+    // listens; name, remote and max_connections are set. Code::unavailable after stop(). By any
+    // thread.
+    Result<uint64_t> add(IntakePtr intake);
+    // remove closes an intake and its connections, and waits until nobody is inside. Nobody gets in
+    // afterwards. Idempotent. By any thread but one that is inside.
+    void remove(uint64_t id);
+    // enter tells whether the intake is still there. If so, leave() must follow. By any thread.
+    bool enter(Intake& intake);
+    void leave(Intake& intake);
+
     const ServerOptions options;
-    const Serve serve;
     asio::io_context work;  // handlers
     asio::executor_work_guard<asio::io_context::executor_type> work_guard{work.get_executor()};
     asio::io_context io{1};
     TlsContext tls;      // of new connections; the I/O thread's once started
     uint64_t asked = 0;  // how often what clients are asked for changed; the I/O thread's
-    tcp::acceptor acceptor;
+    IntakePtr own;
     uint16_t port = 0;
+    Places places;                           // at the workers, of all intakes that were added
+    size_t added_connections = 0;            // the I/O thread's
     std::set<ConnectionPtr> connections;     // the I/O thread's
     std::map<std::string, size_t> by_place;  // how many of them; the I/O thread's
     bool stopping = false;                   // the I/O thread's
@@ -53,8 +97,18 @@ struct Listening {
   private:
     Result<void> listen();
     Result<void> start_threads();
-    void begin_stop();  // on the I/O thread
+    // These are on the I/O thread.
+    void open_intake(const IntakePtr& intake);
+    void close_intake(const IntakePtr& intake);
+    void begin_stop();
     void run_io();
+
+    std::mutex intake_mutex_;  // what follows, and Intake's two
+    std::condition_variable intake_changed_;
+    std::map<uint64_t, IntakePtr> intakes_;  // that were added
+    uint64_t last_id_ = 0;
+    bool ending_ = false;  // none is added any more
+    bool ended_ = false;   // the I/O thread does nothing more
 
     std::mutex stop_mutex_;
     bool stopped_ = false;
@@ -74,8 +128,9 @@ Awaitable<std::optional<RequestParser::Progress>> read_request(Listening* listen
                                                                ConnectionPtr connection,
                                                                RequestParser* parser);
 
-// run_on_worker has a worker do `work` and waits without holding the I/O thread.
-Awaitable<void> run_on_worker(Listening* listening, ConnectionPtr connection,
+// run_on_worker has a worker do `work` and waits without holding the I/O thread. False: the intake
+// of the connection was removed, before or after.
+Awaitable<bool> run_on_worker(Listening* listening, ConnectionPtr connection,
                               std::function<void()> work);
 
 // send_response sends the connection's `response` and forgets it and its request. False: no further

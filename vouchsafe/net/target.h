@@ -1,4 +1,5 @@
-// The request target and the authority of a URL, taken apart. Private to net/ and its fuzzers.
+// The request target and the authority of a URL, taken apart. For net/, its fuzzers, and outlets of
+// a front door.
 #pragma once
 
 #include <cstdint>

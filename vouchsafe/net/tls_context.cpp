@@ -3,6 +3,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "vouchsafe/net/target.h"
+
 namespace vouchsafe::net {
 
 namespace {
@@ -28,6 +30,41 @@ bool set_identity(SSL_CTX* context, const TlsIdentity& identity) {
            SSL_CTX_check_private_key(context) == 1;
 }
 
+// make_context has what all servers have in common.
+Result<SslContext> make_context() {
+    SslContext context(SSL_CTX_new(TLS_server_method()));
+    if (context == nullptr) return fail(Code::internal, "OpenSSL made no TLS context");
+    SSL_CTX* raw = context.get();
+    SSL_CTX_set_options(raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS);
+    // Tickets resume sessions; nothing is kept here.
+    SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_alpn_select_cb(raw, select_alpn, nullptr);
+    bool ok = SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) == 1 &&
+              SSL_CTX_set_cipher_list(raw, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
+              SSL_CTX_set1_groups_list(raw, "X25519:P-256:P-384") == 1;
+    if (!ok) return fail(Code::internal, "OpenSSL refused the TLS settings");
+    return context;
+}
+
+bool refuse_resumption(SSL_CTX* context) {
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    return SSL_CTX_set_num_tickets(context, 0) == 1;
+}
+
+// check_name is called for every hello, with a name in it or without.
+int check_name(SSL* connection, int* alert, void* serves) {
+    std::optional<std::string> name = asked_name(connection);
+    if (name && (*static_cast<const ServesName*>(serves))(*name)) return SSL_TLSEXT_ERR_OK;
+    *alert = SSL_AD_UNRECOGNIZED_NAME;
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+// suspend is the certificate callback: negative stops the handshake until it is called for again.
+int suspend(SSL*, void*) {
+    return -1;
+}
+
 // ask_clients: sessions are not resumed then, so that every connection shows its certificate anew.
 bool ask_clients(SSL_CTX* context, const ClientAuthentication& client) {
     if (client.authorities.empty()) return true;
@@ -43,11 +80,38 @@ bool ask_clients(SSL_CTX* context, const ClientAuthentication& client) {
     if (!client.revocations.empty() && X509_STORE_set_flags(known, kLooks) != 1) return false;
     const int required = client.required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | required, nullptr);
-    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
-    return SSL_CTX_set_num_tickets(context, 0) == 1;
+    return refuse_resumption(context);
 }
 
 }  // namespace
+
+Result<SslContext> make_naming_context(const ServesName* serves) {
+    SslContext context = TRY(make_context());
+    SSL_CTX* raw = context.get();
+    SSL_CTX_set_tlsext_servername_callback(raw, check_name);
+    SSL_CTX_set_tlsext_servername_arg(raw, const_cast<ServesName*>(serves));
+    SSL_CTX_set_cert_cb(raw, suspend, nullptr);
+    if (!refuse_resumption(raw)) return fail(Code::internal, "OpenSSL refused the TLS settings");
+    return context;
+}
+
+std::optional<std::string> asked_name(const ssl_st* connection) {
+    const char* name = SSL_get_servername(connection, TLSEXT_NAMETYPE_host_name);
+    if (name == nullptr) return std::nullopt;
+    Result<Authority> host = parse_authority(name);
+    if (!host || host->port) return std::nullopt;
+    return std::move(host->host);
+}
+
+bool wants_identity(const ssl_st* connection) {
+    return SSL_want_x509_lookup(connection);
+}
+
+Result<void> use_identity(ssl_st* connection, ssl_ctx_st* identity) {
+    if (SSL_set_SSL_CTX(connection, identity) == identity) return {};
+    ERR_clear_error();
+    return fail(Code::internal, "OpenSSL refused a TLS context");
+}
 
 std::shared_ptr<const crypto::Certificate> verified_peer(ssl_st* connection) {
     std::shared_ptr<X509> shown(SSL_get1_peer_certificate(connection), X509_free);
@@ -62,18 +126,8 @@ void SslContextFree::operator()(ssl_ctx_st* context) const {
 Result<SslContext> make_server_context(const TlsIdentity& identity,
                                        const ClientAuthentication& client) {
     if (identity.chain.empty()) return fail(Code::invalid, "a TLS server needs a certificate");
-    SslContext context(SSL_CTX_new(TLS_server_method()));
-    if (context == nullptr) return fail(Code::internal, "OpenSSL made no TLS context");
+    SslContext context = TRY(make_context());
     SSL_CTX* raw = context.get();
-    SSL_CTX_set_options(raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-    SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS);
-    // Tickets resume sessions; nothing is kept here.
-    SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_alpn_select_cb(raw, select_alpn, nullptr);
-    bool ok = SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) == 1 &&
-              SSL_CTX_set_cipher_list(raw, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
-              SSL_CTX_set1_groups_list(raw, "X25519:P-256:P-384") == 1;
-    if (!ok) return fail(Code::internal, "OpenSSL refused the TLS settings");
     if (!set_identity(raw, identity)) {
         ERR_clear_error();
         return fail(Code::invalid, "the TLS key does not belong to the certificate");

@@ -1,7 +1,10 @@
 // OpenSSL's side of a server. Private to net/.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "vouchsafe/base/result.h"
 #include "vouchsafe/net/tls.h"
@@ -22,6 +25,23 @@ using SslContext = std::unique_ptr<ssl_ctx_st, SslContextFree>;
 // these; the handshake fails with another one, and without one if that is required.
 Result<SslContext> make_server_context(const TlsIdentity& identity,
                                        const ClientAuthentication& client = {});
+
+// ServesName tells whether a server has a name, in lower case. Called by the I/O thread: quick.
+using ServesName = std::function<bool(const std::string& name)>;
+
+// make_naming_context is for connections whose certificate depends on the name that the client asks
+// for (SNI; RFC 6066, 3). A handshake fails with the alert unrecognized_name if the client asks for
+// none, for what is no host name, or for one that `serves` does not know. Else it stops before a
+// certificate is needed (wants_identity), which may then be made without haste; after use_identity
+// the same handshake goes on. No session is resumed. Borrows `serves`.
+Result<SslContext> make_naming_context(const ServesName* serves);
+
+// asked_name returns the name that the client asked for, in lower case; nullopt: none, or what is
+// no host name.
+std::optional<std::string> asked_name(const ssl_st* connection);
+bool wants_identity(const ssl_st* connection);
+// use_identity has a connection go on with the certificate and the settings of this context.
+Result<void> use_identity(ssl_st* connection, ssl_ctx_st* identity);
 
 // verified_peer returns the certificate that the peer of a connection showed and that was verified;
 // nullptr: none.

@@ -4,6 +4,8 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/write.hpp>
 
+#include <sys/socket.h>
+
 #include <vector>
 
 namespace vouchsafe::net {
@@ -12,27 +14,43 @@ namespace {
 
 constexpr Milliseconds kConnectTimeout{10'000};  // the DNS included
 
-// carry takes bytes from one end to the other until the first is done.
-Awaitable<void> carry(ConnectionPtr connection, bool outward, Milliseconds idle) {
-    Socket& from = outward ? connection->socket : *connection->upstream;
-    Socket& to = outward ? *connection->upstream : connection->socket;
+// carry takes bytes from one end of a connection to the other until the first is done.
+template <typename From, typename To>
+Awaitable<void> carry(From* from, To* to, ConnectionPtr connection, Milliseconds idle) {
     std::vector<char> chunk(kReadSize);
     ErrorCode error;
     auto token = asio::redirect_error(kAwaitable, error);
     auto space = asio::buffer(chunk);
     while (true) {
         set_deadline(connection, idle);
-        auto reading = from.async_read_some(space, token);
+        auto reading = from->async_read_some(space, token);
         size_t count = co_await std::move(reading);
         if (error) break;
         auto bytes = asio::buffer(chunk.data(), count);
-        auto writing = asio::async_write(to, bytes, token);
+        auto writing = asio::async_write(*to, bytes, token);
         co_await std::move(writing);
+        // It is gone, but what it sent before may still be on its way to the other.
+        if (error == asio::error::broken_pipe) co_return;
         if (error) break;
     }
     bool done = error == asio::error::eof;
-    if (done) to.shutdown(tcp::socket::shutdown_send, error);
+    if (done) to->shutdown(tcp::socket::shutdown_send, error);
+    // The other may have gone already, which its own direction finds.
+    if (error == asio::error::not_connected) error = {};
     if (!done || error) connection->close();
+}
+
+// option reads a number that a socket knows about itself; -1: it is no socket, or does not know.
+int tunnel_option(int fd, int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
+}
+
+bool has_peer(int fd) {
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    return ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
 }
 
 }  // namespace
@@ -47,20 +65,38 @@ Awaitable<bool> connect_upstream(ConnectionPtr connection, std::string host, std
     auto found = co_await std::move(resolving);
     if (error || !connection->socket.is_open()) co_return false;
     connection->upstream.emplace(executor);
-    auto connecting = asio::async_connect(*connection->upstream, found, token);
+    std::vector<Upstream::endpoint_type> places;
+    for (const auto& entry : found) places.emplace_back(entry.endpoint());
+    auto connecting = asio::async_connect(*connection->upstream, places, token);
     co_await std::move(connecting);
     co_return !error;
+}
+
+Result<void> open_outlet(const ConnectionPtr& connection, UniqueFd fd) {
+    if (tunnel_option(fd.get(), SO_TYPE) != SOCK_STREAM || !has_peer(fd.get())) {
+        return fail(Code::invalid, "the outlet is no connected stream socket");
+    }
+    asio::generic::stream_protocol protocol(tunnel_option(fd.get(), SO_DOMAIN),
+                                            tunnel_option(fd.get(), SO_PROTOCOL));
+    ErrorCode error;
+    connection->upstream.emplace(connection->socket.get_executor());
+    connection->upstream->assign(protocol, fd.get(), error);
+    if (error) return fail(Code::io, "the outlet cannot be used: {}", error.message());
+    fd.release();
+    return {};
 }
 
 Awaitable<void> run_tunnel(ConnectionPtr connection, Milliseconds idle) {
     auto inward_done = std::make_shared<bool>(false);
     connection->answered.expires_at(Timer::time_point::max());
-    asio::co_spawn(connection->socket.get_executor(), carry(connection, false, idle),
+    Socket* client = &connection->socket;
+    Upstream* upstream = &*connection->upstream;
+    asio::co_spawn(connection->socket.get_executor(), carry(upstream, client, connection, idle),
                    [connection, inward_done](std::exception_ptr) {
                        *inward_done = true;
                        connection->answered.cancel();
                    });
-    auto outward = carry(connection, true, idle);
+    auto outward = carry(client, upstream, connection, idle);
     co_await std::move(outward);
     if (*inward_done) co_return;
     ErrorCode cancelled;
