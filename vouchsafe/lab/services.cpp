@@ -225,8 +225,11 @@ Result<void> Services::run_machines(MakeInside make_inside, Vms::Tell tell) {
 }
 
 void Services::allow_vault(std::string_view vault_name) {
-    std::lock_guard lock(names_mutex_);
-    connect_to_[fmt::format("{}.{}:443", to_lower(vault_name), kVaultSuffix)] = vault_address_;
+    {
+        std::lock_guard lock(names_mutex_);
+        connect_to_[fmt::format("{}.{}:443", to_lower(vault_name), kVaultSuffix)] = vault_address_;
+    }
+    if (vms_) vms_->names_changed();
 }
 
 Result<std::string> Services::add_metadata(const MachineIdentity& machine, std::string& principal) {

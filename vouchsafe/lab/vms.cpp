@@ -78,6 +78,7 @@ struct Vms::Impl {
     std::deque<EntryPtr> waiting;             // to be started
     bool begun = false;
     bool ending = false;
+    bool new_names = false;  // insides are to be told
     bool told_closed = false;
     uint64_t version = 0;  // of what is told
 
@@ -139,6 +140,7 @@ struct Vms::Impl {
     Outcome<void> bring(Entry& entry);
     void look(Entry& entry);
     void start_waiting();
+    void tell_names();
     void watch();
     void add(const Resource& machine);
     Result<void> sweep(const std::vector<Resource>& machines) const;
@@ -243,15 +245,25 @@ void Vms::Impl::start_waiting() {
     }
 }
 
+void Vms::Impl::tell_names() {
+    for (const EntryPtr& entry : all()) {
+        std::lock_guard work(entry->work);
+        if (entry->vm && entry->vm->inside() != nullptr) entry->vm->inside()->names_changed();
+    }
+}
+
 void Vms::Impl::watch() {
     std::unique_lock lock(mutex);
     while (!ending) {
+        const auto awaited = [this] { return ending || new_names; };
         if (entries.empty()) {
-            changed.wait(lock);
+            changed.wait(lock, [&] { return awaited() || !entries.empty(); });
         } else {
-            changed.wait_for(lock, kLook, [this] { return ending; });
+            changed.wait_for(lock, kLook, awaited);
         }
+        const bool told_names = std::exchange(new_names, false);
         lock.unlock();
+        if (told_names) tell_names();
         for (const EntryPtr& entry : all()) look(*entry);
         lock.lock();
     }
@@ -438,10 +450,9 @@ Result<ListedVm> Vms::find(std::string_view name, std::string_view group) const 
 }
 
 void Vms::names_changed() {
-    for (const EntryPtr& entry : impl_->all()) {
-        std::lock_guard work(entry->work);
-        if (entry->vm && entry->vm->inside() != nullptr) entry->vm->inside()->names_changed();
-    }
+    std::lock_guard lock(impl_->mutex);
+    impl_->new_names = true;
+    impl_->changed.notify_all();
 }
 
 }  // namespace vouchsafe::lab

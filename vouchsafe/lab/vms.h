@@ -84,7 +84,7 @@ class Vms {
     std::vector<ListedVm> list() const;  // by name
     // find: Code::not_found, Code::conflict as find_vm.
     Result<ListedVm> find(std::string_view name, std::string_view group = "") const;
-    // names_changed tells all insides.
+    // names_changed has all insides told, a moment later.
     void names_changed();
 
     struct Impl;  // vms.cpp
