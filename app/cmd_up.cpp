@@ -130,6 +130,10 @@ Result<Up> bring_lab_up(const Context& context, const UpCommand& command, const 
     tell_taken_up(path);
     TRY(lab::write_client_files(*up.directory, command.pass_through));
     TRY(start_door(context, command, up));
+    TRY(up.door->run_machines(
+        [log = up.log.get()](const std::string& machine, const std::string& what) {
+            log->add({.host = machine, .method = "", .path = "", .note = what, .client = ""});
+        }));
     auto process = TRY(lab::mark_process(::getpid()));
     TRY(lab::write_lab_state(path, state_of(context, command, up, std::move(process))));
     return up;

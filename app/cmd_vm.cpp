@@ -88,21 +88,20 @@ void add_own(const Path& lab, Lines& lines) {
 
 // add_listed lists those of the resource manager, which run while the lab does.
 Result<void> add_listed(const Path& lab, Lines& lines) {
-    for (const lab::ListedMachine& machine : TRY(lab::read_machine_list(lab))) {
+    for (const lab::ListedVm& machine : TRY(lab::read_vm_list(lab))) {
         lines.list.push_back({{"name", machine.name},
                               {"vm_id", machine.vm_id},
                               {"resource_group", machine.group},
                               {"power", machine.power},
-                              {"security_type", machine.security},
-                              {"private_address", machine.private_address},
-                              {"public_address", machine.public_address},
+                              {"security_type", machine.security_type},
+                              {"private_address", machine.private_ip},
+                              {"public_address", machine.public_ip},
                               {"reason", machine.reason}});
-        lines.text +=
-            fmt::format("{:<20} {}  {}, {}{}, in {}{}\n", printable(machine.name), machine.vm_id,
-                        machine.security, machine.power,
-                        machine.public_address.empty() ? "" : " at " + machine.public_address,
-                        printable(machine.group),
-                        machine.reason.empty() ? "" : ": " + printable(machine.reason));
+        lines.text += fmt::format("{:<20} {}  {}, {}{}, in {}{}\n", printable(machine.name),
+                                  machine.vm_id, machine.security_type, machine.power,
+                                  machine.public_ip.empty() ? "" : " at " + machine.public_ip,
+                                  printable(machine.group),
+                                  machine.reason.empty() ? "" : ": " + printable(machine.reason));
     }
     return {};
 }
@@ -170,9 +169,10 @@ void add_visible_paths(const VmCommand& command, lab::SandboxSpec& sandbox, lab:
 }
 
 // find_inside finds a machine of the lab if that runs; nullopt: it does not.
-Result<std::optional<lab::ListedMachine>> find_inside(const VmCommand& command) {
-    if (!TRY(find_running(lab_path(command)))) return std::optional<lab::ListedMachine>();
-    return std::optional(TRY(lab::find_machine(lab_path(command), command.name, "")));
+Result<std::optional<lab::ListedVm>> find_inside(const VmCommand& command) {
+    if (!TRY(find_running(lab_path(command)))) return std::optional<lab::ListedVm>();
+    const auto machines = TRY(lab::read_vm_list(lab_path(command)));
+    return std::optional(TRY(lab::find_vm(machines, command.name)));
 }
 
 Result<int> run_exec(const Context& context, const VmCommand& command) {

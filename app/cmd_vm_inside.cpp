@@ -22,13 +22,14 @@ struct InsideCommand {
     std::vector<std::string> words;
 };
 
-Result<lab::ListedMachine> find(const InsideCommand& command, const std::string& name) {
+Result<lab::ListedVm> find(const InsideCommand& command, const std::string& name) {
     const Path path = lab_directory(command.dir);
     if (!TRY(find_running(path))) {
         return fail(Code::unavailable, "the lab in {} does not run: start it with 'vouchsafe up'",
                     path.string());
     }
-    return lab::find_machine(path, name, command.group);
+    const auto machines = TRY(lab::read_vm_list(path));
+    return lab::find_vm(machines, name, command.group);
 }
 
 // LeftInterrupts leaves Ctrl-C to a program inside while it lives.
@@ -40,8 +41,8 @@ class LeftInterrupts {
     LeftInterrupts& operator=(const LeftInterrupts&) = delete;
 };
 
-Result<int> run_inside_of(const lab::ListedMachine& machine, lab::GuestCommand command) {
-    if (!machine.first) {
+Result<int> run_inside_of(const lab::ListedVm& machine, lab::GuestCommand command) {
+    if (machine.process.pid == 0 || !lab::is_running(machine.process)) {
         return fail(Code::unavailable, "the machine {} is {}{}", machine.name, machine.power,
                     machine.reason.empty() ? "" : ": " + machine.reason);
     }
@@ -52,7 +53,7 @@ Result<int> run_inside_of(const lab::ListedMachine& machine, lab::GuestCommand c
     }
     command.directory = "/home/" + machine.user;
     LeftInterrupts left;
-    return lab::run_in_guest(*machine.first, command);
+    return lab::run_in_guest(machine.process, command);
 }
 
 Result<int> run_shell(const InsideCommand& command) {
@@ -110,8 +111,7 @@ Result<void> finished(Result<int> code, const std::string& what) {
     return fail(Code::io, "{} could not be copied", what);
 }
 
-Result<void> copy_in(const lab::ListedMachine& machine, const std::string& from,
-                     const std::string& to) {
+Result<void> copy_in(const lab::ListedVm& machine, const std::string& from, const std::string& to) {
     if (is_local_folder(from)) {
         return fail(Code::invalid, "{} is a folder: vm cp copies files", from);
     }
@@ -130,7 +130,7 @@ Result<void> copy_in(const lab::ListedMachine& machine, const std::string& from,
     return finished(run_inside_of(machine, std::move(receive)), from);
 }
 
-Result<void> copy_out(const lab::ListedMachine& machine, const std::string& from,
+Result<void> copy_out(const lab::ListedVm& machine, const std::string& from,
                       const std::string& to) {
     Path target = to;
     if (is_local_folder(target)) target /= Path(from).filename();
@@ -196,7 +196,7 @@ With the variables of 'vouchsafe env', ssh and scp reach the machines by their p
 
 }  // namespace
 
-Result<int> exec_inside(const lab::ListedMachine& machine, const std::vector<std::string>& argv) {
+Result<int> exec_inside(const lab::ListedVm& machine, const std::vector<std::string>& argv) {
     lab::GuestCommand command;
     command.argv = argv;
     return run_inside_of(machine, std::move(command));

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "app/context.h"
-#include "vouchsafe/lab/machine_list.h"
+#include "vouchsafe/lab/vm_list.h"
 
 namespace vouchsafe::app {
 
@@ -10,6 +10,6 @@ namespace vouchsafe::app {
 void add_vm_inside(Command group, Context& context);
 
 // exec_inside runs a command in a machine of the running lab and returns its exit code.
-Result<int> exec_inside(const lab::ListedMachine& machine, const std::vector<std::string>& argv);
+Result<int> exec_inside(const lab::ListedVm& machine, const std::vector<std::string>& argv);
 
 }  // namespace vouchsafe::app

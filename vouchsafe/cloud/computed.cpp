@@ -435,7 +435,62 @@ Outcome<void> check_security(const Json& properties) {
     return {};
 }
 
+const Json* member_at(const Json& object, std::span<const std::string_view> path) {
+    const Json* at = &object;
+    for (std::string_view name : path) {
+        at = find_member(*at, name);
+        if (at == nullptr || at->is_null()) return nullptr;
+    }
+    return at;
+}
+
+// keep_as_made: what a machine is made with stays. A request that does not name it means it
+// unchanged; another value is refused with Azure's code.
+Outcome<void> keep_as_made(Json& now, const Json& before, std::span<const std::string_view> path) {
+    const Json* was = member_at(before, path);
+    const Json* wanted = member_at(now, path);
+    if (wanted == nullptr && was == nullptr) return {};
+    const bool text =
+        was != nullptr && was->is_string() && wanted != nullptr && wanted->is_string();
+    const bool same =
+        wanted == nullptr ||
+        (was != nullptr &&
+         (*was == *wanted ||
+          (text && equal_ignore_case(was->get<std::string>(), wanted->get<std::string>()))));
+    if (!same) {
+        return refuse(409, "PropertyChangeNotAllowed", "Changing property '{}' is not allowed.",
+                      fmt::join(path, "."));
+    }
+    Json* at = &now;
+    for (std::string_view name : path) {
+        if (!at->is_object()) *at = Json::object();
+        at = &(*at)[std::string(name)];
+    }
+    *at = *was;
+    return {};
+}
+
+Outcome<void> keep_machine_as_made(Computing& c) {
+    if (c.before == nullptr) return {};
+    const Json* before = find_member(c.before->body, "properties");
+    if (before == nullptr) return {};
+    using Names = std::vector<std::string_view>;
+    static const std::vector<Names> kPaths = {
+        {"securityProfile", "securityType"},
+        {"securityProfile", "uefiSettings", "secureBootEnabled"},
+        {"securityProfile", "uefiSettings", "vTpmEnabled"},
+        {"storageProfile", "osDisk", "managedDisk", "securityProfile", "securityEncryptionType"},
+        {"storageProfile", "osDisk", "managedDisk", "securityProfile", "diskEncryptionSet", "id"},
+        {"storageProfile", "osDisk", "managedDisk", "diskEncryptionSet", "id"},
+        {"osProfile", "adminUsername"},
+        {"osProfile", "computerName"},
+        {"osProfile", "linuxConfiguration", "ssh", "publicKeys"}};
+    for (const Names& path : kPaths) TRY(keep_as_made(c.now.properties(), *before, path));
+    return {};
+}
+
 Outcome<void> compute_machine(Computing& c) {
+    TRY(keep_machine_as_made(c));
     Json& properties = c.now.properties();
     const Json* network = find_member(properties, "networkProfile");
     const Json* interfaces =
@@ -606,18 +661,25 @@ Outcome<void> compute(Computing& computing) {
     return {};
 }
 
-Json instance_view(const Resource& machine) {
-    std::string power = text_or_empty(machine.inner, "power");
+Json instance_view(const Resource& machine, const std::optional<Effects::Condition>& condition) {
+    std::string power = condition ? condition->power : text_or_empty(machine.inner, "power");
     if (power.empty()) power = "running";
-    return {
-        {"computerName", machine.name},
-        {"osName", "ubuntu"},
-        {"vmAgent", {{"vmAgentVersion", "1"}, {"statuses", Json::array()}}},
-        {"statuses",
-         {{{"code", "ProvisioningState/succeeded"},
-           {"level", "Info"},
-           {"displayStatus", "Provisioning succeeded"}},
-          {{"code", "PowerState/" + power}, {"level", "Info"}, {"displayStatus", "VM " + power}}}}};
+    Json status = {
+        {"code", "PowerState/" + power}, {"level", "Info"}, {"displayStatus", "VM " + power}};
+    if (condition && !condition->reason.empty()) {
+        status["level"] = "Error";
+        status["message"] = condition->reason;
+    }
+    const Json* profile = machine.property("osProfile");
+    const std::string name = profile == nullptr ? "" : text_or_empty(*profile, "computerName");
+    return {{"computerName", name.empty() ? machine.name : name},
+            {"osName", "ubuntu"},
+            {"vmAgent", {{"vmAgentVersion", "1"}, {"statuses", Json::array()}}},
+            {"statuses",
+             {{{"code", "ProvisioningState/succeeded"},
+               {"level", "Info"},
+               {"displayStatus", "Provisioning succeeded"}},
+              std::move(status)}}};
 }
 
 }  // namespace vouchsafe::cloud

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "vouchsafe/cloud/config.h"
+#include "vouchsafe/cloud/effects.h"
 #include "vouchsafe/cloud/resource.h"
 
 namespace vouchsafe::cloud {
@@ -51,7 +52,8 @@ bool is_shared_provider(std::string_view name);
 // normal_location is "westeurope" for "West Europe".
 std::string normal_location(std::string_view location);
 
-// instance_view is what `$expand=instanceView` adds to a machine.
-Json instance_view(const Resource& machine);
+// instance_view is what `$expand=instanceView` adds to a machine. Without a condition it is as it
+// was last told to be.
+Json instance_view(const Resource& machine, const std::optional<Effects::Condition>& condition);
 
 }  // namespace vouchsafe::cloud

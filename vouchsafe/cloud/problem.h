@@ -34,6 +34,9 @@ template <typename T>
 class [[nodiscard]] Outcome : public tl::expected<T, Problem> {
   public:
     using tl::expected<T, Problem>::expected;
+    Outcome(Result<T> result)  // NOLINT: as TRY does it
+        : tl::expected<T, Problem>(
+              std::move(result).map_error([](const Error& error) { return Problem(error); })) {}
 };
 
 template <typename... Args>

@@ -128,9 +128,21 @@ Outcome<Answer> Service::Impl::get(const Call& call, const ResourceId& id) {
     if (expand != nullptr && equal_ignore_case(*expand, "instanceView") &&
         equal_ignore_case(id.type(), kMachines)) {
         std::optional<Resource> machine = TRY(read(id.text()));
-        if (machine) shown["properties"]["instanceView"] = instance_view(*machine);
+        if (machine) shown["properties"]["instanceView"] = view_of(*machine);
     }
     return Answer{200, std::move(shown)};
+}
+
+Json Service::Impl::view_of(const Resource& machine) const {
+    return instance_view(machine,
+                         concerned(machine.type) ? deps.effects->condition(machine) : std::nullopt);
+}
+
+Outcome<Answer> Service::Impl::get_view(const Call& call, const ResourceId& machine) {
+    TRY(authorize(call, machine.text(), machine.type() + "/instanceView/read"));
+    std::optional<Resource> found = TRY(read(machine.text()));
+    if (!found) return no_resource(machine.text());
+    return Answer{200, view_of(*found)};
 }
 
 Outcome<void> Service::Impl::check_place(const ResourceId& id, const Json& body,
@@ -230,11 +242,11 @@ Outcome<void> Service::Impl::save(Resource& now, const Resource* before) {
         TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
             return put_pending(tx, {Pending::What::put, now});
         }));
-        Result<Json> more = deps.effects->put(now, before);
+        Outcome<Json> more = deps.effects->put(now, before);
         if (!more) {
             TRY(deps.store.run(
                 [&](store::Transaction& tx) -> Result<void> { return erase_pending(tx, now.id); }));
-            return fail(Problem(more.error()));
+            return fail(std::move(more.error()));
         }
         if (more->is_object()) now.body.merge_patch(*more);
     }
@@ -415,6 +427,7 @@ Outcome<Answer> Service::Impl::act(const Call& call, const ResourceId& id,
     };
     constexpr Action kActions[] = {{"start", "running"},
                                    {"restart", "running"},
+                                   {"redeploy", "running"},
                                    {"powerOff", "stopped"},
                                    {"deallocate", "deallocated"}};
     TRY(authorize(call, id.text(), fmt::format("{}/{}/action", id.type(), action)));
@@ -451,6 +464,10 @@ Outcome<net::Response> Service::Impl::any(const Call& call) {
             return respond(TRY(validate_deployment(call, parent)));
         }
         if (of_deployment) return respond(TRY(deployment_part(call, id)));
+        if (method == "GET" && parent.is_item() && equal_ignore_case(parent.type(), kMachines) &&
+            equal_ignore_case(id.sections.back().types.back(), "instanceView")) {
+            return respond(TRY(get_view(call, parent)));
+        }
         if (method == "GET") return respond(TRY(list(call, id)));
         if (method == "POST" && parent.is_item()) {
             return respond(TRY(act(call, parent, id.sections.back().types.back())));

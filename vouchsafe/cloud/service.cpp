@@ -218,6 +218,11 @@ Result<size_t> Service::resume() {
     return pending.size();
 }
 
+Result<void> Service::while_quiet(const std::function<Result<void>()>& work) {
+    std::lock_guard lock(impl_->writing);
+    return work();
+}
+
 Result<Json> Service::find(std::string_view id) const {
     Outcome<ResourceId> parsed = ResourceId::parse(id);
     if (!parsed) return fail(Code::invalid, "{}", parsed.error().message);

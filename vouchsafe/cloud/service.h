@@ -7,6 +7,7 @@
 // Not here: locks, policies, tags of their own, management groups, what-if, moves.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "vouchsafe/access/key_sets.h"
@@ -44,6 +45,9 @@ class Service {
     // record is written or erased. One that fails now is given up and logged: the record stays as
     // it was before it. It returns how many there were.
     Result<size_t> resume();
+
+    // while_quiet runs `work` while nothing is written: what it reads stays so until its end.
+    Result<void> while_quiet(const std::function<Result<void>()>& work);
 
     // find returns a resource as clients get it. Code::not_found.
     Result<Json> find(std::string_view id) const;

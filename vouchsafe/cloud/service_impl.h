@@ -54,6 +54,8 @@ struct Service::Impl {
     Outcome<net::Response> list_resources(const Call& call);  // /subscriptions/{s}/resources
     Outcome<net::Response> list_in_group(const Call& call);   // .../resourceGroups/{g}/resources
     Outcome<Answer> get(const Call& call, const ResourceId& id);
+    Json view_of(const Resource& machine) const;  // instance_view, as it is now
+    Outcome<Answer> get_view(const Call& call, const ResourceId& machine);
     Outcome<Answer> put(const Call& call, const ResourceId& id, Json body);
     Outcome<Answer> patch(const Call& call, const ResourceId& id, const Json& changes);
     Outcome<Answer> remove(const Call& call, const ResourceId& id);

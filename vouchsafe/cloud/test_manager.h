@@ -58,21 +58,24 @@ class FakeEffects : public Effects {
                equal_ignore_case(type, "Microsoft.Compute/virtualMachines") ||
                equal_ignore_case(type, "Microsoft.Authorization/roleAssignments");
     }
-    Result<Json> put(const Resource& now, const Resource* before) override {
+    Outcome<Json> put(const Resource& now, const Resource* before) override {
         told.push_back((before == nullptr ? "new " : "change ") + now.name);
         TRY(maybe_fail());
         return add;
     }
-    Result<void> remove(const Resource& resource) override {
+    Outcome<void> remove(const Resource& resource) override {
         told.push_back("remove " + resource.name);
         return maybe_fail();
     }
-    Result<void> act(const Resource& resource, std::string_view action) override {
+    Outcome<void> act(const Resource& resource, std::string_view action) override {
         told.push_back(std::string(action) + " " + resource.name);
         return maybe_fail();
     }
 
+    std::optional<Condition> condition(const Resource&) const override { return machine; }
+
     std::vector<std::string> told;
+    std::optional<Condition> machine;  // as it is
     Json add = Json::object();
     std::optional<Error> failure;
     bool dies = false;  // after the effect, before the record

@@ -364,6 +364,71 @@ TEST(Machines, GetIdsAnIdentityAndADisk) {
               properties["vmId"]);
 }
 
+TEST(Machines, StayAsTheyWereMade) {
+    Manager manager;
+    const std::string interface = make_interface(manager, "n1");
+    const Json body = machine_body(interface);
+    const std::string id = manager.make("Microsoft.Compute/virtualMachines/vm", body)["id"];
+    auto put = [&](const std::function<void(Json&)>& change) {
+        Json changed = body;
+        change(changed["properties"]);
+        return manager.put(id, changed);
+    };
+    auto security = [](Json& p) -> Json& { return p["securityProfile"]; };
+    auto disk = [](Json& p) -> Json& {
+        return p["storageProfile"]["osDisk"]["managedDisk"]["securityProfile"];
+    };
+    const std::vector<std::function<void(Json&)>> refused = {
+        [&](Json& p) { security(p)["securityType"] = "TrustedLaunch"; },
+        [&](Json& p) { security(p)["uefiSettings"]["secureBootEnabled"] = false; },
+        [&](Json& p) { disk(p)["securityEncryptionType"] = "VMGuestStateOnly"; },
+        [&](Json& p) { disk(p)["diskEncryptionSet"]["id"] = "/subscriptions/x"; },
+        [&](Json& p) { p["osProfile"]["adminUsername"] = "other"; },
+        [&](Json& p) { p["osProfile"]["computerName"] = "other"; },
+    };
+    for (size_t i = 0; i < refused.size(); ++i) {
+        Reply reply = put(refused[i]);
+        EXPECT_EQ(reply.status, 409) << i;
+        EXPECT_EQ(reply.code(), "PropertyChangeNotAllowed") << i;
+    }
+    // What is not named, or written in other letters, is not changed.
+    for (const char* type : {"", "confidentialvm"}) {
+        Reply reply = put([&](Json& p) {
+            p.erase("osProfile");
+            if (*type == 0) p.erase("securityProfile");
+            if (*type != 0) security(p)["securityType"] = type;
+        });
+        EXPECT_EQ(reply.status, 200) << reply.text;
+        EXPECT_EQ(reply.body["properties"]["securityProfile"],
+                  body["properties"]["securityProfile"]);
+        EXPECT_EQ(reply.body["properties"]["osProfile"]["adminUsername"], "u");
+    }
+    EXPECT_EQ(put([](Json& p) { p["securityProfile"] = "text"; }).status, 200);
+    EXPECT_EQ(manager.get(id).body["properties"]["securityProfile"],
+              body["properties"]["securityProfile"]);
+}
+
+TEST(Machines, AreShownAsTheyAre) {
+    Manager manager;
+    const std::string interface = make_interface(manager, "n1");
+    const std::string id =
+        manager.make("Microsoft.Compute/virtualMachines/vm", machine_body(interface))["id"];
+    manager.effects.machine = Effects::Condition{"stopped", "its first process ended"};
+    Json view = manager.get(id + "/instanceView").body;
+    EXPECT_EQ(view["statuses"][1]["code"], "PowerState/stopped");
+    EXPECT_EQ(view["statuses"][1]["message"], "its first process ended");
+    EXPECT_EQ(
+        manager.get(id, kVersion + "&$expand=instanceView").body["properties"]["instanceView"],
+        view);
+    manager.effects.machine.reset();
+    view = manager.get(id + "/instanceView").body;
+    EXPECT_EQ(view["statuses"][1]["code"], "PowerState/running");
+    EXPECT_FALSE(view["statuses"][1].contains("message"));
+    EXPECT_EQ(manager.get(id + "x/instanceView").status, 404);
+    EXPECT_EQ(manager.send("GET", id + "/instanceView" + kVersion, nullptr, token(kMachine)).status,
+              403);
+}
+
 TEST(Machines, KeepAzuresRulesOfConfidentialOnes) {
     Manager manager;
     const std::string interface = make_interface(manager, "n1");

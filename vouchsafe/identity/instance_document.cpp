@@ -70,7 +70,7 @@ Json instance_document(const Machine& machine) {
               {"securityProfile",
                {{"secureBootEnabled", machine.secure_boot ? "true" : "false"},
                 {"securityType", machine.security_type},
-                {"virtualTpmEnabled", "true"}}},
+                {"virtualTpmEnabled", machine.tpm ? "true" : "false"}}},
               {"subscriptionId", machine.subscription_id},
               {"vmId", machine.vm_id},
               {"vmSize", machine.vm_size},

@@ -32,9 +32,10 @@ struct Machine {
     std::string vm_size = "Standard_DC2as_v5";
     std::string os_type = "Linux";
     bool secure_boot = true;
-    std::string security_type = "ConfidentialVM";  // or "TrustedLaunch"
-    std::string system_identity;               // client id, or ""
-    std::vector<std::string> user_identities;  // client ids
+    bool tpm = true;
+    std::string security_type = "ConfidentialVM";  // or "TrustedLaunch", or ""
+    std::string system_identity;                   // client id, or ""
+    std::vector<std::string> user_identities;      // client ids
     std::optional<HostCertificates> certificates;
 };
 

@@ -59,7 +59,7 @@ bool CloudEffects::concerns(std::string_view type) const {
     return find_kind(type) != nullptr;
 }
 
-Result<Json> CloudEffects::put(const Resource& now, const Resource* before) {
+cloud::Outcome<Json> CloudEffects::put(const Resource& now, const Resource* before) {
     switch (find_kind(now.type)->kind) {
         case Kind::vault:
             return put_vault_effect(world_, now);
@@ -68,6 +68,7 @@ Result<Json> CloudEffects::put(const Resource& now, const Resource* before) {
         case Kind::user_identity:
             return put_user_identity_effect(world_, now);
         case Kind::machine:
+            return put_machine_effect(world_, now, before);
         case Kind::with_identity:
             return put_identities_effect(world_, now, before);
         case Kind::provider:
@@ -76,7 +77,7 @@ Result<Json> CloudEffects::put(const Resource& now, const Resource* before) {
     return fail(Code::internal, "{} has no effects", now.type);
 }
 
-Result<void> CloudEffects::remove(const Resource& resource) {
+cloud::Outcome<void> CloudEffects::remove(const Resource& resource) {
     switch (find_kind(resource.type)->kind) {
         case Kind::vault:
             return remove_vault_effect(world_, resource);
@@ -85,6 +86,7 @@ Result<void> CloudEffects::remove(const Resource& resource) {
         case Kind::user_identity:
             return remove_identity_effect(world_, resource);
         case Kind::machine:
+            return remove_machine_effect(world_, resource);
         case Kind::with_identity:
             return remove_identities_effect(world_, resource);
         case Kind::provider:
@@ -93,11 +95,12 @@ Result<void> CloudEffects::remove(const Resource& resource) {
     return fail(Code::internal, "{} has no effects", resource.type);
 }
 
-Result<void> CloudEffects::act(const Resource& resource, std::string_view action) {
+cloud::Outcome<void> CloudEffects::act(const Resource& resource, std::string_view action) {
     switch (find_kind(resource.type)->kind) {
         case Kind::vault:
             return act_on_vault(world_, resource, action);
-        case Kind::machine:  // its power state is in the record alone
+        case Kind::machine:
+            return world_.vms.act(resource, action);
         case Kind::role:
         case Kind::user_identity:
         case Kind::with_identity:
@@ -119,6 +122,10 @@ Result<void> CloudEffects::take_up(const Resource& resource) {
             return {};
     }
     return fail(Code::internal, "{} has no effects", resource.type);
+}
+
+std::optional<cloud::Effects::Condition> CloudEffects::condition(const Resource& machine) const {
+    return world_.vms.condition(machine);
 }
 
 }  // namespace vouchsafe::lab

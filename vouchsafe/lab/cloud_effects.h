@@ -1,12 +1,10 @@
 // What resources of a lab's resource manager do: vaults are made in the vault service, attestation
-// providers run beside the shared one, role assignments govern both services, and identities can
-// get tokens. Each effect finds its own work again, as cloud::Effects asks for.
+// providers run beside the shared one, role assignments govern both services, identities can get
+// tokens, and virtual machines run (vms.h). Each effect finds its own work again, as cloud::Effects
+// asks for.
 //
 // What is done stands in the services' audit logs as done by whose object id the resource has as
 // `changed_by`; "operator" if it has none, for then it was the lab itself.
-//
-// Virtual machines are a record and an identity: nothing boots (`vouchsafe vm` has machines that
-// do).
 #pragma once
 
 #include <functional>
@@ -15,6 +13,7 @@
 #include "vouchsafe/cloud/effects.h"
 #include "vouchsafe/identity/service.h"
 #include "vouchsafe/lab/own_providers.h"
+#include "vouchsafe/lab/vms.h"
 #include "vouchsafe/vault/service.h"
 
 namespace vouchsafe::lab {
@@ -27,6 +26,7 @@ class CloudEffects : public cloud::Effects {
         attest::Service& attestation;
         identity::Service& identity;
         OwnProviders& providers;
+        Vms& vms;
         std::string tenant = {};                               // of vaults
         std::vector<std::string> owners = {};                  // object ids of who owns everything
         std::function<void(std::string_view)> new_vault = {};  // told the name of each
@@ -39,9 +39,11 @@ class CloudEffects : public cloud::Effects {
     explicit CloudEffects(World world) : world_(std::move(world)) {}
 
     bool concerns(std::string_view type) const override;
-    Result<Json> put(const cloud::Resource& now, const cloud::Resource* before) override;
-    Result<void> remove(const cloud::Resource& resource) override;
-    Result<void> act(const cloud::Resource& resource, std::string_view action) override;
+    cloud::Outcome<Json> put(const cloud::Resource& now, const cloud::Resource* before) override;
+    cloud::Outcome<void> remove(const cloud::Resource& resource) override;
+    cloud::Outcome<void> act(const cloud::Resource& resource, std::string_view action) override;
+
+    std::optional<Condition> condition(const cloud::Resource& machine) const override;
 
     // take_up brings back what does not outlive the process, at the start, of a resource that has
     // its effect: an attestation provider runs again.

@@ -37,6 +37,12 @@ Result<Json> put_identities_effect(const EffectWorld& world, const cloud::Resour
                                    const cloud::Resource* before);
 Result<void> remove_identities_effect(const EffectWorld& world, const cloud::Resource& resource);
 
+// machine_effects.cpp
+cloud::Outcome<Json> put_machine_effect(const EffectWorld& world, const cloud::Resource& now,
+                                        const cloud::Resource* before);
+cloud::Outcome<void> remove_machine_effect(const EffectWorld& world,
+                                           const cloud::Resource& machine);
+
 // provider_effects.cpp
 Result<Json> put_provider_effect(const EffectWorld& world, const cloud::Resource& now,
                                  const cloud::Resource* before);

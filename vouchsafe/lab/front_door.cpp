@@ -1,7 +1,10 @@
 #include "vouchsafe/lab/front_door.h"
 
+#include <set>
+
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/lab/running_lab.h"
+#include "vouchsafe/lab/vm_inside.h"
 #include "vouchsafe/net/router.h"
 
 namespace vouchsafe::lab {
@@ -62,6 +65,8 @@ std::string system_authorities() {
 Result<std::unique_ptr<LabDoor>> LabDoor::start(const DataDirectory& directory, Services& services,
                                                 const Clock& clock, LabDoorOptions options) {
     std::unique_ptr<LabDoor> out(new LabDoor());
+    out->services_ = &services;
+    out->ca_pem_ = directory.root().tls_ca_pem();
     out->no_machine_ = std::make_unique<identity::Metadata>(services.identity(), std::nullopt);
     net::FrontDoorOptions door;
     door.port = options.port;
@@ -76,6 +81,37 @@ Result<std::unique_ptr<LabDoor>> LabDoor::start(const DataDirectory& directory, 
     out->door_ = TRY(net::FrontDoor::start(std::move(door)));
     services.identity().serve_pages_at(fmt::format("http://localhost:{}/aad", out->port()));
     return out;
+}
+
+namespace {
+
+// hosts_of_machines are the names that a machine's programs find: those the door serves, and of its
+// patterns the names that there are.
+std::vector<std::string> hosts_of_machines(const net::FrontDoor& door, const Services& services) {
+    std::set<std::string> out;
+    for (const std::string& name : door.hosts()) {
+        const bool plain = name.find("://") != std::string::npos;
+        if (!plain && name.find('*') == std::string::npos) out.insert(name);
+    }
+    for (const auto& [name, address] : services.connect_to()) {
+        out.insert(name.substr(0, name.rfind(':')));
+    }
+    return {out.begin(), out.end()};
+}
+
+}  // namespace
+
+Result<void> LabDoor::run_machines(Vms::Tell tell) {
+    runs_machines_ = true;
+    auto names = [door = door_.get(), services = services_] {
+        return hosts_of_machines(*door, *services);
+    };
+    return services_->run_machines(insides_behind({*door_, ca_pem_, std::move(names)}),
+                                   std::move(tell));
+}
+
+LabDoor::~LabDoor() {
+    if (runs_machines_) services_->vms().end();
 }
 
 std::vector<std::pair<std::string, std::string>> client_variables(const Path& lab, uint16_t port) {

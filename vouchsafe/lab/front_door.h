@@ -36,8 +36,17 @@ class LabDoor {
     }
     void remove_host(const std::string& name) { door_->remove_host(name); }
 
+    ~LabDoor();  // ends the machines
+
+    // run_machines is Services' one, with insides that find the lab's hosts by this door
+    // (vm_inside.h).
+    Result<void> run_machines(Vms::Tell tell);
+
   private:
     LabDoor() = default;
+    Services* services_ = nullptr;
+    bool runs_machines_ = false;
+    std::string ca_pem_;
     std::unique_ptr<identity::Metadata> no_machine_;
     std::unique_ptr<net::FrontDoor> door_;  // last: stops before what it serves goes away
 };

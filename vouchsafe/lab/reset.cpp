@@ -12,7 +12,7 @@ namespace {
 // service of the demo. Its work is for people, and stays.
 constexpr std::string_view kOurs[] = {
     "attestation",       "azure", "cloud", "collateral",    "identity", "machines",
-    "other-attestation", "root",  "up",    "user.password", "vault"};
+    "other-attestation", "root",  "up",    "user.password", "vault",    "vms"};
 
 bool is_ours(const std::string& name) {
     return std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs) ||

@@ -4,8 +4,8 @@
 //     DIR/up/state.json    process, port and start; there while it runs, and after it was killed
 //     DIR/up/port          the front door's port, chosen once
 //     DIR/up/ca.pem        what clients trust       DIR/up/site.json   this program's own settings
+//     DIR/up/machines.json its virtual machines (vm_list.h)
 //     DIR/up/requests.log  one line a request       DIR/up/console.log what a detached lab printed
-//     DIR/up/machines.json the virtual machines (machine_list.h)
 //     DIR/up/ssh_config, known_hosts, bin/  for ssh to them (ssh_files.h)
 //     DIR/azure/           Azure's command line keeps its sign-ins here
 //

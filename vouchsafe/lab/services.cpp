@@ -199,15 +199,21 @@ Result<void> Services::show_provider(const std::string& issuer) {
         TRY(listener.server->replace_tls(TRY(directory_.root().issue_tls(names, clock_.now()))));
     }
     TRY(vault_->trust_attestation(issuer));
-    std::lock_guard lock(names_mutex_);
-    connect_to_[host + ":443"] = listener.address();
+    {
+        std::lock_guard lock(names_mutex_);
+        connect_to_[host + ":443"] = listener.address();
+    }
+    if (vms_) vms_->names_changed();
     return {};
 }
 
 void Services::hide_provider(const std::string& issuer) {
     vault_->distrust_attestation(issuer);
-    std::lock_guard lock(names_mutex_);
-    connect_to_.erase(attest::host_name(issuer.substr(issuer.rfind('/') + 1)) + ":443");
+    {
+        std::lock_guard lock(names_mutex_);
+        connect_to_.erase(attest::host_name(issuer.substr(issuer.rfind('/') + 1)) + ":443");
+    }
+    if (vms_) vms_->names_changed();
 }
 
 Result<std::string> Services::add_attestation(const std::string& folder, const std::string& issuer,
@@ -276,14 +282,17 @@ Result<std::string> kind_of_principal(const identity::Service& issuer, const std
 }  // namespace
 
 Result<void> Services::start_cloud() {
+    auto find = [this](std::string_view id) { return cloud_->find(id); };
+    vms_ = std::make_unique<Vms>(Vms::World{directory_.path(), directory_.root(), clock_,
+                                            *identity_, vault_->handler(), find});
     const std::string user = TRY(identity_->find_user(kLabUser)).object_id;
-    CloudEffects::World world{*vault_, attestation(), *identity_, *own_providers_};
+    CloudEffects::World world{*vault_, attestation(), *identity_, *own_providers_, *vms_};
     world.tenant = directory_.tenant_id();
     world.owners = {user};
     world.new_vault = [this](std::string_view name) { allow_vault(name); };
     world.show_provider = [this](const std::string& issuer) { return show_provider(issuer); };
     world.hide_provider = [this](const std::string& issuer) { hide_provider(issuer); };
-    world.find_resource = [this](std::string_view id) { return cloud_->find(id); };
+    world.find_resource = find;
     cloud_effects_ = std::make_unique<CloudEffects>(std::move(world));
     cloud::Config config;
     config.callers.tenant = directory_.tenant_id();
@@ -312,9 +321,19 @@ Result<void> Services::start_cloud() {
     return {};
 }
 
+Result<void> Services::run_machines(MakeInside make_inside, Vms::Tell tell) {
+    return cloud_->while_quiet([&]() -> Result<void> {
+        return vms_->begin(TRY(cloud_->resources_of("Microsoft.Compute/virtualMachines")),
+                           std::move(make_inside), std::move(tell));
+    });
+}
+
 void Services::allow_vault(std::string_view vault_name) {
-    std::lock_guard lock(names_mutex_);
-    connect_to_[fmt::format("{}.{}:443", to_lower(vault_name), kVaultSuffix)] = vault_address_;
+    {
+        std::lock_guard lock(names_mutex_);
+        connect_to_[fmt::format("{}.{}:443", to_lower(vault_name), kVaultSuffix)] = vault_address_;
+    }
+    if (vms_) vms_->names_changed();
 }
 
 Result<std::string> Services::add_metadata(const MachineIdentity& machine, std::string& principal) {

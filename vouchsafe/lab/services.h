@@ -81,6 +81,12 @@ class Services {
     vault::Service& vault() { return *vault_; }
     identity::Service& identity() { return *identity_; }
     cloud::Service& cloud() { return *cloud_; }
+    Vms& vms() { return *vms_; }
+
+    // run_machines starts the virtual machines that shall run, with such insides (vms.h); it does
+    // not wait for them. `tell` is told what happens to them without having been asked for. Until
+    // then none runs.
+    Result<void> run_machines(MakeInside make_inside, Vms::Tell tell);
 
     // add_attestation starts one more, in its own folder DIR/`folder`, under another issuer's name
     // or by another clock, and returns its address. The vault does not come to trust it. Borrows
@@ -160,6 +166,7 @@ class Services {
     std::unique_ptr<net::Client> fetch_client_;
     std::unique_ptr<store::Store> vault_store_;
     std::unique_ptr<vault::Service> vault_;
+    std::unique_ptr<Vms> vms_;
     std::unique_ptr<CloudEffects> cloud_effects_;
     std::unique_ptr<store::Store> cloud_store_;
     std::unique_ptr<cloud::Service> cloud_;

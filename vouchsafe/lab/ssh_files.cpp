@@ -17,15 +17,15 @@ constexpr std::string_view kHead = "# The machines of a lab; written anew whenev
 constexpr std::string_view kTail =
     "Host *\n    Include ~/.ssh/config\n    Include /etc/ssh/ssh_config\n";
 
-bool is_reachable(const ListedMachine& machine) {
-    return !machine.public_address.empty();
+bool is_reachable(const ListedVm& machine) {
+    return !machine.public_ip.empty();
 }
 
-std::string ssh_config(const Path& lab, const std::vector<ListedMachine>& machines,
+std::string ssh_config(const Path& lab, const std::vector<ListedVm>& machines,
                        const std::string& program) {
     std::string addresses;
-    for (const ListedMachine& machine : machines) {
-        if (is_reachable(machine)) addresses += " " + machine.public_address;
+    for (const ListedVm& machine : machines) {
+        if (is_reachable(machine)) addresses += " " + machine.public_ip;
     }
     std::string out(kHead);
     if (!addresses.empty()) {
@@ -41,22 +41,22 @@ std::string ssh_config(const Path& lab, const std::vector<ListedMachine>& machin
     return out + std::string(kTail);
 }
 
-std::string known_hosts(const Path& lab, const std::vector<ListedMachine>& machines) {
+std::string known_hosts(const Path& lab, const std::vector<ListedVm>& machines) {
     constexpr size_t kMaxKey = 4096;
     std::string out;
-    for (const ListedMachine& machine : machines) {
+    for (const ListedVm& machine : machines) {
         const Path key =
             GuestFiles(LabFiles(lab).disk(machine.vm_id)).ssh() / "ssh_host_ed25519_key.pub";
         auto text = read_text_file(key, kMaxKey);
         if (!is_reachable(machine) || !text) continue;
-        out += fmt::format("{} {}\n", machine.public_address, text->substr(0, text->find('\n')));
+        out += fmt::format("{} {}\n", machine.public_ip, text->substr(0, text->find('\n')));
     }
     return out;
 }
 
 }  // namespace
 
-Result<void> write_ssh_files(const Path& lab, const std::vector<ListedMachine>& machines) {
+Result<void> write_ssh_files(const Path& lab, const std::vector<ListedVm>& machines) {
     const LabFiles files(lab);
     std::error_code error;
     const Path self = std::filesystem::read_symlink("/proc/self/exe", error);
