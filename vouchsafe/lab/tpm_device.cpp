@@ -39,6 +39,13 @@ struct OpenFile {
     bool readable() const { return !answer.empty() || error != 0; }
 };
 
+// refusal is the errno of a write that is not to be.
+int refusal(const OpenFile* file, ByteView command) {
+    if (file == nullptr) return EBADF;
+    if (command.size() > device::kMaxTpmCommand) return E2BIG;
+    return file->readable() && !file->read_from ? EBUSY : 0;
+}
+
 void silence_fuse() {
     static std::once_flag once;
     std::call_once(once, [] { ::fuse_set_log_func([](fuse_log_level, const char*, va_list) {}); });
@@ -183,28 +190,17 @@ void TpmDevice::Impl::open(fuse_req_t request, fuse_file_info* info) {
 
 void TpmDevice::Impl::write(fuse_req_t request, ByteView command, const fuse_file_info* info) {
     OpenFile* file = find(info);
-    bool unread = file != nullptr && file->readable() && !file->read_from;
-    int error = file == nullptr                           ? EBADF
-                : command.size() > device::kMaxTpmCommand ? E2BIG
-                : unread                                  ? EBUSY
-                                                          : 0;
-    if (error != 0) {
+    if (int error = refusal(file, command); error != 0) {
         ::fuse_reply_err(request, error);
         return;
     }
-    // Who does not want to wait reads, or polls, and waits there.
+    // Who does not want to wait reads, or polls, and waits there, and gets the error there.
     bool waits = (info->flags & O_NONBLOCK) == 0;
-    Bytes kept = waits ? Bytes() : to_bytes(command);
     if (!waits) ::fuse_reply_write(request, command.size());
-    execute(*file, waits ? command : ByteView(kept));
-    if (waits) {
-        error = std::exchange(file->error, 0);
-        if (error != 0) {
-            ::fuse_reply_err(request, error);
-        } else {
-            ::fuse_reply_write(request, command.size());
-        }
-    }
+    execute(*file, command);
+    int error = waits ? std::exchange(file->error, 0) : 0;
+    if (waits && error != 0) ::fuse_reply_err(request, error);
+    if (waits && error == 0) ::fuse_reply_write(request, command.size());
     wake(*file);
 }
 
