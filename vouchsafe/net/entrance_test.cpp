@@ -135,7 +135,7 @@ struct Blocking {
         return [this](const Request&) {
             ++calls;
             ++inside;
-            gone.wait();
+            gone.wait_for(std::chrono::seconds(5));  // so that a test that fails ends
             --inside;
             return text_response(200, "late");
         };
