@@ -78,6 +78,13 @@ int become(const std::vector<std::string>& words, const Variables& variables) {
     return absent ? 127 : 126;
 }
 
+// path_with puts the lab's ssh and scp first, once.
+std::string path_with(const std::string& programs) {
+    const char* given = std::getenv("PATH");
+    const std::string path = given != nullptr ? given : "/usr/local/bin:/usr/bin:/bin";
+    return path.starts_with(programs + ":") ? path : programs + ":" + path;
+}
+
 Result<int> run_env(const Context& context, const EnvCommand& command) {
     if (command.run && command.argv.empty()) {
         return fail(Code::invalid, "say behind --run what to run");
@@ -97,6 +104,7 @@ Result<int> run_env(const Context& context, const EnvCommand& command) {
                     path.string());
     }
     auto variables = lab::client_variables(path, *port);
+    variables.emplace_back("PATH", path_with(lab::LabFiles(path).programs().string()));
     if (command.run) return become(command.argv, variables);
     if (!running) {
         write_err(fmt::format("note: the lab in {} does not run now; 'vouchsafe up' starts it\n",
@@ -112,7 +120,8 @@ constexpr const char* kEnvExamples = R"help(Examples:
   vouchsafe env --run az login
   vouchsafe env --run -- python3 encrypt_data.py data.csv MyVault KeyEncryptionKey
 The variables point proxies and trusted authorities at the lab, and Azure's command line at a folder
-of the lab for its sign-ins, so that yours are left alone. They stay right when the lab is started
+of the lab for its sign-ins, so that yours are left alone; ssh and scp find the lab's machines by
+their public addresses. The variables stay right when the lab is started
 again.)help";
 
 }  // namespace

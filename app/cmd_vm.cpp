@@ -1,5 +1,7 @@
 // vm: local stand-ins for confidential VMs.
 
+#include "app/cmd_vm_inside.h"
+#include "app/lab_directory.h"
 #include "app/show.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/lab/sandbox.h"
@@ -62,25 +64,54 @@ Result<int> run_create(const Context& context, const VmCommand& command) {
     return 0;
 }
 
-Result<int> run_list(const Context& context, const VmCommand& command) {
+struct Lines {
     Json list = Json::array();
     std::string text;
+};
+
+// add_own lists the machines of this command, which run while a command in them does.
+void add_own(const Path& lab, Lines& lines) {
     std::error_code error;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(lab_path(command) / "machines", error)) {
+    for (const auto& entry : std::filesystem::directory_iterator(lab / "machines", error)) {
         auto machine = lab::Machine::open(entry.path());
         if (!machine) continue;
         const auto& spec = machine->identity().spec;
-        list.push_back({{"name", spec.name},
-                        {"vm_id", spec.vm_id},
-                        {"secure_boot", spec.secure_boot},
-                        {"debug_allowed", spec.allow_debug}});
-        text +=
+        lines.list.push_back({{"name", spec.name},
+                              {"vm_id", spec.vm_id},
+                              {"secure_boot", spec.secure_boot},
+                              {"debug_allowed", spec.allow_debug}});
+        lines.text +=
             fmt::format("{:<20} {}  Secure Boot {}{}\n", spec.name, spec.vm_id,
                         spec.secure_boot ? "on" : "off", spec.allow_debug ? ", debug allowed" : "");
     }
-    if (text.empty()) text = "no machines; make one with: vouchsafe vm create NAME\n";
-    write_out(context.json ? dump_json(list) + "\n" : text);
+}
+
+// add_listed lists those of the resource manager, which run while the lab does.
+Result<void> add_listed(const Path& lab, Lines& lines) {
+    for (const lab::ListedVm& machine : TRY(lab::read_vm_list(lab))) {
+        lines.list.push_back({{"name", machine.name},
+                              {"vm_id", machine.vm_id},
+                              {"resource_group", machine.group},
+                              {"power", machine.power},
+                              {"security_type", machine.security_type},
+                              {"private_address", machine.private_ip},
+                              {"public_address", machine.public_ip},
+                              {"reason", machine.reason}});
+        lines.text += fmt::format("{:<20} {}  {}, {}{}, in {}{}\n", printable(machine.name),
+                                  machine.vm_id, machine.security_type, machine.power,
+                                  machine.public_ip.empty() ? "" : " at " + machine.public_ip,
+                                  printable(machine.group),
+                                  machine.reason.empty() ? "" : ": " + printable(machine.reason));
+    }
+    return {};
+}
+
+Result<int> run_list(const Context& context, const VmCommand& command) {
+    Lines lines;
+    add_own(lab_path(command), lines);
+    TRY(add_listed(lab_path(command), lines));
+    if (lines.text.empty()) lines.text = "no machines; make one with: vouchsafe vm create NAME\n";
+    write_out(context.json ? dump_json(lines.list) + "\n" : lines.text);
     return 0;
 }
 
@@ -137,7 +168,22 @@ void add_visible_paths(const VmCommand& command, lab::SandboxSpec& sandbox, lab:
     for (const std::string& name : command.write) add(name, sandbox.write);
 }
 
+// find_inside finds a machine of the lab if that runs; nullopt: it does not.
+Result<std::optional<lab::ListedVm>> find_inside(const VmCommand& command) {
+    if (!TRY(find_running(lab_path(command)))) return std::optional<lab::ListedVm>();
+    const auto machines = TRY(lab::read_vm_list(lab_path(command)));
+    return std::optional(TRY(lab::find_vm(machines, command.name)));
+}
+
 Result<int> run_exec(const Context& context, const VmCommand& command) {
+    if (auto machine = TRY(find_inside(command))) {
+        if (command.read.empty() && command.write.empty()) {
+            return exec_inside(*machine, command.argv);
+        }
+        return fail(Code::invalid,
+                    "a machine of the running lab has files of its own: copy with "
+                    "'vouchsafe vm cp'");
+    }
     Running running = TRY(bring_up(context, command));
     lab::Command child;
     child.argv = command.argv;
@@ -176,7 +222,9 @@ Command add_command(Command group, Context& context, const char* name, const cha
 }
 
 constexpr const char* kVmExamples = R"(Examples:
-  vouchsafe vm create alice
+  vouchsafe vm shell MyCVM               in a machine of the running lab, made by 'az vm create'
+  vouchsafe vm exec MyCVM -- python3 train_xgb.py
+  vouchsafe vm create alice              without a running lab
   vouchsafe vm exec alice -- vouchsafe attest --claims
   vouchsafe vm exec alice --read data.sealed -- vouchsafe train data.sealed --key ... --attest-url ...
 A machine is a software TPM provisioned as Azure's paravisor does it, with a recorded real boot. It
@@ -201,6 +249,7 @@ void add_vm(Command app, Context& context) {
     exec.option("--read", command->read, "file or folder it may read (repeat)", "PATH");
     exec.option("--write", command->write, "file or folder it may write (repeat)", "PATH");
     exec.argument("COMMAND", command->argv, "after --");
+    add_vm_inside(group, context);
 }
 
 }  // namespace vouchsafe::app

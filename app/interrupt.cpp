@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -18,6 +19,7 @@ std::mutex g_mutex;
 std::function<void()> g_handler;
 std::mutex g_hangup_mutex;  // held while the handler runs
 std::function<void()> g_hangup;
+std::atomic<bool> g_left_to_child = false;
 
 sigset_t signals() {
     sigset_t set;
@@ -45,6 +47,7 @@ void watch() {
     while (true) {
         int number = 0;
         if (sigwait(&set, &number) != 0) continue;
+        if (number == SIGINT && g_left_to_child) continue;
         if (hang_up(number)) continue;
         std::function<void()> handler;
         {
@@ -68,6 +71,10 @@ void watch_signals() {
 void on_interrupt(std::function<void()> handler) {
     std::lock_guard lock(g_mutex);
     g_handler = std::move(handler);
+}
+
+void leave_interrupts_to_child(bool leave) {
+    g_left_to_child = leave;
 }
 
 void on_hangup(std::function<void()> handler) {

@@ -14,6 +14,10 @@ void watch_signals();
 // The handler runs in the watcher thread. A second signal ends the process in any case.
 void on_interrupt(std::function<void()> handler);
 
+// leave_interrupts_to_child: Ctrl-C at the terminal is the business of a program that runs in our
+// process group, and not ours. SIGTERM stays ours.
+void leave_interrupts_to_child(bool leave);
+
 // on_hangup has SIGHUP call this, each time, instead of being a signal like the others; nullptr: it
 // is one again. When it returns, an older handler is no longer running.
 void on_hangup(std::function<void()> handler);

@@ -42,13 +42,16 @@ Json event_json(const net::DoorEvent& event) {
               {"status", event.status},
               {"milliseconds", static_cast<int64_t>(event.seconds * 1000)}};
     if (!event.note.empty()) json["note"] = event.note;
+    if (!event.entrance.empty()) json["entrance"] = event.entrance;
     return json;
 }
 
 }  // namespace
 
 std::string request_line(const net::DoorEvent& event, std::string_view time, bool color) {
-    std::string what = event.host.empty() ? "-" : shown(event.host);
+    // By which entrance it came: the machine.
+    std::string what = event.entrance.empty() ? "" : shown(event.entrance) + " > ";
+    what += event.host.empty() ? "-" : shown(event.host);
     what += "  " + (event.method.empty() ? "-" : shown(event.method));
     if (!event.path.empty()) what += " " + shown(event.path);
     std::string status = event.status == 0 ? "-" : std::to_string(event.status);

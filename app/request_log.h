@@ -44,7 +44,8 @@ class RequestLog {
     bool hinted_ = false;
 };
 
-// request_line is "04:50:01  host  GET /path  200  3 ms  note": what a client chose is made
+// request_line is "04:50:01  host  GET /path  200  3 ms  note", with "entrance > " before the host
+// if it came by one: what a client chose is made
 // printable and cut. `time` is as it shall appear.
 std::string request_line(const net::DoorEvent& event, std::string_view time, bool color);
 

@@ -30,7 +30,7 @@ def broken_links(path, text):
 
 
 def shown_commands(text):
-    for block in re.findall(r"```[a-z]*\n(.*?)```", text, re.DOTALL) + re.findall(r"`([^`\n]+)`", text):
+    for block in re.findall(r"^```[^\n]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE) + re.findall(r"`([^`\n]+)`", text):
         for _, command, sub in COMMAND.findall(block):
             yield (command, sub.strip()) if command in GROUPS else (command, "")
 

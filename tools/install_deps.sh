@@ -10,7 +10,8 @@ build=(build-essential cmake ninja-build pkg-config libboost-dev libssl-dev libc
 test=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-cryptography python3-jmespath tpm2-tools openssl
     procps softhsm2 clang-format-16 postgresql)
 clang=(clang-16 libclang-rt-16-dev)
-interop=(python3-azure azure-cli)
+interop=(python3-azure azure-cli python3-xgboost python3-pandas python3-sklearn python3-dotenv openssh-client
+    openssh-server jq)
 
 wanted=()
 for group in "$@"; do
@@ -49,6 +50,11 @@ clusters=/etc/postgresql-common/createcluster.conf
 if [[ " ${missing[*]} " == *" postgresql "* && ! -e $clusters ]]; then
     "${sudo[@]}" mkdir -p "$(dirname $clusters)"
     echo 'create_main_cluster = false' | "${sudo[@]}" tee $clusters >/dev/null
+fi
+# The tests' machines start SSH servers of their own; Debian's package would start one for everybody.
+if [[ " ${missing[*]} " == *" openssh-server "* && ! -e /etc/ssh/sshd_config ]]; then
+    "${sudo[@]}" mkdir -p /etc/ssh
+    "${sudo[@]}" touch /etc/ssh/sshd_not_to_be_run
 fi
 "${sudo[@]}" apt-get update -q -o DPkg::Lock::Timeout=600 >/dev/null
 "${sudo[@]}" apt-get install -y -q --no-remove --no-install-recommends \

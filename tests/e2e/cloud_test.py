@@ -50,10 +50,12 @@ class ResourceManager(unittest.TestCase):
         cls.tokens = {}
 
     def ask(self, method, url, body=None, token=None, form=None):
-        """ask returns status and JSON (or None) of an answer."""
+        """ask returns status and JSON (or None) of an answer. A body of bytes is sent as it is."""
         data = None
         headers = {}
-        if body is not None:
+        if isinstance(body, bytes):
+            data, headers["Content-Type"] = body, "application/json"
+        elif body is not None:
             data, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
         if form is not None:
             data, headers["Content-Type"] = urllib.parse.urlencode(form).encode(), "application/x-www-form-urlencoded"
@@ -332,7 +334,7 @@ class ResourceManager(unittest.TestCase):
             "location": "westeurope",
             "identity": {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {path: {}}},
             "properties": {}})
-        self.assertEqual(status, 201, encryption)
+        self.assertEqual(status, 200, encryption)  # its clients know no 201
         self.assertEqual(encryption["identity"]["userAssignedIdentities"][path]["principalId"],
                          made["properties"]["principalId"])
         principal = encryption["identity"]["principalId"]
@@ -340,6 +342,78 @@ class ResourceManager(unittest.TestCase):
         self.assertEqual(self.known(*ids), ids)
         self.assertEqual(self.arm("DELETE", group)[0], 202)
         self.assertEqual(self.known(*ids), [])
+
+    def test_an_id_is_the_same_in_any_case_and_with_any_slashes(self):
+        path = self.make_vault(self.group("Any-Case"), "any-case-vault")
+        shouted = path.upper().replace("/PROVIDERS/", "//PROVIDERS//") + "/"
+        status, shown = self.arm("GET", shouted)
+        self.assertEqual((status, shown["id"]), (200, path.replace("resourcegroups", "resourceGroups")))
+        status, again = self.arm("PUT", shouted, self.vault_body(enableSoftDelete=True))
+        self.assertEqual((status, again["id"]), (200, shown["id"]))
+        # A role that is given there counts, and is taken there.
+        role = self.assign(shouted.rstrip("/"), CRYPTO_OFFICER, self.me()["id"], 20)
+        self.assertEqual(self.make_key("any-case-vault")[0], 200)
+        self.assertEqual(self.arm("DELETE", role.lower().replace("/roleassignments/", "//roleassignments//"))[0], 200)
+        self.assertEqual(self.vault("GET", "any-case-vault", "/keys/k/")[0], 403)
+        self.assertEqual(self.arm("DELETE", shouted)[0], 200)
+        self.assertEqual(self.arm("GET", path)[0], 404)
+        # Another name is another one, however close.
+        self.assertEqual(self.arm("GET", path + "x")[0], 404)
+
+    def test_bodies_that_are_no_json(self):
+        group = self.group("no-json")
+        vault = f"{group}/providers/Microsoft.KeyVault/vaults/no-json-vault"
+        for path in (group, vault):
+            for body in (b"", b"[]", b"{'location': 'westeurope'}", b'{"location": "westeurope"', b"\xff\xfe{}"):
+                with self.subTest(path=path, body=body):
+                    status, refused = self.arm("PUT", path, body)
+                    self.assertEqual((status, refused["error"]["code"]), (400, "InvalidRequestContent"))
+        # az sends deployments like this: the template is its file, behind a name without quotes.
+        network = """{"location": "westeurope", "type": "Microsoft.Network/virtualNetworks", "name": "net",
+                      "apiVersion": "2022-07-01", // the newest here
+                      "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/24"]},},}"""
+        deployment = f"{group}/providers/Microsoft.Resources/deployments/d"
+        body = '{"properties": {"mode": "Incremental", "parameters": {}, template: {"resources": [%s]}}}'
+        status, made = self.arm("PUT", deployment, (body % network).encode())
+        self.assertEqual((status, made["properties"]["provisioningState"]), (200, "Succeeded"), made)
+        self.assertEqual(self.arm("GET", f"{group}/providers/Microsoft.Network/virtualNetworks/net")[0], 200)
+        for bad in ((body % network)[:-1], body % "{", "template: 1", ""):
+            with self.subTest(bad):
+                status, refused = self.arm("PUT", deployment + "2", bad.encode())
+                self.assertEqual((status, refused["error"]["code"]), (400, "InvalidRequestContent"))
+        self.assertEqual(self.arm("GET", deployment + "2")[0], 404)
+
+    def test_deleting_twice_is_no_harm(self):
+        group = self.group("twice")
+        vault = self.make_vault(group, "twice-vault")
+        role = self.assign(vault, CRYPTO_OFFICER, self.me()["id"], 21)
+        identity = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/twice"
+        network = f"{group}/providers/Microsoft.Network/virtualNetworks/twice"
+        for path in (identity, network):
+            self.assertEqual(self.arm("PUT", path, {"location": "westeurope"})[0], 201)
+        for path in (role, vault, identity, network):
+            with self.subTest(path):
+                self.assertEqual(self.arm("DELETE", path)[0], 200)
+                self.assertEqual(self.arm("DELETE", path)[0], 204)
+        self.assertEqual(self.arm("DELETE", group)[0], 202)
+        status, gone = self.arm("DELETE", group)
+        self.assertEqual((status, gone["error"]["code"]), (404, "ResourceGroupNotFound"))
+
+    def test_a_name_in_use_is_refused_wherever_it_is_asked_for(self):
+        first, second = self.group("in-use"), self.group("in-use-not")
+        self.make_vault(first, "in-use-vault")
+        for name in ("in-use-vault", "In-Use-Vault"):
+            status, refused = self.arm("PUT", f"{second}/providers/Microsoft.KeyVault/vaults/{name}",
+                                       self.vault_body())
+            self.assertEqual((status, refused["error"]["code"]), (409, "VaultAlreadyExists"))
+            check = f"{self.root}/providers/Microsoft.KeyVault/checkNameAvailability"
+            status, told = self.arm("POST", check, {"name": name, "type": "Microsoft.KeyVault/vaults"})
+            self.assertEqual((status, told["nameAvailable"]), (200, False))
+        # Names of other types are taken in their group alone.
+        for group in (first, second):
+            network = f"{group}/providers/Microsoft.Network/virtualNetworks/same"
+            self.assertEqual(self.arm("PUT", network, {"location": "westeurope"})[0], 201)
+        self.make_vault(second, "in-use-not-vault")
 
     def test_what_is_not_built_says_so(self):
         group = self.group("unbuilt")

@@ -108,6 +108,22 @@ Result<RoleAssignment> remove_role(store::Transaction& tx, std::string_view prin
     return fail(Code::not_found, "there is no such role assignment");
 }
 
+Result<std::vector<RoleAssignment>> remove_roles_below(store::Transaction& tx,
+                                                       std::string_view scope) {
+    std::vector<RoleAssignment> out;
+    for (std::string last;;) {
+        const auto page = TRY(tx.scan(kTable, "", last, store::kMaxScan));
+        for (const store::Record& record : page) {
+            RoleAssignment one = TRY(parse_assignment(record.value));
+            if (!scope_covers(scope, one.scope)) continue;
+            TRY(tx.erase(kTable, record.key));
+            out.push_back(std::move(one));
+        }
+        if (page.size() < store::kMaxScan) return out;
+        last = page.back().key;
+    }
+}
+
 Result<std::vector<RoleAssignment>> read_roles(store::View& view, std::string_view principal) {
     std::vector<RoleAssignment> out;
     const std::string prefix = to_lower(principal) + "/";

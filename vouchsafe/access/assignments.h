@@ -33,6 +33,10 @@ Result<Assigned> assign_role(store::Transaction& tx, std::string_view principal,
 // remove_role returns what it removed. Code::not_found.
 Result<RoleAssignment> remove_role(store::Transaction& tx, std::string_view principal,
                                    std::string_view assignment_id);
+// remove_roles_below removes everybody's roles whose scope is `scope` or lies below it, and returns
+// them.
+Result<std::vector<RoleAssignment>> remove_roles_below(store::Transaction& tx,
+                                                       std::string_view scope);
 Result<std::vector<RoleAssignment>> read_roles(store::View& view, std::string_view principal);
 
 // has_roles_on tells whether anybody has a role whose scope is just `scope`.

@@ -87,6 +87,7 @@ Result<Caller> verify_own(const Bearer& bearer, const Issuer& issuer,
                        caller.object_id.empty() ? "nothing" : "something else"));
     caller.app_id = text_claim(claims, "appid");
     if (caller.app_id.empty()) caller.app_id = text_claim(claims, "azp");
+    caller.user_name = text_claim(claims, "upn");
     if (const Json* groups = find_member(claims, "groups"); groups && groups->is_array()) {
         for (const Json& group : *groups) {
             if (caller.groups.size() == kMaxGroups) break;

@@ -24,6 +24,9 @@ struct Caller {
     // login; "" else.
     std::string vouched_by = {};
     std::string name = {};
+    // Of a person whom the service's own login knows: the name to sign in with (upn); "" else. To
+    // be shown, never to decide by.
+    std::string user_name = {};
 };
 
 // add_vouching puts into an audit entry's details who vouched for the caller under which name, as

@@ -92,6 +92,17 @@ std::shared_ptr<KeySets::Entry> KeySets::forget_one() {
     return std::move(entries_.extract(chosen).mapped());
 }
 
+void KeySets::forget(const std::string& origin) {
+    std::vector<std::shared_ptr<Entry>> forgotten;  // declared before the lock, so ends after it
+    std::lock_guard lock(mutex_);
+    std::erase_if(entries_, [&](auto& one) {
+        const std::string& base = one.first;
+        if (base != origin && !base.starts_with(origin + "/")) return false;
+        forgotten.push_back(std::move(one.second));
+        return true;
+    });
+}
+
 Result<std::string> KeySets::find_keys_url(const KeyPlace& place, bool checks_name) const {
     if (!place.jwks_uri.empty()) return place.jwks_uri;
     const std::string metadata_url = place.issuer + "/.well-known/openid-configuration";

@@ -81,6 +81,11 @@ class KeySets {
     // The same for an issuer with a place of its own; its keys are kept apart from those above.
     Result<Keys> find(const KeyPlace& place, std::string_view kid);
 
+    // forget drops what is known of all issuers whose base URL is of this origin: one that comes
+    // back there is another one, with other keys. It waits for a fetch that runs. Places of their
+    // own are not touched.
+    void forget(const std::string& origin);
+
   private:
     using Instant = std::chrono::steady_clock::time_point;
     struct Entry {

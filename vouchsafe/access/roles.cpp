@@ -29,8 +29,11 @@ constexpr Actions kCertificateUser[] = {"certificates/read", "secrets/getSecret/
 constexpr Actions kAttestationContributor[] = {"attestation/read", "attestation/write",
                                                "attestation/delete"};
 constexpr Actions kAttestationReader[] = {"attestation/read", "read"};
+constexpr Actions kEveryRead[] = {"*/read", "read"};
 
-// Rows without actions are control-plane roles: they manage the vault and open nothing in it.
+// Rows without actions for vaults are control-plane roles: they manage the vault and open nothing
+// in it. Policies of attestation services are under control-plane actions on Azure, so owners,
+// contributors and readers of everything have them.
 constexpr Role kRoles[] = {
     {"Key Vault Administrator", "00482a5a-887f-4fb3-b363-3b7fe8e74483", kEverything},
     {"Key Vault Reader", "21090545-7ca7-4776-b22c-e363652d74d2", kReader},
@@ -52,10 +55,10 @@ constexpr Role kRoles[] = {
      {},
      kAttestationContributor},
     {"Attestation Reader", "fd1bd22b-8476-40bc-a0bc-69b95687b9f3", {}, kAttestationReader},
-    {"Owner", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", {}},
-    {"Contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c", {}},
-    {"Reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7", {}},
-    {"User Access Administrator", "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", {}},
+    {"Owner", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", {}, kEverything},
+    {"Contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c", {}, kEverything},
+    {"Reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7", {}, kEveryRead},
+    {"User Access Administrator", "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", {}, kEveryRead},
 };
 
 }  // namespace

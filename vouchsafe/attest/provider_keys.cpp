@@ -77,6 +77,10 @@ Result<std::unique_ptr<audit::CheckpointWriter>> open_checkpoints(const Path& di
                                                      std::move(seal));
 }
 
+Result<size_t> erase_signing_keys(store::Transaction& tx, const std::string& issuer) {
+    return size_t{TRY(tx.erase(kKeyTable, issuer)) ? 1U : 0U};
+}
+
 Result<std::vector<std::string>> issuers_with_keys(store::Store& store) {
     std::vector<std::string> out;
     TRY(store.read([&](store::View& view) -> Result<void> {

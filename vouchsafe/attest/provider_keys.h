@@ -23,6 +23,9 @@ Result<std::unique_ptr<audit::CheckpointWriter>> open_checkpoints(const Path& di
                                                                   store::Store& store,
                                                                   const Clock& clock);
 
+// erase_signing_keys erases the keys of an issuer, and returns how many records that were.
+Result<size_t> erase_signing_keys(store::Transaction& tx, const std::string& issuer);
+
 // issuers_with_keys returns the issuers that have signing keys in a store.
 Result<std::vector<std::string>> issuers_with_keys(store::Store& store);
 

@@ -158,16 +158,17 @@ Result<void> Service::check_policies() const {
 }
 
 Result<access::RoleAssignment> Service::assign_role(std::string_view principal,
-                                                    std::string_view role, std::string_view scope) {
+                                                    std::string_view role, std::string_view scope,
+                                                    std::string_view actor) {
     if (scope.empty()) scope = impl_->config.resource_id;
     return attest::assign_role(impl_->deps.store, impl_->deps.audit, impl_->deps.clock, principal,
-                               role, scope);
+                               role, scope, actor);
 }
 
 Result<void> Service::remove_role(std::string_view principal, std::string_view role,
-                                  std::string_view scope) {
+                                  std::string_view scope, std::string_view actor) {
     return attest::remove_role(impl_->deps.store, impl_->deps.audit, impl_->deps.clock, principal,
-                               role, scope);
+                               role, scope, actor);
 }
 
 const Config& Service::config() const {

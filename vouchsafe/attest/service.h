@@ -77,14 +77,15 @@ class Service {
 
     // assign_role lets somebody read or change policies ("Attestation Contributor"), of this
     // service or where another one of the same store stands (`scope`, its Config::resource_id);
-    // audited as done by "operator".
+    // audited as done by `actor`.
     Result<access::RoleAssignment> assign_role(std::string_view principal, std::string_view role,
-                                               std::string_view scope = {});
+                                               std::string_view scope = {},
+                                               std::string_view actor = "operator");
 
     // remove_role takes back what assign_role gave on this scope, audited likewise.
     // Code::not_found.
     Result<void> remove_role(std::string_view principal, std::string_view role,
-                             std::string_view scope);
+                             std::string_view scope, std::string_view actor = "operator");
 
     const Config& config() const;
     // jwks is what GET /certs answers: the key that signs, what was announced, and what signed

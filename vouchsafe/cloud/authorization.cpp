@@ -217,6 +217,39 @@ Outcome<Answer> Service::Impl::list_role_assignments(const Call& call,
     return Answer{200, {{"value", std::move(values)}}};
 }
 
+// A principal that was made a moment ago may not be known to Azure's directory everywhere: who says
+// that it is a service principal is believed, and others are looked up.
+Outcome<std::string> Service::Impl::principal_type(const std::string& principal,
+                                                   const std::string& given) const {
+    constexpr std::string_view kTypes[] = {"User", "Group", "ServicePrincipal"};
+    const auto type = std::find_if(std::begin(kTypes), std::end(kTypes), [&](std::string_view one) {
+        return equal_ignore_case(one, given);
+    });
+    if (!given.empty() && type == std::end(kTypes)) {
+        return refuse(400, "InvalidPrincipalType",
+                      "The principal type '{}' is none: User, Group or ServicePrincipal.", given);
+    }
+    const std::string said = given.empty() ? "" : std::string(*type);
+    const std::string found = deps.principal_kind ? TRY(deps.principal_kind(principal)) : said;
+    if (found.empty() && deps.principal_kind && said != "ServicePrincipal") {
+        return refuse(400, "PrincipalNotFound",
+                      "Principal {} does not exist in the directory {}. Check that you have the "
+                      "correct principal ID. If you are creating this principal and then "
+                      "immediately assigning a role, this error might be related to a replication "
+                      "delay. In this case, set the role assignment principalType property to "
+                      "ServicePrincipal.",
+                      principal, config.callers.tenant);
+    }
+    if (!said.empty() && !found.empty() && found != said) {
+        return refuse(400, "UnmatchedPrincipalType",
+                      "The PrincipalId '{}' has type '{}', which is different from specified "
+                      "PrincipalType '{}'.",
+                      principal, found, said);
+    }
+    if (!found.empty()) return found;
+    return said.empty() ? "User" : said;
+}
+
 Outcome<Answer> Service::Impl::put_role_assignment(const Call& call, const ResourceId& id,
                                                    const Json& body) {
     const Json* given = find_member(body, "properties");
@@ -264,13 +297,13 @@ Outcome<Answer> Service::Impl::put_role_assignment(const Call& call, const Resou
             return refuse(409, "RoleAssignmentExists", "The role assignment already exists.");
         }
     }
+    const std::string kind = TRY(principal_type(principal, text_or_empty(*given, "principalType")));
     Resource now = before.value_or(Resource{id.text(), id.type(), id.name()});
-    const std::string kind = text_or_empty(*given, "principalType");
     const std::string stamp = format_rfc3339(from_unix(this->now()));
     now.body = {{"properties",
                  {{"roleDefinitionId", definition_id},
                   {"principalId", principal},
-                  {"principalType", kind.empty() ? "User" : kind},
+                  {"principalType", kind},
                   {"scope", scope},
                   {"createdOn", before ? *before->property("createdOn") : Json(stamp)},
                   {"updatedOn", stamp},

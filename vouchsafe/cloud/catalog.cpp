@@ -1,5 +1,6 @@
 // What is there without anybody having made it: the tenant and its subscription, regions,
 // providers, machine sizes and images. Tables, cut down to what the tutorials and their tools ask.
+#include <algorithm>
 #include <set>
 
 #include "vouchsafe/base/encoding.h"
@@ -142,6 +143,22 @@ std::string image_id(const net::Request& request, std::string_view version) {
         version);
 }
 
+// shared_provider is Azure's own attestation provider of a region.
+Json shared_provider(const std::string& region, const Config& config) {
+    const std::string code = region_code(region);
+    auto known = std::find_if(std::begin(kLocations), std::end(kLocations),
+                              [&](const Location& one) { return region == one.name; });
+    return {{"id", "/providers/Microsoft.Attestation/attestationProviders/shared" + code},
+            {"name", "shared" + code},
+            {"type", "Microsoft.Attestation/attestationProviders"},
+            {"location", known == std::end(kLocations) ? region : std::string(known->shown)},
+            {"properties",
+             {{"trustModel", "AAD"},
+              {"status", "Ready"},
+              {"attestUri",
+               fmt::format("https://shared{}.{}.{}", code, code, config.attestation_suffix)}}}};
+}
+
 }  // namespace
 
 Json Service::Impl::subscription() const {
@@ -266,20 +283,71 @@ Outcome<net::Response> Service::Impl::get_image_version(const Call& call) {
 Outcome<net::Response> Service::Impl::default_attestation_providers(const Call& call) {
     TRY(check_subscription({call.request.params.at("subscription"), "", {}}));
     Json values = Json::array();
-    for (const Location& one : kLocations) {
-        const std::string code = region_code(one.name);
-        values.push_back(
-            {{"id", "/providers/Microsoft.Attestation/attestationProviders/shared" + code},
-             {"name", "shared" + code},
-             {"type", "Microsoft.Attestation/attestationProviders"},
-             {"location", one.shown},
-             {"properties",
-              {{"trustModel", "AAD"},
-               {"status", "Ready"},
-               {"attestUri",
-                fmt::format("https://shared{}.{}.{}", code, code, config.attestation_suffix)}}}});
+    for (const std::string& region : config.shared_provider_regions) {
+        values.push_back(shared_provider(region, config));
     }
     return list_response(std::move(values));
+}
+
+Outcome<net::Response> Service::Impl::default_attestation_provider(const Call& call) {
+    TRY(check_subscription({call.request.params.at("subscription"), "", {}}));
+    const std::string location = normal_location(call.request.params.at("location"));
+    for (const std::string& region : config.shared_provider_regions) {
+        if (region != location) continue;
+        return net::json_response(200, shared_provider(region, config));
+    }
+    return refuse(404, "NotFound", "There is no default attestation provider in '{}' here.",
+                  location);
+}
+
+// Azure's names: what a client keeps of them and this lab does not have is refused by its door.
+net::Response Service::Impl::cloud_metadata(const net::Request& request) const {
+    const std::string* version = request.query_value("api-version");
+    if (version == nullptr || version->empty()) {
+        return net::error_response(400, "MissingApiVersionParameter",
+                                   "The api-version query parameter (?api-version=) is required "
+                                   "for all requests.");
+    }
+    const std::string gallery = "https://gallery.azure.com/", portal = "https://portal.azure.com";
+    const std::string login = config.callers.login_authority;
+    Json audiences = Json::array();
+    for (const std::string& audience : config.audiences) audiences.push_back(audience + "/");
+    if (*version < "2019-05-01") {
+        return net::json_response(
+            200, {{"galleryEndpoint", gallery},
+                  {"graphEndpoint", "https://graph.windows.net/"},
+                  {"portalEndpoint", portal + "/"},
+                  {"authentication",
+                   {{"loginEndpoint", login + "/"}, {"audiences", std::move(audiences)}}}});
+    }
+    Json cloud = {{"name", "AzureCloud"},
+                  {"portal", portal},
+                  {"authentication",
+                   {{"loginEndpoint", login},
+                    {"audiences", std::move(audiences)},
+                    {"tenant", "common"},
+                    {"identityProvider", "AAD"}}},
+                  {"resourceManager", config.endpoint + "/"},
+                  {"graph", "https://graph.windows.net/"},
+                  {"graphAudience", "https://graph.windows.net/"},
+                  {"microsoftGraphResourceId", "https://graph.microsoft.com/"},
+                  {"attestationResourceId", "https://" + config.attestation_suffix},
+                  {"gallery", gallery},
+                  {"batch", "https://batch.core.windows.net/"},
+                  {"media", "https://rest.media.azure.net"},
+                  {"sqlManagement", "https://management.core.windows.net:8443/"},
+                  {"vmImageAliasDoc",
+                   "https://raw.githubusercontent.com/Azure/azure-rest-api-specs/master/"
+                   "arm-compute/quickstart-templates/aliases.json"},
+                  {"suffixes",
+                   {{"keyVaultDns", config.vault_suffix},
+                    {"mhsmDns", "managedhsm.azure.net"},
+                    {"attestationEndpoint", config.attestation_suffix},
+                    {"storage", "core.windows.net"},
+                    {"acrLoginServer", "azurecr.io"},
+                    {"sqlServerHostname", "database.windows.net"}}}};
+    if (*version >= "2022-09-01") return net::json_response(200, cloud);
+    return net::json_response(200, Json::array({std::move(cloud)}));
 }
 
 }  // namespace vouchsafe::cloud

@@ -113,23 +113,29 @@ Outcome<void> compute_vault(Computing& c) {
     set_default(properties, "publicNetworkAccess", "Enabled");
     properties["enableSoftDelete"] = true;  // nothing turns it off on Azure any more
 
-    set_default(properties, "softDeleteRetentionInDays", kMostDays);
+    const Json* old_days =
+        c.before == nullptr ? nullptr : c.before->property("softDeleteRetentionInDays");
+    set_default(properties, "softDeleteRetentionInDays",
+                old_days == nullptr ? Json(kMostDays) : *old_days);
     const Json& days = properties.at("softDeleteRetentionInDays");
     if (!days.is_number_integer() || days.get<int64_t>() < kLeastDays ||
         days.get<int64_t>() > kMostDays) {
         return bad_parameter("softDeleteRetentionInDays", "it is a number from 7 to 90");
     }
-    const Json* old_days =
-        c.before == nullptr ? nullptr : c.before->property("softDeleteRetentionInDays");
     if (old_days != nullptr && *old_days != days) {
-        return bad_parameter("softDeleteRetentionInDays", "it stays as it was made");
+        return refuse(
+            400, "BadRequest",
+            "The property \"softDeleteRetentionInDays\" has been set already and it can't "
+            "be modified.");
     }
     // True or absent, and once true always so (azure-api E.3).
     const bool was = c.before != nullptr && c.before->property("enablePurgeProtection") != nullptr;
     const bool given = properties.contains("enablePurgeProtection");
     const bool on = given && properties.at("enablePurgeProtection") == Json(true);
     if (was && given && !on) {
-        return bad_parameter("enablePurgeProtection", "it cannot be turned off");
+        return refuse(400, "BadRequest",
+                      "The property \"enablePurgeProtection\" cannot be set to false. Enabling the "
+                      "purge protection for a vault is an irreversible action.");
     }
     properties.erase("enablePurgeProtection");
     if (was || on) properties["enablePurgeProtection"] = true;
@@ -141,6 +147,30 @@ Outcome<void> compute_vault(Computing& c) {
 
 // Attestation providers.
 
+constexpr const char* kPolicySigners = "policySigningCertificates";
+
+// known_region_code is "" for a region without one: providers have codes in their names.
+std::string known_region_code(std::string_view location);
+
+// keep_policy_signers takes the certificates that make a provider isolated out of what clients read
+// again; they can be given when it is made and stay (azure-api E.3). An empty set gives none.
+Outcome<void> keep_policy_signers(Computing& c) {
+    Json& properties = c.now.properties();
+    if (!properties.contains(kPolicySigners)) return {};
+    const Json given = properties[kPolicySigners];
+    properties.erase(kPolicySigners);
+    const Json* keys = find_member(given, "keys");
+    if (keys == nullptr || keys->empty()) return {};
+    const bool same = c.now.inner.contains(kPolicySigners) && c.now.inner[kPolicySigners] == given;
+    if (c.before != nullptr && !same) {
+        return bad_parameter(kPolicySigners,
+                             "it is for new providers; change the signers at /certificates of this "
+                             "one");
+    }
+    c.now.inner[kPolicySigners] = given;
+    return {};
+}
+
 Outcome<void> compute_attestation_provider(Computing& c) {
     const std::string& name = c.now.name;
     const bool letters =
@@ -148,13 +178,20 @@ Outcome<void> compute_attestation_provider(Computing& c) {
     if (name.size() < 3 || name.size() > 24 || !letters) {
         return bad_parameter("providerName", "it has 3 to 24 letters and digits");
     }
+    const std::string code = known_region_code(c.now.location());
+    if (code.empty()) {
+        return refuse(400, "LocationNotAvailableForResourceType",
+                      "The provided location '{}' is not available for resource type "
+                      "'Microsoft.Attestation/attestationProviders'.",
+                      c.now.location());
+    }
     Json& properties = c.now.properties();
-    const bool isolated = properties.contains("policySigningCertificates");
+    TRY(keep_policy_signers(c));
+    const bool isolated = c.now.inner.contains(kPolicySigners);
     properties["trustModel"] = isolated ? "Isolated" : "AAD";
     properties["status"] = "Ready";
     properties["attestUri"] =
-        fmt::format("https://{}.{}.{}", to_lower(name), region_code(c.now.location()),
-                    c.config.attestation_suffix);
+        fmt::format("https://{}.{}.{}", to_lower(name), code, c.config.attestation_suffix);
     set_default(properties, "publicNetworkAccess", "Enabled");
     set_default(properties, "privateEndpointConnections", Json::array());
     return {};
@@ -533,8 +570,11 @@ constexpr TypeRow kRows[] = {
     {"Microsoft.KeyVault/vaults", true, true, compute_vault},
     {"Microsoft.Attestation/attestationProviders", true, true, compute_attestation_provider},
     {"Microsoft.Compute/virtualMachines", true, false, compute_machine},
-    {"Microsoft.Compute/disks", true, false, compute_disk},
-    {"Microsoft.Compute/diskEncryptionSets", true, false, compute_disk_encryption_set},
+    {"Microsoft.Compute/disks", true, false, compute_disk, true},
+    {"Microsoft.Compute/diskEncryptionSets", true, false, compute_disk_encryption_set, true},
+    {"Microsoft.Compute/diskAccesses", true, false, nullptr, true},
+    {"Microsoft.Compute/snapshots", true, false, nullptr, true},
+    {"Microsoft.Compute/availabilitySets", true, false, nullptr, true},
     {"Microsoft.Network/virtualNetworks", true, false, compute_network},
     {"Microsoft.Network/networkSecurityGroups", true, false, compute_security_group},
     {"Microsoft.Network/publicIPAddresses", true, false, compute_public_ip},
@@ -563,6 +603,14 @@ constexpr Region kRegions[] = {
     {"centralindia", "cin"},     {"uaenorth", "uan"},        {"australiaeast", "aue"},
 };
 
+std::string known_region_code(std::string_view location) {
+    const std::string name = normal_location(location);
+    for (const Region& region : kRegions) {
+        if (region.name == name) return std::string(region.code);
+    }
+    return "";
+}
+
 }  // namespace
 
 std::string normal_location(std::string_view location) {
@@ -572,11 +620,14 @@ std::string normal_location(std::string_view location) {
 }
 
 std::string region_code(std::string_view location) {
-    const std::string name = normal_location(location);
-    for (const Region& region : kRegions) {
-        if (region.name == name) return std::string(region.code);
-    }
-    return name;
+    const std::string known = known_region_code(location);
+    return known.empty() ? normal_location(location) : known;
+}
+
+bool is_shared_provider(std::string_view name) {
+    return std::any_of(std::begin(kRegions), std::end(kRegions), [&](const Region& region) {
+        return equal_ignore_case(name, "shared" + std::string(region.code));
+    });
 }
 
 std::span<const TypeRow> type_rows() {

@@ -32,6 +32,8 @@ struct TypeRow {
     bool tracked = false;      // has a location, which Azure demands
     bool unique_name = false;  // in all of Azure; here in the subscription
     Outcome<void> (*compute)(Computing&) = nullptr;
+    // A new one is answered with 200: its clients take 201 for a failure (azure-mgmt-compute 29).
+    bool made_is_ok = false;
 };
 
 // find_row returns nullptr for types that have none.
@@ -45,6 +47,8 @@ Outcome<void> compute(Computing& computing);
 
 // region_code is a region's code in host names: "weu"; the name itself for regions without one.
 std::string region_code(std::string_view location);
+// is_shared_provider tells the names of Azure's shared attestation providers: "sharedweu".
+bool is_shared_provider(std::string_view name);
 // normal_location is "westeurope" for "West Europe".
 std::string normal_location(std::string_view location);
 

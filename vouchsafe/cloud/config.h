@@ -33,6 +33,8 @@ struct Config {
     std::string vault_suffix = "vault.azure.net";
     // Suffix of attestation providers' names, behind the region's code.
     std::string attestation_suffix = "attest.azure.net";
+    // Regions whose shared attestation provider is there. Default: the one that a lab has.
+    std::vector<std::string> shared_provider_regions = {"westeurope"};
 
     // The first two numbers of public IP addresses. A loopback network, so that such an address
     // leads to this computer and nowhere else.

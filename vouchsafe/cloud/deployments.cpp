@@ -88,7 +88,6 @@ Outcome<std::unique_ptr<Plan>> Service::Impl::plan(const Call& call, const Resou
     Resource group = TRY(find_group(id.group));
     Place place;
     place.resource_group = group.shown();
-    place.resource_group.erase("systemData");
     place.subscription = subscription();
     place.tenant = {{"tenantId", config.callers.tenant}, {"displayName", config.tenant_name}};
     place.deployment = id.name();
@@ -185,7 +184,7 @@ Outcome<Answer> Service::Impl::put_deployment(const Call& call, const ResourceId
     record.inner = {{"template", plan->document()}, {"operations", std::move(operations)}};
     record.api_version = call.api_version;
     record.changed = now();
-    record.changed_by = call.caller.object_id;
+    record.changed_by = call.who();
     if (!before) {
         record.created = record.changed;
         record.created_by = record.changed_by;

@@ -7,6 +7,9 @@
 
 namespace vouchsafe::cloud {
 
+// Who asks for it is the resource's `changed_by`, an object id; "" if it is the lab itself. After a
+// crash too.
+//
 // An effect runs before the answer, and its failure is the answer. It is written
 // down first (table cloud_pending) and crossed out with the record that follows it, in one
 // transaction. If the process dies in between, Service::resume runs it again; so each effect may

@@ -115,7 +115,9 @@ Outcome<net::Response> Service::Impl::remove_group(const Call& call) {
     TRY(check_subscription(id));
     TRY(authorize(call, id.text(), action("delete")));
     std::lock_guard lock(writing);
-    TRY(erase_tree(TRY(find_group(id.group))));
+    Resource group = TRY(find_group(id.group));
+    group.changed_by = call.caller.object_id;
+    TRY(erase_tree(group));
     net::Response response{202};
     response.headers.set(
         "Location",

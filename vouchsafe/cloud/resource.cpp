@@ -1,5 +1,7 @@
 #include "vouchsafe/cloud/resource.h"
 
+#include <algorithm>
+
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/base/encoding.h"
 
@@ -14,6 +16,29 @@ constexpr std::string_view kMetaTable = "cloud_meta";
 constexpr std::string_view kOrderKey = "order";
 // Records are ours; they may hold what a request may hold, and more around it.
 constexpr JsonLimits kRecordLimits{store::kMaxValueSize, 128, 1 << 20};
+
+struct WhatName {
+    Pending::What what;
+    std::string_view name;
+};
+constexpr WhatName kWhatNames[] = {{Pending::What::put, "put"},
+                                   {Pending::What::remove, "remove"},
+                                   {Pending::What::recover, "recover"},
+                                   {Pending::What::purge, "purge"}};
+
+std::string_view name_of(Pending::What what) {
+    for (const WhatName& row : kWhatNames) {
+        if (row.what == what) return row.name;
+    }
+    return "";
+}
+
+Result<Pending::What> parse_what(std::string_view name) {
+    for (const WhatName& row : kWhatNames) {
+        if (row.name == name) return row.what;
+    }
+    return fail(Code::io, "a record of {} is damaged", kPendingTable);
+}
 
 Result<uint64_t> next_order(store::Transaction& tx) {
     std::optional<Bytes> last = TRY(tx.get(kMetaTable, kOrderKey));
@@ -63,6 +88,20 @@ Result<void> scan_table(store::View& view, std::string_view table, std::string_v
     }
 }
 
+// tells_who_made_it: in Azure these providers' resources have no systemData (what az shows of the
+// first tutorial's group, machine and role assignments).
+bool tells_who_made_it(std::string_view type) {
+    constexpr std::string_view kSilent[] = {"Microsoft.Authorization/", "Microsoft.Compute/",
+                                            "Microsoft.Network/", "Microsoft.Resources/"};
+    return std::none_of(std::begin(kSilent), std::end(kSilent), [&](std::string_view provider) {
+        return equal_ignore_case(type.substr(0, provider.size()), provider);
+    });
+}
+
+std::string_view kind_of_caller(const std::string& name) {
+    return name.find('@') == std::string::npos ? "Application" : "User";
+}
+
 }  // namespace
 
 Json Resource::shown() const {
@@ -70,10 +109,13 @@ Json Resource::shown() const {
     out["id"] = id;
     out["name"] = name;
     out["type"] = type;
+    if (!tells_who_made_it(type)) return out;
     out["systemData"] = {{"createdAt", format_rfc3339(from_unix(created))},
                          {"createdBy", created_by},
+                         {"createdByType", kind_of_caller(created_by)},
                          {"lastModifiedAt", format_rfc3339(from_unix(changed))},
-                         {"lastModifiedBy", changed_by}};
+                         {"lastModifiedBy", changed_by},
+                         {"lastModifiedByType", kind_of_caller(changed_by)}};
     return out;
 }
 
@@ -167,8 +209,7 @@ Result<void> erase_deleted(store::Transaction& tx, std::string_view vault) {
 
 Result<void> put_pending(store::Transaction& tx, const Pending& pending) {
     const std::string json =
-        dump_json({{"what", pending.what == Pending::What::put ? "put" : "remove"},
-                   {"resource", pending.resource.to_json()}});
+        dump_json({{"what", name_of(pending.what)}, {"resource", pending.resource.to_json()}});
     return tx.put(kPendingTable, record_key(pending.resource.id), as_bytes(json));
 }
 
@@ -182,8 +223,7 @@ Result<std::vector<Pending>> read_all_pending(store::View& view) {
     TRY(scan_table(view, kPendingTable, "", [&](ByteView record) -> Result<void> {
         Json json = TRY(parse_json_object(as_text(record), kRecordLimits));
         Pending one;
-        const std::string what = TRY(json_string(json, "what"));
-        one.what = what == "put" ? Pending::What::put : Pending::What::remove;
+        one.what = TRY(parse_what(TRY(json_string(json, "what"))));
         one.resource = TRY(resource_of(*TRY(json_object(json, "resource"))));
         out.push_back(std::move(one));
         return {};

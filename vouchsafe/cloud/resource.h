@@ -28,11 +28,12 @@ struct Resource {
     std::string api_version;      // of the last write
     int64_t created = 0;          // seconds since 1970
     int64_t changed = 0;
-    std::string created_by;  // object ids
+    std::string created_by;  // a person's name to sign in with, anybody else's object id
     std::string changed_by;
     uint64_t order = 0;  // of making: what is made later may lean on what was made before
 
-    // shown is what a client gets: the body with id, name, type and systemData.
+    // shown is what a client gets: the body with id, name, type and, where Azure has it,
+    // systemData.
     Json shown() const;
     std::string location() const;
     Json& properties();  // made if it is not there
@@ -65,7 +66,8 @@ Result<void> erase_deleted(store::Transaction& tx, std::string_view vault);
 
 // Pending is a write whose effect has begun.
 struct Pending {
-    enum class What { put, remove };
+    // Of deleted vaults: recover, and purge.
+    enum class What { put, remove, recover, purge };
     What what = What::put;
     Resource resource;
 };

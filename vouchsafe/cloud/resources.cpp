@@ -14,6 +14,7 @@ constexpr std::string_view kRoleDefinitions = "Microsoft.Authorization/roleDefin
 constexpr std::string_view kDeployments = "Microsoft.Resources/deployments";
 constexpr std::string_view kResources = "Microsoft.Resources/";
 constexpr std::string_view kVaults = "Microsoft.KeyVault/vaults";
+constexpr std::string_view kProviders = "Microsoft.Attestation/attestationProviders";
 constexpr std::string_view kMachines = "Microsoft.Compute/virtualMachines";
 
 // Members of a body that a request cannot set: they are told from the path or by us.
@@ -88,6 +89,16 @@ void log_write(const Call& call, std::string_view what, std::string_view id) {
                {"request_id", call.request.params.contains("request_id")
                                   ? call.request.params.at("request_id")
                                   : std::string()}});
+}
+
+tl::unexpected<Problem> name_in_use(const TypeRow& row, const std::string& name) {
+    if (equal_ignore_case(row.type, kVaults)) {
+        return refuse(409, "VaultAlreadyExists", "The name '{}' is already in use.", name);
+    }
+    return refuse(409, "DuplicateTenant",
+                  "The given service URI '{}' is already in use. Please try again with a different "
+                  "name.",
+                  name);
 }
 
 }  // namespace
@@ -168,10 +179,10 @@ Outcome<void> Service::Impl::check_unique(const ResourceId& id) const {
     if (row == nullptr || !row->unique_name) return {};
     for (const Resource& other : TRY(all_below(subscription_path() + "/"))) {
         if (!other.is_a(row->type) || !equal_ignore_case(other.name, id.name())) continue;
-        const bool vault = equal_ignore_case(row->type, kVaults);
-        return refuse(409, vault ? "VaultAlreadyExists" : "NameAlreadyExists",
-                      "The name '{}' is already in use.", id.name());
+        return name_in_use(*row, id.name());
     }
+    const bool shared = equal_ignore_case(row->type, kProviders) && is_shared_provider(id.name());
+    if (shared) return name_in_use(*row, id.name());
     return {};
 }
 
@@ -206,7 +217,7 @@ Outcome<Answer> Service::Impl::write(const Call& call, Resource now, const Resou
     if (!now.location().empty()) now.body["location"] = normal_location(now.location());
     now.api_version = call.api_version;
     now.changed = this->now();
-    now.changed_by = call.caller.object_id;
+    now.changed_by = call.who();
     if (before == nullptr) {
         now.created = now.changed;
         now.created_by = now.changed_by;
@@ -220,7 +231,9 @@ Outcome<Answer> Service::Impl::write(const Call& call, Resource now, const Resou
     TRY(std::move(computed));
     TRY(save(now, before));
     log_write(call, before == nullptr ? "created" : "updated", now.id);
-    return Answer{before == nullptr ? 201 : 200, now.shown()};
+    const TypeRow* row = find_row(now.type);
+    const bool is_new = before == nullptr && (row == nullptr || !row->made_is_ok);
+    return Answer{is_new ? 201 : 200, now.shown()};
 }
 
 Outcome<void> Service::Impl::save(Resource& now, const Resource* before) {
@@ -319,7 +332,8 @@ Outcome<void> Service::Impl::erase_tree(const Resource& root) {
         }));
     }
     Outcome<void> done;
-    for (const Resource& resource : below) {
+    for (Resource& resource : below) {
+        resource.changed_by = root.changed_by;
         done = erase_one(resource);
         if (!done) break;
     }
@@ -337,10 +351,12 @@ Outcome<Answer> Service::Impl::remove(const Call& call, const ResourceId& id) {
     if (find_embedded(id.type()) != nullptr) return remove_embedded(call, id);
     std::optional<Resource> found = TRY(read(id.text()));
     if (!found) return Answer{204, nullptr};
+    // Clients of role assignments read what they deleted.
+    Json shown = found->is_a(kRoleAssignments) ? found->shown() : Json();
+    found->changed_by = call.caller.object_id;
     TRY(erase_tree(*found));
     log_write(call, "deleted", found->id);
-    // Clients of role assignments read what they deleted.
-    return Answer{200, found->is_a(kRoleAssignments) ? found->shown() : Json()};
+    return Answer{200, std::move(shown)};
 }
 
 Outcome<Answer> Service::Impl::list(const Call& call, const ResourceId& collection) {
@@ -422,6 +438,7 @@ Outcome<Answer> Service::Impl::act(const Call& call, const ResourceId& id,
     if (!found->is_a(kMachines) || row == std::end(kActions)) {
         return refuse(400, "InvalidRequest", "The type {} has no action '{}'.", id.type(), action);
     }
+    found->changed_by = call.caller.object_id;
     if (concerned(found->type)) TRY(deps.effects->act(*found, row->name));
     found->inner["power"] = row->state;
     TRY(deps.store.run(

@@ -49,6 +49,12 @@ void add_routes(Service::Impl& impl) {
     add("GET", vaults + "/locations/{location}/deletedVaults/{vault}", &Impl::get_deleted_vault);
     add("POST", vaults + "/locations/{location}/deletedVaults/{vault}/purge", &Impl::purge_vault);
     add("GET", attestation + "/defaultProviders", &Impl::default_attestation_providers);
+    add("GET", attestation + "/locations/{location}/defaultProvider",
+        &Impl::default_attestation_provider);
+    // Asked before anybody has signed in.
+    service->router.add("GET", "/metadata/endpoints", [service](const net::Request& request) {
+        return service->cloud_metadata(request);
+    });
 
     for (const char* method : {"GET", "HEAD", "PUT", "PATCH", "DELETE", "POST"}) {
         add(method, "/{id*}", &Impl::any);

@@ -184,6 +184,20 @@ std::string_view Service::route_of(const net::Request& request) const {
     return impl_->router.route_of(request);
 }
 
+Outcome<void> Service::Impl::finish(Pending& pending, const Resource* before) {
+    switch (pending.what) {
+        case Pending::What::put:
+            return save(pending.resource, before);
+        case Pending::What::remove:
+            return erase_tree(pending.resource);
+        case Pending::What::recover:
+            return restore_deleted(pending.resource);
+        case Pending::What::purge:
+            return purge_deleted(pending.resource);
+    }
+    return refuse(500, "InternalServerError", "there is no such operation");
+}
+
 Result<size_t> Service::resume() {
     std::lock_guard lock(impl_->writing);
     std::vector<Pending> pending;
@@ -193,9 +207,7 @@ Result<size_t> Service::resume() {
     }));
     for (Pending& one : pending) {
         std::optional<Resource> before = TRY(impl_->read(one.resource.id));
-        Outcome<void> done = one.what == Pending::What::put
-                                 ? impl_->save(one.resource, before ? &*before : nullptr)
-                                 : impl_->erase_tree(one.resource);
+        Outcome<void> done = impl_->finish(one, before ? &*before : nullptr);
         if (done) continue;
         log_event(LogLevel::error, "an operation that a crash interrupted could not be ended",
                   {{"resource", one.resource.id}, {"error", done.error().message}});

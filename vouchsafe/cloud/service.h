@@ -23,6 +23,9 @@ struct Dependencies {
     const Clock& clock;
     access::FetchJson fetch;     // key sets of token issuers
     Effects* effects = nullptr;  // nullptr: records alone
+    // Tells what an object id is in the directory: "User", "Group" or "ServicePrincipal", "" if it
+    // is nobody's. nullptr: nobody knows, and roles are given to all. By any thread.
+    std::function<Result<std::string>(const std::string& object_id)> principal_kind = nullptr;
 };
 
 // Service is thread-safe. Writes take turns; one process at a time uses a store.

@@ -21,6 +21,11 @@ struct Call {
     access::Caller caller;
     std::string api_version;
     bool owner = false;  // by the settings, or as the lab itself
+
+    // who is the caller as people are shown it.
+    const std::string& who() const {
+        return caller.user_name.empty() ? caller.object_id : caller.user_name;
+    }
 };
 
 // Answer is what an operation found or made.
@@ -68,6 +73,8 @@ struct Service::Impl {
     // what was made last first.
     Outcome<void> erase_tree(const Resource& root);
     Outcome<void> erase_one(const Resource& resource);
+    // finish does what was pending when the process died.
+    Outcome<void> finish(Pending& pending, const Resource* before);
     bool concerned(std::string_view type) const;
 
     // groups.cpp
@@ -88,6 +95,10 @@ struct Service::Impl {
     Outcome<Answer> list_role_definitions(const Call& call, const ResourceId& collection);
     Outcome<Answer> get_role_definition(const ResourceId& id) const;
     Outcome<Answer> list_role_assignments(const Call& call, const ResourceId& collection);
+    // principal_type returns what `given` or the directory says a principal is. 400
+    // PrincipalNotFound, UnmatchedPrincipalType.
+    Outcome<std::string> principal_type(const std::string& principal,
+                                        const std::string& given) const;
     Outcome<Answer> put_role_assignment(const Call& call, const ResourceId& id, const Json& body);
 
     // vaults.cpp
@@ -95,6 +106,10 @@ struct Service::Impl {
     Outcome<net::Response> list_deleted_vaults(const Call& call);
     Outcome<net::Response> get_deleted_vault(const Call& call);
     Outcome<net::Response> purge_vault(const Call& call);
+    // They have the effect and move or erase the record of a deleted vault.
+    Outcome<void> restore_deleted(Resource& vault);
+    Outcome<void> purge_deleted(const Resource& vault);
+    Outcome<void> have_effect_on_deleted(const Resource& vault, Pending::What what);
     Outcome<Answer> recover_vault(const Call& call, const ResourceId& id, const Deleted& deleted);
     Outcome<Answer> put_vault(const Call& call, const ResourceId& id, Json body);
     Outcome<Answer> change_access_policies(const Call& call, const ResourceId& id,
@@ -119,6 +134,8 @@ struct Service::Impl {
     Outcome<net::Response> list_image_versions(const Call& call);
     Outcome<net::Response> get_image_version(const Call& call);
     Outcome<net::Response> default_attestation_providers(const Call& call);
+    Outcome<net::Response> default_attestation_provider(const Call& call);  // of a region
+    net::Response cloud_metadata(const net::Request& request) const;        // no caller needed
     Json subscription() const;
 
     const Config config;

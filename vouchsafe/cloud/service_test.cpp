@@ -124,7 +124,25 @@ TEST(Resources, OfUnknownTypesAreKeptAndEchoed) {
     EXPECT_EQ(made["properties"],
               (Json{{"deep", {{"er", true}}}, {"provisioningState", "Succeeded"}}));
     EXPECT_EQ(made["systemData"]["createdBy"], kOwner);
+    EXPECT_EQ(made["systemData"]["createdByType"], "Application");
     EXPECT_EQ(manager.get(made["id"]).body, made);
+}
+
+TEST(Resources, TellWhoMadeThemWhereAzureDoes) {
+    Manager manager;
+    const std::string person = token(kOwner, {{"upn", "ada@lab.test"}});
+    const std::string identity =
+        kGroup + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/one";
+    Reply made = manager.send("PUT", identity + kVersion, {{"location", "westeurope"}}, person);
+    ASSERT_EQ(made.status, 201) << dump_json(made.body);
+    EXPECT_EQ(made.body["systemData"]["createdBy"], "ada@lab.test");
+    EXPECT_EQ(made.body["systemData"]["createdByType"], "User");
+    EXPECT_EQ(made.body["systemData"]["lastModifiedBy"], "ada@lab.test");
+    EXPECT_EQ(made.body["systemData"]["lastModifiedByType"], "User");
+    EXPECT_FALSE(manager.get(kGroup).body.contains("systemData"));
+    Json network =
+        manager.make("microsoft.network/virtualNetworks/one", {{"location", "westeurope"}});
+    EXPECT_FALSE(network.contains("systemData"));
 }
 
 TEST(Resources, AreTheSameInAnyCaseAndWithAnySlashes) {

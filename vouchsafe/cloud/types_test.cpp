@@ -312,9 +312,11 @@ TEST(Bastions, GetAName) {
 
 TEST(Identities, StayTheSame) {
     Manager manager;
-    Json set =
-        manager.make("Microsoft.Compute/diskEncryptionSets/d",
-                     {{"location", "westeurope"}, {"identity", {{"type", "SystemAssigned"}}}});
+    Reply made =
+        manager.put(kGroup + "/providers/Microsoft.Compute/diskEncryptionSets/d",
+                    {{"location", "westeurope"}, {"identity", {{"type", "SystemAssigned"}}}});
+    EXPECT_EQ(made.status, 200);  // its clients know no 201
+    Json set = made.body;
     const std::string principal = set["identity"]["principalId"];
     EXPECT_THAT(principal, MatchesRegex(kGuid));
     EXPECT_EQ(set["identity"]["tenantId"], kTenant);

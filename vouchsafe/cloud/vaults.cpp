@@ -108,10 +108,7 @@ Outcome<Answer> Service::Impl::put_vault(const Call& call, const ResourceId& id,
             return {};
         }));
         if (deleted && deleted->purge <= now()) {
-            if (concerned(id.type())) TRY(deps.effects->act(deleted->vault, "purge"));
-            TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
-                return erase_deleted(tx, deleted->vault.name);
-            }));
+            TRY(purge_deleted(deleted->vault));
             deleted.reset();
         }
         if (deleted && recovers) return recover_vault(call, id, *deleted);
@@ -138,16 +135,45 @@ Outcome<Answer> Service::Impl::recover_vault(const Call& call, const ResourceId&
             "The deleted vault '{}' can be recovered where it was, in its resource group.",
             id.name());
     }
-    if (concerned(deleted.vault.type)) TRY(deps.effects->act(deleted.vault, "recover"));
     Resource now = deleted.vault;
     now.order = 0;
     now.changed = this->now();
-    now.changed_by = call.caller.object_id;
-    TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
-        TRY(erase_deleted(tx, now.name));
-        return put_resource(tx, now);
-    }));
+    now.changed_by = call.who();
+    TRY(restore_deleted(now));
     return Answer{201, now.shown()};
+}
+
+Outcome<void> Service::Impl::have_effect_on_deleted(const Resource& vault, Pending::What what) {
+    if (!concerned(vault.type)) return {};
+    TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
+        return put_pending(tx, {what, vault});
+    }));
+    Result<void> done =
+        deps.effects->act(vault, what == Pending::What::purge ? "purge" : "recover");
+    if (done) return {};
+    TRY(deps.store.run(
+        [&](store::Transaction& tx) -> Result<void> { return erase_pending(tx, vault.id); }));
+    return fail(Problem(done.error()));
+}
+
+Outcome<void> Service::Impl::restore_deleted(Resource& vault) {
+    TRY(have_effect_on_deleted(vault, Pending::What::recover));
+    TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
+        Resource stored = vault;
+        TRY(erase_deleted(tx, vault.name));
+        TRY(put_resource(tx, stored));
+        return erase_pending(tx, vault.id);
+    }));
+    return {};
+}
+
+Outcome<void> Service::Impl::purge_deleted(const Resource& vault) {
+    TRY(have_effect_on_deleted(vault, Pending::What::purge));
+    TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
+        TRY(erase_deleted(tx, vault.name));
+        return erase_pending(tx, vault.id);
+    }));
+    return {};
 }
 
 Outcome<Answer> Service::Impl::change_access_policies(const Call& call, const ResourceId& id,
@@ -259,13 +285,15 @@ Outcome<net::Response> Service::Impl::purge_vault(const Call& call) {
         return refuse(404, "DeletedVaultNotFound",
                       "The specified deleted vault '{}' does not exist.", name);
     }
-    if (is_protected(found->vault)) {
-        return refuse(400, "DeletedVaultPurge",
-                      "The vault '{}' cannot be purged: purge protection is on.", name);
+    constexpr int kForbidden = 403;
+    found->vault.changed_by = call.caller.object_id;
+    Outcome<void> purged;
+    if (!is_protected(found->vault)) purged = purge_deleted(found->vault);
+    // Somebody may have turned protection on in the vault alone.
+    if (is_protected(found->vault) || (!purged && purged.error().status == kForbidden)) {
+        return refuse(405, "MethodNotAllowed", "Operation 'DeletedVaultPurge' is not allowed.");
     }
-    if (concerned(found->vault.type)) TRY(deps.effects->act(found->vault, "purge"));
-    TRY(deps.store.run(
-        [&](store::Transaction& tx) -> Result<void> { return erase_deleted(tx, name); }));
+    TRY(std::move(purged));
     return net::Response{200};
 }
 

@@ -51,6 +51,10 @@ std::string property_text(const cloud::Resource& resource, std::string_view name
     return value.is_string() ? value.get<std::string>() : "";
 }
 
+std::string actor_of(const cloud::Resource& resource) {
+    return resource.changed_by.empty() ? "operator" : resource.changed_by;
+}
+
 bool CloudEffects::concerns(std::string_view type) const {
     return find_kind(type) != nullptr;
 }
@@ -68,7 +72,7 @@ cloud::Outcome<Json> CloudEffects::put(const Resource& now, const Resource* befo
         case Kind::with_identity:
             return put_identities_effect(world_, now, before);
         case Kind::provider:
-            return put_provider_effect(world_, now);
+            return put_provider_effect(world_, now, before);
     }
     return fail(Code::internal, "{} has no effects", now.type);
 }
@@ -101,6 +105,20 @@ cloud::Outcome<void> CloudEffects::act(const Resource& resource, std::string_vie
         case Kind::user_identity:
         case Kind::with_identity:
         case Kind::provider:
+            return {};
+    }
+    return fail(Code::internal, "{} has no effects", resource.type);
+}
+
+Result<void> CloudEffects::take_up(const Resource& resource) {
+    switch (find_kind(resource.type)->kind) {
+        case Kind::provider:
+            return take_up_provider(world_, resource);
+        case Kind::vault:
+        case Kind::role:
+        case Kind::user_identity:
+        case Kind::machine:
+        case Kind::with_identity:
             return {};
     }
     return fail(Code::internal, "{} has no effects", resource.type);

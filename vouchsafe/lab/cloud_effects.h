@@ -1,11 +1,10 @@
-// What resources of a lab's resource manager do: vaults are made in the vault service, role
-// assignments govern it and the attestation service, identities can get tokens, and virtual
-// machines run (vms.h). Each effect
-// finds its own work again, as cloud::Effects asks for.
+// What resources of a lab's resource manager do: vaults are made in the vault service, attestation
+// providers run beside the shared one, role assignments govern both services, identities can get
+// tokens, and virtual machines run (vms.h). Each effect finds its own work again, as cloud::Effects
+// asks for.
 //
-// Not built, and answered with Code::unsupported: attestation providers of one's own, purging a
-// deleted vault, another SKU or retention for a vault that is there, and rules for virtual
-// networks.
+// What is done stands in the services' audit logs as done by whose object id the resource has as
+// `changed_by`; "operator" if it has none, for then it was the lab itself.
 #pragma once
 
 #include <functional>
@@ -13,6 +12,7 @@
 #include "vouchsafe/attest/service.h"
 #include "vouchsafe/cloud/effects.h"
 #include "vouchsafe/identity/service.h"
+#include "vouchsafe/lab/own_providers.h"
 #include "vouchsafe/lab/vms.h"
 #include "vouchsafe/vault/service.h"
 
@@ -25,9 +25,16 @@ class CloudEffects : public cloud::Effects {
         vault::Service& vault;
         attest::Service& attestation;
         identity::Service& identity;
-        std::string tenant;                               // of vaults
-        std::function<void(std::string_view)> new_vault;  // told the name of each
+        OwnProviders& providers;
         Vms& vms;
+        std::string tenant = {};                               // of vaults
+        std::vector<std::string> owners = {};                  // object ids of who owns everything
+        std::function<void(std::string_view)> new_vault = {};  // told the name of each
+        // Told the issuer of each attestation provider that began and ended.
+        std::function<Result<void>(const std::string&)> show_provider = {};
+        std::function<void(const std::string&)> hide_provider = {};
+        // A resource as clients get it. Code::not_found.
+        std::function<Result<Json>(std::string_view)> find_resource = {};
     };
     explicit CloudEffects(World world) : world_(std::move(world)) {}
 
@@ -37,6 +44,10 @@ class CloudEffects : public cloud::Effects {
     cloud::Outcome<void> act(const cloud::Resource& resource, std::string_view action) override;
 
     std::optional<Condition> condition(const cloud::Resource& machine) const override;
+
+    // take_up brings back what does not outlive the process, at the start, of a resource that has
+    // its effect: an attestation provider runs again.
+    Result<void> take_up(const cloud::Resource& resource);
 
   private:
     const World world_;

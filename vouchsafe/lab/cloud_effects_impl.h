@@ -16,6 +16,9 @@ const Json& property_or_null(const cloud::Resource& resource, std::string_view n
 // The same, "" if it is no text.
 std::string property_text(const cloud::Resource& resource, std::string_view name);
 
+// actor_of is who an act stands for in the services' audit logs.
+std::string actor_of(const cloud::Resource& resource);
+
 // vault_effects.cpp
 Result<Json> put_vault_effect(const EffectWorld& world, const cloud::Resource& resource);
 Result<void> remove_vault_effect(const EffectWorld& world, const cloud::Resource& resource);
@@ -41,7 +44,9 @@ cloud::Outcome<void> remove_machine_effect(const EffectWorld& world,
                                            const cloud::Resource& machine);
 
 // provider_effects.cpp
-Result<Json> put_provider_effect(const EffectWorld& world, const cloud::Resource& resource);
+Result<Json> put_provider_effect(const EffectWorld& world, const cloud::Resource& now,
+                                 const cloud::Resource* before);
+Result<void> take_up_provider(const EffectWorld& world, const cloud::Resource& resource);
 Result<void> remove_provider_effect(const EffectWorld& world, const cloud::Resource& resource);
 
 }  // namespace vouchsafe::lab

@@ -2,7 +2,6 @@
 
 #include <set>
 
-#include "vouchsafe/attest/providers.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/lab/running_lab.h"
 #include "vouchsafe/lab/vm_inside.h"
@@ -14,13 +13,6 @@ namespace {
 
 constexpr std::string_view kAttestationPattern = "*.*.attest.azure.net";  // {name}.{region}
 constexpr std::string_view kMetadataAddress = "169.254.169.254";
-
-net::Response no_such_provider(const net::Request& request) {
-    return net::error_response(
-        404, "ProviderNotFound",
-        fmt::format("No attestation provider of this lab has the host name {}.",
-                    attest::host_name(request.host)));
-}
 
 // lab_hosts says which handler answers for which host name. It is the one place where a service
 // comes behind the door.
@@ -35,7 +27,7 @@ Result<net::HostTable> lab_hosts(Services& services, identity::Metadata& no_mach
     hosts.add(fmt::format("*.{}", kVaultSuffix),
               {services.vault().handler(), vault::kMaxRequestBody});
     hosts.add(TRY(net::Url::parse(kAttestationUrl)).host, {services.attestation().handler()});
-    hosts.add(std::string(kAttestationPattern), {no_such_provider});
+    hosts.add(std::string(kAttestationPattern), {services.providers().handler()});
     // Who comes through the door is no machine of the lab's: those have metadata services of their
     // own.
     hosts.add_plain(std::string(kMetadataAddress), {no_machine.handler()});

@@ -20,6 +20,9 @@
 
 namespace vouchsafe::lab {
 
+// Programs of the cloud's guests that this program is, too; links to them are in the home.
+inline constexpr const char* kGuestPrograms[] = {"AttestationClient", "AzureAttestSKR"};
+
 struct GuestSpec {
     std::string host_name;                     // letters, digits, '-'; at most 64
     std::string user = "azureuser";            // its only user
@@ -60,5 +63,23 @@ class Guest {
     explicit Guest(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };
+
+// guest_environment is what every program inside starts with: "NAME=value".
+std::vector<std::string> guest_environment(const std::string& user);
+
+// GuestCommand is a program to run inside.
+struct GuestCommand {
+    std::vector<std::string> argv;  // argv[0] is looked up in the PATH of `env`, inside
+    std::vector<std::string> env;
+    std::string directory = "/";  // inside
+    int in = 0;                   // its standard streams; borrowed
+    int out = 1;
+    int err = 2;
+};
+
+// run_in_guest runs it as a child of this process, on this process' terminal, and returns its exit
+// code; 128 + N if signal N ended it. It ends with this process. Any process of the guest's owner
+// can do so. Code::not_found if the guest is gone, Code::unavailable without the program.
+Result<int> run_in_guest(const ProcessMark& first, const GuestCommand& command);
 
 }  // namespace vouchsafe::lab

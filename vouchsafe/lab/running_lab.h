@@ -6,6 +6,7 @@
 //     DIR/up/ca.pem        what clients trust       DIR/up/site.json   this program's own settings
 //     DIR/up/machines.json its virtual machines (vm_list.h)
 //     DIR/up/requests.log  one line a request       DIR/up/console.log what a detached lab printed
+//     DIR/up/ssh_config, known_hosts, bin/  for ssh to them (ssh_files.h)
 //     DIR/azure/           Azure's command line keeps its sign-ins here
 //
 // A process is known by its number, the moment it started and the boot of the machine: the number
@@ -32,9 +33,11 @@ class LabFiles {
     Path port() const { return folder() / "port"; }
     Path authority() const { return folder() / "ca.pem"; }
     Path site() const { return folder() / "site.json"; }
-    Path machines() const { return folder() / "machines.json"; }
     Path requests() const { return folder() / "requests.log"; }
     Path console() const { return folder() / "console.log"; }
+    Path machines() const { return folder() / "machines.json"; }
+    Path programs() const { return folder() / "bin"; }
+    Path disk(const std::string& vm_id) const { return lab_ / "vms" / vm_id / "disk"; }
     Path azure() const { return lab_ / "azure"; }
 
   private:

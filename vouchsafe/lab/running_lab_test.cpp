@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <thread>
 
@@ -148,6 +150,7 @@ class LabDoorTest : public testing::Test {
         TemporaryDir dir;
         SystemClock clock;
         DataDirectory directory;
+        std::atomic<int> last_status = 0;  // of what the door answered or refused
         std::unique_ptr<Services> services;
         std::unique_ptr<LabDoor> door;
     };
@@ -157,7 +160,16 @@ class LabDoorTest : public testing::Test {
             DataDirectory::create(dir.path() / "lab", DirectoryKind::lab, SystemClock().now()));
         auto lab = std::make_unique<Lab>(std::move(dir), std::move(directory));
         lab->services = MUST(Services::start(lab->directory, lab->clock));
-        lab->door = MUST(LabDoor::start(lab->directory, *lab->services, lab->clock, {}));
+        LabDoorOptions options;
+        options.outlet = [](const net::Authority& to) -> std::optional<Result<UniqueFd>> {
+            if (to.host != "20.61.0.4") return std::nullopt;
+            return fail(Code::unavailable, "it is off");
+        };
+        options.on_event = [told = &lab->last_status](const net::DoorEvent& event) {
+            *told = event.status;
+        };
+        lab->door =
+            MUST(LabDoor::start(lab->directory, *lab->services, lab->clock, std::move(options)));
         return lab;
     }
     static Lab& lab() {
@@ -214,6 +226,29 @@ TEST_F(LabDoorTest, TellsWhoIsNoMachineSo) {
     auto answer = MUST(get(url, metadata));
     EXPECT_EQ(answer.status, 400);
     EXPECT_THAT(answer.body, HasSubstr("Identity not found"));
+}
+
+TEST_F(LabDoorTest, HandsEntrancesHostsAndOutletsToItsDoor) {
+    LabDoor& door = *lab().door;
+    const std::string url = "https://mine.weu.attest.azure.net/";
+    door.set_host("mine.weu.attest.azure.net",
+                  {[](const net::Request&) { return net::text_response(200, "mine"); }});
+    EXPECT_EQ(MUST(get(url)).body, "mine");
+    EXPECT_THAT(door.hosts(), Contains("mine.weu.attest.azure.net"));
+    door.remove_host("mine.weu.attest.azure.net");
+    EXPECT_EQ(MUST(get(url)).status, 404);
+
+    net::Entrance entrance;
+    entrance.listener = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::listen(entrance.listener.get(), 8), 0);  // on a port that the kernel chooses
+    const uint64_t id = MUST(door.add_entrance(std::move(entrance)));
+    door.remove_entrance(id);
+    EXPECT_FALSE(door.add_entrance({}));
+
+    EXPECT_FALSE(get("https://20.61.0.4/"));
+    EXPECT_EQ(lab().last_status, 502);
+    EXPECT_FALSE(get("https://20.61.0.5/"));
+    EXPECT_EQ(lab().last_status, 403);
 }
 
 TEST_F(LabDoorTest, TellsWhatItServes) {

@@ -4,16 +4,14 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <set>
 
-#include "vouchsafe/lab/sandbox_child.h"
+#include "vouchsafe/lab/sandbox_plan.h"
 
 namespace vouchsafe::lab {
 
@@ -21,130 +19,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Folders that are links on a merged-/usr system and real ones elsewhere.
-constexpr const char* kProgramFolders[] = {"/usr",   "/bin",   "/sbin",  "/lib",
-                                           "/lib32", "/lib64", "/libx32"};
-constexpr const char* kEtc[] = {"/etc/ssl/certs",   "/etc/ssl/openssl.cnf", "/etc/alternatives",
-                                "/etc/ld.so.cache", "/etc/ld.so.conf",      "/etc/ld.so.conf.d",
-                                "/etc/passwd",      "/etc/group",           "/etc/nsswitch.conf",
-                                "/etc/hosts",       "/etc/host.conf",       "/etc/resolv.conf",
-                                "/etc/gai.conf",    "/etc/services",        "/etc/protocols",
-                                "/etc/localtime",   "/etc/os-release",      "/etc/debian_version"};
-constexpr const char* kDevices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
-                                    "/dev/urandom"};
-constexpr const char* kCpuFolder = "/sys/devices/system/cpu";
-
-constexpr uint64_t kReadFile = LANDLOCK_ACCESS_FS_READ_FILE;
-constexpr uint64_t kReadFolder = kReadFile | LANDLOCK_ACCESS_FS_READ_DIR;
-constexpr uint64_t kExecute = LANDLOCK_ACCESS_FS_EXECUTE;
-constexpr uint64_t kWriteFile = kReadFile | LANDLOCK_ACCESS_FS_WRITE_FILE | kLandlockTruncate;
-constexpr uint64_t kWriteFolder =
-    kWriteFile | kReadFolder | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
-    LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |
-    LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER;
-constexpr uint64_t kDevice = kWriteFile | kLandlockIoctlDev;
-
 bool exists(const std::string& path) {
     std::error_code ignored;
     return fs::exists(path, ignored);
 }
-
-bool is_folder(const std::string& path) {
-    std::error_code ignored;
-    return fs::is_directory(path, ignored);
-}
-
-// PlanMaker collects places of the new root and Landlock's rules for the same things.
-class PlanMaker {
-  public:
-    explicit PlanMaker(SandboxPlan& plan, bool mounts) : plan_(plan), mounts_(mounts) {}
-
-    void readable(const std::string& path, bool executable) {
-        bool folder = is_folder(path);
-        allow(path, (folder ? kReadFolder : kReadFile) | (executable ? kExecute : 0));
-        place(PlaceKind::bind_read, path, folder);
-    }
-    void writable(const std::string& path) {
-        bool folder = is_folder(path);
-        allow(path, folder ? kWriteFolder : kWriteFile);
-        place(PlaceKind::bind_write, path, folder);
-    }
-    void socket(const std::string& path) { place(PlaceKind::bind_write, path, false); }
-
-    void system() {
-        for (const char* path : kProgramFolders) program_folder(path);
-        for (const char* path : kEtc) {
-            if (exists(path)) readable(path, false);
-        }
-        for (const char* path : kDevices) {
-            if (!exists(path)) continue;
-            allow(path, kDevice);
-            place(PlaceKind::bind_device, path, false);
-        }
-        if (exists(kCpuFolder)) readable(kCpuFolder, false);
-        for (const auto& [name, text] :
-             {std::pair{"/dev/fd", "/proc/self/fd"}, std::pair{"/dev/stdin", "/proc/self/fd/0"},
-              std::pair{"/dev/stdout", "/proc/self/fd/1"},
-              std::pair{"/dev/stderr", "/proc/self/fd/2"}}) {
-            link(name, text);
-        }
-        if (mounts_) {
-            allow("/", LANDLOCK_ACCESS_FS_READ_DIR);  // what is in it is what was given
-            add({PlaceKind::proc, "", "/proc"});
-            allow("/proc", kReadFolder);
-            add({PlaceKind::tmp, "", "/tmp"});
-            allow("/tmp", kWriteFolder);
-        } else {
-            for (const char* path : {"/proc/self", "/proc/cpuinfo", "/proc/meminfo",
-                                     "/proc/sys/vm/overcommit_memory"}) {
-                allow(path, is_folder(path) ? kReadFolder : kReadFile);
-            }
-        }
-    }
-
-  private:
-    void allow(const std::string& path, uint64_t access) {
-        plan_.paths.push_back({path, access & plan_.ruleset.handled_fs});
-    }
-
-    void program_folder(const std::string& path) {
-        std::error_code ignored;
-        if (!fs::exists(path, ignored)) return;
-        if (!fs::is_symlink(path, ignored)) return readable(path, true);
-        link(path, fs::read_symlink(path, ignored).string());
-    }
-
-    void link(const std::string& path, const std::string& text) {
-        parents(path);
-        add({PlaceKind::symlink, text, path});
-    }
-
-    void place(PlaceKind kind, const std::string& path, bool folder) {
-        parents(path);
-        // Absolute links would lead astray while the root is being built.
-        std::error_code error;
-        std::string real = fs::canonical(path, error).string();
-        add({kind, kOldRoot + (error ? path : real), path, folder});
-    }
-
-    void parents(const std::string& path) {
-        for (size_t end = path.find('/', 1); end != std::string::npos;
-             end = path.find('/', end + 1)) {
-            std::string folder = path.substr(0, end);
-            if (made_.insert(folder).second) add({PlaceKind::folder, "", folder});
-        }
-    }
-
-    void add(Place place) {
-        if (!mounts_) return;
-        place.target = kNewRoot + place.target;
-        plan_.places.push_back(std::move(place));
-    }
-
-    SandboxPlan& plan_;
-    bool mounts_;
-    std::set<std::string> made_;
-};
 
 Result<std::vector<std::string>> clean_paths(const std::vector<Path>& paths) {
     std::vector<std::string> out;
@@ -229,10 +107,11 @@ SandboxPlan make_plan(const Attempt& attempt, const CleanSpec& clean, const Sand
         plan.uid_map = fmt::format("{0} {0} 1", ::geteuid());
         plan.gid_map = fmt::format("{0} {0} 1", ::getegid());
     }
-    plan.tmp_options = fmt::format("mode=1777,size={}", spec.tmp_bytes);
     add_landlock(plan, abi, spec.ports);
     PlanMaker maker(plan, attempt.mounts());
-    maker.system();
+    maker.programs();
+    maker.host_settings();
+    maker.own_places(spec.tmp_bytes);
     for (const std::string& path : clean.read) maker.readable(path, false);
     for (const std::string& path : clean.execute) maker.readable(path, true);
     maker.readable(clean.program, true);
@@ -307,7 +186,7 @@ Result<Sandboxed> start_sandboxed(Command command, const SandboxSpec& spec) {
     if (findings.get() == nullptr) return fail(Code::io, "mmap: {}", std::strerror(errno));
     int abi = landlock_abi();
     std::vector<sock_filter> filter;
-    if (seccomp_available()) filter = TRY(make_seccomp_filter());
+    if (seccomp_available()) filter = TRY(make_seccomp_filter(FilterKind::shared_network));
     command.argv[0] = cleaned.program;
     // Outside the child's root there is no directory to begin in.
     if (!command.directory) command.directory = "/";

@@ -35,19 +35,6 @@ bool write_proc(const char* path, const char* text, size_t size) noexcept {
     return done;
 }
 
-// The files of /proc/self belong to root while we are undumpable, as this program is. The memory
-// of secrets is empty here (it is wiped in children), and this lasts for three writes.
-bool map_user(const SandboxPlan& plan) noexcept {
-    ::prctl(PR_SET_DUMPABLE, 1);
-    bool done = write_proc("/proc/self/setgroups", "deny", 4) &&
-                write_proc("/proc/self/uid_map", plan.uid_map.data(), plan.uid_map.size()) &&
-                write_proc("/proc/self/gid_map", plan.gid_map.data(), plan.gid_map.size());
-    int error = errno;
-    ::prctl(PR_SET_DUMPABLE, 0);
-    errno = error;
-    return done;
-}
-
 bool set_attributes(const char* path, uint64_t attributes, unsigned flags) noexcept {
     mount_attr wanted{};
     wanted.attr_set = attributes;
@@ -70,10 +57,9 @@ bool bind(const Place& place, uint64_t attributes) noexcept {
            set_attributes(target, attributes, AT_RECURSIVE);
 }
 
-bool mount_tmp(const Place& place, const SandboxPlan& plan) noexcept {
-    constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+bool mount_new(const Place& place, const char* type, unsigned long flags) noexcept {
     return make_target(place) &&
-           ::mount("tmpfs", place.target.c_str(), "tmpfs", kFlags, plan.tmp_options.c_str()) == 0;
+           ::mount(type, place.target.c_str(), type, flags, place.source.c_str()) == 0;
 }
 
 // A container may forbid a fresh /proc; then there is none rather than the one of the host. It is
@@ -83,6 +69,43 @@ bool mount_proc(const Place& place, ChildFindings& findings) noexcept {
     if (!make_target(place)) return false;
     findings.proc = ::mount("proc", place.target.c_str(), "proc", kFlags, nullptr) == 0;
     return true;
+}
+
+// What is the whole computer's goes by user id alone, and ours may be root's.
+bool mount_proc_writable(const Place& place, ChildFindings& findings) noexcept {
+    constexpr const char* kComputers[] = {"sys", "sysrq-trigger", "irq", "bus", "fs"};
+    constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    const char* target = place.target.c_str();
+    if (!make_target(place) || ::mount("proc", target, "proc", kFlags, nullptr) != 0) return false;
+    findings.proc = true;
+    if (::chdir(target) != 0) return false;
+    for (const char* name : kComputers) {
+        if (::access(name, F_OK) != 0) continue;
+        if (::mount(name, name, nullptr, MS_BIND | MS_REC, nullptr) != 0 ||
+            !set_attributes(name, MOUNT_ATTR_RDONLY, AT_RECURSIVE)) {
+            return false;
+        }
+    }
+    return ::chdir("/") == 0;
+}
+
+// mount_fuse_file mounts what somebody serves at the other end of findings.fuse_file. The kernel
+// wants /dev/fuse opened in the user namespace in which it is mounted, so no one else can.
+bool mount_fuse_file(const Place& place, ChildFindings& findings) noexcept {
+    constexpr const char* kFuse = "/oldroot/dev/fuse";
+    if (!make_target(place)) return false;
+    int fd = ::open(kFuse, O_RDWR | O_CLOEXEC);
+    if (fd < 0) return false;
+    findings.fuse_file = fd;
+    // The options end with room for the number: "...,fd=0000".
+    char options[128];
+    size_t length = place.source.size();
+    if (length >= sizeof(options) || fd > 9999) return false;
+    std::memcpy(options, place.source.c_str(), length + 1);
+    for (size_t i = 1; i <= 4; ++i, fd /= 10)
+        options[length - i] = static_cast<char>('0' + fd % 10);
+    return ::mount("vtpm", place.target.c_str(), "fuse", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                   options) == 0;
 }
 
 bool make_place(const Place& place, const SandboxPlan& plan) noexcept {
@@ -97,54 +120,26 @@ bool make_place(const Place& place, const SandboxPlan& plan) noexcept {
             return bind(place, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
         case PlaceKind::bind_device:
             return bind(place, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+        case PlaceKind::bind_home:
+            return bind(place, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
         case PlaceKind::tmp:
-            return mount_tmp(place, plan);
+            return mount_new(place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+        case PlaceKind::tmp_programs:
+            return mount_new(place, "tmpfs", MS_NOSUID | MS_NODEV);
+        case PlaceKind::terminals:
+            return mount_new(place, "devpts", MS_NOSUID | MS_NOEXEC);
         case PlaceKind::proc:
             return mount_proc(place, *plan.findings);
+        case PlaceKind::proc_writable:
+            return mount_proc_writable(place, *plan.findings);
+        case PlaceKind::fuse_file:
+            return mount_fuse_file(place, *plan.findings);
     }
     return false;
 }
 
 bool pivot(const char* root, const char* old) noexcept {
     return ::syscall(SYS_pivot_root, root, old) == 0;
-}
-
-// build_root makes a new root and enters it. A first, empty root that holds nothing but the old one
-// and the new one keeps sources and targets apart, whatever their paths are.
-StartFailure build_root(const SandboxPlan& plan) noexcept {
-    constexpr const char* kBase = "/tmp";
-    constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV;
-    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", kBase, "tmpfs", kFlags, "mode=0755,size=1m") != 0 || ::chdir(kBase) != 0 ||
-        ::mkdir("newroot", 0755) != 0 || ::mkdir("oldroot", 0755) != 0 ||
-        ::mount("tmpfs", "newroot", "tmpfs", kFlags, "mode=0755,size=1m") != 0 ||
-        !pivot(".", "oldroot") || ::chdir("/") != 0) {
-        return {kStageRoot, errno};
-    }
-    for (plan.findings->place = 0; plan.findings->place < plan.places.size();
-         ++plan.findings->place) {
-        if (!make_place(plan.places[plan.findings->place], plan)) return {kStageMount, errno};
-    }
-    // The second pivot stacks the first root over the new one; then it is taken away.
-    if (::umount2(kOldRoot, MNT_DETACH) != 0 || ::chdir(kNewRoot) != 0 || !pivot(".", ".") ||
-        ::umount2(".", MNT_DETACH) != 0 || ::chdir("/") != 0 ||
-        !set_attributes("/", MOUNT_ATTR_RDONLY, 0)) {
-        return {kStagePivot, errno};
-    }
-    return {};
-}
-
-bool drop_capabilities() noexcept {
-    // Without CAP_SETPCAP these fail, and there is nothing to drop from.
-    constexpr unsigned long kBits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
-                                    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
-                                    SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
-    ::prctl(PR_SET_SECUREBITS, kBits);
-    ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    for (int cap = 0; cap < 64; ++cap) ::prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3]{};
-    return ::syscall(SYS_capset, &header, none) == 0;
 }
 
 size_t ruleset_size(int abi) noexcept {
@@ -187,13 +182,64 @@ bool restrict_by_landlock(const SandboxPlan& plan) noexcept {
     return true;
 }
 
-bool filter_calls(const SandboxPlan& plan) noexcept {
-    sock_fprog program{static_cast<unsigned short>(plan.filter.size()),
-                       const_cast<sock_filter*>(plan.filter.data())};
-    return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
+}  // namespace
+
+// The files of /proc/self belong to root while we are undumpable, as this program is. The memory
+// of secrets is empty here (it is wiped in children), and this lasts for three writes.
+bool map_user(const SandboxPlan& plan) noexcept {
+    ::prctl(PR_SET_DUMPABLE, 1);
+    bool done = write_proc("/proc/self/setgroups", "deny", 4) &&
+                write_proc("/proc/self/uid_map", plan.uid_map.data(), plan.uid_map.size()) &&
+                write_proc("/proc/self/gid_map", plan.gid_map.data(), plan.gid_map.size());
+    int error = errno;
+    ::prctl(PR_SET_DUMPABLE, 0);
+    errno = error;
+    return done;
 }
 
-}  // namespace
+// build_root makes a new root and enters it. A first, empty root that holds nothing but the old one
+// and the new one keeps sources and targets apart, whatever their paths are.
+StartFailure build_root(const SandboxPlan& plan) noexcept {
+    constexpr const char* kBase = "/tmp";
+    constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV;
+    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", kBase, "tmpfs", kFlags, "mode=0755,size=1m") != 0 || ::chdir(kBase) != 0 ||
+        ::mkdir("newroot", 0755) != 0 || ::mkdir("oldroot", 0755) != 0 ||
+        ::mount("tmpfs", "newroot", "tmpfs", kFlags, "mode=0755,size=1m") != 0 ||
+        !pivot(".", "oldroot") || ::chdir("/") != 0) {
+        return {kStageRoot, errno};
+    }
+    for (plan.findings->place = 0; plan.findings->place < plan.places.size();
+         ++plan.findings->place) {
+        if (!make_place(plan.places[plan.findings->place], plan)) return {kStageMount, errno};
+    }
+    // The second pivot stacks the first root over the new one; then it is taken away.
+    if (::umount2(kOldRoot, MNT_DETACH) != 0 || ::chdir(kNewRoot) != 0 || !pivot(".", ".") ||
+        ::umount2(".", MNT_DETACH) != 0 || ::chdir("/") != 0 ||
+        !set_attributes("/", MOUNT_ATTR_RDONLY, 0)) {
+        return {kStagePivot, errno};
+    }
+    return {};
+}
+
+bool drop_capabilities() noexcept {
+    // Without CAP_SETPCAP these fail, and there is nothing to drop from.
+    constexpr unsigned long kBits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+                                    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+                                    SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+    ::prctl(PR_SET_SECUREBITS, kBits);
+    ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    for (int cap = 0; cap < 64; ++cap) ::prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3]{};
+    return ::syscall(SYS_capset, &header, none) == 0;
+}
+
+bool filter_calls(const std::vector<sock_filter>& filter) noexcept {
+    sock_fprog program{static_cast<unsigned short>(filter.size()),
+                       const_cast<sock_filter*>(filter.data())};
+    return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
+}
 
 const char* stage_name(int stage) {
     switch (stage) {
@@ -234,7 +280,7 @@ StartFailure confine(void* context) noexcept {
     if (!drop_capabilities()) return {kStageCapabilities, errno};
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return {kStageNoNewPrivs, errno};
     if (plan.landlock_abi > 0 && !restrict_by_landlock(plan)) return {kStageLandlock, errno};
-    if (!plan.filter.empty() && !filter_calls(plan)) return {kStageSeccomp, errno};
+    if (!plan.filter.empty() && !filter_calls(plan.filter)) return {kStageSeccomp, errno};
     return {};
 }
 

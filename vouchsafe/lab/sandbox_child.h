@@ -27,12 +27,25 @@ const char* stage_name(int stage);
 inline constexpr const char* kNewRoot = "/newroot";
 inline constexpr const char* kOldRoot = "/oldroot";
 
-enum class PlaceKind { folder, symlink, bind_read, bind_write, bind_device, tmp, proc };
+enum class PlaceKind {
+    folder,
+    symlink,
+    bind_read,
+    bind_write,  // no programs are executed from it
+    bind_home,   // as bind_write, with programs
+    bind_device,
+    tmp,            // no programs are executed from it
+    tmp_programs,   // as tmp, with programs
+    proc,           // read-only
+    proc_writable,  // but for what belongs to the whole computer
+    terminals,      // devpts
+    fuse_file       // one file that this process' parent serves
+};
 
 // Place is one thing in the new root, in the order of making.
 struct Place {
     PlaceKind kind;
-    std::string source;  // below kOldRoot; of a symlink, its text
+    std::string source;  // below kOldRoot; of a symlink, its text; of a file system, its options
     std::string target;  // below kNewRoot
     bool is_folder = true;
 };
@@ -58,14 +71,14 @@ struct LandlockPath {
 // ChildFindings is memory shared with the child: what it could not know before.
 struct ChildFindings {
     bool proc = false;
-    size_t place = 0;  // the one being made
+    size_t place = 0;    // the one being made
+    int fuse_file = -1;  // the child's descriptor of the file it mounted
 };
 
 struct SandboxPlan {
     unsigned long namespaces = 0;
     std::string uid_map, gid_map;  // empty without a user namespace
     std::vector<Place> places;     // empty without a mount namespace
-    std::string tmp_options;
 
     int landlock_abi = 0;
     LandlockRuleset ruleset;
@@ -79,8 +92,16 @@ struct SandboxPlan {
 // confine is the ChildStep. `context` is a SandboxPlan.
 StartFailure confine(void* context) noexcept;
 
+// The parts of confine, for confinements of another shape. errno says why one failed.
+bool map_user(const SandboxPlan& plan) noexcept;
+StartFailure build_root(const SandboxPlan& plan) noexcept;
+bool drop_capabilities() noexcept;
+bool filter_calls(const std::vector<sock_filter>& filter) noexcept;
+
+// FilterKind: a guest has a network of its own, and may make user namespaces.
+enum class FilterKind { shared_network, guest };
 // make_seccomp_filter builds the deny list as a BPF program.
-Result<std::vector<sock_filter>> make_seccomp_filter();
+Result<std::vector<sock_filter>> make_seccomp_filter(FilterKind kind);
 
 // add_landlock fills the Landlock part of the plan for what `abi` can do.
 void add_landlock(SandboxPlan& plan, int abi, const std::vector<uint16_t>& ports);

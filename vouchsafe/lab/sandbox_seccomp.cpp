@@ -50,7 +50,6 @@ constexpr int kDenied[] = {
     SCMP_SYS(fspick),
     SCMP_SYS(mount_setattr),
     SCMP_SYS(setns),
-    SCMP_SYS(unshare),
     SCMP_SYS(open_by_handle_at),
     SCMP_SYS(name_to_handle_at),
     SCMP_SYS(reboot),
@@ -79,7 +78,7 @@ constexpr int kDenied[] = {
 };
 
 constexpr uint64_t kNewNamespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
-                                    CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+                                    CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWTIME;
 constexpr uint64_t kSocketTypeMask = 0xF;  // without SOCK_NONBLOCK and SOCK_CLOEXEC
 
 struct FilterFree {
@@ -87,25 +86,59 @@ struct FilterFree {
 };
 using Filter = std::unique_ptr<void, FilterFree>;
 
-int add_rules(scmp_filter_ctx filter) {
-    const uint32_t refused = SCMP_ACT_ERRNO(EPERM);
+constexpr uint32_t kRefused = SCMP_ACT_ERRNO(EPERM);
+
+// No new namespaces; but a guest may have one for users, which is what its `sudo` is. clone3 hides
+// its flags in memory: ENOSYS makes the C library use clone.
+int add_namespace_rules(scmp_filter_ctx filter, FilterKind kind) {
     int rc = 0;
-    for (int number : kDenied) {
-        if (rc == 0) rc = seccomp_rule_add(filter, refused, number, 0);
-    }
-    // No new namespaces. clone3 hides its flags in memory: ENOSYS makes the C library use clone.
     for (uint64_t bit = 1; bit <= kNewNamespaces; bit <<= 1) {
         if (rc != 0 || (kNewNamespaces & bit) == 0) continue;
-        rc = seccomp_rule_add(filter, refused, SCMP_SYS(clone), 1,
+        rc = seccomp_rule_add(filter, kRefused, SCMP_SYS(clone), 1,
                               SCMP_A0(SCMP_CMP_MASKED_EQ, bit, bit));
+        if (kind == FilterKind::guest && bit == CLONE_NEWUSER) continue;
+        if (rc == 0) {
+            rc = seccomp_rule_add(filter, kRefused, SCMP_SYS(unshare), 1,
+                                  SCMP_A0(SCMP_CMP_MASKED_EQ, bit, bit));
+        }
     }
     if (rc == 0) rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+    return rc;
+}
+
+// Of the internet's sockets only TCP.
+int add_tcp_rules(scmp_filter_ctx filter) {
+    int rc = 0;
+    for (int family : {AF_INET, AF_INET6}) {
+        for (uint64_t type = 0; type <= kSocketTypeMask; ++type) {
+            if (rc != 0 || type == SOCK_STREAM) continue;
+            rc = seccomp_rule_add(
+                filter, kRefused, SCMP_SYS(socket), 2,
+                SCMP_A0(SCMP_CMP_MASKED_EQ, 0xFFFFFFFF, static_cast<uint64_t>(family)),
+                SCMP_A1(SCMP_CMP_MASKED_EQ, kSocketTypeMask, type));
+        }
+        // Other stream protocols (MPTCP, SCTP, SMC) would pass by Landlock's rules for TCP.
+        if (rc != 0) continue;
+        rc =
+            seccomp_rule_add(filter, kRefused, SCMP_SYS(socket), 2,
+                             SCMP_A0(SCMP_CMP_MASKED_EQ, 0xFFFFFFFF, static_cast<uint64_t>(family)),
+                             SCMP_A2(SCMP_CMP_GT, static_cast<uint64_t>(IPPROTO_TCP)));
+    }
+    return rc;
+}
+
+int add_rules(scmp_filter_ctx filter, FilterKind kind) {
+    int rc = 0;
+    for (int number : kDenied) {
+        if (rc == 0) rc = seccomp_rule_add(filter, kRefused, number, 0);
+    }
+    if (rc == 0) rc = add_namespace_rules(filter, kind);
     // No typing into somebody's terminal.
     if (rc == 0) {
-        rc = seccomp_rule_add(filter, refused, SCMP_SYS(ioctl), 1,
+        rc = seccomp_rule_add(filter, kRefused, SCMP_SYS(ioctl), 1,
                               SCMP_A1(SCMP_CMP_MASKED_EQ, 0xFFFFFFFF, TIOCSTI));
     }
-    // Sockets: unix and TCP, and netlink, which the C library asks for the interfaces.
+    // Sockets: unix and the internet's, and netlink, which the C library asks for the interfaces.
     for (int family = 0; family < AF_MAX; ++family) {
         if (rc != 0 || family == AF_UNIX || family == AF_INET || family == AF_INET6 ||
             family == AF_NETLINK) {
@@ -115,29 +148,15 @@ int add_rules(scmp_filter_ctx filter) {
             filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
             SCMP_A0(SCMP_CMP_MASKED_EQ, 0xFFFFFFFF, static_cast<uint64_t>(family)));
     }
-    for (int family : {AF_INET, AF_INET6}) {
-        for (uint64_t type = 0; type <= kSocketTypeMask; ++type) {
-            if (rc != 0 || type == SOCK_STREAM) continue;
-            rc = seccomp_rule_add(
-                filter, refused, SCMP_SYS(socket), 2,
-                SCMP_A0(SCMP_CMP_MASKED_EQ, 0xFFFFFFFF, static_cast<uint64_t>(family)),
-                SCMP_A1(SCMP_CMP_MASKED_EQ, kSocketTypeMask, type));
-        }
-        // Other stream protocols (MPTCP, SCTP, SMC) would pass by Landlock's rules for TCP.
-        if (rc != 0) continue;
-        rc =
-            seccomp_rule_add(filter, refused, SCMP_SYS(socket), 2,
-                             SCMP_A0(SCMP_CMP_MASKED_EQ, 0xFFFFFFFF, static_cast<uint64_t>(family)),
-                             SCMP_A2(SCMP_CMP_GT, static_cast<uint64_t>(IPPROTO_TCP)));
-    }
+    if (rc == 0 && kind == FilterKind::shared_network) rc = add_tcp_rules(filter);
     return rc;
 }
 
 }  // namespace
 
-Result<std::vector<sock_filter>> make_seccomp_filter() {
+Result<std::vector<sock_filter>> make_seccomp_filter(FilterKind kind) {
     Filter filter(seccomp_init(SCMP_ACT_ALLOW));
-    int rc = filter ? add_rules(filter.get()) : -ENOMEM;
+    int rc = filter ? add_rules(filter.get(), kind) : -ENOMEM;
     if (rc != 0) return fail(Code::internal, "seccomp rules: {}", std::strerror(-rc));
     int fd = ::memfd_create("seccomp", MFD_CLOEXEC);
     if (fd < 0) return fail(Code::io, "memfd_create: {}", std::strerror(errno));

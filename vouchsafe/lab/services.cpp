@@ -1,6 +1,8 @@
 #include "vouchsafe/lab/services.h"
 
+#include "vouchsafe/attest/providers.h"
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/log.h"
 #include "vouchsafe/identity/client_secret.h"
 
 namespace vouchsafe::lab {
@@ -130,19 +132,43 @@ Result<void> Services::start_identity() {
 
 Result<void> Services::start_attestation() {
     login_client_ = std::make_unique<net::Client>(client_options());
-    std::string address = TRY(add_attestation("attestation", std::string(kAttestationUrl), clock_));
-    connect_to_[TRY(net::Url::parse(kAttestationUrl)).host + ":443"] = address;
+    const std::string folder = "attestation";
+    const std::string issuer(kAttestationUrl);
+    auto shared = TRY(make_attestation(folder, issuer, clock_));
+    own_providers_ = std::make_unique<OwnProviders>(
+        attestation_config(folder, issuer),
+        attest::Dependencies{*shared->store, *shared->audit, clock_, anchors_,
+                             access::fetch_with(*login_client_), shared->collateral.get()});
+    shared_host_ = TRY(net::Url::parse(issuer)).host;
+    // Who comes by an address can mean the shared one alone.
+    auto answer = [own = own_providers_->handler(), shared_one = shared->service->handler(),
+                   shared_host = shared_host_](const net::Request& request) {
+        const std::string host = attest::host_name(request.host);
+        const bool is_own = host != shared_host && host.ends_with(kAttestationSuffix);
+        return is_own ? own(request) : shared_one(request);
+    };
+    shared->listener = TRY(listen("attestation", {shared_host_}, std::move(answer)));
+    connect_to_[shared_host_ + ":443"] = shared->listener.address();
+    audits_.push_back(shared->audit.get());
+    attestations_.push_back(std::move(shared));
     return {};
 }
 
-Result<std::string> Services::add_attestation(const std::string& folder, const std::string& issuer,
-                                              const Clock& clock) {
+attest::Config Services::attestation_config(const std::string& folder,
+                                            const std::string& issuer) const {
     attest::Config config;
     config.issuer = issuer;
     config.directory = directory_.path() / folder;
     config.compliant_id_keys = {encode_hex(simulated_id_key_digest())};
     config.callers.tenant = directory_.tenant_id();
     config.resource_id = directory_.resource_id(kAttestationProviders, folder);
+    return config;
+}
+
+Result<std::unique_ptr<Attestation>> Services::make_attestation(const std::string& folder,
+                                                                const std::string& issuer,
+                                                                const Clock& clock) {
+    const attest::Config config = attestation_config(folder, issuer);
     auto out = std::make_unique<Attestation>();
     out->store = TRY(open_store(config.directory));
     out->audit = std::make_unique<audit::Log>(*out->store);
@@ -151,6 +177,48 @@ Result<std::string> Services::add_attestation(const std::string& folder, const s
     out->service = TRY(attest::Service::create(
         config, {*out->store, *out->audit, clock, anchors_, access::fetch_with(*login_client_),
                  out->collateral.get()}));
+    return out;
+}
+
+namespace {
+
+// wildcard is the name in a certificate that covers all providers of a host's region.
+std::string wildcard(const std::string& host) {
+    return "*" + host.substr(host.find('.'));
+}
+
+}  // namespace
+
+Result<void> Services::show_provider(const std::string& issuer) {
+    const std::string host = TRY(net::Url::parse(issuer)).host;
+    Listener& listener = attestations_.front()->listener;
+    if (!provider_regions_.contains(wildcard(host))) {
+        provider_regions_.insert(wildcard(host));
+        std::vector<std::string> names{shared_host_};
+        names.insert(names.end(), provider_regions_.begin(), provider_regions_.end());
+        TRY(listener.server->replace_tls(TRY(directory_.root().issue_tls(names, clock_.now()))));
+    }
+    TRY(vault_->trust_attestation(issuer));
+    {
+        std::lock_guard lock(names_mutex_);
+        connect_to_[host + ":443"] = listener.address();
+    }
+    if (vms_) vms_->names_changed();
+    return {};
+}
+
+void Services::hide_provider(const std::string& issuer) {
+    vault_->distrust_attestation(issuer);
+    {
+        std::lock_guard lock(names_mutex_);
+        connect_to_.erase(attest::host_name(issuer.substr(issuer.rfind('/') + 1)) + ":443");
+    }
+    if (vms_) vms_->names_changed();
+}
+
+Result<std::string> Services::add_attestation(const std::string& folder, const std::string& issuer,
+                                              const Clock& clock) {
+    auto out = TRY(make_attestation(folder, issuer, clock));
     std::string host = TRY(net::Url::parse(issuer)).host;
     out->listener = TRY(listen("attestation", {host}, out->service->handler()));
     audits_.push_back(out->audit.get());
@@ -177,7 +245,8 @@ Result<void> Services::start_vault() {
     vault_store_ = TRY(open_store(config.directory));
     net::TlsIdentity signer = TRY(directory_.root().issue_release_signer(names, clock_.now()));
     auto made = vault::Service::create(
-        config, {*vault_store_, clock_, access::fetch_with(*fetch_client_), std::move(signer)});
+        config, {*vault_store_, clock_,
+                 own_providers_->fetching(access::fetch_with(*fetch_client_)), std::move(signer)});
     if (!made && made.error().code == Code::conflict) {
         return fail(Code::conflict,
                     "{}. A lab's own commands open a root key kept by \"file\" alone: 'vouchsafe "
@@ -191,28 +260,63 @@ Result<void> Services::start_vault() {
     return {};
 }
 
+namespace {
+
+// kind_of_principal is cloud::Dependencies::principal_kind. Roles are given to object ids alone.
+Result<std::string> kind_of_principal(const identity::Service& issuer, const std::string& id) {
+    const auto found = issuer.find_principal(id);
+    if (!found && found.error().code != Code::not_found) return fail(found.error());
+    if (!found || !equal_ignore_case(found->object_id, id)) return std::string();
+    switch (found->kind) {
+        case identity::PrincipalKind::user:
+            return std::string("User");
+        case identity::PrincipalKind::group:
+            return std::string("Group");
+        case identity::PrincipalKind::app:
+        case identity::PrincipalKind::managed_identity:
+            return std::string("ServicePrincipal");
+    }
+    return std::string();
+}
+
+}  // namespace
+
 Result<void> Services::start_cloud() {
-    vms_ = std::make_unique<Vms>(
-        Vms::World{directory_.path(), directory_.root(), clock_, *identity_, vault_->handler(),
-                   [this](std::string_view id) { return cloud_->find(id); }});
-    cloud_effects_ = std::make_unique<CloudEffects>(
-        CloudEffects::World{*vault_, attestation(), *identity_, directory_.tenant_id(),
-                            [this](std::string_view name) { allow_vault(name); }, *vms_});
+    auto find = [this](std::string_view id) { return cloud_->find(id); };
+    vms_ = std::make_unique<Vms>(Vms::World{directory_.path(), directory_.root(), clock_,
+                                            *identity_, vault_->handler(), find});
+    const std::string user = TRY(identity_->find_user(kLabUser)).object_id;
+    CloudEffects::World world{*vault_, attestation(), *identity_, *own_providers_, *vms_};
+    world.tenant = directory_.tenant_id();
+    world.owners = {user};
+    world.new_vault = [this](std::string_view name) { allow_vault(name); };
+    world.show_provider = [this](const std::string& issuer) { return show_provider(issuer); };
+    world.hide_provider = [this](const std::string& issuer) { hide_provider(issuer); };
+    world.find_resource = find;
+    cloud_effects_ = std::make_unique<CloudEffects>(std::move(world));
     cloud::Config config;
     config.callers.tenant = directory_.tenant_id();
     config.subscription_id = directory_.subscription_id();
     config.tenant_domain = kLabUser.substr(kLabUser.find('@') + 1);
-    config.owners = {TRY(identity_->find_user(kLabUser)).object_id};
+    config.owners = {user};
     config.vault_suffix = kVaultSuffix;
     cloud_store_ = TRY(open_store(directory_.path() / "cloud"));
     cloud_ = TRY(cloud::Service::create(
-        config, {*cloud_store_, clock_, access::fetch_with(*login_client_), cloud_effects_.get()}));
+        config, {*cloud_store_, clock_, access::fetch_with(*login_client_), cloud_effects_.get(),
+                 [this](const std::string& id) { return kind_of_principal(*identity_, id); }}));
     TRY(cloud_->resume());
     const std::string host(kManagementHost);
     listeners_.push_back(TRY(listen("cloud", {host}, cloud_->handler(), config.max_body)));
     connect_to_[host + ":443"] = listeners_.back().address();
     for (const cloud::Resource& vault : TRY(cloud_->resources_of("Microsoft.KeyVault/vaults"))) {
         allow_vault(vault.name);
+    }
+    for (const cloud::Resource& provider : TRY(cloud_->resources_of(kAttestationProviders))) {
+        auto taken = cloud_effects_->take_up(provider);
+        if (taken) continue;
+        // The others are needed all the same.
+        log_event(LogLevel::error, "an attestation provider cannot be started",
+                  {{"resource", provider.id}, {"error", taken.error().message}});
     }
     return {};
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "vouchsafe/attest/service.h"
@@ -16,11 +17,13 @@
 #include "vouchsafe/lab/cloud_effects.h"
 #include "vouchsafe/lab/data_directory.h"
 #include "vouchsafe/lab/machine.h"
+#include "vouchsafe/lab/own_providers.h"
 #include "vouchsafe/vault/service.h"
 
 namespace vouchsafe::lab {
 
 inline constexpr std::string_view kAttestationUrl = "https://sharedweu.weu.attest.azure.net";
+inline constexpr std::string_view kAttestationSuffix = ".attest.azure.net";
 // Type of an attestation service in resource ids.
 inline constexpr std::string_view kAttestationProviders =
     "Microsoft.Attestation/attestationProviders";
@@ -72,6 +75,9 @@ class Services {
     ~Services();
 
     attest::Service& attestation() { return *attestations_.front()->service; }
+    // providers are those that the resource manager makes. The shared service's listener answers
+    // for them too.
+    const OwnProviders& providers() const { return *own_providers_; }
     vault::Service& vault() { return *vault_; }
     identity::Service& identity() { return *identity_; }
     cloud::Service& cloud() { return *cloud_; }
@@ -95,8 +101,8 @@ class Services {
     // is made at the first time, and returns its address. `principal` receives the object id.
     Result<std::string> add_metadata(const MachineIdentity& machine, std::string& principal);
 
-    // allow_vault makes clients find the vault's host name here. Vaults that the resource manager
-    // makes are found without it.
+    // allow_vault makes clients find the vault's host name here. Vaults and attestation
+    // providers that the resource manager makes are found without it.
     void allow_vault(std::string_view vault_name);
 
     // connect_to is what clients need to reach everything but metadata services.
@@ -124,9 +130,18 @@ class Services {
     Services(const DataDirectory& directory, const Clock& clock, FileLock lock)
         : directory_(directory), clock_(clock), lock_(std::move(lock)) {}
 
+    // make_attestation makes one without its listener.
+    Result<std::unique_ptr<Attestation>> make_attestation(const std::string& folder,
+                                                          const std::string& issuer,
+                                                          const Clock& clock);
+    attest::Config attestation_config(const std::string& folder, const std::string& issuer) const;
     Result<void> start_identity();
     Result<void> start_attestation();
     Result<void> start_vault();
+    // show_provider has clients find a provider of the resource manager's at the shared service's
+    // listener; hide_provider ends that. Both tell the vault whether to believe it.
+    Result<void> show_provider(const std::string& issuer);
+    void hide_provider(const std::string& issuer);
     // start_cloud comes last: it ends what a crash left half done in the others.
     Result<void> start_cloud();
     Result<Listener> listen(std::string name, const std::vector<std::string>& tls_names,
@@ -144,6 +159,9 @@ class Services {
     std::unique_ptr<identity::Service> identity_;
     std::unique_ptr<net::Client> login_client_;               // reaches token issuers alone
     std::vector<std::unique_ptr<Attestation>> attestations_;  // the first is the lab's own
+    std::unique_ptr<OwnProviders> own_providers_;             // in the first one's store
+    std::string shared_host_;                                 // of the first one
+    std::set<std::string> provider_regions_;  // "*.weu.attest.azure.net", in its certificate
     std::vector<audit::Log*> audits_;
     std::unique_ptr<net::Client> fetch_client_;
     std::unique_ptr<store::Store> vault_store_;

@@ -15,9 +15,37 @@ using cloud::Resource;
 // Nobody comes from this address: a list with it alone lets nobody in, an empty one everybody.
 constexpr std::string_view kNowhere = "0.0.0.0/32";
 
+// add_subnet adds the addresses of a subnet: machines of a lab come from addresses of their own, so
+// who comes from there is one of the subnet's machines. Two subnets with the same addresses are not
+// told apart.
+Result<void> add_subnet(const EffectWorld& world, const std::string& id,
+                        std::vector<std::string>& networks) {
+    const auto subnet = world.find_resource(id);
+    if (!subnet) {
+        return fail(Code::invalid, "networkAcls.virtualNetworkRules: there is no subnet '{}'", id);
+    }
+    const Json& properties = member_or_null(*subnet, "properties");
+    const Json& several = member_or_null(properties, "addressPrefixes");
+    const size_t before = networks.size();
+    if (const std::string one = text_or_empty(properties, "addressPrefix"); !one.empty()) {
+        networks.push_back(one);
+    } else if (several.is_array()) {
+        for (const Json& prefix : several) {
+            networks.push_back(prefix.is_string() ? prefix.get<std::string>() : "");
+        }
+    }
+    if (networks.size() == before) {
+        return fail(Code::invalid, "networkAcls.virtualNetworkRules: '{}' has no addresses", id);
+    }
+    for (size_t i = before; i < networks.size(); ++i) {
+        TRY(with_context(access::Network::parse(networks[i]), id));
+    }
+    return {};
+}
+
 // wanted_networks reads which networks may reach a vault (azure-api E.3). "bypass" has no meaning
 // here: no service of a lab reaches a vault without a role in it.
-Result<std::vector<std::string>> wanted_networks(const Resource& vault) {
+Result<std::vector<std::string>> wanted_networks(const EffectWorld& world, const Resource& vault) {
     if (equal_ignore_case(property_text(vault, "publicNetworkAccess"), "Disabled")) {
         return std::vector<std::string>{std::string(kNowhere)};
     }
@@ -27,17 +55,19 @@ Result<std::vector<std::string>> wanted_networks(const Resource& vault) {
     if (!equal_ignore_case(action, "Deny")) {
         return fail(Code::invalid, "networkAcls.defaultAction is 'Allow' or 'Deny'");
     }
-    const Json& subnets = member_or_null(rules, "virtualNetworkRules");
-    if (subnets.is_array() && !subnets.empty()) {
-        return fail(Code::unsupported,
-                    "networkAcls.virtualNetworkRules: a lab's virtual networks carry nothing");
-    }
     std::vector<std::string> out;
     const Json& addresses = member_or_null(rules, "ipRules");
-    if (!addresses.is_array()) return std::vector<std::string>{std::string(kNowhere)};
-    for (const Json& rule : addresses) {
-        out.push_back(text_or_empty(rule, "value"));
-        TRY(with_context(access::Network::parse(out.back()), "networkAcls.ipRules"));
+    if (addresses.is_array()) {
+        for (const Json& rule : addresses) {
+            out.push_back(text_or_empty(rule, "value"));
+            TRY(with_context(access::Network::parse(out.back()), "networkAcls.ipRules"));
+        }
+    }
+    const Json& subnets = member_or_null(rules, "virtualNetworkRules");
+    if (subnets.is_array()) {
+        for (const Json& rule : subnets) {
+            TRY(add_subnet(world, text_or_empty(rule, "id"), out));
+        }
     }
     if (out.empty()) out.emplace_back(kNowhere);
     return out;
@@ -98,7 +128,7 @@ struct WantedVault {
     std::vector<access::AccessPolicy> policies;
 };
 
-Result<WantedVault> parse_wanted_vault(const Resource& vault, const std::string& tenant) {
+Result<WantedVault> parse_wanted_vault(const EffectWorld& world, const Resource& vault) {
     auto id = cloud::ResourceId::parse(vault.id);
     if (!id) return fail(Code::internal, "{} is no resource id", vault.id);
     WantedVault out;
@@ -107,7 +137,7 @@ Result<WantedVault> parse_wanted_vault(const Resource& vault, const std::string&
     out.spec.sku = sku.is_string() && equal_ignore_case(sku.get<std::string>(), "premium")
                        ? vault::Sku::premium
                        : vault::Sku::standard;
-    out.spec.tenant = tenant;
+    out.spec.tenant = world.tenant;
     out.spec.subscription = id->subscription;
     out.spec.resource_group = id->group;
     const Json& days = property_or_null(vault, "softDeleteRetentionInDays");
@@ -116,23 +146,25 @@ Result<WantedVault> parse_wanted_vault(const Resource& vault, const std::string&
     if (property_or_null(vault, "enableRbacAuthorization") == Json(true)) {
         out.authorization = vault::Authorization::roles;
     }
-    out.networks = TRY(wanted_networks(vault));
-    out.policies = TRY(wanted_policies(vault, tenant));
+    out.networks = TRY(wanted_networks(world, vault));
+    out.policies = TRY(wanted_policies(vault, world.tenant));
     return out;
 }
 
 // make_or_find_vault returns the vault of this resource id: the one there is, if nothing about it
 // would have to change that cannot.
-Result<vault::VaultInfo> make_or_find_vault(const EffectWorld& world, const WantedVault& wanted,
-                                            const Resource& resource) {
-    auto made = world.vault.create_vault(wanted.spec);
+Result<vault::VaultInfo> make_or_find_vault(vault::Administration& vaults,
+                                            const WantedVault& wanted, const Resource& resource) {
+    auto made = vaults.create_vault(wanted.spec);
     if (made || made.error().code != Code::conflict) return made;
-    vault::VaultInfo found = TRY(world.vault.find_vault(wanted.spec.name));
+    vault::VaultInfo found = TRY(vaults.find_vault(wanted.spec.name));
     if (!equal_ignore_case(found.resource_id, resource.id) || found.deleted) {
         return fail(Code::conflict, "the vault name '{}' is already in use", wanted.spec.name);
     }
-    if (found.sku != wanted.spec.sku || found.retention_days != wanted.spec.retention_days) {
-        return fail(Code::unsupported, "a vault's sku and retention stay as they were made");
+    if (found.retention_days != wanted.spec.retention_days) {
+        return fail(Code::invalid,
+                    "The property \"softDeleteRetentionInDays\" has been set already and it can't "
+                    "be modified.");
     }
     return found;
 }
@@ -169,9 +201,10 @@ Result<bool> is_own_vault(const EffectWorld& world, const Resource& resource) {
 }  // namespace
 
 Result<Json> put_vault_effect(const EffectWorld& world, const Resource& resource) {
-    const WantedVault wanted = TRY(parse_wanted_vault(resource, world.tenant));
-    vault::VaultInfo info = TRY(make_or_find_vault(world, wanted, resource));
-    vault::Administration& vaults = world.vault.administration();
+    const WantedVault wanted = TRY(parse_wanted_vault(world, resource));
+    vault::Administration vaults = world.vault.administration().as(actor_of(resource));
+    vault::VaultInfo info = TRY(make_or_find_vault(vaults, wanted, resource));
+    if (info.sku != wanted.spec.sku) TRY(vaults.set_sku(info.name, wanted.spec.sku));
     if (info.networks != wanted.networks) TRY(vaults.set_networks(info.name, wanted.networks));
     TRY(set_policies(vaults, info.name, wanted.policies));
     if (info.authorization != wanted.authorization) {
@@ -186,21 +219,19 @@ Result<Json> put_vault_effect(const EffectWorld& world, const Resource& resource
 
 Result<void> remove_vault_effect(const EffectWorld& world, const Resource& resource) {
     if (!TRY(is_own_vault(world, resource))) return {};
-    TRY(world.vault.administration().delete_vault(resource.name));
+    TRY(world.vault.administration().as(actor_of(resource)).delete_vault(resource.name));
     return {};
 }
 
 Result<void> act_on_vault(const EffectWorld& world, const Resource& resource,
                           std::string_view action) {
+    const bool own = TRY(is_own_vault(world, resource));
     if (action == "purge") {
-        return fail(Code::unsupported,
-                    "a lab cannot purge a vault: '{}' stays deleted and can be recovered",
-                    resource.name);
+        if (!own) return {};
+        return world.vault.purge_vault(resource.name, actor_of(resource));
     }
-    if (!TRY(is_own_vault(world, resource))) {
-        return fail(Code::not_found, "there is no vault '{}' to recover", resource.name);
-    }
-    TRY(world.vault.administration().recover_vault(resource.name));
+    if (!own) return fail(Code::not_found, "there is no vault '{}' to recover", resource.name);
+    TRY(world.vault.administration().as(actor_of(resource)).recover_vault(resource.name));
     return {};
 }
 

@@ -82,7 +82,8 @@ Result<ListedVm> find_vm(const std::vector<ListedVm>& machines, std::string_view
                          std::string_view group) {
     const ListedVm* found = nullptr;
     for (const ListedVm& vm : machines) {
-        if (!equal_ignore_case(vm.name, name)) continue;
+        const bool at_address = !vm.public_ip.empty() && vm.public_ip == name;
+        if (!at_address && !equal_ignore_case(vm.name, name)) continue;
         if (!group.empty() && !equal_ignore_case(vm.group, group)) continue;
         if (found != nullptr) {
             return fail(Code::conflict,

@@ -35,8 +35,8 @@ Result<void> write_vm_list(const Path& lab, const std::vector<ListedVm>& machine
 Result<std::vector<ListedVm>> read_vm_list(const Path& lab);
 void remove_vm_list(const Path& lab);
 
-// find_vm takes a machine's name in any letter case, and its group where the name alone is not
-// enough. Code::not_found; Code::conflict if several have the name.
+// find_vm takes a machine's name in any letter case, or its public address, and its group where the
+// name alone is not enough. Code::not_found; Code::conflict if several have the name.
 Result<ListedVm> find_vm(const std::vector<ListedVm>& machines, std::string_view name,
                          std::string_view group = "");
 

@@ -14,6 +14,7 @@
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/base/parallel.h"
+#include "vouchsafe/lab/ssh_files.h"
 #include "vouchsafe/lab/vm.h"
 
 namespace vouchsafe::lab {
@@ -173,7 +174,9 @@ void Vms::Impl::publish() {
         std::lock_guard lock(mutex);
         now = version;
     }
-    auto written = write_vm_list(world.lab, list());
+    const std::vector<ListedVm> machines = list();
+    auto written = write_vm_list(world.lab, machines);
+    if (written) written = write_ssh_files(world.lab, machines);
     if (written) {
         published = now;
         return;

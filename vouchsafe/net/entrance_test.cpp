@@ -382,17 +382,19 @@ TEST(Entrance, StopsWithTheDoor) {
     Entered http = enter_http(door, blocks.handler());
     Entered https = enter_https(door);
     RawClient silent(https.port);
-    auto asking = ask_all(http.port, 8);
+    auto asking = ask_all(http.port, 4);
     ASSERT_TRUE(eventually([&] { return blocks.inside == 4; }));
+    auto waiting = ask_all(http.port, 4);
     auto stopping = std::async(std::launch::async, [&] { door.door().stop(); });
     EXPECT_TRUE(silent.closed());
     EXPECT_TRUE(eventually([&] { return !RawClient(http.port).connected(); }));
     blocks.go.set_value();
     stopping.get();
-    // As a server's stop does: what was asked is answered.
+    // As a server's stop does: what runs is answered for, and nobody is left hanging.
     for (auto& client : asking) {
         EXPECT_THAT(client->read_until("late"), StartsWith("HTTP/1.1 200"));
     }
+    for (auto& client : waiting) EXPECT_TRUE(client->closed());
     door.door().remove_entrance(http.id);
     door.door().remove_entrance(https.id);
 }

@@ -6,4 +6,13 @@ bool is_postgres_url(std::string_view where) {
     return where.starts_with("postgres://") || where.starts_with("postgresql://");
 }
 
+Result<size_t> erase_below(Transaction& tx, std::string_view table, std::string_view prefix) {
+    for (size_t erased = 0;;) {
+        const std::vector<Record> page = TRY(tx.scan(table, prefix, "", kMaxScan));
+        for (const Record& record : page) TRY(tx.erase(table, record.key));
+        erased += page.size();
+        if (page.size() < kMaxScan) return erased;
+    }
+}
+
 }  // namespace vouchsafe::store

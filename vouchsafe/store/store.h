@@ -60,6 +60,9 @@ class Transaction : public View {
     virtual Result<bool> erase(std::string_view table, std::string_view key) = 0;
 };
 
+// erase_below erases the records whose key begins with `prefix`, and returns how many.
+Result<size_t> erase_below(Transaction& tx, std::string_view table, std::string_view prefix);
+
 // Statistics counts since the store was opened. Each commit is one flush to disk.
 struct Statistics {
     uint64_t transactions = 0;  // acknowledged by run

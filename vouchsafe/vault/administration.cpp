@@ -13,8 +13,6 @@ namespace vouchsafe::vault {
 
 namespace {
 
-constexpr std::string_view kOperator = "operator";
-
 // is_path tells whether a text can be a resource id or a part of one.
 bool is_path(std::string_view text) {
     return !text.empty() && text.size() <= 512 &&
@@ -34,7 +32,7 @@ Result<void> Administration::record(store::Transaction& tx, std::string_view act
                                     std::string_view resource, Json details) {
     audit::Entry entry;
     entry.time = clock_.now();
-    entry.actor = kOperator;
+    entry.actor = actor_;
     entry.action = std::string(action);
     entry.resource = std::string(resource);
     entry.request_id = crypto::random_uuid();
@@ -166,6 +164,13 @@ Result<VaultInfo> Administration::set_authorization(std::string_view vault,
     });
 }
 
+Result<VaultInfo> Administration::set_sku(std::string_view vault, Sku sku) {
+    return change(vault, "vaults/sku/write", [&](VaultInfo& info) -> Result<Json> {
+        info.sku = sku;
+        return Json{{"sku", sku == Sku::premium ? "premium" : "standard"}};
+    });
+}
+
 Result<VaultInfo> Administration::set_networks(std::string_view vault,
                                                std::vector<std::string> networks) {
     if (networks.size() > kMaxNetworks) {
@@ -185,6 +190,7 @@ Result<VaultInfo> Administration::set_deleted(std::string_view vault, bool delet
     const std::string_view action = deleted ? "vaults/delete" : "vaults/recover";
     return change(vault, action, [&](VaultInfo& info) -> Result<Json> {
         info.deleted = deleted;
+        info.deleted_at = deleted ? to_unix(clock_.now()) : 0;
         return Json::object();
     });
 }

@@ -1,6 +1,7 @@
 // What an operator sets up in the store of vaults: vaults, who may act in them, and from where. It
 // needs no root key and no signer, so it works beside a running service and before the first one.
-// Each act is audited as done by "operator", in the transaction that does it.
+// Each act is audited as done by "operator", or who else it is (as), in the transaction that does
+// it.
 #pragma once
 
 #include <vector>
@@ -18,6 +19,13 @@ class Administration {
     Administration(store::Store& store, audit::Log& log, const Clock& clock)
         : store_(store), log_(log), clock_(clock) {}
 
+    // as returns the same for whose acts somebody else answers: the audit log has `actor`.
+    Administration as(std::string actor) const {
+        Administration out = *this;
+        out.actor_ = std::move(actor);
+        return out;
+    }
+
     // These are Service's functions of the same names.
     Result<VaultInfo> create_vault(const VaultSpec& spec);
     Result<VaultInfo> find_vault(std::string_view name) const;
@@ -31,6 +39,9 @@ class Administration {
     // set_authorization chooses what decides in a vault, roles or access policies; what the other
     // one says is kept and has no effect (azure-api B.2).
     Result<VaultInfo> set_authorization(std::string_view vault, Authorization authorization);
+    // set_sku makes a vault premium or standard. The HSM kinds of keys that a premium vault has go
+    // on working in a standard one; new ones cannot be made there.
+    Result<VaultInfo> set_sku(std::string_view vault, Sku sku);
     // set_networks replaces the list of networks that may reach a vault; empty: all may.
     // Code::invalid for what is no network.
     Result<VaultInfo> set_networks(std::string_view vault, std::vector<std::string> networks);
@@ -58,6 +69,7 @@ class Administration {
     store::Store& store_;
     audit::Log& log_;
     const Clock& clock_;
+    std::string actor_ = "operator";
 };
 
 }  // namespace vouchsafe::vault

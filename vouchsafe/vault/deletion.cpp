@@ -1,5 +1,6 @@
 #include "vouchsafe/vault/deletion.h"
 
+#include "vouchsafe/access/access_policies.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/crypto/random.h"
@@ -67,15 +68,6 @@ Json add_deletion(Json bundle, const ObjectKind& kind, const Call& call, const D
     return bundle;
 }
 
-Result<void> erase_below(store::Transaction& tx, std::string_view table,
-                         const std::string& prefix) {
-    for (;;) {
-        const auto records = TRY(tx.scan(table, prefix, "", store::kMaxScan));
-        for (const store::Record& record : records) TRY(tx.erase(table, record.key));
-        if (records.size() < store::kMaxScan) return {};
-    }
-}
-
 // forget takes an object out of the deleted ones.
 Result<void> forget(store::Transaction& tx, const std::string& key, const Deletion& deletion) {
     TRY(tx.erase(kDeletedTable, key));
@@ -89,8 +81,8 @@ Result<void> erase_object(const Core& core, store::Transaction& tx, const Object
                           Json& details) {
     if (kind.purged != nullptr) TRY(kind.purged(core, tx, vault, name, details));
     const std::string versions = version_record_key(vault, name, "");
-    TRY(erase_below(tx, kind.version_table, versions));
-    TRY(erase_below(tx, kind.material_table, versions));
+    TRY(store::erase_below(tx, kind.version_table, versions));
+    TRY(store::erase_below(tx, kind.material_table, versions));
     return forget(tx, deleted_key(kind, vault, name), deletion);
 }
 
@@ -161,7 +153,90 @@ Result<bool> purge_listed(Core& core, std::string_view key) {
     return purged;
 }
 
+// erase_objects leaves nothing of the objects of one kind in a vault, deleted or not, and returns
+// how many they were.
+Result<size_t> erase_objects(const Core& core, store::Transaction& tx, const ObjectKind& kind,
+                             const std::string& vault, size_t& left_in_hsm) {
+    const auto purge = [&](std::string_view name) -> Result<void> {
+        Json told = Json::object();
+        if (kind.purged != nullptr) TRY(kind.purged(core, tx, vault, name, told));
+        left_in_hsm += told.value("left_in_hsm", size_t{0});
+        return {};
+    };
+    size_t erased = 0;
+    const std::string here = key_record_key(vault, "");
+    while (true) {
+        const auto page = TRY(tx.scan(kind.table, here, "", store::kMaxScan));
+        for (const store::Record& record : page) {
+            TRY(purge(std::string_view(record.key).substr(here.size())));
+            TRY(tx.erase(kind.table, record.key));
+        }
+        erased += page.size();
+        if (page.size() < store::kMaxScan) break;
+    }
+    const std::string gone = deleted_prefix(kind, vault);
+    while (true) {
+        const auto page = TRY(tx.scan(kDeletedTable, gone, "", store::kMaxScan));
+        for (const store::Record& record : page) {
+            TRY(purge(std::string_view(record.key).substr(gone.size())));
+            TRY(forget(tx, record.key, TRY(parse_deletion(record.value))));
+        }
+        erased += page.size();
+        if (page.size() < store::kMaxScan) break;
+    }
+    TRY(store::erase_below(tx, kind.version_table, here));
+    TRY(store::erase_below(tx, kind.material_table, here));
+    return erased;
+}
+
+// check_purgeable: see purge_vault.
+Result<void> check_purgeable(const VaultInfo& vault, Time now) {
+    if (!vault.deleted) {
+        return fail(Code::conflict, "the vault {} is not deleted", vault.name);
+    }
+    const int64_t end = vault.deleted_at + vault.retention_days * kSecondsOfDay;
+    const bool over = vault.deleted_at > 0 && end <= to_unix(now);
+    if (!vault.purge_protection || over) return {};
+    return fail(Code::forbidden, "the vault {} is protected from purge until {}", vault.name,
+                vault.deleted_at > 0 ? format_rfc3339(from_unix(end)) : "its retention has passed");
+}
+
 }  // namespace
+
+Result<void> purge_vault(Core& core, std::string_view name, std::string_view actor) {
+    TRY(core.store.run([&](store::Transaction& tx) -> Result<void> {
+        const auto info = TRY(read_vault(tx, name));
+        if (!info) return fail(Code::not_found, "there is no vault of this name");
+        TRY(check_purgeable(*info, core.clock.now()));
+        size_t left = 0;
+        const size_t keys = TRY(erase_objects(core, tx, kKeys, info->name, left));
+        const size_t secrets = TRY(erase_objects(core, tx, kSecrets, info->name, left));
+        for (const access::AccessPolicy& policy :
+             TRY(access::read_access_policies(tx, info->name))) {
+            TRY(access::remove_access_policy(tx, info->name, policy.object_id,
+                                             policy.application_id));
+        }
+        const auto roles = TRY(access::remove_roles_below(tx, info->resource_id));
+        TRY(tx.erase(kVaultTable, to_lower(info->name)));
+        audit::Entry entry;
+        entry.time = core.clock.now();
+        entry.actor = actor;
+        entry.action = "vaults/purge";
+        entry.resource = info->resource_id;
+        entry.request_id = crypto::random_uuid();
+        entry.details = {{"keys", keys}, {"secrets", secrets}, {"roles", roles.size()}};
+        if (left > 0) entry.details["left_in_hsm"] = left;
+        TRY(core.log.append(tx, entry));
+        return {};
+    }));
+    // What stood in an HSM goes now if it can, or with the next sweep.
+    const auto swept = sweep_hsm(core);
+    if (!swept) {
+        log_event(LogLevel::warn, "keys of a purged vault are still in the HSM",
+                  {{"vault", name}, {"problem", swept.error().message}});
+    }
+    return {};
+}
 
 Result<void> check_name_free(Core& core, store::Transaction& transaction, Call& call,
                              const ObjectKind& kind) {

@@ -33,6 +33,9 @@ Result<void> check_name_free(Core& core, store::Transaction& transaction, Call& 
 // does not keep it from the rest; then it returns the first such error.
 Result<size_t> purge_due_objects(Core& core);
 
+// purge_vault is Service::purge_vault.
+Result<void> purge_vault(Core& core, std::string_view name, std::string_view actor);
+
 // The operations, of keys and secrets alike.
 Result<Json> delete_object(Core& core, Call& call);
 Result<Json> get_deleted_object(Core& core, Call& call);

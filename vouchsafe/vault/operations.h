@@ -1,6 +1,7 @@
 // What a request can do in a vault, and what every operation is given. Private to vault/.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -41,12 +42,36 @@ class ReleaseSigner {
     Shared signer_;
 };
 
-// Core is what the service is made of. Thread-safe; immutable but for release_signer, key_sets,
-// vouching, opened_keys and limits.
+// TrustedOrigins are the attestation services whose tokens release keys. Thread-safe.
+class TrustedOrigins {
+  public:
+    explicit TrustedOrigins(std::vector<std::string> origins) : origins_(std::move(origins)) {}
+    std::vector<std::string> get() const {
+        std::lock_guard lock(mutex_);
+        return origins_;
+    }
+    void add(std::string origin) {
+        std::lock_guard lock(mutex_);
+        const bool known = std::find(origins_.begin(), origins_.end(), origin) != origins_.end();
+        if (!known) origins_.push_back(std::move(origin));
+    }
+    void remove(const std::string& origin) {
+        std::lock_guard lock(mutex_);
+        std::erase(origins_, origin);
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    std::vector<std::string> origins_;
+};
+
+// Core is what the service is made of. Thread-safe; immutable but for trusted, release_signer,
+// key_sets, vouching, opened_keys and limits.
 struct Core {
     Config config;
     store::Store& store;
     const Clock& clock;
+    TrustedOrigins trusted;  // at first Config::attestation_origins
     ReleaseSigner release_signer;
     std::function<void(const Verdict&)> on_verdict;  // nullptr: nobody wants to know
     std::unique_ptr<crypto::RootRing> root;

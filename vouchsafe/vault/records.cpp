@@ -34,6 +34,7 @@ Result<VaultInfo> parse_vault(ByteView bytes) {
     out.purge_protection = TRY(json_optional_bool(json, "purge_protection")).value_or(false);
     // Records of earlier versions have none of these.
     out.deleted = TRY(json_optional_bool(json, "deleted")).value_or(false);
+    out.deleted_at = TRY(json_optional_integer(json, "deleted_at")).value_or(0);
     const std::string authorization = TRY(json_optional_string(json, "authorization")).value_or("");
     out.authorization = authorization == authorization_name(Authorization::access_policies)
                             ? Authorization::access_policies
@@ -57,7 +58,8 @@ std::string encode_vault(const VaultInfo& vault) {
                       {"purge_protection", vault.purge_protection},
                       {"authorization", authorization_name(vault.authorization)},
                       {"networks", vault.networks},
-                      {"deleted", vault.deleted}});
+                      {"deleted", vault.deleted},
+                      {"deleted_at", vault.deleted_at}});
 }
 
 Json optional_number(const std::optional<int64_t>& value) {

@@ -36,7 +36,7 @@ Result<crypto::HashAlg> parse_enc(const std::string& enc) {
 Result<void> check_authority_allowed(const Core& core, const std::string& authority,
                                      Checks& checks) {
     const net::Url url = TRY(net::Url::parse(authority));
-    const auto& allowed = core.config.attestation_origins;
+    const std::vector<std::string> allowed = core.trusted.get();
     return checks.require(
         std::find(allowed.begin(), allowed.end(), url.origin()) != allowed.end(),
         "VAULT-AUTHORITY-ALLOWED", "authority",

@@ -29,6 +29,11 @@ Result<std::string> checked_base(std::string_view name, std::string url) {
     return url;
 }
 
+Result<std::string> checked_origin(std::string origin) {
+    const std::string base = TRY(checked_base("attestation_origins", std::move(origin)));
+    return TRY(net::Url::parse(base)).origin();
+}
+
 Result<Config> checked(Config config) {
     if (config.directory.empty()) return fail(Code::invalid, "directory is not set");
     if (config.dns_suffixes.empty()) return fail(Code::invalid, "dns_suffixes is empty");
@@ -36,7 +41,7 @@ Result<Config> checked(Config config) {
     config.login_authority = TRY(checked_base("login_authority", config.login_authority));
     config.issuer_base = TRY(checked_base("issuer_base", config.issuer_base));
     for (std::string& origin : config.attestation_origins) {
-        origin = TRY(net::Url::parse(TRY(checked_base("attestation_origins", origin)))).origin();
+        origin = TRY(checked_origin(std::move(origin)));
     }
     return config;
 }
@@ -141,6 +146,7 @@ struct Service::Impl {
           core{.config = config,
                .store = guard,
                .clock = deps.clock,
+               .trusted = TrustedOrigins(config.attestation_origins),
                .release_signer = ReleaseSigner(std::move(deps.release_signer)),
                .on_verdict = std::move(deps.on_verdict),
                .root = std::move(root),
@@ -195,6 +201,21 @@ void Service::replace_vouching(access::Vouching vouching) {
     impl_->core.vouching.set(std::move(vouching));
 }
 
+Result<void> Service::trust_attestation(const std::string& origin) {
+    impl_->core.trusted.add(TRY(checked_origin(origin)));
+    return {};
+}
+
+void Service::distrust_attestation(const std::string& origin) {
+    const auto checked = checked_origin(origin);
+    if (!checked) return;
+    impl_->core.trusted.remove(*checked);
+    impl_->core.key_sets.forget(*checked);
+}
+
+Result<void> Service::purge_vault(std::string_view name, std::string_view actor) {
+    return vault::purge_vault(impl_->core, name, actor);
+}
 Result<VaultInfo> Service::create_vault(const VaultSpec& spec) {
     return impl_->administration.create_vault(spec);
 }

@@ -93,6 +93,7 @@ struct VaultInfo {
     // Nobody reaches it, its name is taken, and it can be recovered with all that is in it
     // (Administration::delete_vault).
     bool deleted = false;
+    int64_t deleted_at = 0;  // seconds since 1970; 0: it is not, or nobody wrote it down
 };
 
 using access::RoleAssignment;
@@ -121,6 +122,13 @@ class Service {
     // replace_vouching has callers judged by this from the next request on.
     void replace_vouching(access::Vouching vouching);
 
+    // trust_attestation has tokens of this attestation service release keys, as if it stood in
+    // Config::attestation_origins; Code::invalid as there. distrust_attestation ends that, and
+    // forgets its keys: a service that comes back under its name is another one. Both from the next
+    // request on, and neither minds being repeated.
+    Result<void> trust_attestation(const std::string& origin);
+    void distrust_attestation(const std::string& origin);
+
     // For the operator; each act is audited as done by "operator".
     // create_vault fails with Code::conflict if the name is taken.
     Result<VaultInfo> create_vault(const VaultSpec& spec);
@@ -128,6 +136,11 @@ class Service {
     Result<std::vector<VaultInfo>> vaults() const;              // by name
     // protect_from_purge turns purge protection on. Nothing turns it off. Code::not_found.
     Result<VaultInfo> protect_from_purge(std::string_view name);
+    // purge_vault leaves nothing of a deleted vault: neither keys, in the HSM too, nor secrets,
+    // access policies or roles on it and below; its name is free again. Releases that were counted
+    // and rules that outlive backups stay counted. Code::not_found; Code::conflict for one that is
+    // not deleted; Code::forbidden while purge protection is on and its retention has not passed.
+    Result<void> purge_vault(std::string_view name, std::string_view actor = "operator");
     // purge_due purges the deleted objects of all vaults whose retention has passed, each in a
     // transaction of its own and audited as done by "retention"; call it from time to time. Returns
     // how many. What is due answers 404 before it is purged too. Opened keys that were kept for

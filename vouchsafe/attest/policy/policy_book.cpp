@@ -110,4 +110,9 @@ Result<bool> PolicyBook::remove_signer(store::Transaction& tx, const Certificate
     return tx.erase(kSignerTable, key);
 }
 
+Result<size_t> PolicyBook::erase(store::Transaction& tx, const std::string& issuer) {
+    const size_t policies = TRY(store::erase_below(tx, kPolicyTable, issuer + kBetween));
+    return policies + TRY(store::erase_below(tx, kSignerTable, issuer + kBetween));
+}
+
 }  // namespace vouchsafe::attest

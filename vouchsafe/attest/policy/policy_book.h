@@ -62,6 +62,9 @@ class PolicyBook {
     Result<bool> add_signer(store::Transaction& tx, const crypto::Certificate& signer);
     Result<bool> remove_signer(store::Transaction& tx, const crypto::Certificate& signer);
 
+    // erase erases policies and signers of an issuer, and returns how many records that were.
+    static Result<size_t> erase(store::Transaction& tx, const std::string& issuer);
+
     static constexpr size_t kMaxSigners = 64;  // policy signing certificates of one service
 
   private:

@@ -192,4 +192,11 @@ Result<ReferenceChange> ReferenceBook::change(store::Transaction& tx,
     return out;
 }
 
+Result<size_t> ReferenceBook::erase(store::Transaction& tx, const std::string& issuer) {
+    const size_t documents = TRY(store::erase_below(tx, kReferenceTable, issuer + kKeyPart));
+    const size_t names = TRY(store::erase_below(tx, kReferenceNameTable, issuer + kKeyPart));
+    const bool total = TRY(tx.erase(kReferenceTotalTable, issuer));
+    return documents + names + (total ? 1 : 0);
+}
+
 }  // namespace vouchsafe::attest

@@ -60,6 +60,9 @@ class ReferenceBook {
     // highest returns the highest version of each name, ordered by name.
     Result<std::vector<StoredReference>> highest(store::View& view) const;
 
+    // erase erases everything of an issuer, and returns how many records that were.
+    static Result<size_t> erase(store::Transaction& tx, const std::string& issuer);
+
     static constexpr size_t kMaxSets = 64;            // in force
     static constexpr size_t kMaxNames = 512;          // removed ones included
     static constexpr uint64_t kMaxVersions = 1000;    // of one name

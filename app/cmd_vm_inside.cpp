@@ -1,0 +1,222 @@
+#include "app/cmd_vm_inside.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "app/interrupt.h"
+#include "app/lab_directory.h"
+#include "app/show.h"
+#include "vouchsafe/lab/guest.h"
+
+namespace vouchsafe::app {
+
+namespace {
+
+struct InsideCommand {
+    std::string dir;
+    std::string group;
+    std::string name;
+    std::vector<std::string> words;
+};
+
+Result<lab::ListedVm> find(const InsideCommand& command, const std::string& name) {
+    const Path path = lab_directory(command.dir);
+    if (!TRY(find_running(path))) {
+        return fail(Code::unavailable, "the lab in {} does not run: start it with 'vouchsafe up'",
+                    path.string());
+    }
+    const auto machines = TRY(lab::read_vm_list(path));
+    return lab::find_vm(machines, name, command.group);
+}
+
+// LeftInterrupts leaves Ctrl-C to a program inside while it lives.
+class LeftInterrupts {
+  public:
+    LeftInterrupts() { leave_interrupts_to_child(true); }
+    ~LeftInterrupts() { leave_interrupts_to_child(false); }
+    LeftInterrupts(const LeftInterrupts&) = delete;
+    LeftInterrupts& operator=(const LeftInterrupts&) = delete;
+};
+
+Result<int> run_inside_of(const lab::ListedVm& machine, lab::GuestCommand command) {
+    if (machine.process.pid == 0 || !lab::is_running(machine.process)) {
+        return fail(Code::unavailable, "the machine {} is {}{}", machine.name, machine.power,
+                    machine.reason.empty() ? "" : ": " + machine.reason);
+    }
+    command.env = lab::guest_environment(machine.user);
+    for (const char* name : {"TERM", "COLORTERM"}) {
+        const char* value = std::getenv(name);
+        if (value != nullptr) command.env.push_back(fmt::format("{}={}", name, value));
+    }
+    command.directory = "/home/" + machine.user;
+    LeftInterrupts left;
+    return lab::run_in_guest(machine.process, command);
+}
+
+Result<int> run_shell(const InsideCommand& command) {
+    lab::GuestCommand shell;
+    shell.argv = {"/bin/bash", "-l"};
+    return run_inside_of(TRY(find(command, command.name)), std::move(shell));
+}
+
+// run_connect is ssh's ProxyCommand: each connection has a server of its own.
+Result<int> run_connect(const InsideCommand& command) {
+    const auto machine = TRY(find(command, command.name));
+    if (::access("/usr/sbin/sshd", X_OK) != 0) {
+        return fail(Code::unavailable,
+                    "ssh into a machine needs the package openssh-server on this computer; "
+                    "'vouchsafe vm shell {}' needs nothing",
+                    machine.name);
+    }
+    lab::GuestCommand server;
+    server.argv = {"/usr/sbin/sshd", "-i", "-e", "-f", "/etc/ssh/sshd_config"};
+    const UniqueFd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+    server.err = nowhere.get();
+    return run_inside_of(machine, std::move(server));
+}
+
+// Copying.
+
+// CopyEnd is one end of a copy: "NAME:PATH" is in a machine, a path there is relative to its home.
+struct CopyEnd {
+    std::string machine;  // "": this computer
+    std::string path;
+};
+
+CopyEnd parse_end(const std::string& word) {
+    const size_t colon = word.find(':');
+    // A path with a slash before the colon is one of this computer, as for scp.
+    if (colon == std::string::npos || word.find('/') < colon) return {"", word};
+    std::string path = word.substr(colon + 1);
+    if (path.starts_with("~/")) path = path.substr(2);
+    return {word.substr(0, colon), path.empty() || path == "~" ? "." : path};
+}
+
+bool is_local_folder(const Path& path) {
+    std::error_code ignored;
+    return std::filesystem::is_directory(path, ignored);
+}
+
+// $1 is where to, $2 the file's name, $3 its permissions.
+constexpr const char* kReceive = R"(to=$1
+[ ! -d "$to" ] || to=$to/$2
+cat > "$to" && chmod "$3" "$to")";
+
+Result<void> finished(Result<int> code, const std::string& what) {
+    if (!code) return fail(code.error());
+    if (*code == 0) return {};
+    return fail(Code::io, "{} could not be copied", what);
+}
+
+Result<void> copy_in(const lab::ListedVm& machine, const std::string& from, const std::string& to) {
+    if (is_local_folder(from)) {
+        return fail(Code::invalid, "{} is a folder: vm cp copies files", from);
+    }
+    UniqueFd source(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat status {};
+    if (!source || ::fstat(source.get(), &status) != 0) return fail_errno("open", from);
+    lab::GuestCommand receive;
+    receive.argv = {"/bin/sh",
+                    "-c",
+                    kReceive,
+                    "cp",
+                    to,
+                    Path(from).filename().string(),
+                    fmt::format("{:o}", status.st_mode & 0777)};
+    receive.in = source.get();
+    return finished(run_inside_of(machine, std::move(receive)), from);
+}
+
+Result<void> copy_out(const lab::ListedVm& machine, const std::string& from,
+                      const std::string& to) {
+    Path target = to;
+    if (is_local_folder(target)) target /= Path(from).filename();
+    OutputFile file = TRY(OutputFile::create(target, Overwrite::yes));
+    const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    lab::GuestCommand send;
+    send.argv = {"/bin/cat", "--", from};
+    send.in = nothing.get();
+    send.out = file.fd();
+    TRY(finished(run_inside_of(machine, std::move(send)), from));
+    return file.commit();
+}
+
+Result<int> run_cp(const InsideCommand& command) {
+    if (command.words.size() < 2) {
+        return fail(Code::invalid, "say what to copy and where to, one of them as NAME:PATH");
+    }
+    const CopyEnd to = parse_end(command.words.back());
+    if (command.words.size() > 2 && to.machine.empty() && !is_local_folder(to.path)) {
+        return fail(Code::invalid, "several files go into a folder, and {} is none", to.path);
+    }
+    for (size_t i = 0; i + 1 < command.words.size(); ++i) {
+        const CopyEnd from = parse_end(command.words[i]);
+        if (from.machine.empty() == to.machine.empty()) {
+            return fail(Code::invalid,
+                        "one end of a copy is a machine's (NAME:PATH), the other is "
+                        "this computer's");
+        }
+        if (from.machine.empty()) {
+            TRY(copy_in(TRY(find(command, to.machine)), from.path, to.path));
+        } else {
+            TRY(copy_out(TRY(find(command, from.machine)), from.path, to.path));
+        }
+    }
+    return 0;
+}
+
+using InsideAction = Result<int> (*)(const InsideCommand&);
+
+Command add_inside(Command group, const char* name, const char* text,
+                   const std::shared_ptr<InsideCommand>& command, InsideAction action) {
+    Command made = group.add(name, text);
+    add_lab_directory(made, command->dir);
+    made.option("--resource-group", command->group, "of machines with the same name", "GROUP");
+    made.run([command, action] { return action(*command); });
+    return made;
+}
+
+constexpr const char* kShellExamples = R"(Examples:
+  vouchsafe vm shell MyCVM
+  vouchsafe vm shell MyCVM --resource-group MyConfidentialRG
+A shell in a virtual machine of the running lab, as its user. Its programs are this computer's; its
+home is its own and lasts; /dev/tpmrm0 is its TPM, 169.254.169.254 its metadata service.)";
+
+constexpr const char* kCpExamples = R"(Examples:
+  vouchsafe vm cp train_xgb.py data.enc MyCVM:
+  vouchsafe vm cp MyCVM:model.json .
+Files only. Paths in a machine begin in its home.)";
+
+constexpr const char* kConnectExamples = R"(Examples:
+  ssh -o ProxyCommand='vouchsafe vm connect MyCVM' azureuser@MyCVM
+With the variables of 'vouchsafe env', ssh and scp reach the machines by their public addresses.)";
+
+}  // namespace
+
+Result<int> exec_inside(const lab::ListedVm& machine, const std::vector<std::string>& argv) {
+    lab::GuestCommand command;
+    command.argv = argv;
+    return run_inside_of(machine, std::move(command));
+}
+
+void add_vm_inside(Command group, Context&) {
+    auto command = std::make_shared<InsideCommand>();
+    Command shell =
+        add_inside(group, "shell", "a shell in a machine of the running lab", command, run_shell);
+    shell.examples(kShellExamples);
+    shell.argument("NAME", command->name, "the machine");
+    Command cp = add_inside(group, "cp", "copy files into and out of a machine of the running lab",
+                            command, run_cp);
+    cp.examples(kCpExamples);
+    cp.argument("PATH", command->words, "files, and last where to; in a machine: NAME:PATH");
+    Command connect =
+        add_inside(group, "connect", "reach a machine's SSH server by standard input and output",
+                   command, run_connect);
+    connect.examples(kConnectExamples);
+    connect.argument("NAME", command->name, "the machine, or its public address");
+}
+
+}  // namespace vouchsafe::app

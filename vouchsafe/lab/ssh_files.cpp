@@ -1,0 +1,80 @@
+#include "vouchsafe/lab/ssh_files.h"
+
+#include "vouchsafe/lab/guest_settings.h"
+#include "vouchsafe/lab/process_child.h"
+
+namespace vouchsafe::lab {
+
+namespace {
+
+constexpr const char* kSshPrograms[] = {"ssh", "scp", "sftp"};
+constexpr std::string_view kHost = R"(Host {addresses}
+    ProxyCommand "{program}" vm connect --dir "{lab}" %h
+    UserKnownHostsFile "{known}"
+    HostKeyAlgorithms ssh-ed25519
+)";
+constexpr std::string_view kHead = "# The machines of a lab; written anew whenever they change.\n";
+constexpr std::string_view kTail =
+    "Host *\n    Include ~/.ssh/config\n    Include /etc/ssh/ssh_config\n";
+
+bool is_reachable(const ListedVm& machine) {
+    return !machine.public_ip.empty();
+}
+
+std::string ssh_config(const Path& lab, const std::vector<ListedVm>& machines,
+                       const std::string& program) {
+    std::string addresses;
+    for (const ListedVm& machine : machines) {
+        if (is_reachable(machine)) addresses += " " + machine.public_ip;
+    }
+    std::string out(kHead);
+    if (!addresses.empty()) {
+        // In ssh's configuration and its ProxyCommand a percent sign stands for itself when
+        // doubled.
+        std::string doubled;
+        for (char c : lab.string()) doubled += c == '%' ? std::string("%%") : std::string(1, c);
+        out +=
+            fmt::format(kHost, fmt::arg("addresses", addresses.substr(1)),
+                        fmt::arg("program", program), fmt::arg("lab", doubled),
+                        fmt::arg("known", (LabFiles(doubled).folder() / "known_hosts").string()));
+    }
+    return out + std::string(kTail);
+}
+
+std::string known_hosts(const Path& lab, const std::vector<ListedVm>& machines) {
+    constexpr size_t kMaxKey = 4096;
+    std::string out;
+    for (const ListedVm& machine : machines) {
+        const Path key =
+            GuestFiles(LabFiles(lab).disk(machine.vm_id)).ssh() / "ssh_host_ed25519_key.pub";
+        auto text = read_text_file(key, kMaxKey);
+        if (!is_reachable(machine) || !text) continue;
+        out += fmt::format("{} {}\n", machine.public_ip, text->substr(0, text->find('\n')));
+    }
+    return out;
+}
+
+}  // namespace
+
+Result<void> write_ssh_files(const Path& lab, const std::vector<ListedVm>& machines) {
+    const LabFiles files(lab);
+    std::error_code error;
+    const Path self = std::filesystem::read_symlink("/proc/self/exe", error);
+    if (error) return fail(Code::io, "cannot find this program: {}", error.message());
+    TRY(write_file(files.folder() / "known_hosts", as_bytes(known_hosts(lab, machines)),
+                   Overwrite::yes, 0600));
+    TRY(write_file(files.folder() / "ssh_config",
+                   as_bytes(ssh_config(lab, machines, self.string())), Overwrite::yes, 0600));
+    TRY(make_private_dir(files.programs()));
+    for (const char* name : kSshPrograms) {
+        auto found = find_program(name);
+        // Not ourselves, if this lab was started with the variables of a lab.
+        if (!found || Path(*found).parent_path() == files.programs()) continue;
+        const std::string script = fmt::format("#!/bin/sh\nexec '{}' -F '{}' \"$@\"\n", *found,
+                                               (files.folder() / "ssh_config").string());
+        TRY(write_file(files.programs() / name, as_bytes(script), Overwrite::yes, 0700));
+    }
+    return {};
+}
+
+}  // namespace vouchsafe::lab
