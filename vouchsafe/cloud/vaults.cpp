@@ -148,12 +148,12 @@ Outcome<void> Service::Impl::have_effect_on_deleted(const Resource& vault, Pendi
     TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
         return put_pending(tx, {what, vault});
     }));
-    Result<void> done =
+    Outcome<void> done =
         deps.effects->act(vault, what == Pending::What::purge ? "purge" : "recover");
     if (done) return {};
     TRY(deps.store.run(
         [&](store::Transaction& tx) -> Result<void> { return erase_pending(tx, vault.id); }));
-    return fail(Problem(done.error()));
+    return done;
 }
 
 Outcome<void> Service::Impl::restore_deleted(Resource& vault) {
