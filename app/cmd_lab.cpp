@@ -9,6 +9,7 @@
 #include "app/show.h"
 #include "vouchsafe/lab/data_directory.h"
 #include "vouchsafe/lab/reset.h"
+#include "vouchsafe/lab/vm_list.h"
 #include "vouchsafe/net/client.h"
 
 namespace vouchsafe::app {
@@ -35,10 +36,23 @@ bool answers(uint16_t port) {
     return answer && answer->status == 200;
 }
 
-Json state_json(const Path& lab, const std::optional<lab::LabState>& state, bool running,
-                bool well) {
+using Machines = std::vector<lab::ListedVm>;
+
+Json state_json(const Path& lab, const std::optional<lab::LabState>& state,
+                const Machines& machines, bool running, bool well) {
     Json json{{"directory", lab.string()}, {"running", running}, {"answers", well}};
     if (!state) return json;
+    json["machines"] = Json::array();
+    for (const lab::ListedVm& vm : machines) {
+        json["machines"].push_back({{"name", vm.name},
+                                    {"group", vm.group},
+                                    {"id", vm.id},
+                                    {"power", vm.power},
+                                    {"reason", vm.reason},
+                                    {"security_type", vm.security_type},
+                                    {"private_ip", vm.private_ip},
+                                    {"public_ip", vm.public_ip}});
+    }
     json["pid"] = state->process.pid;
     json["port"] = state->port;
     json["since"] = format_rfc3339(state->since);
@@ -48,8 +62,28 @@ Json state_json(const Path& lab, const std::optional<lab::LabState>& state, bool
     return json;
 }
 
+// machine_lines are one line a machine, each with the line's end before it.
+std::string machine_lines(const Context& context, const Machines& machines) {
+    size_t width = 0;
+    for (const lab::ListedVm& vm : machines) width = std::max(width, vm.name.size());
+    std::string out;
+    for (const lab::ListedVm& vm : machines) {
+        const bool runs = vm.power == "running";
+        out += fmt::format("\n           {:<{}}  {}  {}, in {}", printable(vm.name), width,
+                           runs                ? styled("running", Style::good, context.color_out)
+                           : vm.reason.empty() ? vm.power
+                                               : styled(vm.power, Style::bad, context.color_out),
+                           vm.security_type, printable(vm.group));
+        if (!vm.private_ip.empty()) out += ", " + printable(vm.private_ip);
+        if (!vm.public_ip.empty()) out += ", " + printable(vm.public_ip);
+        if (!vm.reason.empty()) out += ": " + printable(vm.reason);
+    }
+    return out;
+}
+
 std::string state_text(const Context& context, const Path& lab,
-                       const std::optional<lab::LabState>& state, bool running, bool well) {
+                       const std::optional<lab::LabState>& state, const Machines& machines,
+                       bool running, bool well) {
     if (!state) return fmt::format("no lab runs in {}\n", printable(lab.string()));
     if (!running) {
         return fmt::format(
@@ -59,12 +93,14 @@ std::string state_text(const Context& context, const Path& lab,
     std::string hosts;
     for (const std::string& host : state->hosts) hosts += "\n           " + printable(host);
     return fmt::format(
-        "{}, process {}, since {}\nport       {}\ndirectory  {}\nhosts      {}\nforeign    {}\n",
+        "{}, process {}, since {}\nport       {}\ndirectory  {}\nhosts      {}\nforeign    {}\n"
+        "machines   {}\n",
         well ? styled("running", Style::good, context.color_out)
              : styled("running, but its door does not answer", Style::bad, context.color_out),
         state->process.pid, format_rfc3339(state->since), state->port, printable(lab.string()),
         hosts.empty() ? "none" : hosts.substr(12),
-        state->pass_through ? "https is passed through" : "refused");
+        state->pass_through ? "https is passed through" : "refused",
+        machines.empty() ? "none" : machine_lines(context, machines).substr(12));
 }
 
 Result<int> run_status(const Context& context, const LabCommand& command) {
@@ -72,8 +108,10 @@ Result<int> run_status(const Context& context, const LabCommand& command) {
     auto state = TRY(lab::read_lab_state(path));
     bool running = state && lab::is_running(state->process);
     bool well = running && answers(state->port);
-    write_out(context.json ? dump_json(state_json(path, state, running, well)) + "\n"
-                           : state_text(context, path, state, running, well));
+    Machines machines;
+    if (running) machines = TRY(lab::read_vm_list(path));
+    write_out(context.json ? dump_json(state_json(path, state, machines, running, well)) + "\n"
+                           : state_text(context, path, state, machines, running, well));
     return well ? 0 : code_info(Code::unavailable).exit_code;
 }
 

@@ -340,7 +340,7 @@ class Lives(Lab):
     def test_a_kill_in_the_middle_leaves_nothing_half_made(self):
         group = self.group("killed")
         wanted = {}
-        for i in range(12):
+        for i in range(9):
             name = f"m{i}"
             body = self.body(self.interface(group, name))
             path = f"{group}/providers/Microsoft.Compute/virtualMachines/{name}"
@@ -450,8 +450,6 @@ class EncryptionSets(Lab):
         kept = json.loads((self.folder(machine) / "state.key.json").read_text())
         self.assertEqual(kept["key"], kid)
         self.assertFalse((self.folder(machine) / "state.key").exists())
-        entries = run("--json", "audit", "--dir", self.lab)  # whatever it says, the lab's log has it
-        del entries
 
         # Each start needs the key.
         self.act(machine, "deallocate")
@@ -478,7 +476,6 @@ class EncryptionSets(Lab):
         run("down", "--dir", self.lab)
         self.up()
         wait_for(lambda: self.power(machine) == "stopped")
-        self.assertIn("KeyVault", "KeyVault" + self.listed(machine)["reason"])
         self.assertIn("Unable to access key vault", self.listed(machine)["reason"])
         wait_for(lambda: "does not start: Unable to access" in run("logs", "--dir", self.lab).stdout)
         self.vault("PATCH", vault, "/keys/k", {"attributes": {"enabled": True}})
