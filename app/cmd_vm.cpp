@@ -15,6 +15,7 @@ struct VmCommand {
     std::string dir;
     std::string name;
     std::string secure_boot = "on";
+    std::string kind = "confidential";
     bool debug = false;
     std::vector<std::string> roles;
     std::vector<std::string> read;
@@ -49,6 +50,7 @@ Result<int> run_create(const Context& context, const VmCommand& command) {
     spec.name = command.name;
     spec.secure_boot = command.secure_boot == "on";
     spec.allow_debug = command.debug;
+    if (command.kind == "trusted-launch") spec.kind = lab::MachineKind::trusted_launch;
     auto machine = TRY(
         lab::Machine::create(spec, machine_path(command), directory.root(), context.clock.now()));
     const auto& made = machine.identity().spec;
@@ -239,6 +241,12 @@ void add_vm(Command app, Context& context) {
     Command create =
         add_command(group, context, "create", "make a machine", command, run_create, true);
     create.option("--secure-boot", command->secure_boot, "on or off", "").one_of({"on", "off"});
+    create
+        .option("--kind", command->kind,
+                "what Azure calls its security type; trusted-launch has a TPM, and no report of a "
+                "processor",
+                "")
+        .one_of({"confidential", "trusted-launch"});
     create.flag("--debug", command->debug, "its report's policy allows debugging (to be refused)");
     add_command(group, context, "list", "show the machines", command, run_list, false);
     add_command(group, context, "delete", "remove a machine and its TPM", command, run_delete,
