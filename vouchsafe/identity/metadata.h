@@ -33,8 +33,8 @@ struct Machine {
     std::string os_type = "Linux";
     bool secure_boot = true;
     std::string security_type = "ConfidentialVM";  // or "TrustedLaunch"
-    std::string system_identity;               // client id, or ""
-    std::vector<std::string> user_identities;  // client ids
+    std::string system_identity;                   // client id, or ""
+    std::vector<std::string> user_identities;      // client ids
     std::optional<HostCertificates> certificates;
 };
 

@@ -141,6 +141,7 @@ Result<std::string> Services::add_attestation(const std::string& folder, const s
     config.issuer = issuer;
     config.directory = directory_.path() / folder;
     config.compliant_id_keys = {encode_hex(simulated_id_key_digest())};
+    config.trusted_launch = true;
     config.callers.tenant = directory_.tenant_id();
     config.resource_id = directory_.resource_id(kAttestationProviders, folder);
     auto out = std::make_unique<Attestation>();
