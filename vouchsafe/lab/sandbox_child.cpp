@@ -97,13 +97,18 @@ bool mount_fuse_file(const Place& place, ChildFindings& findings) noexcept {
     int fd = ::open(kFuse, O_RDWR | O_CLOEXEC);
     if (fd < 0) return false;
     findings.fuse_file = fd;
-    // The options end with room for the number: "...,fd=0000".
-    char options[128];
-    size_t length = place.source.size();
-    if (length >= sizeof(options) || fd > 9999) return false;
-    std::memcpy(options, place.source.c_str(), length + 1);
-    for (size_t i = 1; i <= 4; ++i, fd /= 10)
-        options[length - i] = static_cast<char>('0' + fd % 10);
+    // "fd=N,..." without leading zeros, which would make it octal.
+    char options[128] = "fd=";
+    char digits[10];
+    size_t count = 0;
+    for (int rest = fd; count == 0 || rest > 0; rest /= 10) {
+        digits[count++] = static_cast<char>('0' + rest % 10);
+    }
+    size_t length = std::strlen(options);
+    if (length + count + 1 + place.source.size() >= sizeof(options)) return false;
+    while (count > 0) options[length++] = digits[--count];
+    options[length++] = ',';
+    std::memcpy(options + length, place.source.c_str(), place.source.size() + 1);
     return ::mount("vtpm", place.target.c_str(), "fuse", MS_NOSUID | MS_NODEV | MS_NOEXEC,
                    options) == 0;
 }
