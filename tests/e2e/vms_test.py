@@ -118,7 +118,7 @@ class Lab(unittest.TestCase):
 
     def make(self, path, body):
         status, made = self.arm("PUT", path, body)
-        self.assertEqual(status, 201, made)
+        self.assertIn(status, (200, 201), made)
         return made
 
     def group(self, name):

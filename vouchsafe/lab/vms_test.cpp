@@ -382,7 +382,7 @@ TEST_F(VmsTest, HasTheVaultJudgeAndRecordTheUseOfASetsKey) {
               {"properties",
                {{"encryptionType", "ConfidentialVmEncryptedWithCustomerKey"},
                 {"activeKey", {{"keyUrl", "https://des-vault.vault.azure.net/keys/k"}}}}}});
-    must_be(201, set);
+    must_be(200, set);
     const std::string principal = set.body["identity"]["principalId"];
     Json body = body_of("m");
     body["properties"]["storageProfile"]["osDisk"]["managedDisk"]["securityProfile"]
