@@ -75,6 +75,77 @@ TEST(Effects, ThatWereCutShortAreEndedAtTheNextStart) {
     EXPECT_EQ(manager.get(kVault).status, 404);
 }
 
+TEST(Effects, OnDeletedVaultsThatWereCutShortAreEndedToo) {
+    Manager manager;
+    const std::string deleted =
+        kS + "/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/one";
+    manager.put(kVault, vault_body());
+    manager.remove(kVault);
+    die_in(manager, [&] { manager.put(kVault, vault_body({{"createMode", "recover"}})); });
+    EXPECT_THAT(manager.effects.told, ElementsAre("recover one"));
+    EXPECT_EQ(manager.get(kVault).status, 200);
+    EXPECT_EQ(manager.get(deleted).status, 404);
+
+    manager.remove(kVault);
+    die_in(manager, [&] { manager.send("POST", deleted + "/purge" + kVersion); });
+    EXPECT_THAT(manager.effects.told, ElementsAre("purge one"));
+    EXPECT_EQ(manager.get(deleted).status, 404);
+    EXPECT_EQ(manager.put(kVault, vault_body()).status, 201);
+    EXPECT_EQ(MUST(manager.service->resume()), 0U);
+}
+
+TEST(Effects, OnDeletedVaultsThatFailChangeNothing) {
+    Manager manager;
+    const std::string deleted =
+        kS + "/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/one";
+    manager.put(kVault, vault_body());
+    manager.remove(kVault);
+    manager.effects.failure = Error{Code::forbidden, "protected in the vault alone"};
+    EXPECT_EQ(manager.send("POST", deleted + "/purge" + kVersion).code(), "MethodNotAllowed");
+    manager.effects.failure = Error{Code::unavailable, "not now"};
+    EXPECT_EQ(manager.send("POST", deleted + "/purge" + kVersion).status, 503);
+    EXPECT_EQ(manager.put(kVault, vault_body({{"createMode", "recover"}})).status, 503);
+    manager.effects.failure.reset();
+    EXPECT_EQ(manager.get(deleted).status, 200);
+    EXPECT_EQ(MUST(manager.service->resume()), 0U);
+}
+
+TEST(Effects, KnowWhoAskedForThem) {
+    Manager manager;
+    // kMachine may do everything here, by a role.
+    const std::string assignment = kS + "/providers/Microsoft.Authorization/roleAssignments/";
+    manager.put(assignment + "00000000-0000-4000-8000-000000000001",
+                {{"properties",
+                  {{"roleDefinitionId", "/8e3af657-a8ff-443c-a75c-2fe8c4bcb635"},
+                   {"principalId", kMachine}}}});
+    manager.put(kVault, vault_body());
+    manager.make("Microsoft.Network/virtualNetworks/net", network_body());
+    const std::string subnet =
+        kGroup + "/providers/Microsoft.Network/virtualNetworks/net/subnets/vm-subnet";
+    const Json nic =
+        manager.make("Microsoft.Network/networkInterfaces/nic",
+                     {{"location", "westeurope"},
+                      {"properties",
+                       {{"ipConfigurations",
+                         {{{"name", "ip"}, {"properties", {{"subnet", {{"id", subnet}}}}}}}}}}});
+    manager.make(
+        "Microsoft.Compute/virtualMachines/vm",
+        {{"location", "westeurope"},
+         {"properties", {{"networkProfile", {{"networkInterfaces", {{{"id", nic["id"]}}}}}}}}});
+    manager.effects.actors.clear();
+    const std::string bearer = token(kMachine);
+    manager.send("POST",
+                 kGroup + "/providers/Microsoft.Compute/virtualMachines/vm/start" + kVersion,
+                 nullptr, bearer);
+    EXPECT_EQ(manager.send("DELETE", kGroup + kVersion, nullptr, bearer).status, 202);
+    manager.send("POST",
+                 kS + "/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/one/purge" +
+                     kVersion,
+                 nullptr, bearer);
+    EXPECT_THAT(manager.effects.told.back(), "purge one");
+    EXPECT_THAT(manager.effects.actors, ElementsAre(kMachine, kMachine, kMachine, kMachine));
+}
+
 TEST(Effects, OfAGroupThatWasCutShortAreEndedToo) {
     Manager manager;
     manager.make("Microsoft.KeyVault/vaults/one", vault_body());

@@ -385,5 +385,39 @@ TEST(Catalog, ShowsProvidersSizesAndImages) {
     EXPECT_EQ(manager.get(versions + "/1.2.3").status, 404);
 }
 
+TEST(RoleAssignments, AreForPrincipalsThatTheDirectoryKnows) {
+    Manager manager;
+    const std::string group = "55555555-5555-4555-8555-555555555555";
+    const std::string nobody = "66666666-6666-4666-8666-666666666666";
+    manager.directory = {{kOwner, "User"}, {group, "Group"}, {kMachine, "ServicePrincipal"}};
+    manager.start();
+    int number = 0;
+    auto assign = [&](const std::string& principal, const std::string& type) {
+        Json properties = {{"roleDefinitionId", "/acdd72a7-3385-48ef-bd42-f606fba81ae7"},
+                           {"principalId", principal}};
+        if (!type.empty()) properties["principalType"] = type;
+        return manager.put(fmt::format("{}/providers/Microsoft.Authorization/roleAssignments/"
+                                       "00000000-0000-4000-8000-{:012}",
+                                       kGroup, ++number),
+                           {{"properties", properties}});
+    };
+    const Reply unknown = assign(nobody, "");
+    EXPECT_EQ(unknown.status, 400);
+    EXPECT_EQ(unknown.code(), "PrincipalNotFound");
+    EXPECT_NE(
+        unknown.text.find("Principal " + nobody + " does not exist in the directory " + kTenant),
+        std::string::npos);
+    EXPECT_EQ(assign(nobody, "User").code(), "PrincipalNotFound");
+    EXPECT_EQ(assign(nobody, "Group").code(), "PrincipalNotFound");
+    EXPECT_EQ(assign(kMachine, "User").code(), "UnmatchedPrincipalType");
+    EXPECT_EQ(assign(kMachine, "Robot").code(), "InvalidPrincipalType");
+    // Who was made a moment ago may not be known yet.
+    EXPECT_EQ(assign(nobody, "servicePrincipal").body["properties"]["principalType"],
+              "ServicePrincipal");
+    EXPECT_EQ(assign(kMachine, "").body["properties"]["principalType"], "ServicePrincipal");
+    EXPECT_EQ(assign(group, "").body["properties"]["principalType"], "Group");
+    EXPECT_EQ(assign(kOwner, "User").status, 201);
+}
+
 }  // namespace
 }  // namespace vouchsafe::cloud

@@ -60,15 +60,18 @@ class FakeEffects : public Effects {
     }
     Outcome<Json> put(const Resource& now, const Resource* before) override {
         told.push_back((before == nullptr ? "new " : "change ") + now.name);
+        actors.push_back(now.changed_by);
         TRY(maybe_fail());
         return add;
     }
     Outcome<void> remove(const Resource& resource) override {
         told.push_back("remove " + resource.name);
+        actors.push_back(resource.changed_by);
         return maybe_fail();
     }
     Outcome<void> act(const Resource& resource, std::string_view action) override {
         told.push_back(std::string(action) + " " + resource.name);
+        actors.push_back(resource.changed_by);
         return maybe_fail();
     }
 
@@ -76,6 +79,7 @@ class FakeEffects : public Effects {
 
     std::vector<std::string> told;
     std::optional<Condition> machine;  // as it is
+    std::vector<std::string> actors;  // who asked for each
     Json add = Json::object();
     std::optional<Error> failure;
     bool dies = false;  // after the effect, before the record
@@ -115,6 +119,7 @@ struct Manager {
     FixedClock clock{test_time()};
     access::testing::FakeWeb web;
     FakeEffects effects;
+    std::map<std::string, std::string> directory;  // object id -> kind; empty: there is none
     std::unique_ptr<Service> service;
 
     explicit Manager(bool group = true) {
@@ -127,7 +132,14 @@ struct Manager {
         config.callers.tenant = kTenant;
         config.subscription_id = kSubscription;
         config.owners = {kOwner};
-        service = MUST(Service::create(config, {*store, clock, web.fetch(), &effects}));
+        Dependencies deps{*store, clock, web.fetch(), &effects};
+        if (!directory.empty()) {
+            deps.principal_kind = [this](const std::string& id) -> Result<std::string> {
+                auto found = directory.find(id);
+                return found == directory.end() ? std::string() : found->second;
+            };
+        }
+        service = MUST(Service::create(config, deps));
         MUST(service->resume());
     }
     void make_group(const std::string& name) {

@@ -81,12 +81,13 @@ TEST(Vaults, RefuseWhatAzureRefuses) {
 
     EXPECT_EQ(code("abc", {{"enablePurgeProtection", true}, {"softDeleteRetentionInDays", 7}}), "");
     EXPECT_EQ(code("abc", {{"enablePurgeProtection", false}, {"softDeleteRetentionInDays", 7}}),
-              "InvalidParameter");
-    EXPECT_EQ(code("abc", {{"softDeleteRetentionInDays", 8}}), "InvalidParameter");
-    // Left out, it stays on.
-    Reply again = manager.put(vaults + "abc", vault_body({{"softDeleteRetentionInDays", 7}}));
+              "BadRequest");
+    EXPECT_EQ(code("abc", {{"softDeleteRetentionInDays", 8}}), "BadRequest");
+    // Left out, both stay.
+    Reply again = manager.put(vaults + "abc", vault_body());
     EXPECT_EQ(again.status, 200);
     EXPECT_EQ(again.body["properties"]["enablePurgeProtection"], true);
+    EXPECT_EQ(again.body["properties"]["softDeleteRetentionInDays"], 7);
 }
 
 TEST(Vaults, HaveNamesOfTheirOwnEverywhere) {
@@ -151,7 +152,10 @@ TEST(Vaults, AreNotPurgedWhileTheyAreProtected) {
         kS + "/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/one";
     manager.make("Microsoft.KeyVault/vaults/one", vault_body({{"enablePurgeProtection", true}}));
     manager.remove(id);
-    EXPECT_EQ(manager.send("POST", deleted + "/purge" + kVersion).code(), "DeletedVaultPurge");
+    Reply refused = manager.send("POST", deleted + "/purge" + kVersion);
+    EXPECT_EQ(refused.status, 405);
+    EXPECT_EQ(refused.code(), "MethodNotAllowed");
+    EXPECT_EQ(refused.body["error"]["message"], "Operation 'DeletedVaultPurge' is not allowed.");
     manager.clock.set(test_time() + Seconds{91 * 86400});
     EXPECT_EQ(manager.get(deleted).status, 404);
     EXPECT_EQ(manager.put(id, vault_body()).status, 201);
@@ -197,6 +201,82 @@ TEST(AttestationProviders, AreReadyUnderTheirRegionsName) {
                        {{"location", "westeurope"}})
                   .status,
               400);
+}
+
+TEST(AttestationProviders, HaveNamesOfTheirOwnAndRegionsWithACode) {
+    Manager manager;
+    manager.make_group("other");
+    const Json body = {{"location", "westeurope"}, {"properties", Json::object()}};
+    const std::string type = "/providers/Microsoft.Attestation/attestationProviders/";
+    manager.make("Microsoft.Attestation/attestationProviders/mine", body);
+    auto code = [&](const std::string& group, const std::string& name, const Json& what) {
+        return manager.put(kS + "/resourceGroups/" + group + type + name, what).code();
+    };
+    EXPECT_EQ(code("other", "MINE", body), "DuplicateTenant");
+    EXPECT_EQ(code("rg", "sharedweu", body), "DuplicateTenant");  // Azure's own
+    EXPECT_EQ(code("rg", "SharedNeu", body), "DuplicateTenant");
+    EXPECT_EQ(code("rg", "sharedmine", body), "");
+    EXPECT_EQ(code("rg", "ab", body), "InvalidParameter");
+    EXPECT_EQ(code("rg", "my-own", body), "InvalidParameter");
+    EXPECT_EQ(code("rg", "abcdefghijklmnopqrstuvwxy", body), "InvalidParameter");
+    EXPECT_EQ(code("rg", "far", {{"location", "farside"}}), "LocationNotAvailableForResourceType");
+    EXPECT_EQ(code("rg", "mine", {{"location", "northeurope"}}), "InvalidResourceLocation");
+}
+
+TEST(AttestationProviders, KeepTheCertificatesOfTheirMakerToThemselves) {
+    Manager manager;
+    const std::string id = kGroup + "/providers/Microsoft.Attestation/attestationProviders/mine";
+    auto body = [](const Json& keys) {
+        return Json{{"location", "westeurope"},
+                    {"properties", {{"policySigningCertificates", {{"keys", keys}}}}}};
+    };
+    const Json one = Json::array({{{"kty", "RSA"}, {"x5c", {"AAAA"}}}});
+    Json made = manager.make("Microsoft.Attestation/attestationProviders/mine", body(one));
+    EXPECT_EQ(made["properties"]["trustModel"], "Isolated");
+    EXPECT_FALSE(made["properties"].contains("policySigningCertificates"));
+    // Repeated or left out, it stays; others cannot be named later.
+    EXPECT_EQ(manager.put(id, body(one)).status, 200);
+    const Reply again = manager.put(id, {{"location", "westeurope"}});
+    EXPECT_EQ(again.body["properties"]["trustModel"], "Isolated");
+    const Json two = Json::array({{{"kty", "RSA"}, {"x5c", {"BBBB"}}}});
+    EXPECT_EQ(manager.put(id, body(two)).code(), "InvalidParameter");
+
+    const std::string open = kGroup + "/providers/Microsoft.Attestation/attestationProviders/open";
+    EXPECT_EQ(manager.put(open, body(Json::array())).body["properties"]["trustModel"], "AAD");
+    EXPECT_EQ(manager.put(open, body(one)).code(), "InvalidParameter");
+}
+
+TEST(AttestationProviders, OfAzureItselfAreListedWhereTheyAre) {
+    Manager manager;
+    const std::string attestation = kS + "/providers/Microsoft.Attestation";
+    const Json listed = manager.get(attestation + "/defaultProviders").body["value"];
+    ASSERT_EQ(listed.size(), 1U);
+    EXPECT_EQ(listed[0]["properties"]["attestUri"], "https://sharedweu.weu.attest.azure.net");
+    EXPECT_EQ(manager.get(attestation + "/locations/West%20Europe/defaultProvider").body,
+              listed[0]);
+    EXPECT_EQ(manager.get(attestation + "/locations/northeurope/defaultProvider").status, 404);
+}
+
+TEST(CloudMetadata, IsToldToEverybodyInTheShapeOfItsVersion) {
+    Manager manager;
+    auto ask = [&](const std::string& query) {
+        return manager.send("GET", "/metadata/endpoints" + query, nullptr, "");
+    };
+    EXPECT_EQ(ask("").code(), "MissingApiVersionParameter");
+    Json oldest = ask("?api-version=2015-01-01").body;
+    EXPECT_EQ(oldest["authentication"]["loginEndpoint"], "https://login.microsoftonline.com/");
+    EXPECT_EQ(oldest["authentication"]["audiences"][0], "https://management.azure.com/");
+    Json list = ask("?api-version=2019-05-01").body;
+    ASSERT_TRUE(list.is_array());
+    Json cloud = ask("?api-version=2022-09-01").body;
+    EXPECT_EQ(list, Json::array({cloud}));
+    EXPECT_EQ(cloud["resourceManager"], "https://management.azure.com/");
+    EXPECT_EQ(cloud["suffixes"]["keyVaultDns"], "vault.azure.net");
+    EXPECT_EQ(cloud["suffixes"]["attestationEndpoint"], "attest.azure.net");
+    EXPECT_EQ(cloud["microsoftGraphResourceId"], "https://graph.microsoft.com/");
+    // The next path is for callers alone.
+    EXPECT_EQ(manager.send("GET", "/metadata/other?api-version=2022-09-01", nullptr, "").status,
+              401);
 }
 
 TEST(Networks, HoldSubnetsWithIdsOfTheirOwn) {
