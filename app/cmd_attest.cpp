@@ -23,7 +23,7 @@ struct AttestCommand {
 // show_evidence prints what would be sent, and sends nothing to the attestation service.
 Result<int> show_evidence(const guest::Site& site, const AttestCommand& command) {
     guest::MetadataClient metadata(site.client);
-    device::Tpm tpm = TRY(device::Tpm::open(site.machine.tcti));
+    device::Tpm tpm = TRY(guest::open_tpm(site.machine));
     auto collected = TRY(guest::collect_azure_guest(tpm, site.machine, metadata, command.nonce));
     write_out(dump_json_pretty(collected.attestation_info) + "\n");
     return 0;
@@ -35,7 +35,7 @@ Result<int> run_attest(const Context& context, const AttestCommand& command) {
     guest::MetadataClient metadata(site.client);
     net::Client client(site.client);
     Stopwatch watch;
-    device::Tpm tpm = TRY(device::Tpm::open(site.machine.tcti));
+    device::Tpm tpm = TRY(guest::open_tpm(site.machine));
     const Overwrite overwrite = command.force ? Overwrite::yes : Overwrite::no;
     guest::AttestOptions how{command.url, command.nonce, !command.no_challenge,
                              !command.receipt.empty()};

@@ -1,13 +1,6 @@
 // env: the variables by which unmodified programs use the lab.
-#include <pthread.h>
-#include <signal.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-
 #include "app/lab_directory.h"
+#include "app/launch.h"
 #include "app/show.h"
 #include "vouchsafe/lab/front_door.h"
 
@@ -59,23 +52,6 @@ int print(const Context& context, const std::string& shell, const Variables& var
     for (const auto& [name, value] : variables) out += line_for(shell, name, value);
     write_out(out);
     return 0;
-}
-
-// become replaces this process by the command. It returns only if that fails: the exit code that a
-// shell would give.
-int become(const std::vector<std::string>& words, const Variables& variables) {
-    for (const auto& [name, value] : variables) ::setenv(name.c_str(), value.c_str(), 1);
-    std::vector<char*> argv;
-    for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-    argv.push_back(nullptr);
-    sigset_t none;  // this program blocks and ignores signals that others live by
-    sigemptyset(&none);
-    pthread_sigmask(SIG_SETMASK, &none, nullptr);
-    ::signal(SIGPIPE, SIG_DFL);
-    ::execvp(argv.front(), argv.data());
-    bool absent = errno == ENOENT;
-    write_err(fmt::format("cannot run {}: {}\n", printable(words.front()), std::strerror(errno)));
-    return absent ? 127 : 126;
 }
 
 // path_with puts the lab's ssh and scp first, once.

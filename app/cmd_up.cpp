@@ -1,8 +1,6 @@
 // up: every service of a lab behind one front door, in the foreground or detached.
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +9,7 @@
 
 #include "app/interrupt.h"
 #include "app/lab_directory.h"
+#include "app/launch.h"
 #include "app/request_log.h"
 #include "app/serve_run.h"
 #include "app/show.h"
@@ -209,31 +208,6 @@ std::vector<std::string> words_of(const Context& context, const UpCommand& comma
     if (command.pass_through) out.emplace_back("--pass-through");
     if (context.verbose) out.emplace_back("--verbose");
     return out;
-}
-
-// spawn_detached starts this program anew, in a session of its own, without anything of ours but
-// the environment. What it prints goes to `console`.
-Result<pid_t> spawn_detached(const std::vector<std::string>& words, const Path& console) {
-    std::vector<char*> argv;
-    for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t files;
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&files, 2, console.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
-                                     0600);
-    posix_spawn_file_actions_addclosefrom_np(&files, 3);
-    posix_spawnattr_t how;
-    posix_spawnattr_init(&how);
-    posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSID);
-    pid_t child = 0;
-    int error = posix_spawn(&child, "/proc/self/exe", &files, &how, argv.data(), environ);
-    posix_spawnattr_destroy(&how);
-    posix_spawn_file_actions_destroy(&files);
-    if (error == 0) return child;
-    errno = error;
-    return fail_errno("cannot start", "/proc/self/exe");
 }
 
 // wait_until_ready returns the exit code of a child that ended, or 0 when its door is open.

@@ -1,9 +1,11 @@
 // vm: local stand-ins for confidential VMs.
 
+#include "app/cmd_vm_heavy.h"
 #include "app/cmd_vm_inside.h"
 #include "app/lab_directory.h"
 #include "app/show.h"
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/lab/heavy_machine.h"
 #include "vouchsafe/lab/sandbox.h"
 #include "vouchsafe/lab/services.h"
 
@@ -15,7 +17,9 @@ struct VmCommand {
     std::string dir;
     std::string name;
     std::string secure_boot = "on";
+    std::string kind = "confidential";
     bool debug = false;
+    HeavyChoice heavy;
     std::vector<std::string> roles;
     std::vector<std::string> read;
     std::vector<std::string> write;
@@ -45,21 +49,25 @@ Result<int> run_create(const Context& context, const VmCommand& command) {
         return fail(Code::invalid, "{} is a production directory: machines are for labs",
                     directory.path().string());
     }
+    const std::vector<std::string> ssh_keys = TRY(read_choice(command.heavy));
+    const bool heavy = command.heavy.tier == "qemu";
     lab::MachineSpec spec;
     spec.name = command.name;
     spec.secure_boot = command.secure_boot == "on";
     spec.allow_debug = command.debug;
+    if (command.kind == "trusted-launch") spec.kind = lab::MachineKind::trusted_launch;
     auto machine = TRY(
         lab::Machine::create(spec, machine_path(command), directory.root(), context.clock.now()));
+    if (heavy) TRY(make_heavy(machine.dir(), ssh_keys));
     const auto& made = machine.identity().spec;
     if (context.json) {
         write_out(dump_json({{"name", made.name}, {"vm_id", made.vm_id}}) + "\n");
     } else {
         const std::string where = command.dir.empty() ? "" : " --dir " + command.dir;
-        write_err(
-            fmt::format("machine {} made (vm id {})\nrun something in it with:\n"
-                        "  vouchsafe vm exec {}{} -- vouchsafe attest\n",
-                        made.name, made.vm_id, made.name, where));
+        write_err(fmt::format(
+            "machine {} made (vm id {})\n{}:\n  vouchsafe vm {} {}{}{}\n", made.name, made.vm_id,
+            heavy ? "boot it with" : "run something in it with", heavy ? "start" : "exec",
+            made.name, where, heavy ? "" : " -- vouchsafe attest"));
     }
     return 0;
 }
@@ -117,6 +125,9 @@ Result<int> run_list(const Context& context, const VmCommand& command) {
 
 Result<int> run_delete(const Context&, const VmCommand& command) {
     TRY(lab::Machine::open(machine_path(command)));
+    if (TRY(lab::read_heavy_state(machine_path(command)))) {
+        return fail(Code::conflict, "the machine {} is running", command.name);
+    }
     std::error_code error;
     std::filesystem::remove_all(machine_path(command), error);
     if (error) return fail(Code::io, "cannot remove {}", machine_path(command).string());
@@ -239,7 +250,14 @@ void add_vm(Command app, Context& context) {
     Command create =
         add_command(group, context, "create", "make a machine", command, run_create, true);
     create.option("--secure-boot", command->secure_boot, "on or off", "").one_of({"on", "off"});
+    create
+        .option("--kind", command->kind,
+                "what Azure calls its security type; trusted-launch has a TPM, and no report of a "
+                "processor",
+                "")
+        .one_of({"confidential", "trusted-launch"});
     create.flag("--debug", command->debug, "its report's policy allows debugging (to be refused)");
+    add_heavy_choice(create, command->heavy);
     add_command(group, context, "list", "show the machines", command, run_list, false);
     add_command(group, context, "delete", "remove a machine and its TPM", command, run_delete,
                 true);
@@ -250,6 +268,7 @@ void add_vm(Command app, Context& context) {
     exec.option("--write", command->write, "file or folder it may write (repeat)", "PATH");
     exec.argument("COMMAND", command->argv, "after --");
     add_vm_inside(group, context);
+    add_heavy_commands(group, context);
 }
 
 }  // namespace vouchsafe::app

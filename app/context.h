@@ -21,7 +21,8 @@ struct Context {
     bool color_err = false;
     std::string site_file;
     SystemClock clock;
-    const char* version = "";  // of this program, "0.1.0"
+    const char* version = "";           // of this program, "0.1.0"
+    const char* program = "vouchsafe";  // the name under which it speaks
     // Where `verify` leaves what it found, if somebody else than a person wants it: a bundle.
     struct Judgement* judgement = nullptr;
 

@@ -66,8 +66,8 @@ Result<std::unique_ptr<Credentials>> make_credentials(const CredentialOptions& o
     } else if (!options.client_id.empty()) {
         out->credential = TRY(application(options, out->client));
     } else {
-        out->credential =
-            std::make_unique<guest::ManagedIdentityCredential>(out->metadata, options.identity);
+        out->credential = std::make_unique<guest::ManagedIdentityCredential>(
+            out->metadata, guest::IdentityName{"client_id", options.identity});
     }
     return out;
 }

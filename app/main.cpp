@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "app/context.h"
+#include "app/drop_in.h"
 #include "app/interrupt.h"
 #include "app/show.h"
 #include "vouchsafe/base/log.h"
@@ -90,5 +91,6 @@ int main(int argc, char** argv) {
         return vouchsafe::code_info(vouchsafe::Code::internal).exit_code;
     }
     vouchsafe::app::watch_signals();
+    if (auto exit_code = vouchsafe::app::run_drop_in(argc, argv)) return *exit_code;
     return vouchsafe::app::run(argc, argv);
 }

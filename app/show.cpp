@@ -135,7 +135,7 @@ void show_error(const Context& context, const Error& error) {
         write_err(dump_json(Json{{"error", error_to_json(error)}}) + "\n");
         return;
     }
-    std::string out = fmt::format("vouchsafe: {}\n", printable(error.message));
+    std::string out = fmt::format("{}: {}\n", context.program, printable(error.message));
     if (const Check* reason = error.reason()) {
         if (context.verbose && error.checks.size() > 1) {
             out += describe_checks(error.checks, "  ", context.color_err);

@@ -153,7 +153,7 @@ Outcome<void> Service::Impl::have_effect_on_deleted(const Resource& vault, Pendi
     if (done) return {};
     TRY(deps.store.run(
         [&](store::Transaction& tx) -> Result<void> { return erase_pending(tx, vault.id); }));
-    return done;
+    return fail(std::move(done.error()));
 }
 
 Outcome<void> Service::Impl::restore_deleted(Resource& vault) {

@@ -1,15 +1,16 @@
 #include "vouchsafe/crypto/kdf.h"
 #include "vouchsafe/crypto/keys.h"
 #include "vouchsafe/crypto/openssl.h"
+#include "vouchsafe/crypto/rsa_oaep.h"
 
 namespace vouchsafe::crypto {
 
 namespace {
 
-void set_oaep(EVP_PKEY_CTX* ctx, HashAlg hash) {
+void set_oaep(EVP_PKEY_CTX* ctx, HashAlg hash, HashAlg mgf1) {
     expect(EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1, "OAEP padding");
     expect(EVP_PKEY_CTX_set_rsa_oaep_md(ctx, digest_of(hash)) == 1, "OAEP hash");
-    expect(EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, digest_of(hash)) == 1, "MGF1 hash");
+    expect(EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, digest_of(mgf1)) == 1, "MGF1 hash");
 }
 
 size_t modulus_size(const EVP_PKEY* key) {
@@ -76,7 +77,7 @@ Result<Bytes> PublicKey::encrypt_oaep(HashAlg hash, ByteView plaintext) const {
                     plaintext.size(), bits());
     }
     PkeyCtx ctx = start_encrypt(key_.get());
-    set_oaep(ctx.get(), hash);
+    set_oaep(ctx.get(), hash, hash);
     return encrypt(ctx.get(), key_.get(), plaintext);
 }
 
@@ -93,11 +94,16 @@ Result<Bytes> PublicKey::encrypt_pkcs1(ByteView plaintext) const {
 }
 
 Result<SecretBytes> PrivateKey::decrypt_oaep(HashAlg hash, ByteView ciphertext) const {
+    return crypto::decrypt_oaep(*this, hash, hash, ciphertext);
+}
+
+Result<SecretBytes> decrypt_oaep(const PrivateKey& key, HashAlg hash, HashAlg mgf1,
+                                 ByteView ciphertext) {
     ErrorScope errors;
-    if (type() != KeyType::rsa) return fail(Code::invalid, "not an RSA key");
-    PkeyCtx ctx = start_decrypt(key_.get());
-    set_oaep(ctx.get(), hash);
-    return decrypt(ctx.get(), key_.get(), ciphertext);
+    if (key.type() != KeyType::rsa) return fail(Code::invalid, "not an RSA key");
+    PkeyCtx ctx = start_decrypt(key.handle());
+    set_oaep(ctx.get(), hash, mgf1);
+    return decrypt(ctx.get(), key.handle(), ciphertext);
 }
 
 Result<SecretBytes> PrivateKey::decrypt_pkcs1(ByteView ciphertext, size_t expected_size) const {

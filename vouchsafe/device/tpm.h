@@ -122,6 +122,9 @@ class Tpm {
     // pcr_extend extends one register in all the given banks.
     Result<void> pcr_extend(uint32_t pcr, std::span<const PcrDigest> digests);
 
+    // pcr_allocate has the TPM keep one bank of registers alone, from its next start on.
+    Result<void> pcr_allocate(crypto::HashAlg bank);
+
   private:
     struct Impl;
     explicit Tpm(std::unique_ptr<Impl> impl);

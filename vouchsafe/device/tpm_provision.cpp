@@ -1,6 +1,7 @@
 // What the lab does to a new software TPM, as Azure's paravisor does it (local-cvm 2.1).
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "vouchsafe/crypto/random.h"
 #include "vouchsafe/device/tpm_stack.h"
@@ -124,6 +125,27 @@ Result<void> Tpm::pcr_extend(uint32_t pcr, std::span<const PcrDigest> digests) {
     TSS2_RC rc = Esys_PCR_Extend(impl_->esys, ESYS_TR_PCR0 + pcr, ESYS_TR_PASSWORD, ESYS_TR_NONE,
                                  ESYS_TR_NONE, &values);
     if (rc != TSS2_RC_SUCCESS) return fail_tpm(rc, fmt::format("cannot extend PCR {}", pcr));
+    return {};
+}
+
+Result<void> Tpm::pcr_allocate(crypto::HashAlg bank) {
+    constexpr uint32_t kRegisters = 24;
+    std::vector<uint32_t> all(kRegisters);
+    std::iota(all.begin(), all.end(), 0);
+    TPML_PCR_SELECTION wanted{};
+    // What is not named keeps its registers, so every bank is named.
+    for (auto each : {crypto::HashAlg::sha1, crypto::HashAlg::sha256, crypto::HashAlg::sha384,
+                      crypto::HashAlg::sha512}) {
+        const std::span<const uint32_t> registers =
+            each == bank ? std::span<const uint32_t>(all) : std::span<const uint32_t>();
+        wanted.pcrSelections[wanted.count++] = make_selection(each, registers).pcrSelections[0];
+    }
+    TPMI_YES_NO done = TPM2_NO;
+    UINT32 most = 0, needed = 0, free = 0;
+    TSS2_RC rc = Esys_PCR_Allocate(impl_->esys, ESYS_TR_RH_PLATFORM, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                                   ESYS_TR_NONE, &wanted, &done, &most, &needed, &free);
+    if (rc != TSS2_RC_SUCCESS) return fail_tpm(rc, "cannot choose the banks of registers");
+    if (done != TPM2_YES) return fail(Code::unsupported, "the TPM cannot keep that bank alone");
     return {};
 }
 

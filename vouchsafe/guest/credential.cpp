@@ -7,7 +7,7 @@
 namespace vouchsafe::guest {
 
 Result<SecretBytes> ManagedIdentityCredential::token(std::string_view resource) {
-    return metadata_.managed_identity_token(resource, client_id_);
+    return metadata_.managed_identity_token(resource, identity_);
 }
 
 Result<SecretBytes> ClientSecretCredential::token(std::string_view resource) {

@@ -20,13 +20,13 @@ class Credential {
 // ManagedIdentityCredential asks the metadata service of this machine. Borrows `metadata`.
 class ManagedIdentityCredential : public Credential {
   public:
-    ManagedIdentityCredential(MetadataClient& metadata, std::string client_id)
-        : metadata_(metadata), client_id_(std::move(client_id)) {}
+    ManagedIdentityCredential(MetadataClient& metadata, IdentityName identity)
+        : metadata_(metadata), identity_(std::move(identity)) {}
     Result<SecretBytes> token(std::string_view resource) override;
 
   private:
     MetadataClient& metadata_;
-    std::string client_id_;  // "": the system-assigned identity
+    IdentityName identity_;
 };
 
 // ClientSecretCredential is OAuth 2.0 client credentials, version 2 of the endpoint (azure-api

@@ -11,7 +11,7 @@ namespace {
 
 // What the TPM alone says.
 struct TpmEvidence {
-    evidence::HclReport hcl;
+    std::optional<evidence::HclReport> hcl;  // of a confidential VM
     Bytes ak_certificate;
     Bytes ak_public;
     device::Quote quote;
@@ -22,14 +22,12 @@ Result<TpmEvidence> collect_from_tpm(device::Tpm& tpm, const Machine& machine,
                                      ByteView qualifying) {
     TpmEvidence out;
     auto report = tpm.nv_read(device::kNvHclReport);
-    if (!report && report.error().code == Code::not_found) {
-        return fail(Code::not_found,
-                    "this machine has no HCL report (NV index {:#x}): it is no confidential VM of "
-                    "Azure's kind",
-                    device::kNvHclReport);
+    // Only the TPM's word that there is no such index makes a Trusted Launch machine.
+    if (report) {
+        out.hcl = TRY(evidence::HclReport::parse(*report));
+    } else if (report.error().code != Code::not_found) {
+        return fail(report.error());
     }
-    if (!report) return fail(report.error());
-    out.hcl = TRY(evidence::HclReport::parse(*report));
     out.ak_certificate =
         TRY(with_context(tpm.nv_read(device::kNvAkCertificate), "attestation key certificate"));
     out.ak_public = TRY(with_context(tpm.read_public(device::kAkHandle), "attestation key"));
@@ -102,37 +100,55 @@ Json tpm_info(const Machine& machine, const TpmEvidence& tpm) {
             {"PCRs", values}};
 }
 
-Json isolation_info(const TpmEvidence& tpm, const std::string& vcek_chain) {
-    Json proof{{"SnpReport", encode_base64url(tpm.hcl.hardware_report)},
+Result<Json> isolation_info(const std::optional<evidence::HclReport>& hcl,
+                            MetadataClient& metadata) {
+    if (!hcl) return Json{{"Type", "TrustedLaunch"}};
+    if (hcl->type != evidence::HclReportType::snp) {
+        return fail(Code::unsupported,
+                    "this machine's hardware report is {}: only SEV-SNP is built",
+                    evidence::report_type_name(hcl->type));
+    }
+    std::string vcek_chain = TRY(metadata.vcek_chain());
+    Json proof{{"SnpReport", encode_base64url(hcl->hardware_report)},
                {"VcekCertChain", base64(vcek_chain)}};
-    return {{"Type", "SevSnp"},
-            {"Evidence",
-             {{"Proof", base64(dump_json(proof))}, {"RunTimeData", base64(tpm.hcl.runtime_data)}}}};
+    return Json{
+        {"Type", "SevSnp"},
+        {"Evidence",
+         {{"Proof", base64(dump_json(proof))}, {"RunTimeData", base64(hcl->runtime_data)}}}};
 }
 
 }  // namespace
+
+Result<device::Tpm> open_tpm(const Machine& machine) {
+    if (!machine.tcti.empty()) return device::Tpm::open(machine.tcti);
+    // The kernel's resource manager comes first: it serves many at once.
+    for (const char* device : {"/dev/tpmrm0", "/dev/tpm0"}) {
+        std::error_code ignored;
+        if (!std::filesystem::exists(device, ignored)) continue;
+        return device::Tpm::open(fmt::format("device:{}", device));
+    }
+    return fail(Code::unavailable,
+                "this machine has no TPM (neither /dev/tpmrm0 nor /dev/tpm0), so it is not a "
+                "confidential VM: run this inside one, or say with a site file where the TPM is");
+}
 
 Result<CollectedEvidence> collect_azure_guest(device::Tpm& device, const Machine& machine,
                                               MetadataClient& metadata, std::string_view nonce,
                                               ByteView qualifying) {
     TpmEvidence tpm = TRY(collect_from_tpm(device, machine, qualifying));
-    if (tpm.hcl.type != evidence::HclReportType::snp) {
-        return fail(Code::unsupported,
-                    "this machine's hardware report is {}: only SEV-SNP is built",
-                    evidence::report_type_name(tpm.hcl.type));
-    }
-    std::string vcek_chain = TRY(metadata.vcek_chain());
+    Json isolation = TRY(isolation_info(tpm.hcl, metadata));
     std::optional<Bytes> log = TRY(device::read_event_log(machine.event_log));
 
     OsRelease os = os_release();
     CollectedEvidence out;
     out.has_event_log = log.has_value();
+    out.confidential = tpm.hcl.has_value();
     out.attestation_info = {
         {"AttestationProtocolVersion", "2.0"}, {"OSType", base64("Linux")},
         {"OSDistro", base64(os.name)},         {"OSVersionMajor", os.major},
         {"OSVersionMinor", os.minor},          {"OSBuild", base64("NotApplication")},
         {"TcgLogs", log ? base64(*log) : ""},  {"ClientPayload", {{"nonce", base64(nonce)}}},
-        {"TpmInfo", tpm_info(machine, tpm)},   {"IsolationInfo", isolation_info(tpm, vcek_chain)}};
+        {"TpmInfo", tpm_info(machine, tpm)},   {"IsolationInfo", isolation}};
     return out;
 }
 

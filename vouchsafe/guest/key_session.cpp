@@ -15,7 +15,7 @@ KeySession::KeySession(const Site& site, Credential& credential, KeySessionOptio
       client_(site.client) {}
 
 Result<device::Tpm*> KeySession::tpm() {
-    if (!tpm_) tpm_ = TRY(device::Tpm::open(site_.machine.tcti));
+    if (!tpm_) tpm_ = TRY(open_tpm(site_.machine));
     return &*tpm_;
 }
 

@@ -37,11 +37,13 @@ Result<std::string> MetadataClient::vcek_chain() {
 }
 
 Result<SecretBytes> MetadataClient::managed_identity_token(std::string_view resource,
-                                                           std::string_view client_id) {
+                                                           const IdentityName& identity) {
     std::string target =
         fmt::format("/metadata/identity/oauth2/token?api-version=2018-02-01&resource={}",
                     encode_percent(resource));
-    if (!client_id.empty()) target += "&client_id=" + encode_percent(client_id);
+    if (!identity.value.empty()) {
+        target += fmt::format("&{}={}", identity.parameter, encode_percent(identity.value));
+    }
     auto response = TRY(get(target));
     Json body = TRY(with_context(parse_json_object(response.body), "metadata service"));
     SecretBytes token = SecretBytes::copy_of(TRY(json_string(body, "access_token")));

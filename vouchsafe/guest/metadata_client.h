@@ -9,6 +9,13 @@
 
 namespace vouchsafe::guest {
 
+// IdentityName says which managed identity is meant, by one of the service's parameters (azure-api
+// D.2): "client_id", "object_id" or "msi_res_id". An empty value: the machine's own.
+struct IdentityName {
+    std::string parameter = "client_id";
+    std::string value;
+};
+
 class MetadataClient {
   public:
     static constexpr std::string_view kAddress = "http://169.254.169.254";
@@ -19,9 +26,9 @@ class MetadataClient {
     // vcek_chain returns the PEM text of VCEK, ASK and ARK in that order.
     Result<std::string> vcek_chain();
 
-    // managed_identity_token asks as the system-assigned identity, or as `client_id` if not "".
+    // managed_identity_token asks for an access token for `resource`.
     Result<SecretBytes> managed_identity_token(std::string_view resource,
-                                               std::string_view client_id);
+                                               const IdentityName& identity);
 
   private:
     Result<net::ClientResponse> get(std::string_view target);

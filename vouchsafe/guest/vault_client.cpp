@@ -3,7 +3,6 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/random.h"
 #include "vouchsafe/crypto/wrap.h"
-#include "vouchsafe/guest/release_answer.h"
 #include "vouchsafe/guest/remote_error.h"
 #include "vouchsafe/jose/jwk.h"
 
@@ -137,13 +136,24 @@ Result<ReleasedKey> VaultClient::release_key(const KeyId& id, device::Tpm& tpm,
                                              const SecretBytes& token,
                                              const std::vector<crypto::Certificate>& trusted,
                                              Time now, Checks& checks) {
-    ReleaseExpectation expected{id.text(), crypto::random_hex(16), id.url.host, trusted, now};
-    if (expected.trusted.empty()) expected.trusted = TRY(system_roots());
-    Json body{{"target", token.expose_text()}, {"nonce", expected.nonce}, {"enc", kEnc}};
-    Json answer = TRY(call(id, "POST", "release", &body));
     VerifiedRelease release =
-        TRY(verify_release(TRY(json_string(answer, "value")), expected, checks));
+        TRY(ask_release(id, token, crypto::random_hex(16), trusted, now, checks));
+    return open_release(release, tpm, pcrs, checks);
+}
 
+Result<VerifiedRelease> VaultClient::ask_release(const KeyId& id, const SecretBytes& token,
+                                                 const std::string& nonce,
+                                                 const std::vector<crypto::Certificate>& trusted,
+                                                 Time now, Checks& checks) {
+    ReleaseExpectation expected{id.text(), nonce, id.url.host, trusted, now};
+    if (expected.trusted.empty()) expected.trusted = TRY(system_roots());
+    Json body{{"target", token.expose_text()}, {"nonce", nonce}, {"enc", kEnc}};
+    Json answer = TRY(call(id, "POST", "release", &body));
+    return verify_release(TRY(json_string(answer, "value")), expected, checks);
+}
+
+Result<ReleasedKey> open_release(const VerifiedRelease& release, device::Tpm& tpm,
+                                 const std::vector<uint32_t>& pcrs, Checks& checks) {
     bool sized = release.enc() == kEnc && release.ciphertext().size() > kTpmModulus;
     TRY(checks.require(sized, "RELEASE-FORMAT", "key_hsm", fmt::format("{} ciphertext", kEnc),
                        fmt::format("{}, {} bytes", release.enc(), release.ciphertext().size())));

@@ -10,6 +10,7 @@
 #include "vouchsafe/crypto/x509.h"
 #include "vouchsafe/guest/credential.h"
 #include "vouchsafe/guest/evidence_collector.h"
+#include "vouchsafe/guest/release_answer.h"
 #include "vouchsafe/net/client.h"
 
 namespace vouchsafe::guest {
@@ -65,10 +66,19 @@ class VaultClient {
     // roots the answer's signature must chain to; empty: the machine's own. Checks of the answer
     // (RELEASE-*): JWS signature and chain, name of the vault, nonce, key id, and that the private
     // key belongs to the public one in the answer. Borrows `tpm`.
+    //
+    // It is ask_release and open_release.
     Result<ReleasedKey> release_key(const KeyId& id, device::Tpm& tpm,
                                     const std::vector<uint32_t>& pcrs, const SecretBytes& token,
                                     const std::vector<crypto::Certificate>& trusted, Time now,
                                     Checks& checks);
+
+    // ask_release has the vault release the key, wrapped for the TPM that `token` is about, and
+    // verifies the answer. `nonce` is what the answer must repeat.
+    Result<VerifiedRelease> ask_release(const KeyId& id, const SecretBytes& token,
+                                        const std::string& nonce,
+                                        const std::vector<crypto::Certificate>& trusted, Time now,
+                                        Checks& checks);
 
   private:
     Result<Json> call(const KeyId& id, std::string_view method, std::string_view operation,
@@ -76,6 +86,10 @@ class VaultClient {
     net::Client& client_;
     Credential& credential_;
 };
+
+// open_release unwraps a released key with the TPM: checks RELEASE-FORMAT and RELEASE-KEY-PAIR.
+Result<ReleasedKey> open_release(const VerifiedRelease& release, device::Tpm& tpm,
+                                 const std::vector<uint32_t>& pcrs, Checks& checks);
 
 // system_roots reads the machine's certificate store (/etc/ssl/certs/ca-certificates.crt).
 Result<std::vector<crypto::Certificate>> system_roots();

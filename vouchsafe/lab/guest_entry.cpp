@@ -1,6 +1,7 @@
 // Into the inside of a running machine.
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -101,6 +102,9 @@ void default_signals() noexcept {
     if (::chdir(plan.directory.c_str()) != 0 && ::chdir("/") != 0) {
         report_failure(plan, Failed::entering);
     }
+    // To the kernel the file of the TPM has no owner who may write to it until somebody looks.
+    struct stat seen {};
+    [[maybe_unused]] int looked = ::stat("/dev/tpmrm0", &seen);
     Failed failed = Failed::no_program;
     for (const std::string& program : plan.programs) {
         ::execve(program.c_str(), plan.argv.data(), plan.envp.data());

@@ -1,13 +1,11 @@
 #include "vouchsafe/lab/machine.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <future>
 #include <thread>
@@ -18,6 +16,7 @@
 #include "vouchsafe/evidence/boot/event_log.h"
 #include "vouchsafe/lab/machine_file.h"
 #include "vouchsafe/lab/process.h"
+#include "vouchsafe/lab/state_key.h"
 
 namespace vouchsafe::lab {
 
@@ -26,7 +25,6 @@ namespace {
 constexpr size_t kNvSize = 2048;  // libtpms allows no more; Azure's are 2600 and 4096
 constexpr std::string_view kIdentityFile = "machine.json";
 constexpr std::string_view kEventLogFile = "event_log.bin";
-constexpr std::string_view kLockFile = "lock";
 constexpr auto kStartTimeout = std::chrono::seconds(10);
 
 // ---- the software TPM ---------------------------------------------------------------------------
@@ -58,25 +56,8 @@ bool answers(const std::string& path) {
     return ::recv(fd.get(), answer, sizeof(answer), 0) > 0;
 }
 
-// key_pipe holds the key for whoever reads the descriptor: a pipe's memory is never swapped out,
-// and a command line is seen by everybody.
-Result<UniqueFd> key_pipe(const SecretBytes& key) {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) {
-        return fail(Code::io, "cannot make a pipe: {}", std::strerror(errno));
-    }
-    UniqueFd read(ends[0]);
-    UniqueFd write(ends[1]);
-    // A pipe takes so little at once.
-    if (::write(write.get(), key.expose().data(), key.size()) != static_cast<ssize_t>(key.size())) {
-        return fail(Code::io, "cannot write to a pipe: {}", std::strerror(errno));
-    }
-    return read;
-}
-
 // What swtpm says of a state whose MAC is not by the key it was given.
 constexpr std::string_view kWrongStateKey = "Verification of HMAC failed";
-constexpr int kKeyFd = 3;  // its number in swtpm
 
 // SoftwareTpm is a running swtpm. Its sockets are in the machine's folder, or in a temporary one if
 // that path is too long for a socket.
@@ -136,14 +117,7 @@ class SoftwareTpm {
                         fmt::format("action={}", seccomp)};
         command.directory = dir;
         command.max_output = 4096;
-        UniqueFd key;
-        if (state_key != nullptr) {
-            key = TRY(key_pipe(*state_key));
-            command.fds.push_back({key.get(), kKeyFd});
-            command.argv.insert(
-                command.argv.end(),
-                {"--key", fmt::format("fd={},mode=aes-256-cbc,format=binary", kKeyFd)});
-        }
+        const UniqueFd key = TRY(pass_state_key(command, state_key));
         auto started = Process::start(std::move(command));
         if (!started && started.error().code == Code::unavailable) {
             return fail(Code::unavailable,
@@ -383,7 +357,7 @@ Result<void> Machine::start(const SecretBytes* state_key) {
         return fail(Code::conflict, "the machine {} is running", impl_->identity.spec.name);
     }
     stop();
-    auto lock = FileLock::take(impl_->dir / kLockFile);
+    auto lock = FileLock::take(impl_->dir / kMachineLock);
     if (!lock && lock.error().code == Code::conflict) {
         return fail(Code::conflict, "the machine {} is running in another process",
                     impl_->identity.spec.name);

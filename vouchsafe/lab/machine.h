@@ -12,6 +12,9 @@
 
 namespace vouchsafe::lab {
 
+// Held in its folder while a machine runs, light or heavy.
+inline constexpr std::string_view kMachineLock = "lock";
+
 // MachineKind is Azure's security type. A trusted_launch machine has a virtual TPM with an
 // attestation key and its certificate, and no report of a processor: no HCL report, no VCEK.
 enum class MachineKind { confidential, trusted_launch };

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include <atomic>
 #include <cerrno>
@@ -37,6 +38,13 @@ struct OpenFile {
 
     bool readable() const { return !answer.empty() || error != 0; }
 };
+
+// refusal is the errno of a write that is not to be.
+int refusal(const OpenFile* file, ByteView command) {
+    if (file == nullptr) return EBADF;
+    if (command.size() > device::kMaxTpmCommand) return E2BIG;
+    return file->readable() && !file->read_from ? EBUSY : 0;
+}
 
 void silence_fuse() {
     static std::once_flag once;
@@ -127,6 +135,22 @@ void on_release(fuse_req_t request, fuse_ino_t, fuse_file_info* info) {
     device_of(request).release(request, info);
 }
 
+// libfuse's own input and output write to stderr when a machine ends in the middle of a request.
+// ENOENT: the request was withdrawn.
+ssize_t checked(TpmDevice::Impl& device, ssize_t done) {
+    int error = errno;
+    bool passes = done >= 0 || error == EINTR || error == EAGAIN || error == ENOENT;
+    if (!passes) ::fuse_session_exit(device.session.get());
+    errno = error;
+    return done;
+}
+ssize_t from_kernel(int fd, void* buffer, size_t size, void* device) {
+    return checked(*static_cast<TpmDevice::Impl*>(device), ::read(fd, buffer, size));
+}
+ssize_t to_kernel(int fd, iovec* parts, int count, void* device) {
+    return checked(*static_cast<TpmDevice::Impl*>(device), ::writev(fd, parts, count));
+}
+
 // Whatever else it asks, libfuse answers with ENOSYS.
 fuse_lowlevel_ops operations() {
     fuse_lowlevel_ops out{};
@@ -166,28 +190,17 @@ void TpmDevice::Impl::open(fuse_req_t request, fuse_file_info* info) {
 
 void TpmDevice::Impl::write(fuse_req_t request, ByteView command, const fuse_file_info* info) {
     OpenFile* file = find(info);
-    bool unread = file != nullptr && file->readable() && !file->read_from;
-    int error = file == nullptr                           ? EBADF
-                : command.size() > device::kMaxTpmCommand ? E2BIG
-                : unread                                  ? EBUSY
-                                                          : 0;
-    if (error != 0) {
+    if (int error = refusal(file, command); error != 0) {
         ::fuse_reply_err(request, error);
         return;
     }
-    // Who does not want to wait reads, or polls, and waits there.
+    // Who does not want to wait reads, or polls, and waits there, and gets the error there.
     bool waits = (info->flags & O_NONBLOCK) == 0;
-    Bytes kept = waits ? Bytes() : to_bytes(command);
     if (!waits) ::fuse_reply_write(request, command.size());
-    execute(*file, waits ? command : ByteView(kept));
-    if (waits) {
-        error = std::exchange(file->error, 0);
-        if (error != 0) {
-            ::fuse_reply_err(request, error);
-        } else {
-            ::fuse_reply_write(request, command.size());
-        }
-    }
+    execute(*file, command);
+    int error = waits ? std::exchange(file->error, 0) : 0;
+    if (waits && error != 0) ::fuse_reply_err(request, error);
+    if (waits && error == 0) ::fuse_reply_write(request, command.size());
     wake(*file);
 }
 
@@ -264,9 +277,11 @@ void TpmDevice::Impl::run() {
 }
 
 Result<void> TpmDevice::Impl::mount(UniqueFd fuse) {
-    // Not to wait for a request that was withdrawn between poll and read.
+    // Not to wait for a request that was withdrawn between poll and read, and not to be kept open
+    // by a program that is started meanwhile.
     int flags = ::fcntl(fuse.get(), F_GETFL);
-    if (flags < 0 || ::fcntl(fuse.get(), F_SETFL, flags | O_NONBLOCK) < 0) {
+    if (flags < 0 || ::fcntl(fuse.get(), F_SETFL, flags | O_NONBLOCK) < 0 ||
+        ::fcntl(fuse.get(), F_SETFD, FD_CLOEXEC) < 0) {
         return fail(Code::invalid, "no descriptor of a mounted device: {}", std::strerror(errno));
     }
     silence_fuse();
@@ -275,13 +290,15 @@ Result<void> TpmDevice::Impl::mount(UniqueFd fuse) {
     fuse_args args = FUSE_ARGS_INIT(1, argv);
     fuse_lowlevel_ops ops = operations();
     session.reset(::fuse_session_new(&args, &ops, sizeof(ops), this));
+    ::fuse_opt_free_args(&args);
     if (!session) return fail(Code::internal, "libfuse refuses to start");
-    // With this name libfuse mounts nothing and owns the descriptor from then on.
-    std::string number = fmt::format("/dev/fd/{}", fuse.get());
-    if (::fuse_session_mount(session.get(), number.c_str()) != 0) {
+    fuse_custom_io io{};
+    io.read = from_kernel;
+    io.writev = to_kernel;
+    if (::fuse_session_custom_io(session.get(), &io, fuse.get()) != 0) {
         return fail(Code::internal, "libfuse does not take a mounted descriptor");
     }
-    fuse.release();
+    fuse.release();  // the session's now
     return {};
 }
 

@@ -278,7 +278,7 @@ TEST_F(TpmDeviceTest, QuotesForTwoAtOnce) {
     if (!start(inside_shell(dir(), R"text(
         tpm2_readpublic -Q -c 0x81000003 -f pem -o ak.pem
         quotes() {
-            for i in 1 2 3 4 5; do
+            for i in 1 2 3; do
                 tpm2_quote -Q -c 0x81000003 -l sha256:0,1,7 -q 0$1$i -m m$1 -s s$1 -o p$1 -g sha256
                 tpm2_checkquote -Q -u ak.pem -m m$1 -s s$1 -f p$1 -g sha256 -q 0$1$i
             done
@@ -286,7 +286,7 @@ TEST_F(TpmDeviceTest, QuotesForTwoAtOnce) {
         quotes 10 & first=$!
         quotes 20
         wait $first
-        refused tpm2_checkquote -Q -u ak.pem -m m10 -s s20 -f p10 -g sha256 -q 0105
+        refused tpm2_checkquote -Q -u ak.pem -m m10 -s s20 -f p10 -g sha256 -q 0103
     )text")))
         GTEST_SKIP() << reason_;
 

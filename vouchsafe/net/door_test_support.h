@@ -187,4 +187,45 @@ class TlsClient {
     std::unique_ptr<SSL, Free> tls_;
 };
 
+inline constexpr int kUnrecognizedName = 112;  // RFC 6066, 3
+
+inline Response say_remote(const Request& request) {
+    return text_response(200, fmt::format("{} {} {} {}", request.remote, request.host,
+                                          request.target, request.tls ? "tls" : "plain"));
+}
+
+// Entered is an entrance of a door.
+struct Entered {
+    uint64_t id = 0;
+    uint16_t port = 0;
+};
+
+inline Entered enter_https(Door& door, const std::string& name = "vm1") {
+    Entrance entrance;
+    entrance.listener = listen_tcp();
+    entrance.name = name;
+    entrance.address = "10.0.0.4";
+    const uint16_t port = port_of(entrance.listener.get());
+    return {MUST(door.door().add_entrance(std::move(entrance))), port};
+}
+
+inline Entered enter_http(Door& door, Handler plain, const std::string& name = "vm1") {
+    Entrance entrance;
+    entrance.listener = listen_tcp();
+    entrance.kind = Entrance::Kind::http;
+    entrance.name = name;
+    entrance.address = "10.0.0.4";
+    entrance.plain = std::move(plain);
+    const uint16_t port = port_of(entrance.listener.get());
+    return {MUST(door.door().add_entrance(std::move(entrance))), port};
+}
+
+// Visitor is a TLS client at an entrance.
+struct Visitor {
+    Visitor(const Door& door, const Entered& entered, const std::string& name, int version = 0)
+        : raw(entered.port), tls(raw.fd(), name, door.authority().pem(), version) {}
+    RawClient raw;
+    TlsClient tls;
+};
+
 }  // namespace vouchsafe::net::test

@@ -3,14 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
-#include <net/if.h>
-#include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 
 #include <atomic>
-#include <cstring>
 #include <fstream>
 #include <future>
 
@@ -21,56 +16,21 @@ namespace {
 
 using std::chrono::milliseconds;
 using test::Door;
+using test::enter_http;
+using test::enter_https;
+using test::Entered;
 using test::eventually;
+using test::kUnrecognizedName;
 using test::listen_tcp;
 using test::port_of;
 using test::RawClient;
+using test::say_remote;
 using test::TlsClient;
+using test::Visitor;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-constexpr int kUnrecognizedName = 112;  // RFC 6066, 3
-
-Response say_remote(const Request& request) {
-    return text_response(200, fmt::format("{} {} {} {}", request.remote, request.host,
-                                          request.target, request.tls ? "tls" : "plain"));
-}
-
-// Entered is an entrance of a door.
-struct Entered {
-    uint64_t id = 0;
-    uint16_t port = 0;
-};
-
-Entered enter_https(Door& door, const std::string& name = "vm1") {
-    Entrance entrance;
-    entrance.listener = listen_tcp();
-    entrance.name = name;
-    entrance.address = "10.0.0.4";
-    const uint16_t port = port_of(entrance.listener.get());
-    return {MUST(door.door().add_entrance(std::move(entrance))), port};
-}
-
-Entered enter_http(Door& door, Handler plain, const std::string& name = "vm1") {
-    Entrance entrance;
-    entrance.listener = listen_tcp();
-    entrance.kind = Entrance::Kind::http;
-    entrance.name = name;
-    entrance.address = "10.0.0.4";
-    entrance.plain = std::move(plain);
-    const uint16_t port = port_of(entrance.listener.get());
-    return {MUST(door.door().add_entrance(std::move(entrance))), port};
-}
-
-// Visitor is a TLS client at an entrance.
-struct Visitor {
-    Visitor(const Door& door, const Entered& entered, const std::string& name, int version = 0)
-        : raw(entered.port), tls(raw.fd(), name, door.authority().pem(), version) {}
-    RawClient raw;
-    TlsClient tls;
-};
 
 TEST(Entrance, ServesTheHostThatTheClientNames) {
     Door door(
@@ -175,7 +135,7 @@ struct Blocking {
         return [this](const Request&) {
             ++calls;
             ++inside;
-            gone.wait();
+            gone.wait_for(std::chrono::seconds(5));  // so that a test that fails ends
             --inside;
             return text_response(200, "late");
         };
@@ -479,226 +439,6 @@ TEST(Entrance, ComesAndGoesWhileClientsCome) {
     for (std::thread& client : clients) client.join();
     EXPECT_GT(answered, 20);
     EXPECT_TRUE(is_served(door));
-}
-
-// hello is the first flight of a TLS client that asks for `name`: one record.
-std::string hello(const std::string& name, int version = TLS1_3_VERSION) {
-    std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_client_method()),
-                                                         SSL_CTX_free);
-    SSL_CTX_set_max_proto_version(context.get(), version);
-    std::unique_ptr<SSL, void (*)(SSL*)> tls(SSL_new(context.get()), SSL_free);
-    if (!name.empty()) SSL_set_tlsext_host_name(tls.get(), name.c_str());
-    BIO* out = BIO_new(BIO_s_mem());
-    SSL_set_bio(tls.get(), BIO_new(BIO_s_mem()), out);
-    SSL_connect(tls.get());
-    char* bytes = nullptr;
-    long size = BIO_get_mem_data(out, &bytes);
-    return {bytes, static_cast<size_t>(size)};
-}
-
-// in_records has the same message in records of `size` bytes.
-std::string in_records(std::string_view record, size_t size) {
-    std::string out;
-    for (std::string_view rest = record.substr(5); !rest.empty();) {
-        std::string_view part = rest.substr(0, size);
-        out += std::string("\x16\x03\x01\x00", 4) + static_cast<char>(part.size());
-        out += part;
-        rest.remove_prefix(part.size());
-    }
-    return out;
-}
-
-// answer_to is what comes back for bytes behind which there is nothing.
-std::string answer_to(uint16_t port, std::string_view bytes) {
-    RawClient client(port);
-    client.send(bytes);
-    ::shutdown(client.fd(), SHUT_WR);
-    return client.read_all();
-}
-
-MATCHER(IsServerHello, "") {
-    return arg.size() > 5 && arg[0] == 0x16 && arg[5] == 0x02;
-}
-MATCHER_P(IsAlert, code, "") {
-    return arg.size() == 7 && arg[0] == 0x15 && arg[6] == code;
-}
-
-TEST(EntranceHello, IsTakenInAnyPieces) {
-    Door door;
-    Entered entered = enter_https(door);
-    for (int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-        const std::string good = hello("login.example.org", version);
-        EXPECT_THAT(answer_to(entered.port, good), IsServerHello());
-        for (size_t size : {1, 3, 5, 100}) {
-            EXPECT_THAT(answer_to(entered.port, in_records(good, size)), IsServerHello()) << size;
-        }
-        RawClient slow(entered.port);
-        for (char byte : good) {
-            ASSERT_TRUE(slow.send({&byte, 1}));
-            std::this_thread::sleep_for(std::chrono::microseconds(50));
-        }
-        EXPECT_EQ(slow.read_until("\x02").substr(0, 1), "\x16");
-    }
-}
-
-TEST(EntranceHello, IsRefusedWithAnAlertIfItsNameIsNone) {
-    Door door;
-    Entered entered = enter_https(door);
-    std::string good = hello("login.example.org");
-    const size_t name = good.find("login");
-    ASSERT_NE(name, std::string::npos);
-    EXPECT_THAT(answer_to(entered.port, hello("")), IsAlert(kUnrecognizedName));
-    for (char byte : {'/', ' ', '\n', ':', '@', '\x7f', '\xe4', '*'}) {
-        std::string other = good;
-        other[name + 2] = byte;
-        EXPECT_THAT(answer_to(entered.port, other), IsAlert(kUnrecognizedName)) << byte;
-    }
-    std::string zero = good;
-    zero[name + 2] = 0;
-    EXPECT_THAT(answer_to(entered.port, zero), IsAlert(kUnrecognizedName));
-    std::string upper = good;
-    upper[name + 2] = 'G';
-    EXPECT_THAT(answer_to(entered.port, upper), IsServerHello());
-    EXPECT_THAT(answer_to(entered.port, hello(std::string(255, 'a'))), IsAlert(kUnrecognizedName));
-    // Another kind of name (not 0, host_name), and lengths that do not fit.
-    for (size_t at : {name - 3, name - 2, name - 1, name - 5, name - 4}) {
-        std::string other = good;
-        ++other[at];
-        EXPECT_THAT(answer_to(entered.port, other), testing::Not(IsServerHello())) << name - at;
-    }
-    EXPECT_THAT(door.minted(), ElementsAre("login.example.org"));
-}
-
-TEST(EntranceHello, MayHaveAnyByteWrong) {
-    Door door;
-    Entered entered = enter_https(door);
-    auto is_harmless = [&](const std::string& bytes) {
-        std::string answer = answer_to(entered.port, bytes);
-        return answer.empty() || answer[0] == 0x15 || answer[0] == 0x16;
-    };
-    for (int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-        const std::string good = hello("login.example.org", version);
-        for (size_t at = 0; at < good.size(); ++at) {
-            for (int flip : {0xff, 0x01}) {
-                std::string bad = good;
-                bad[at] = static_cast<char>(bad[at] ^ flip);
-                EXPECT_TRUE(is_harmless(bad)) << at;
-            }
-            EXPECT_EQ(answer_to(entered.port, good.substr(0, at)), "") << at;  // and cut
-        }
-    }
-    EXPECT_THAT(door.minted(), ElementsAre("login.example.org"));
-    Visitor visitor(door, entered, "login.example.org");
-    EXPECT_EQ(visitor.tls.shake(), 0);
-}
-
-TEST(EntranceHello, IsNotWaitedForLong) {
-    Door door([](FrontDoorOptions& options) { options.idle_timeout = milliseconds(200); });
-    Entered entered = enter_https(door);
-    RawClient silent(entered.port), half(entered.port), plain(entered.port), endless(entered.port);
-    ASSERT_TRUE(half.send(hello("login.example.org").substr(0, 60)));
-    ASSERT_TRUE(plain.send(kGet));
-    // A message of 16 MiB, as its length says: more than any hello has.
-    ASSERT_TRUE(endless.send(std::string("\x16\x03\x01\x40\x00\x01\xff\xff\xff", 9)));
-    auto begin = test::Clock::now();
-    EXPECT_TRUE(silent.closed());
-    EXPECT_TRUE(half.closed());
-    EXPECT_TRUE(plain.closed());
-    EXPECT_TRUE(endless.closed());
-    EXPECT_LT(test::since(begin), milliseconds(1500));
-}
-
-// Inside is a child process in a network namespace of its own, which made a listener there and a
-// client that is connected to it.
-struct Inside {
-    UniqueFd listener;
-    UniqueFd client;
-};
-
-bool bring_up_loopback() {
-    int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    ifreq request{};
-    std::strcpy(request.ifr_name, "lo");
-    request.ifr_flags = IFF_UP;
-    bool ok = ::ioctl(fd, SIOCSIFFLAGS, &request) == 0;
-    ::close(fd);
-    return ok;
-}
-
-// send_sockets is the child's whole life: system calls alone, as after any fork of a process with
-// threads.
-void send_sockets(int to) {
-    if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0 || !bring_up_loopback()) return;
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(443);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fds[2] = {::socket(AF_INET, SOCK_STREAM, 0), ::socket(AF_INET, SOCK_STREAM, 0)};
-    auto* name = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(fds[0], name, sizeof address) != 0 || ::listen(fds[0], 8) != 0 ||
-        ::connect(fds[1], name, sizeof address) != 0) {
-        return;
-    }
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof fds)] = {};
-    char byte = 0;
-    iovec one{&byte, 1};
-    msghdr message{};
-    message.msg_iov = &one;
-    message.msg_iovlen = 1;
-    message.msg_control = space;
-    message.msg_controllen = sizeof space;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof fds);
-    std::memcpy(CMSG_DATA(header), fds, sizeof fds);
-    ::sendmsg(to, &message, 0);
-}
-
-// make_inside returns nullopt where namespaces are not allowed.
-std::optional<Inside> make_inside() {
-    int pair[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return std::nullopt;
-    pid_t child = ::fork();
-    if (child == 0) {
-        send_sockets(pair[1]);
-        ::_exit(0);
-    }
-    ::close(pair[1]);
-    UniqueFd from(pair[0]);
-    int fds[2] = {-1, -1};
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof fds)] = {};
-    char byte = 0;
-    iovec one{&byte, 1};
-    msghdr message{};
-    message.msg_iov = &one;
-    message.msg_iovlen = 1;
-    message.msg_control = space;
-    message.msg_controllen = sizeof space;
-    ssize_t got = ::recvmsg(from.get(), &message, MSG_CMSG_CLOEXEC);
-    ::waitpid(child, nullptr, 0);
-    cmsghdr* header = got == 1 ? CMSG_FIRSTHDR(&message) : nullptr;
-    if (header == nullptr) return std::nullopt;
-    std::memcpy(fds, CMSG_DATA(header), sizeof fds);
-    return Inside{UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
-TEST(Entrance, MayBeInAnotherNetworkNamespace) {
-    std::optional<Inside> inside = make_inside();
-    if (!inside) GTEST_SKIP() << "no user namespaces here";
-    Door door(
-        [](FrontDoorOptions& options) { options.hosts.add("who.example.org", {say_remote}); });
-    EXPECT_FALSE(RawClient(443).connected());  // not here
-    Entrance entrance;
-    entrance.listener = std::move(inside->listener);
-    entrance.name = "vm1";
-    entrance.address = "10.0.0.4";
-    uint64_t id = MUST(door.door().add_entrance(std::move(entrance)));
-    TlsClient tls(inside->client.get(), "who.example.org", door.authority().pem());
-    ASSERT_EQ(tls.shake(), 0);
-    EXPECT_THAT(tls.get("who.example.org"), HasSubstr("10.0.0.4 who.example.org / tls"));
-    door.door().remove_entrance(id);
-    EXPECT_EQ(tls.get("who.example.org"), "");
 }
 
 }  // namespace
