@@ -10,30 +10,30 @@ namespace vouchsafe::lab {
 
 namespace {
 
-constexpr std::string_view kPasswd =
+constexpr std::string_view kLightPasswd =
     "root:x:0:0:root:/root:/bin/bash\n"
     "{0}:x:1000:1000:{0}:/home/{0}:/bin/bash\n"
     "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
-constexpr std::string_view kGroup =
+constexpr std::string_view kLightGroup =
     "root:x:0:\n"
     "{0}:x:1000:\n"
     "nogroup:x:65534:\n";
-constexpr std::string_view kNsswitch =
+constexpr std::string_view kLightNsswitch =
     "passwd: files\ngroup: files\nshadow: files\nhosts: files\nservices: files\n"
     "protocols: files\n";
-constexpr std::string_view kResolv =
+constexpr std::string_view kLightResolv =
     "# There is no name server: what this machine finds is in /etc/hosts.\n";
-constexpr std::string_view kProfile = R"({}
+constexpr std::string_view kLightProfile = R"({}
 PS1='\u@\h:\w\$ '
 )";
-constexpr std::string_view kMotd =
+constexpr std::string_view kLightMotd =
     "This machine is a software stand-in. It shows the protocols of a confidential VM; it "
     "protects\n"
     "nothing from the owner of this computer.\n";
 
 // There is one user, whose rights over the machine are those of its owner. sudo gives a command
 // root's name, by a user namespace, and keeps the environment.
-constexpr std::string_view kSudo = R"(#!/bin/sh
+constexpr std::string_view kLightSudo = R"(#!/bin/sh
 user=root
 while [ $# -gt 0 ]; do
     case $1 in
@@ -58,7 +58,7 @@ if [ "$user" != root ]; then exec "$@"; fi
 exec unshare --map-root-user -- "$@"
 )";
 
-constexpr std::string_view kSshd = R"(HostKey /etc/ssh/ssh_host_ed25519_key
+constexpr std::string_view kLightSshd = R"(HostKey /etc/ssh/ssh_host_ed25519_key
 AuthorizedKeysFile /etc/ssh/authorized_keys .ssh/authorized_keys
 AuthenticationMethods publickey
 UsePAM no
@@ -190,19 +190,19 @@ Result<void> write_guest_settings(const GuestSpec& spec) {
         std::string text;
         int mode;
     };
-    const std::string profile = fmt::format(kProfile, exports);
+    const std::string profile = fmt::format(kLightProfile, exports);
     const Text texts[] = {
-        {files.etc() / "passwd", fmt::format(kPasswd, spec.user), 0644},
-        {files.etc() / "group", fmt::format(kGroup, spec.user), 0644},
+        {files.etc() / "passwd", fmt::format(kLightPasswd, spec.user), 0644},
+        {files.etc() / "group", fmt::format(kLightGroup, spec.user), 0644},
         {files.etc() / "hostname", spec.host_name + "\n", 0644},
-        {files.etc() / "nsswitch.conf", std::string(kNsswitch), 0644},
-        {files.etc() / "resolv.conf", std::string(kResolv), 0644},
+        {files.etc() / "nsswitch.conf", std::string(kLightNsswitch), 0644},
+        {files.etc() / "resolv.conf", std::string(kLightResolv), 0644},
         {files.etc() / "profile", profile, 0644},
         {files.etc() / "bash.bashrc", profile, 0644},
-        {files.etc() / "motd", std::string(kMotd), 0644},
+        {files.etc() / "motd", std::string(kLightMotd), 0644},
         {files.authorities() / "ca-certificates.crt", spec.ca_pem, 0644},
-        {files.sudo(), std::string(kSudo), 0755},
-        {files.ssh() / "sshd_config", fmt::format(kSshd, fmt::join(environment, " ")), 0644},
+        {files.sudo(), std::string(kLightSudo), 0755},
+        {files.ssh() / "sshd_config", fmt::format(kLightSshd, fmt::join(environment, " ")), 0644},
         {files.ssh() / "authorized_keys", TRY(key_lines(spec.authorized_keys)), 0600},
     };
     for (const Text& one : texts) {

@@ -97,13 +97,17 @@ bool mount_fuse_file(const Place& place, ChildFindings& findings) noexcept {
     int fd = ::open(kFuse, O_RDWR | O_CLOEXEC);
     if (fd < 0) return false;
     findings.fuse_file = fd;
-    // The options end with room for the number: "...,fd=0000".
-    char options[128];
-    size_t length = place.source.size();
-    if (length >= sizeof(options) || fd > 9999) return false;
-    std::memcpy(options, place.source.c_str(), length + 1);
-    for (size_t i = 1; i <= 4; ++i, fd /= 10)
-        options[length - i] = static_cast<char>('0' + fd % 10);
+    // The number is appended to the options, which end with "fd=". Without zeros before it: the
+    // kernel takes such a number for an octal one (kstrtouint with base 0).
+    char options[128]{};
+    const size_t length = place.source.size();
+    size_t digits = 1;
+    for (int rest = fd; rest >= 10; rest /= 10) ++digits;
+    if (length + digits >= sizeof(options)) return false;
+    std::memcpy(options, place.source.c_str(), length);
+    for (size_t i = digits; i > 0; --i, fd /= 10) {
+        options[length + i - 1] = static_cast<char>('0' + fd % 10);
+    }
     return ::mount("vtpm", place.target.c_str(), "fuse", MS_NOSUID | MS_NODEV | MS_NOEXEC,
                    options) == 0;
 }
