@@ -18,6 +18,7 @@ struct AppraisalCommand {
     std::string type, evidence, policy, collateral, challenge, dir;
     std::vector<std::string> references, id_keys, td_measurements, min_tcb;
     bool built_in = false;
+    bool trusted_launch = false;
 };
 
 // parse_floor reads "milan:bootloader=3,snp=8".
@@ -33,6 +34,7 @@ Result<void> parse_floor(const std::string& text, Config& config) {
 }
 
 Result<void> apply(const AppraisalCommand& command, Config& config) {
+    if (command.trusted_launch) config.trusted_launch = true;
     if (!command.id_keys.empty()) config.compliant_id_keys = command.id_keys;
     if (!command.td_measurements.empty()) {
         config.compliant_td_measurements = command.td_measurements;
@@ -132,6 +134,8 @@ void add_verify_appraisal(Command verify, Context& context) {
     made.option("--policy", command->policy, "its text, or the JWS it is sent in", "FILE");
     made.flag("--built-in", command->built_in,
               "that policy is a built-in one: what it demands is checked in the evidence as well");
+    made.flag("--trusted-launch", command->trusted_launch,
+              "machines of Trusted Launch are judged too, not refused by name");
     made.option("--reference", command->references, "a set of reference values (repeat)", "FILE");
     made.option("--collateral", command->collateral, "a pack, from 'collateral export'", "FILE");
     made.option("--challenge", command->challenge, "that the evidence answers", "TEXT");

@@ -23,6 +23,7 @@ Result<RecordedTerms> recorded_terms(const std::string& dir) {
     out.anchors = directory.anchors();
     if (directory.kind() == lab::DirectoryKind::lab) {
         out.config.compliant_id_keys = {encode_hex(lab::simulated_id_key_digest())};
+        out.config.trusted_launch = true;
     }
     return out;
 }

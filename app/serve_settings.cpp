@@ -51,6 +51,8 @@ void add_attest_settings(Command command, AttestSettings& settings) {
                  "MRTD of a paravisor on Intel TDX whose word counts, 96 hex digits (repeat); "
                  "instead of the built-in ones",
                  "HEX");
+    group.flag("--trusted-launch", settings.trusted_launch,
+               "give machines of Azure's Trusted Launch tokens too, never as confidential ones");
     group
         .option(
             "--policy-changes", settings.policy_changes,
@@ -92,6 +94,7 @@ Result<void> apply(const AttestSettings& settings, attest::Config& config) {
     if (!settings.td_measurements.empty()) {
         config.compliant_td_measurements = settings.td_measurements;
     }
+    config.trusted_launch = settings.trusted_launch;
     if (settings.policy_changes == "signers") {
         config.policy_changes = attest::Config::PolicyChanges::signers;
     }

@@ -16,6 +16,7 @@ struct AttestSettings {
     std::optional<unsigned> rotate_signing_key_after;  // days
     std::vector<std::string> id_keys;
     std::vector<std::string> td_measurements;
+    bool trusted_launch = false;
     std::string policy_changes = "roles";
     std::vector<std::string> policy_signers;
     unsigned recorded_burst;

@@ -67,13 +67,16 @@ void add_rules(Bundle& bundle, const HeardRequest& heard) {
     bundle.rules["type"] = {std::string(policy::target_name(heard.target))};
     if (heard.hearing.policy->built_in) bundle.rules["built-in"] = {};
     if (heard.challenge) bundle.rules["challenge"] = {*heard.challenge};
+    if (config.trusted_launch) bundle.rules["trusted-launch"] = {};
     bundle.rules["id-key"] = config.compliant_id_keys;
     bundle.rules["td-measurement"] = config.compliant_td_measurements;
     for (const auto& [product, floor] : config.minimum_tcb) {
         bundle.rules["min-tcb"].push_back(tcb_floor_text(product, floor));
     }
-    std::erase_if(bundle.rules,
-                  [](const auto& rule) { return rule.second.empty() && rule.first != "built-in"; });
+    std::erase_if(bundle.rules, [](const auto& rule) {
+        const bool flag = rule.first == "built-in" || rule.first == "trusted-launch";
+        return rule.second.empty() && !flag;
+    });
 }
 
 }  // namespace

@@ -60,6 +60,9 @@ Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms
     if (request.evidence.isolation_type == "Tdx") {
         return appraise_td_guest(request, terms, checks);
     }
+    if (config.trusted_launch && request.evidence.isolation_type == "TrustedLaunch") {
+        return appraise_trusted_launch(request, terms, checks);
+    }
     evidence::AzureGuestRules rules;
     rules.snp = snp_rules(terms, request.draft_policy);
     rules.require_secure_boot = terms.built_in_policy && request.draft_policy.empty();

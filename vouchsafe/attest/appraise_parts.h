@@ -58,6 +58,11 @@ std::string subject_of(const evidence::RuntimeClaims& runtime);
 Result<Appraisal> appraise_td_guest(const AzureGuestRequest& request, const Terms& terms,
                                     Checks& checks);
 
+// appraise_trusted_launch is appraise_azure_guest for machines of Trusted Launch, which have a TPM
+// and no hardware that vouches for it.
+Result<Appraisal> appraise_trusted_launch(const AzureGuestRequest& request, const Terms& terms,
+                                          Checks& checks);
+
 // LaunchField is where the launch keeps the digest of data that came with it (azure-api C.2):
 // HOST_DATA or CONFIGID's first half (SHA-256), or MRCONFIGID (SHA-384, our decision).
 struct LaunchField {

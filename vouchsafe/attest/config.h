@@ -81,6 +81,12 @@ struct Config {
         "eee451",
     };
 
+    // Whether machines of Azure's Trusted Launch get tokens of /attest/AzureGuest, without
+    // x-ms-isolation-tee and so never as confidential ones, as Azure gives them. Default: no, they
+    // are refused by name (HCL-ISOLATION): a release policy that forgot to ask for confidential
+    // machines must not come to trust others by an update.
+    bool trusted_launch = false;
+
     // Who may change policies (azure-api C.5). `roles`: callers whose access token and role allow
     // it, as in Azure's mode AAD. `signers`: such callers, if a policy signing certificate signed
     // the change, as in Azure's isolated mode. Default: roles.

@@ -75,9 +75,14 @@ std::string default_azure_guest_policy(const Config& config) {
     constexpr std::string_view kGuestRules =
         "    [type==\"secureboot\", value==true] &&\n"
         "    [type==\"x-ms-compliance-status\", value==\"azure-compliant-cvm\"] &&\n";
+    constexpr std::string_view kTrustedLaunchRule =
+        "    [type==\"secureboot\", value==true] &&\n"
+        "    [type==\"x-vouchsafe-trusted-launch\", value==true]\n"
+        "    => permit();\n";
     return policy(config, kGuestRules,
-                  fmt::format("{}{}    => permit();\n", kGuestRules,
-                              quote_conditions("tdx_td_attributes_debug", "attester_tcb_status")));
+                  fmt::format("{}{}    => permit();\n{}", kGuestRules,
+                              quote_conditions("tdx_td_attributes_debug", "attester_tcb_status"),
+                              config.trusted_launch ? kTrustedLaunchRule : ""));
 }
 
 std::string default_snp_vm_policy(const Config& config) {

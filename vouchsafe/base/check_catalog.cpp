@@ -366,7 +366,8 @@ constexpr CheckInfo kCatalog[] = {
     {"HCL-ISOLATION", Code::bad_evidence,
      "The evidence is of a confidential VM, not of Trusted Launch.", "GP 4.2, IsolationInfo",
      "Use a confidential VM size. If this is one, the client could not read the report in the TPM "
-     "(NV 0x01400001) and silently fell back to TrustedLaunch: try again."},
+     "(NV 0x01400001) and silently fell back to TrustedLaunch: try again. A service gives Trusted "
+     "Launch machines tokens of their own with --trusted-launch."},
     {"HCL-TEE", Code::unsupported, "The hardware report is of the kind that is asked for.",
      "GP 2, report type; Intel 344425, REPORTMACSTRUCT",
      "An SEV-SNP report is verified with its VCEK. On a TDX machine a quote has to be fetched for "

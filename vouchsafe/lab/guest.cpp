@@ -23,8 +23,7 @@ constexpr const char* kMetadataHost = "169.254.169.254";
 constexpr uint16_t kHttpsPort = 443;
 constexpr uint16_t kHttpPort = 80;
 constexpr size_t kMaxAddresses = 20;  // each has a letter as its label
-// The descriptor's number is appended (mount_fuse_file).
-constexpr const char* kFuseOptions = "rootmode=100600,user_id=1000,group_id=1000,fd=";
+constexpr const char* kFuseOptions = "rootmode=100600,user_id=1000,group_id=1000";  // and fd
 constexpr const char* kPrograms = "/opt/vouchsafe/bin";
 // Files of this computer that are the machine's too.
 constexpr const char* kSharedSettings[] = {"/etc/ssl/openssl.cnf", "/etc/services",

@@ -97,17 +97,18 @@ bool mount_fuse_file(const Place& place, ChildFindings& findings) noexcept {
     int fd = ::open(kFuse, O_RDWR | O_CLOEXEC);
     if (fd < 0) return false;
     findings.fuse_file = fd;
-    // The number is appended to the options, which end with "fd=". Without zeros before it: the
-    // kernel takes such a number for an octal one (kstrtouint with base 0).
-    char options[128]{};
-    const size_t length = place.source.size();
-    size_t digits = 1;
-    for (int rest = fd; rest >= 10; rest /= 10) ++digits;
-    if (length + digits >= sizeof(options)) return false;
-    std::memcpy(options, place.source.c_str(), length);
-    for (size_t i = digits; i > 0; --i, fd /= 10) {
-        options[length + i - 1] = static_cast<char>('0' + fd % 10);
+    // "fd=N,..." without leading zeros, which would make it octal.
+    char options[128] = "fd=";
+    char digits[10];
+    size_t count = 0;
+    for (int rest = fd; count == 0 || rest > 0; rest /= 10) {
+        digits[count++] = static_cast<char>('0' + rest % 10);
     }
+    size_t length = std::strlen(options);
+    if (length + count + 1 + place.source.size() >= sizeof(options)) return false;
+    while (count > 0) options[length++] = digits[--count];
+    options[length++] = ',';
+    std::memcpy(options + length, place.source.c_str(), place.source.size() + 1);
     return ::mount("vtpm", place.target.c_str(), "fuse", MS_NOSUID | MS_NODEV | MS_NOEXEC,
                    options) == 0;
 }

@@ -160,6 +160,7 @@ attest::Config Services::attestation_config(const std::string& folder,
     config.issuer = issuer;
     config.directory = directory_.path() / folder;
     config.compliant_id_keys = {encode_hex(simulated_id_key_digest())};
+    config.trusted_launch = true;
     config.callers.tenant = directory_.tenant_id();
     config.resource_id = directory_.resource_id(kAttestationProviders, folder);
     return config;

@@ -116,20 +116,14 @@ Json attested_pcrs(const evidence::PcrBank& pcrs) {
     return out;
 }
 
-// guest_claims are those of a guest with a vTPM, around what its hardware says.
-template <typename Guest>
-Json guest_claims(const AzureGuestRequest& request, const Guest& guest, Json isolation,
-                  std::vector<std::string> not_checked) {
-    const evidence::VerifiedGuestTpm& tpm = guest.tpm();
-    isolation["x-ms-runtime"] = *guest.runtime().document;
-
+// tpm_guest_claims are those about a guest's vTPM, its boot and what the guest says of itself.
+Json tpm_guest_claims(const AzureGuestRequest& request, const evidence::VerifiedGuestTpm& tpm) {
     Json runtime = {{"keys", Json::array({ephemeral_key_claim(tpm.encryption_public_key())})}};
     if (request.client_payload) runtime["client-payload"] = *request.client_payload;
 
     Json claims = {{"x-ms-attestation-type", "azurevm"},
                    {"x-ms-azurevm-attestation-protocol-ver", request.protocol_version},
                    {"x-ms-azurevm-attested-pcrs", attested_pcrs(tpm.pcrs())},
-                   {"x-ms-isolation-tee", std::move(isolation)},
                    {"x-ms-runtime", std::move(runtime)},
                    {"secureboot", tpm.secure_boot() == evidence::SecureBoot::on}};
     add_os_claims(claims, request.os);
@@ -139,12 +133,22 @@ Json guest_claims(const AzureGuestRequest& request, const Guest& guest, Json iso
     claims["x-ms-azurevm-default-securebootkeysvalidated"] = keys.only_default_keys;
     claims["x-vouchsafe-pcrs"] = pcr_claim(tpm.pcrs());
     if (tpm.boot()) add_boot_claims(claims, *tpm.boot());
+    return claims;
+}
+
+// guest_claims are those of a guest with a vTPM, around what its hardware says.
+template <typename Guest>
+Json guest_claims(const AzureGuestRequest& request, const Guest& guest, Json isolation,
+                  std::vector<std::string> not_checked) {
+    isolation["x-ms-runtime"] = *guest.runtime().document;
+    Json claims = tpm_guest_claims(request, guest.tpm());
+    claims["x-ms-isolation-tee"] = std::move(isolation);
     if (const auto& vm_id = guest.runtime().vm.vm_unique_id) {
         claims["x-ms-azurevm-vmid"] = *vm_id;
     }
     claims["x-vouchsafe-trust-tier"] = evidence::tier_name(guest.tier());
     // Who issues AK certificates publishes lists that nobody brings here.
-    if (tpm.ak_certificate()) not_checked.emplace_back("ak-revocation");
+    if (guest.tpm().ak_certificate()) not_checked.emplace_back("ak-revocation");
     add_not_checked(claims, not_checked);
     return claims;
 }
@@ -203,6 +207,15 @@ Json td_guest_claims(const AzureGuestRequest& request, const evidence::VerifiedT
     }
     add_td_claims(isolation, guest.td());
     return guest_claims(request, guest, std::move(isolation), guest.td().not_checked());
+}
+
+Json trusted_launch_claims(const AzureGuestRequest& request,
+                           const evidence::VerifiedGuestTpm& tpm) {
+    Json claims = tpm_guest_claims(request, tpm);
+    claims["x-vouchsafe-trusted-launch"] = true;
+    claims["x-vouchsafe-trust-tier"] = evidence::tier_name(tpm.ak_certificate()->tier());
+    add_not_checked(claims, {"revocation", "ak-revocation"});
+    return claims;
 }
 
 Json snp_vm_claims(const BoundMembers& bound, const evidence::VerifiedSnpReport& report,

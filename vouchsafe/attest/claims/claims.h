@@ -32,6 +32,10 @@ Json azure_guest_claims(const AzureGuestRequest& request, const evidence::Verifi
 Json td_guest_claims(const AzureGuestRequest& request, const evidence::VerifiedTdGuest& guest,
                      const Config& config);
 
+// trusted_launch_claims is the same for a machine of Trusted Launch: without x-ms-isolation-tee, as
+// in Azure's tokens, and with x-vouchsafe-trusted-launch, which no other has.
+Json trusted_launch_claims(const AzureGuestRequest& request, const evidence::VerifiedGuestTpm& tpm);
+
 Json snp_vm_claims(const BoundMembers& bound, const evidence::VerifiedSnpReport& report,
                    const Config& config, const std::vector<std::string>& not_checked);
 

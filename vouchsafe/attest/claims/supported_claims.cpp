@@ -139,6 +139,7 @@ std::span<const std::string_view> supported_claims() {
         "x-vouchsafe-tdx-advisories",
         "x-vouchsafe-tdx-evaluation",
         "x-vouchsafe-trust-tier",
+        "x-vouchsafe-trusted-launch",
     };
     return kNames;
 }

@@ -39,7 +39,9 @@ bool is_guests_word(const policy::Claim& claim, const Json& claims) {
     if (name.starts_with("x-vouchsafe-boot-") || name == "x-vouchsafe-firmware-version")
         return true;
     // Of a guest with a vTPM: with it goes what its caller wants to have echoed.
-    if (name == "x-ms-runtime") return claims.contains(kIsolation);
+    if (name == "x-ms-runtime") {
+        return claims.contains(kIsolation) || claims.contains("x-vouchsafe-trusted-launch");
+    }
     constexpr std::string_view kMeasured[] = {
         "x-ms-azurevm-attested-pcrs", "x-ms-azurevm-dbvalidated", "x-ms-azurevm-dbxvalidated",
         "x-ms-azurevm-default-securebootkeysvalidated", "x-ms-azurevm-vmid"};

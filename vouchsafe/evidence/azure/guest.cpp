@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "vouchsafe/evidence/azure/trusted_launch.h"
+
 namespace vouchsafe::evidence {
 
 using crypto::HashAlg;
@@ -149,13 +151,14 @@ Result<std::optional<VerifiedAkCertificate>> check_ak_certificate(
 }  // namespace
 
 struct GuestTpmVerifier {
+    // `runtime`: what hardware vouched for, or nullptr where there is none.
     static Result<VerifiedGuestTpm> verify(const AzureGuestEvidence& evidence,
-                                           const RuntimeClaims& runtime, AkEndorser& endorser,
+                                           const RuntimeClaims* runtime, AkEndorser& endorser,
                                            const AzureGuestRules& rules, Time now, Checks& checks) {
         TpmPublic ak = TRY(parse_ak(evidence.ak_public, checks));
         TRY(check_ak_attributes(ak, checks));
         TpmSigningKey key = TRY(signing_key(ak, checks));
-        TRY(check_ak_binding(runtime, key.key, checks));
+        if (runtime != nullptr) TRY(check_ak_binding(*runtime, key.key, checks));
         std::optional<VerifiedAkCertificate> certificate =
             TRY(check_ak_certificate(evidence, key.key, endorser, rules, now, checks));
         // Then what the TPM says about the boot, and the key that is good only in this state.
@@ -171,7 +174,16 @@ struct GuestTpmVerifier {
 Result<VerifiedGuestTpm> verify_guest_tpm(const AzureGuestEvidence& evidence,
                                           const RuntimeClaims& runtime, AkEndorser& endorser,
                                           const AzureGuestRules& rules, Time now, Checks& checks) {
-    return GuestTpmVerifier::verify(evidence, runtime, endorser, rules, now, checks);
+    return GuestTpmVerifier::verify(evidence, &runtime, endorser, rules, now, checks);
+}
+
+Result<VerifiedGuestTpm> verify_trusted_launch(const AzureGuestEvidence& evidence,
+                                               AkEndorser& endorser, AzureGuestRules rules,
+                                               Time now, Checks& checks) {
+    TRY(checks.require(evidence.isolation_type == "TrustedLaunch", "HCL-ISOLATION",
+                       "isolation type", "TrustedLaunch", evidence.isolation_type));
+    rules.require_ak_certificate = true;
+    return GuestTpmVerifier::verify(evidence, nullptr, endorser, rules, now, checks);
 }
 
 struct AzureGuestVerifier {
