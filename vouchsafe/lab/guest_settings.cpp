@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/lab/scratch_file.h"
 
 namespace vouchsafe::lab {
 
@@ -206,7 +207,7 @@ Result<void> write_guest_settings(const GuestSpec& spec) {
         {files.ssh() / "authorized_keys", TRY(key_lines(spec.authorized_keys)), 0600},
     };
     for (const Text& one : texts) {
-        TRY(write_file(one.path, as_bytes(one.text), Overwrite::yes, one.mode));
+        TRY(write_scratch_file(one.path, one.text, one.mode));
     }
     for (const char* name : kGuestPrograms) link_program(files.home() / name, name);
     return make_host_key(spec, files.ssh() / "ssh_host_ed25519_key");
