@@ -192,6 +192,7 @@ Result<void> write_guest_settings(const GuestSpec& spec) {
         int mode;
     };
     const std::string profile = fmt::format(kLightProfile, exports);
+    const std::string keys = TRY(key_lines(spec.authorized_keys));
     const Text texts[] = {
         {files.etc() / "passwd", fmt::format(kLightPasswd, spec.user), 0644},
         {files.etc() / "group", fmt::format(kLightGroup, spec.user), 0644},
@@ -204,7 +205,7 @@ Result<void> write_guest_settings(const GuestSpec& spec) {
         {files.authorities() / "ca-certificates.crt", spec.ca_pem, 0644},
         {files.sudo(), std::string(kLightSudo), 0755},
         {files.ssh() / "sshd_config", fmt::format(kLightSshd, fmt::join(environment, " ")), 0644},
-        {files.ssh() / "authorized_keys", TRY(key_lines(spec.authorized_keys)), 0600},
+        {files.ssh() / "authorized_keys", keys, 0600},
     };
     for (const Text& one : texts) {
         TRY(write_scratch_file(one.path, one.text, one.mode));
