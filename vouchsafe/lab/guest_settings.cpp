@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/lab/scratch_file.h"
 
 namespace vouchsafe::lab {
 
@@ -191,6 +192,7 @@ Result<void> write_guest_settings(const GuestSpec& spec) {
         int mode;
     };
     const std::string profile = fmt::format(kLightProfile, exports);
+    const std::string keys = TRY(key_lines(spec.authorized_keys));
     const Text texts[] = {
         {files.etc() / "passwd", fmt::format(kLightPasswd, spec.user), 0644},
         {files.etc() / "group", fmt::format(kLightGroup, spec.user), 0644},
@@ -203,10 +205,10 @@ Result<void> write_guest_settings(const GuestSpec& spec) {
         {files.authorities() / "ca-certificates.crt", spec.ca_pem, 0644},
         {files.sudo(), std::string(kLightSudo), 0755},
         {files.ssh() / "sshd_config", fmt::format(kLightSshd, fmt::join(environment, " ")), 0644},
-        {files.ssh() / "authorized_keys", TRY(key_lines(spec.authorized_keys)), 0600},
+        {files.ssh() / "authorized_keys", keys, 0600},
     };
     for (const Text& one : texts) {
-        TRY(write_file(one.path, as_bytes(one.text), Overwrite::yes, one.mode));
+        TRY(write_scratch_file(one.path, one.text, one.mode));
     }
     for (const char* name : kGuestPrograms) link_program(files.home() / name, name);
     return make_host_key(spec, files.ssh() / "ssh_host_ed25519_key");

@@ -2,6 +2,7 @@
 
 #include "vouchsafe/lab/guest_settings.h"
 #include "vouchsafe/lab/process_child.h"
+#include "vouchsafe/lab/scratch_file.h"
 
 namespace vouchsafe::lab {
 
@@ -61,10 +62,9 @@ Result<void> write_ssh_files(const Path& lab, const std::vector<ListedVm>& machi
     std::error_code error;
     const Path self = std::filesystem::read_symlink("/proc/self/exe", error);
     if (error) return fail(Code::io, "cannot find this program: {}", error.message());
-    TRY(write_file(files.folder() / "known_hosts", as_bytes(known_hosts(lab, machines)),
-                   Overwrite::yes, 0600));
-    TRY(write_file(files.folder() / "ssh_config",
-                   as_bytes(ssh_config(lab, machines, self.string())), Overwrite::yes, 0600));
+    TRY(write_scratch_file(files.folder() / "known_hosts", known_hosts(lab, machines), 0600));
+    TRY(write_scratch_file(files.folder() / "ssh_config", ssh_config(lab, machines, self.string()),
+                           0600));
     TRY(make_private_dir(files.programs()));
     for (const char* name : kSshPrograms) {
         auto found = find_program(name);
@@ -72,7 +72,7 @@ Result<void> write_ssh_files(const Path& lab, const std::vector<ListedVm>& machi
         if (!found || Path(*found).parent_path() == files.programs()) continue;
         const std::string script = fmt::format("#!/bin/sh\nexec '{}' -F '{}' \"$@\"\n", *found,
                                                (files.folder() / "ssh_config").string());
-        TRY(write_file(files.programs() / name, as_bytes(script), Overwrite::yes, 0700));
+        TRY(write_scratch_file(files.programs() / name, script, 0700));
     }
     return {};
 }

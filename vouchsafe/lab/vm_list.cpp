@@ -2,6 +2,7 @@
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
+#include "vouchsafe/lab/scratch_file.h"
 
 namespace vouchsafe::lab {
 
@@ -60,9 +61,8 @@ Result<std::vector<ListedVm>> parse_list(std::string_view text) {
 Result<void> write_vm_list(const Path& lab, const std::vector<ListedVm>& machines) {
     Json list = Json::array();
     for (const ListedVm& vm : machines) list.push_back(listed_json(vm));
-    return write_file(LabFiles(lab).machines(),
-                      as_bytes(dump_json_pretty({{"machines", std::move(list)}}) + "\n"),
-                      Overwrite::yes, 0600);
+    return write_scratch_file(LabFiles(lab).machines(),
+                              dump_json_pretty({{"machines", std::move(list)}}) + "\n", 0600);
 }
 
 Result<std::vector<ListedVm>> read_vm_list(const Path& lab) {

@@ -56,8 +56,9 @@ ListedVm listed(const VmSpec& spec) {
 struct Entry {
     // Held by who does something with the machine.
     std::mutex work;
-    std::unique_ptr<Vm> vm;  // nullptr: its record cannot be read
-    bool wanted = false;     // it shall run
+    std::unique_ptr<Vm> vm;   // nullptr: its record cannot be read
+    bool wanted = false;      // it shall run
+    bool introduced = false;  // its metadata service knows who it is
     bool erased = false;
     // By Impl::mutex.
     ListedVm told;
@@ -75,8 +76,8 @@ struct Vms::Impl {
 
     mutable std::mutex mutex;  // what follows
     std::condition_variable changed;
-    std::map<std::string, EntryPtr> entries;  // by record_key of the id
-    std::deque<EntryPtr> waiting;             // to be started
+    std::map<std::string, EntryPtr> entries;            // by record_key of the id
+    std::deque<std::pair<EntryPtr, Resource>> waiting;  // to be started
     bool begun = false;
     bool ending = false;
     bool new_names = false;  // insides are to be told
@@ -138,6 +139,7 @@ struct Vms::Impl {
     std::vector<ListedVm> list() const;
     void publish();
     void tell(const ListedVm& machine, const std::string& what) const;
+    Result<void> introduce(Entry& entry, const Resource& record);
     Outcome<void> bring(Entry& entry);
     void look(Entry& entry);
     void start_waiting();
@@ -190,6 +192,13 @@ void Vms::Impl::tell(const ListedVm& machine, const std::string& what) const {
     if (on_event) on_event(machine.name, what);
 }
 
+// introduce has a machine's metadata service tell what the record says. entry.work is held.
+Result<void> Vms::Impl::introduce(Entry& entry, const Resource& record) {
+    TRY(entry.vm->tell(record));
+    entry.introduced = true;
+    return {};
+}
+
 // bring makes a machine run, or only makes it while no machine may run yet. entry.work is held.
 Outcome<void> Vms::Impl::bring(Entry& entry) {
     if (!is_begun()) {
@@ -231,16 +240,19 @@ void Vms::Impl::look(Entry& entry) {
 
 void Vms::Impl::start_waiting() {
     for (;;) {
-        EntryPtr entry;
+        std::pair<EntryPtr, Resource> next;
         {
             std::lock_guard lock(mutex);
             if (ending || waiting.empty()) return;
-            entry = waiting.front();
+            next = std::move(waiting.front());
             waiting.pop_front();
         }
+        const EntryPtr& entry = next.first;
         std::lock_guard work(entry->work);
         if (!entry->wanted || entry->erased) continue;
-        Outcome<void> done = bring(*entry);
+        Outcome<void> done;
+        if (!entry->introduced) done = introduce(*entry, next.second);
+        if (done) done = bring(*entry);
         if (!done && !is_ending()) {
             tell(told(*entry), "the machine does not start: " + done.error().message);
         }
@@ -292,13 +304,9 @@ void Vms::Impl::add(const Resource& machine) {
     told = listed(*spec);
     told.power = entry->wanted ? "starting" : power;
     entry->vm = std::make_unique<Vm>(world, std::move(*spec));
-    if (auto done = entry->vm->tell(machine); !done) {
-        log_event(LogLevel::error, "a machine's identities cannot be read",
-                  {{"resource", machine.id}, {"error", done.error().message}});
-    }
     insert(entry, std::move(told));
     std::lock_guard lock(mutex);
-    if (entry->wanted) waiting.push_back(entry);
+    if (entry->wanted) waiting.emplace_back(entry, machine);
 }
 
 // sweep removes the folders of machines that there are not.
@@ -379,7 +387,7 @@ Outcome<void> Vms::put(const Resource& machine) {
     if (!made) entry->vm->change(std::move(spec));
     impl_->insert(entry, std::move(told));
     entry->wanted = power_of(machine) == "running";
-    Outcome<void> done = entry->vm->tell(machine);
+    Outcome<void> done = impl_->introduce(*entry, machine);
     if (done && made && entry->wanted) done = impl_->bring(*entry);
     if (!done && fresh) {
         entry->erased = true;
@@ -427,7 +435,7 @@ Outcome<void> Vms::act(const Resource& machine, std::string_view action) {
     if (!entry->vm) entry->vm = std::make_unique<Vm>(impl_->world, spec);
     if (action != "start") entry->vm->stop();
     entry->vm->change(std::move(spec));
-    TRY(entry->vm->tell(machine));
+    TRY(impl_->introduce(*entry, machine));
     entry->wanted = true;
     Outcome<void> done = impl_->bring(*entry);
     impl_->publish();
