@@ -12,7 +12,7 @@ test=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-cryptography py
 clang=(clang-16 libclang-rt-16-dev)
 interop=(python3-azure azure-cli)
 heavy=(qemu-system-x86 ovmf swtpm sbsigntool systemd-boot-efi mtools dosfstools busybox-static dropbear-bin
-    openssh-client openssh-sftp-server openssl zstd)
+    openssh-client openssh-sftp-server libtss2-tcti-device0 openssl zstd)
 
 wanted=()
 for group in "$@"; do

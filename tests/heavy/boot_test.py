@@ -66,6 +66,10 @@ class BootedWithSecureBoot(HeavyTest):
         self.assertEqual(claims["x-vouchsafe-boot-kernel"], digest)
         self.assertIn(digest, claims["x-vouchsafe-boot-images"])
         self.assertEqual(len(claims["x-vouchsafe-boot-authorities"]), 1)
+        facts = self.boot_facts("alice")
+        self.assertEqual(facts["secure_boot"], "on")
+        # Firmware's registers, and what the kernel image's stub and the kernel measured.
+        self.assertEqual(facts["confirmed_pcrs"], [0, 1, 2, 3, 4, 5, 6, 7, 9, 11])
         self.assertEqual(self.inside("alice", "cat /sys/kernel/security/lockdown").split()[1], "[integrity]")
 
     def test_an_event_log_that_is_not_of_this_boot_is_refused(self):

@@ -1,5 +1,6 @@
 """What the tests of heavy machines share: a lab directory with machines that QEMU boots, and looks at their image."""
 
+import base64
 import hashlib
 import json
 import os
@@ -108,6 +109,20 @@ class HeavyTest(unittest.TestCase):
 
     def attested(self, name):
         return json.loads(self.inside(name, "sudo vouchsafe attest --claims"))
+
+    def registers(self, name):
+        text = self.inside(name, "cd /sys/class/tpm/tpm0/pcr-sha256; for i in $(seq 0 23); do echo sha256 $i $(cat $i); done")
+        return {int(line.split()[1]): line for line in text.splitlines()}
+
+    def boot_facts(self, name):
+        """What the event log tells, as far as the registers confirm it."""
+        log, registers = self.work / "log", self.work / "registers"
+        log.write_bytes(base64.b64decode(
+            self.inside(name, "sudo base64 /sys/kernel/security/tpm0/binary_bios_measurements")))
+        registers.write_text("\n".join(self.registers(name).values()) + "\n")
+        verified = run("--json", "verify", "event-log", "--log", log, "--pcrs", registers)
+        self.assertEqual(verified.returncode, 0, verified.stderr)
+        return json.loads(verified.stdout)["facts"]
 
     def stop(self, name):
         stopped = run("vm", "stop", name, "--dir", self.lab)
