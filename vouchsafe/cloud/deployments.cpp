@@ -184,7 +184,7 @@ Outcome<Answer> Service::Impl::put_deployment(const Call& call, const ResourceId
     record.inner = {{"template", plan->document()}, {"operations", std::move(operations)}};
     record.api_version = call.api_version;
     record.changed = now();
-    record.changed_by = call.who();
+    call.sign(record);
     if (!before) {
         record.created = record.changed;
         record.created_by = record.changed_by;

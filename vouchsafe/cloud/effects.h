@@ -7,7 +7,7 @@
 
 namespace vouchsafe::cloud {
 
-// Who asks for it is the resource's `changed_by`, an object id; "" if it is the lab itself. After a
+// Who asks for it is the resource's `actor`, an object id; "" if it is the lab itself. After a
 // crash too.
 //
 // An effect runs before the answer, and its failure is the answer. It is written

@@ -116,7 +116,7 @@ Outcome<net::Response> Service::Impl::remove_group(const Call& call) {
     TRY(authorize(call, id.text(), action("delete")));
     std::lock_guard lock(writing);
     Resource group = TRY(find_group(id.group));
-    group.changed_by = call.caller.object_id;
+    call.sign(group);
     TRY(erase_tree(group));
     net::Response response{202};
     response.headers.set(

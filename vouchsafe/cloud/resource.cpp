@@ -64,6 +64,7 @@ Result<Resource> resource_of(const Json& json) {
     out.changed = TRY(json_integer(json, "changed"));
     out.created_by = TRY(json_string(json, "created_by"));
     out.changed_by = TRY(json_string(json, "changed_by"));
+    out.actor = text_or_empty(json, "actor");  // records of before have none
     out.order = static_cast<uint64_t>(TRY(json_integer(json, "order")));
     return out;
 }
@@ -149,6 +150,7 @@ Json Resource::to_json() const {
             {"changed", changed},
             {"created_by", created_by},
             {"changed_by", changed_by},
+            {"actor", actor},
             {"order", order}};
 }
 

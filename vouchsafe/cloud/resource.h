@@ -30,6 +30,7 @@ struct Resource {
     int64_t changed = 0;
     std::string created_by;  // a person's name to sign in with, anybody else's object id
     std::string changed_by;
+    std::string actor;   // object id of who asked for the last change; "": the lab itself
     uint64_t order = 0;  // of making: what is made later may lean on what was made before
 
     // shown is what a client gets: the body with id, name, type and, where Azure has it,

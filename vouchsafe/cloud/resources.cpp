@@ -217,7 +217,7 @@ Outcome<Answer> Service::Impl::write(const Call& call, Resource now, const Resou
     if (!now.location().empty()) now.body["location"] = normal_location(now.location());
     now.api_version = call.api_version;
     now.changed = this->now();
-    now.changed_by = call.who();
+    call.sign(now);
     if (before == nullptr) {
         now.created = now.changed;
         now.created_by = now.changed_by;
@@ -333,7 +333,7 @@ Outcome<void> Service::Impl::erase_tree(const Resource& root) {
     }
     Outcome<void> done;
     for (Resource& resource : below) {
-        resource.changed_by = root.changed_by;
+        resource.actor = root.actor;
         done = erase_one(resource);
         if (!done) break;
     }
@@ -353,7 +353,7 @@ Outcome<Answer> Service::Impl::remove(const Call& call, const ResourceId& id) {
     if (!found) return Answer{204, nullptr};
     // Clients of role assignments read what they deleted.
     Json shown = found->is_a(kRoleAssignments) ? found->shown() : Json();
-    found->changed_by = call.caller.object_id;
+    call.sign(*found);
     TRY(erase_tree(*found));
     log_write(call, "deleted", found->id);
     return Answer{200, std::move(shown)};
@@ -438,7 +438,7 @@ Outcome<Answer> Service::Impl::act(const Call& call, const ResourceId& id,
     if (!found->is_a(kMachines) || row == std::end(kActions)) {
         return refuse(400, "InvalidRequest", "The type {} has no action '{}'.", id.type(), action);
     }
-    found->changed_by = call.caller.object_id;
+    call.sign(*found);
     if (concerned(found->type)) TRY(deps.effects->act(*found, row->name));
     found->inner["power"] = row->state;
     TRY(deps.store.run(

@@ -26,6 +26,11 @@ struct Call {
     const std::string& who() const {
         return caller.user_name.empty() ? caller.object_id : caller.user_name;
     }
+    // sign notes in a resource who changes it.
+    void sign(Resource& resource) const {
+        resource.changed_by = who();
+        resource.actor = caller.object_id;
+    }
 };
 
 // Answer is what an operation found or made.

@@ -60,18 +60,18 @@ class FakeEffects : public Effects {
     }
     Outcome<Json> put(const Resource& now, const Resource* before) override {
         told.push_back((before == nullptr ? "new " : "change ") + now.name);
-        actors.push_back(now.changed_by);
+        actors.push_back(now.actor);
         TRY(maybe_fail());
         return add;
     }
     Outcome<void> remove(const Resource& resource) override {
         told.push_back("remove " + resource.name);
-        actors.push_back(resource.changed_by);
+        actors.push_back(resource.actor);
         return maybe_fail();
     }
     Outcome<void> act(const Resource& resource, std::string_view action) override {
         told.push_back(std::string(action) + " " + resource.name);
-        actors.push_back(resource.changed_by);
+        actors.push_back(resource.actor);
         return maybe_fail();
     }
 
@@ -79,7 +79,7 @@ class FakeEffects : public Effects {
 
     std::vector<std::string> told;
     std::optional<Condition> machine;  // as it is
-    std::vector<std::string> actors;  // who asked for each
+    std::vector<std::string> actors;   // who asked for each
     Json add = Json::object();
     std::optional<Error> failure;
     bool dies = false;  // after the effect, before the record

@@ -138,7 +138,7 @@ Outcome<Answer> Service::Impl::recover_vault(const Call& call, const ResourceId&
     Resource now = deleted.vault;
     now.order = 0;
     now.changed = this->now();
-    now.changed_by = call.who();
+    call.sign(now);
     TRY(restore_deleted(now));
     return Answer{201, now.shown()};
 }
@@ -286,7 +286,7 @@ Outcome<net::Response> Service::Impl::purge_vault(const Call& call) {
                       "The specified deleted vault '{}' does not exist.", name);
     }
     constexpr int kForbidden = 403;
-    found->vault.changed_by = call.caller.object_id;
+    call.sign(found->vault);
     Outcome<void> purged;
     if (!is_protected(found->vault)) purged = purge_deleted(found->vault);
     // Somebody may have turned protection on in the vault alone.

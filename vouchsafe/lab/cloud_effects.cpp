@@ -52,7 +52,7 @@ std::string property_text(const cloud::Resource& resource, std::string_view name
 }
 
 std::string actor_of(const cloud::Resource& resource) {
-    return resource.changed_by.empty() ? "operator" : resource.changed_by;
+    return resource.actor.empty() ? "operator" : resource.actor;
 }
 
 bool CloudEffects::concerns(std::string_view type) const {

@@ -4,7 +4,7 @@
 // asks for.
 //
 // What is done stands in the services' audit logs as done by whose object id the resource has as
-// `changed_by`; "operator" if it has none, for then it was the lab itself.
+// `actor`; "operator" if it has none, for then it was the lab itself.
 #pragma once
 
 #include <functional>

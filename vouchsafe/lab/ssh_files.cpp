@@ -9,10 +9,14 @@ namespace vouchsafe::lab {
 namespace {
 
 constexpr const char* kSshPrograms[] = {"ssh", "scp", "sftp"};
+// az keeps the keys that it generates below $HOME; ssh would look in the home of the password file.
 constexpr std::string_view kHost = R"(Host {addresses}
     ProxyCommand "{program}" vm connect --dir "{lab}" %h
     UserKnownHostsFile "{known}"
     HostKeyAlgorithms ssh-ed25519
+    IdentityFile ${{HOME}}/.ssh/id_rsa
+    IdentityFile ${{HOME}}/.ssh/id_ed25519
+    IdentityFile ${{HOME}}/.ssh/id_ecdsa
 )";
 constexpr std::string_view kHead = "# The machines of a lab; written anew whenever they change.\n";
 constexpr std::string_view kTail =
