@@ -347,6 +347,24 @@ class Machines(Lab):
         self.assertEqual(self.subject(machines[0]), 400)
 
     @unittest.skipUnless(shutil.which("curl"), "curl is not installed")
+    def test_a_vault_sees_a_machine_come_from_its_public_address(self):
+        group = self.group("rules")
+        machine = self.machine(group, "rules-vm", public=True)
+        self.need_insides(machine)
+        path = f"{group}/providers/Microsoft.KeyVault/vaults/rules-vault"
+        for address, status in ((self.listed(machine)["public_ip"], "401"), ("127.42.200.200", "403")):
+            code, made = self.arm("PUT", path, {
+                "location": "westeurope", "properties": {
+                    "tenantId": self.tenant, "sku": {"family": "A", "name": "premium"}, "accessPolicies": [],
+                    "enableRbacAuthorization": True,
+                    "networkAcls": {"defaultAction": "Deny", "bypass": "None", "ipRules": [{"value": address}]}}})
+            self.assertIn(code, (200, 201), made)
+            wait_for(lambda: "rules-vault.vault.azure.net" in self.enter(machine, "cat", "/etc/hosts"))
+            said = self.enter(machine, "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}",
+                              "https://rules-vault.vault.azure.net/keys?api-version=7.4")
+            self.assertEqual(said, status)
+
+    @unittest.skipUnless(shutil.which("curl"), "curl is not installed")
     def test_a_machine_finds_a_vault_that_is_made_later(self):
         group = self.group("later")
         machine = self.machine(group, "later-vm")

@@ -174,6 +174,7 @@ void Vms::Impl::publish() {
     uint64_t now = 0;
     {
         std::lock_guard lock(mutex);
+        if (ending) return;  // end() removes the list
         now = version;
     }
     const std::vector<ListedVm> machines = list();

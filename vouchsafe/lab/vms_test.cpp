@@ -127,8 +127,10 @@ class VmsTest : public ::testing::Test {
 
     VmsTest() {
         lab().insides.failure.reset();
-        std::lock_guard lock(lab().told_mutex);
-        lab().told.clear();
+        {
+            std::lock_guard lock(lab().told_mutex);
+            lab().told.clear();
+        }
         const std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
         group_ = fmt::format("/subscriptions/{}/resourceGroups/{}",
                              lab().directory.subscription_id(), name);
@@ -272,6 +274,7 @@ TEST_F(VmsTest, GivesAnInsideWhatItsRecordSays) {
     EXPECT_EQ(spec.guest.user, "ada");
     EXPECT_THAT(spec.guest.authorized_keys, ElementsAre("ssh-ed25519 AAAA key"));
     EXPECT_THAT(spec.guest.addresses, ElementsAre("10.9.0.4"));
+    EXPECT_EQ(spec.address, "10.9.0.4");
     EXPECT_TRUE(spec.guest.tpm);
     ASSERT_TRUE(spec.tpm);
     auto tpm = MUST(device::Tpm::open("swtpm:path=" + spec.tpm->string()));
