@@ -241,7 +241,8 @@ class ResourceManager(unittest.TestCase):
             self.assertEqual(self.arm("PATCH", path, {"properties": {"networkAcls": rules}})[0], 400)
         # A subnet's machines come from its addresses; this program does not.
         network = f"{group}/providers/Microsoft.Network/virtualNetworks/net"
-        subnet = {"defaultAction": "Deny", "virtualNetworkRules": [{"id": f"{network}/subnets/sub"}]}
+        subnet = {"defaultAction": "Deny", "ipRules": [],
+                  "virtualNetworkRules": [{"id": f"{network}/subnets/sub"}]}
         self.assertEqual(self.arm("PATCH", path, {"properties": {"networkAcls": subnet}})[0], 400)
         self.assertEqual(self.make_key("network-vault")[0], 200)
         status, made = self.arm("PUT", network, {"location": "westeurope", "properties": {"subnets": [
@@ -464,7 +465,8 @@ class ResourceManager(unittest.TestCase):
         """attested is a machine's token of a provider. The lab is down meanwhile."""
         run("down", "--dir", self.lab)
         run("vm", "create", "prover", "--dir", self.lab)
-        made = run("vm", "exec", "prover", "--dir", self.lab, "--", "vouchsafe", "attest", "--attest-url", issuer)
+        made = run("vm", "exec", "prover", "--dir", self.lab, "--", "vouchsafe", "attest", "--url", issuer,
+                   "--no-challenge")
         type(self).up()
         self.assertEqual(made.returncode, 0, made.stderr)
         return made.stdout.strip()
