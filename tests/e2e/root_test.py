@@ -368,9 +368,9 @@ class RootKeys(unittest.TestCase):
         def work():
             while not done.is_set():
                 name = f"n{count[0]}"
-                made, got = self.put(name, name), self.get("s")
-                if made.returncode != 0 or got != "kept" or self.get(name) != name:
-                    problems.append((made.stderr, got))
+                made, got, again = self.put(name, name), self.get("s"), self.get(name)
+                if (made.returncode, got, again) != (0, "kept", name):
+                    problems.append((made.stderr, got, again))
                 count[0] += 1
 
         worker = threading.Thread(target=work)

@@ -314,15 +314,23 @@ bool PublicKey::operator==(const PublicKey& other) const {
     return EVP_PKEY_eq(key_.get(), other.key_.get()) == 1;
 }
 
-Result<PrivateKey> PrivateKey::generate_rsa(size_t bits) {
+Result<PrivateKey> PrivateKey::generate_rsa(size_t bits, unsigned primes) {
     ErrorScope errors;
     if (bits < kMinPrivateRsaBits || bits > kMaxRsaBits || bits % 8 != 0) {
         return fail(Code::invalid, "RSA keys have {} to {} bits, not {}", kMinPrivateRsaBits,
                     kMaxRsaBits, bits);
     }
+    // As OpenSSL bounds them: each prime of 4096 bits and more has 1024 of them at least.
+    const unsigned most_primes = bits < 4096 ? 3 : 4;
+    if (primes < 2 || primes > most_primes) {
+        return fail(Code::invalid, "RSA keys of {} bits have 2 to {} primes, not {}", bits,
+                    most_primes, primes);
+    }
     PkeyCtx ctx(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
     expect(ctx && EVP_PKEY_keygen_init(ctx.get()) == 1, "EVP_PKEY_keygen_init");
     expect(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx.get(), static_cast<int>(bits)) == 1, "RSA bits");
+    expect(EVP_PKEY_CTX_set_rsa_keygen_primes(ctx.get(), static_cast<int>(primes)) == 1,
+           "RSA primes");
     return generate(ctx.get());
 }
 

@@ -95,7 +95,10 @@ class PublicKey {
 
 class PrivateKey {
   public:
-    static Result<PrivateKey> generate_rsa(size_t bits);  // exponent 65537; 2048 to 8192 bits
+    // generate_rsa: exponent 65537; 2048 to 8192 bits. A modulus of more than two primes (RFC 8017
+    // 3.2; from 4096 bits at most 4) is found several times sooner and used sooner; Code::invalid
+    // if the bits do not carry so many.
+    static Result<PrivateKey> generate_rsa(size_t bits, unsigned primes = 2);
     static Result<PrivateKey> generate_ec(Curve curve);
     // from_pkcs8 accepts PKCS#8 PrivateKeyInfo, and bare PKCS#1 or SEC1, as DER, whole input. RSA
     // keys have at least 2048 bits. A trial signature proves that the parts belong together,

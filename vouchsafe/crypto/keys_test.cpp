@@ -305,7 +305,20 @@ TEST(PrivateKey, RefusesEncryptedShortAndForeignKeys) {
     EXPECT_EQ(code_of(PrivateKey::from_pem(as_bytes(rsa_key().public_key().pem()))), Code::invalid);
     EXPECT_EQ(code_of(PrivateKey::generate_rsa(1024)), Code::invalid);
     EXPECT_EQ(code_of(PrivateKey::generate_rsa(2049)), Code::invalid);
+    EXPECT_EQ(code_of(PrivateKey::generate_rsa(2048, 4)), Code::invalid);
+    EXPECT_EQ(code_of(PrivateKey::generate_rsa(4096, 5)), Code::invalid);
+    EXPECT_EQ(code_of(PrivateKey::generate_rsa(4096, 1)), Code::invalid);
     EXPECT_EQ(code_of(PrivateKey::generate_rsa(16384)), Code::invalid);
+}
+
+TEST(PrivateKey, OfFourPrimesIsAnRsaKeyLikeOthers) {
+    PrivateKey made = MUST(PrivateKey::generate_rsa(4096, 4));
+    const SecretBytes der = made.to_pkcs8();
+    PrivateKey key = MUST(PrivateKey::from_pkcs8(der.expose()));
+    Bytes signature = MUST(key.sign(SigAlg::ps384, as_bytes("text")));
+    EXPECT_TRUE(made.public_key().verify(SigAlg::ps384, as_bytes("text"), signature));
+    EXPECT_FALSE(made.public_key().verify(SigAlg::ps384, as_bytes("test"), signature));
+    EXPECT_EQ(made.public_key().bits(), 4096U);
 }
 
 TEST(PrivateKey, RefusesPartsThatDoNotBelongTogether) {

@@ -13,7 +13,8 @@ namespace {
 constexpr std::string_view kFormat = "vouchsafe root keys 1";
 constexpr size_t kMaxFile = 64 << 10;
 constexpr size_t kMaxKeys = 2;
-constexpr int kForgetAfter = 2;  // calls of refresh
+constexpr int kForgetAfter = 2;    // calls of refresh
+constexpr size_t kMaxBefore = 16;  // each replacement is read as two files of up to two keys
 
 using RawKey = Secret<kRootKeySize>;
 
@@ -180,7 +181,11 @@ Result<void> RootRing::reload_held() const {
     }
     seen_ = digest;
     unchanged_ = 0;
-    if (const auto held = keys()) fresh->before = held->keys;
+    if (const auto held = keys()) {
+        fresh->before = held->keys;
+        fresh->before.insert(fresh->before.end(), held->before.begin(), held->before.end());
+        if (fresh->before.size() > kMaxBefore) fresh->before.resize(kMaxBefore);
+    }
     set_keys(std::move(fresh));
     return {};
 }

@@ -33,8 +33,9 @@ class RootRing {
 
     // seal seals under the newest key.
     Bytes seal(std::string_view context, ByteView plaintext) const;
-    // open tries them all, and those of a file that changed; then those of the file that was read
-    // before, for what was fetched just before an older key went. Errors as RootKey::open.
+    // open tries them all, and those of a file that changed; then those of the files that were read
+    // before, for what was fetched before an older key went: reading a file may take its keeper
+    // longer than somebody takes for several replacements. Errors as RootKey::open.
     Result<SecretBytes> open(std::string_view context, ByteView sealed) const;
 
     // generation is the newest key's, from 1 on.
@@ -45,7 +46,7 @@ class RootRing {
     // reload reads the file again. If it fails, everything stays as it was.
     Result<void> reload() const;
     // refresh is to be called from time to time: it reads the file again if it changed. If it did
-    // not two times running, the keys of the file before are forgotten: somebody may have replaced
+    // not two times running, the keys of the files before are forgotten: somebody may have replaced
     // them because others know them. Errors as reload.
     Result<void> refresh() const;
 
@@ -53,7 +54,7 @@ class RootRing {
     struct Keys {
         uint64_t generation = 1;
         std::vector<std::shared_ptr<const RootKey>> keys;    // the newest first
-        std::vector<std::shared_ptr<const RootKey>> before;  // of the file that was read before
+        std::vector<std::shared_ptr<const RootKey>> before;  // of the files that were read before
     };
     RootRing(Path file, std::shared_ptr<RootKeeper> keeper)
         : file_(std::move(file)), keeper_(std::move(keeper)) {}

@@ -144,6 +144,22 @@ TEST_F(RootRingTest, ForgetsAKeyThatWasReplaced) {
     EXPECT_TRUE(ring->open("c", ring->seal("c", as_bytes("y"))));
 }
 
+TEST_F(RootRingTest, OpensWhatWasFetchedBeforeSeveralReplacements) {
+    auto ring = load();
+    const Bytes old = ring->seal("c", as_bytes("x"));
+    auto keeper = keep_in_file();
+    for (int i = 0; i < 2; ++i) {
+        MUST(add_root_key(file_, *keeper, *keeper));
+        MUST(ring->reload());
+        MUST(drop_older_root_keys(file_, *keeper));
+        MUST(ring->reload());
+    }
+    EXPECT_TRUE(ring->open("c", old));
+    MUST(ring->refresh());
+    MUST(ring->refresh());
+    EXPECT_EQ(ring->open("c", old).error().code, Code::bad_evidence);
+}
+
 TEST_F(RootRingTest, HoldsNoKeyInTheClearUnderAPassphrase) {
     MUST(RootRing::load_or_create(file_, passphrase()));
     const std::string text = MUST(read_text_file(file_));
