@@ -2,7 +2,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: demo test build bench fuzz format install deps help
+.PHONY: demo test build bench heavy fuzz format install deps help
 
 help:            ## this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -23,6 +23,9 @@ bench:           ## the numbers of docs/numbers.md
 	@cmake --preset release -DVS_TESTS=OFF -DVS_BENCH=ON
 	@cmake --build $(BUILD) -j$(JOBS)
 	@bench/run.sh $(BUILD)
+
+heavy:           ## machines that QEMU boots: every test of them (minutes)
+	@tools/ci.sh heavy
 
 fuzz:            ## every fuzzer for a minute (FUZZ_SECONDS=60)
 	@tools/ci.sh fuzz

@@ -10,6 +10,7 @@
 
 #include "app/console.h"
 #include "app/interrupt.h"
+#include "app/lab_directory.h"
 #include "app/launch.h"
 #include "app/show.h"
 #include "vouchsafe/lab/heavy_image.h"
@@ -22,7 +23,7 @@ namespace {
 
 constexpr int kChoiceFormat = 1;
 constexpr auto kPowerGrace = std::chrono::seconds(10);
-constexpr auto kGlance = std::chrono::milliseconds(100);
+constexpr auto kGlance = std::chrono::milliseconds(50);
 
 struct HeavyCommand {
     std::string dir;
@@ -268,8 +269,15 @@ Result<int> run_start(const Context& context, const HeavyCommand& command) {
 }
 
 Result<int> run_stop(const Context&, const HeavyCommand& command) {
-    TRY(find_heavy(command));
+    const lab::HeavyState state = TRY(find_heavy(command));
     TRY(lab::press_power(heavy_machine(command), kPowerGrace));
+    // The one that started it alone closes its services too: the directory is free afterwards.
+    auto lab = TRY(find_running(heavy_lab(command)));
+    if (lab && lab->process == state.owner) return 0;
+    const auto end = std::chrono::steady_clock::now() + kPowerGrace;
+    while (lab::is_running(state.owner) && std::chrono::steady_clock::now() < end) {
+        std::this_thread::sleep_for(kGlance);
+    }
     return 0;
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# ci.sh STAGE: format, layers, build, unit, e2e, interop, sanitizers, fuzz, bits, docs, or all (every
-# stage but fuzz and bits; of the sanitizers' tests those of the services and of the lab only if that
+# ci.sh STAGE: format, layers, build, unit, e2e, interop, heavy, sanitizers, fuzz, bits, docs, or all (every
+# stage but heavy, fuzz and bits; of the sanitizers' tests those of the services and of the lab only if that
 # stage is run alone, because they take long). Each stage can be run alone and closes with one line
 # "N passed, N failed".
 set -uo pipefail
@@ -133,6 +133,12 @@ stage_interop() {
     add $(echo "$out" | tail -1 | sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p')
 }
 
+stage_heavy() {
+    tools/install_deps.sh heavy || return 1
+    need_build
+    run_python_tests tests/heavy 'boot_test.py' 'more_test.py'
+}
+
 # without_services names what reads the bytes of others: the tests of the modules below the services,
 # and every replay, which brings the services' own parsers.
 without_services() {
@@ -219,7 +225,7 @@ run_stage() {
 }
 
 case ${1:-} in
-    format | layers | build | unit | e2e | interop | sanitizers | fuzz | bits | docs) run_stage "$1" ;;
+    format | layers | build | unit | e2e | interop | heavy | sanitizers | fuzz | bits | docs) run_stage "$1" ;;
     all)
         total_passed=0
         total_failed=0
@@ -241,7 +247,7 @@ case ${1:-} in
         build_sanitizers
         ;;
     *)
-        echo "usage: tools/ci.sh format|layers|build|unit|e2e|interop|sanitizers|fuzz|bits|docs|all" >&2
+        echo "usage: tools/ci.sh format|layers|build|unit|e2e|interop|heavy|sanitizers|fuzz|bits|docs|all" >&2
         exit 2
         ;;
 esac

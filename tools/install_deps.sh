@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # install_deps.sh GROUP... installs the Debian packages of each group that are missing: build, test,
-# clang, interop. It never removes a package: apt-get is told to stop rather than do that.
+# clang, interop, heavy (machines that QEMU boots). It never removes a package: apt-get is told to stop rather than do that.
 set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config libboost-dev libssl-dev libcurl4-openssl-dev
@@ -12,6 +12,8 @@ test=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-cryptography py
 clang=(clang-16 libclang-rt-16-dev)
 interop=(python3-azure azure-cli python3-xgboost python3-pandas python3-sklearn python3-dotenv openssh-client
     openssh-server jq)
+heavy=(qemu-system-x86 ovmf swtpm sbsigntool systemd-boot-efi mtools dosfstools busybox-static dropbear-bin
+    openssh-client openssh-sftp-server libtss2-tcti-device0 openssl zstd)
 
 wanted=()
 for group in "$@"; do
@@ -24,7 +26,8 @@ for group in "$@"; do
             ;;
         clang) wanted+=("${clang[@]}") ;;
         interop) wanted+=("${interop[@]}") ;;
-        *) echo "install_deps.sh: unknown group '$group' (build, test, clang, interop)" >&2; exit 2 ;;
+        heavy) wanted+=("${heavy[@]}") ;;
+        *) echo "install_deps.sh: unknown group '$group' (build, test, clang, interop, heavy)" >&2; exit 2 ;;
     esac
 done
 

@@ -1,6 +1,7 @@
 """The resource manager of a lab, behind the front door: Python's urllib as a client that knows Azure's host names and
 the variables of 'vouchsafe env'. What it makes at management.azure.com is there at vault.azure.net."""
 
+import base64
 import json
 import os
 import pathlib
@@ -238,9 +239,16 @@ class ResourceManager(unittest.TestCase):
         self.assertEqual(self.make_key("network-vault")[0], 200)
         for rules in ({"defaultAction": "Deny", "ipRules": [{"value": "here"}]}, {"defaultAction": "Perhaps"}):
             self.assertEqual(self.arm("PATCH", path, {"properties": {"networkAcls": rules}})[0], 400)
-        subnet = {"defaultAction": "Deny", "virtualNetworkRules": [{"id": "/subscriptions/s"}]}
-        self.assertEqual(self.arm("PATCH", path, {"properties": {"networkAcls": subnet}})[0], 501)
+        # A subnet's machines come from its addresses; this program does not.
+        network = f"{group}/providers/Microsoft.Network/virtualNetworks/net"
+        subnet = {"defaultAction": "Deny", "virtualNetworkRules": [{"id": f"{network}/subnets/sub"}]}
+        self.assertEqual(self.arm("PATCH", path, {"properties": {"networkAcls": subnet}})[0], 400)
         self.assertEqual(self.make_key("network-vault")[0], 200)
+        status, made = self.arm("PUT", network, {"location": "westeurope", "properties": {"subnets": [
+            {"name": "sub", "properties": {"addressPrefix": "10.9.0.0/24"}}]}})
+        self.assertEqual(status, 201, made)
+        self.assertEqual(self.arm("PATCH", path, {"properties": {"networkAcls": subnet}})[0], 200)
+        self.assertEqual(self.make_key("network-vault")[0], 403)
 
     def test_a_deleted_vault_is_closed_and_comes_back_whole(self):
         group = self.group("deleted")
@@ -257,13 +265,28 @@ class ResourceManager(unittest.TestCase):
         status, refused = self.arm("PUT", path, self.vault_body())
         self.assertEqual(status, 409, refused)
 
-        purge = f"{self.root}/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/deleted-vault/purge"
-        status, refused = self.arm("POST", purge)
-        self.assertEqual((status, refused["error"]["code"]), (501, "NotImplemented"))
-
         status, back = self.arm("PUT", path, self.vault_body(createMode="recover"))
         self.assertIn(status, (200, 201), back)
         self.assertEqual(self.vault("GET", "deleted-vault", "/keys/k/")[0], 200)
+
+    def test_a_purged_vault_leaves_its_name_and_nothing_else(self):
+        group = self.group("purged")
+        path = self.make_vault(group, "purged-vault")
+        role = self.assign(self.root, CRYPTO_OFFICER, self.me()["id"], 9)
+        self.addCleanup(lambda: self.arm("DELETE", role))
+        self.assertEqual(self.make_key("purged-vault")[0], 200)
+        purge = f"{self.root}/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/purged-vault/purge"
+        self.assertEqual(self.arm("POST", purge)[0], 404)
+        self.assertEqual(self.arm("DELETE", path)[0], 200)
+        self.assertEqual(self.arm("POST", purge)[0], 200)
+        self.assertEqual(self.arm("PUT", path, self.vault_body(createMode="recover"))[0], 404)
+        self.make_vault(group, "purged-vault")
+        self.assertEqual(self.vault("GET", "purged-vault", "/keys/k/")[0], 404)
+
+        guarded = self.make_vault(group, "guarded-vault", enablePurgeProtection=True)
+        self.assertEqual(self.arm("DELETE", guarded)[0], 200)
+        status, refused = self.arm("POST", purge.replace("purged-vault", "guarded-vault"))
+        self.assertEqual((status, refused["error"]["code"]), (405, "MethodNotAllowed"))
 
     def test_a_vault_that_others_made_is_not_taken(self):
         run("down", "--dir", self.lab)
@@ -415,17 +438,126 @@ class ResourceManager(unittest.TestCase):
             self.assertEqual(self.arm("PUT", network, {"location": "westeurope"})[0], 201)
         self.make_vault(second, "in-use-not-vault")
 
-    def test_what_is_not_built_says_so(self):
+    def provider(self, group, name="mine", **properties):
+        path = f"{group}/providers/Microsoft.Attestation/attestationProviders/{name}"
+        return path, self.arm("PUT", path, {"location": "westeurope", "properties": properties})
+
+    def attest(self, method, host, path, body=None, token=True):
+        """attest asks an attestation provider; a policy is a text, sent as it is."""
+        headers = {"Authorization": "Bearer " + self.token("https://attest.azure.net/.default")} if token else {}
+        data = None if body is None else body.encode()
+        request = urllib.request.Request(f"https://{host}{path}?api-version=2022-08-01", data=data, method=method,
+                                         headers={**headers, "Content-Type": "text/plain"})
+        try:
+            with self.opener.open(request, timeout=60) as answer:
+                return answer.status, json.loads(answer.read() or "null")
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, None
+
+    def unsigned(self, text):
+        def encode(value):
+            return base64.urlsafe_b64encode(value.encode()).decode().rstrip("=")
+        return encode('{"alg":"none"}') + "." + encode(json.dumps({"AttestationPolicy": encode(text)})) + "."
+
+    def attested(self, issuer):
+        """attested is a machine's token of a provider. The lab is down meanwhile."""
+        run("down", "--dir", self.lab)
+        run("vm", "create", "prover", "--dir", self.lab)
+        made = run("vm", "exec", "prover", "--dir", self.lab, "--", "vouchsafe", "attest", "--attest-url", issuer)
+        type(self).up()
+        self.assertEqual(made.returncode, 0, made.stderr)
+        return made.stdout.strip()
+
+    def test_a_provider_of_ones_own_attests_and_ends_with_its_resource(self):
+        host = "mine.weu.attest.azure.net"
+        self.assertEqual(self.attest("GET", host, "/certs", token=False)[0], 404)
+        group = self.group("providers")
+        path, (status, made) = self.provider(group)
+        self.assertEqual(status, 201, made)
+        self.assertEqual(made["properties"]["attestUri"], f"https://{host}")
+        for name, code in (("sharedweu", 409), ("SharedNeu", 409), ("no", 400), ("no-hyphens", 400)):
+            with self.subTest(name):
+                self.assertEqual(self.provider(group, name)[1][0], code)
+        self.assertEqual(self.provider(self.group("providers-2"), "Mine")[1][1]["error"]["code"], "DuplicateTenant")
+        status, keys = self.attest("GET", host, "/certs", token=False)
+        self.assertEqual(status, 200)
+        self.assertNotEqual(keys, self.attest("GET", "sharedweu.weu.attest.azure.net", "/certs", token=False)[1])
+
+        # Its owner sets a policy, which counts for it alone.
+        deny = self.unsigned("version=1.0; authorizationrules { => deny(); }; issuancerules {};")
+        permit = self.unsigned("version=1.0; authorizationrules { => permit(); }; issuancerules {};")
+        self.assertEqual(self.attest("PUT", host, "/policies/SgxEnclave", deny, token=False)[0], 401)
+        self.assertEqual(self.attest("PUT", host, "/policies/SgxEnclave", deny)[0], 200)
+        self.assertEqual(self.attest("PUT", host, "/policies/AzureGuest", permit)[0], 200)
+        self.assertEqual(self.attest("PUT", "sharedweu.weu.attest.azure.net", "/policies/SgxEnclave", deny)[0], 401)
+
+        # A vault believes it, through a restart, until it is gone; what comes back has other keys.
+        self.make_vault(group, "proving-vault")
+        self.assign(self.root, CRYPTO_OFFICER, self.me()["id"], 20)
+        self.addCleanup(self.arm, "DELETE", f"{self.root}/providers/Microsoft.Authorization/roleAssignments/"
+                                            "00000000-0000-4000-8000-000000000020")
+        policy = {"version": "1.0.0", "anyOf": [{"authority": f"https://{host}", "allOf": [
+            {"claim": "x-ms-isolation-tee.x-ms-attestation-type", "equals": "sevsnpvm"}]}]}
+        data = base64.urlsafe_b64encode(json.dumps(policy).encode()).decode().rstrip("=")
+        status, key = self.vault("POST", "proving-vault", "/keys/k/create", {
+            "kty": "RSA-HSM", "attributes": {"exportable": True}, "release_policy": {"data": data}})
+        self.assertEqual(status, 200, key)
+        token = self.attested(f"https://{host}")
+        self.assertEqual(self.attest("GET", host, "/certs", token=False)[1], keys)
+
+        def release(shown):
+            return self.vault("POST", "proving-vault", "/keys/k/release", {"target": shown})[0]
+
+        self.assertEqual(release(token), 200)
+        self.assertEqual(release(self.attested("https://sharedweu.weu.attest.azure.net")), 403)
+        self.assertEqual(self.arm("DELETE", path)[0], 200)
+        self.assertEqual(self.attest("GET", host, "/certs", token=False)[0], 404)
+        self.assertEqual(release(token), 403)
+        self.assertEqual(self.provider(group)[1][0], 201)
+        self.assertEqual(release(token), 403)
+        self.assertEqual(release(self.attested(f"https://{host}")), 200)
+
+    def test_a_provider_outlives_a_lab_that_is_killed(self):
+        group = self.group("killed-providers")
+        self.assertEqual(self.provider(group, "survivor")[1][0], 201)
+        keys = self.attest("GET", "survivor.weu.attest.azure.net", "/certs", token=False)
+        pid = json.loads(run("--json", "status", "--dir", self.lab).stdout)["pid"]
+        os.kill(pid, signal.SIGKILL)
+        type(self).up()
+        self.assertEqual(self.attest("GET", "survivor.weu.attest.azure.net", "/certs", token=False), keys)
+
+    def test_azures_own_providers_and_names_are_told(self):
+        attestation = f"{self.root}/providers/Microsoft.Attestation"
+        status, listed = self.arm("GET", attestation + "/defaultProviders")
+        self.assertEqual([one["properties"]["attestUri"] for one in listed["value"]],
+                         ["https://sharedweu.weu.attest.azure.net"])
+        self.assertEqual(self.arm("GET", attestation + "/locations/westeurope/defaultProvider")[1], listed["value"][0])
+        self.assertEqual(self.arm("GET", attestation + "/locations/eastus/defaultProvider")[0], 404)
+        status, cloud = self.ask("GET", f"{MANAGEMENT}/metadata/endpoints?api-version=2022-09-01")
+        self.assertEqual((status, cloud["suffixes"]["keyVaultDns"]), (200, "vault.azure.net"))
+
+    def test_what_cannot_be_done_says_so(self):
         group = self.group("unbuilt")
-        path = f"{group}/providers/Microsoft.Attestation/attestationProviders/mine"
-        status, refused = self.arm("PUT", path, {"location": "westeurope", "properties": {}})
+        path, (status, refused) = self.provider(group, "closed", publicNetworkAccess="Disabled")
         self.assertEqual((status, refused["error"]["code"]), (501, "NotImplemented"))
         self.assertEqual(self.arm("GET", path)[0], 404)
         vault = self.make_vault(group, "unbuilt-vault")
+        status, refused = self.arm("PATCH", vault, {"properties": {"softDeleteRetentionInDays": 7}})
+        self.assertEqual((status, refused["error"]["code"]), (400, "BadRequest"))
         status, refused = self.arm("PATCH", vault, {"properties": {"sku": {"family": "A", "name": "standard"}}})
-        self.assertEqual(status, 501, refused)
-        status, shown = self.arm("GET", vault)
-        self.assertEqual(shown["properties"]["sku"]["name"], "premium")
+        self.assertEqual(status, 200, refused)
+
+    def test_roles_are_given_to_whom_the_directory_knows(self):
+        group = self.group("principals")
+        path = f"{group}/providers/Microsoft.Authorization/roleAssignments/00000000-0000-4000-8000-000000000030"
+        body = {"roleDefinitionId": f"{self.root}/providers/Microsoft.Authorization/roleDefinitions/{CRYPTO_OFFICER}",
+                "principalId": "99999999-9999-4999-8999-999999999999"}
+        for kind in ({}, {"principalType": "User"}):
+            status, refused = self.arm("PUT", path, {"properties": {**body, **kind}})
+            self.assertEqual((status, refused["error"]["code"]), (400, "PrincipalNotFound"))
+        status, made = self.arm("PUT", path, {"properties": {**body, "principalType": "ServicePrincipal"}})
+        self.assertEqual(status, 201, made)
 
     def test_attestation_roles_reach_the_attestation_service(self):
         service = f"{self.root}/resourceGroups/lab/providers/Microsoft.Attestation/attestationProviders/attestation"

@@ -2,6 +2,7 @@
 Azure's directory and resource manager. Debian's az 2.45 cannot do some commands by its own packaging; those are
 asked with `az rest`."""
 
+import base64
 import json
 import os
 import pathlib
@@ -19,6 +20,12 @@ MANAGEMENT = "https://management.azure.com"
 
 def run(*arguments):
     return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=180)
+
+
+def unsigned_policy(text):
+    def encode(value):
+        return base64.urlsafe_b64encode(value.encode()).decode().rstrip("=")
+    return encode('{"alg":"none"}') + "." + encode(json.dumps({"AttestationPolicy": encode(text)})) + "."
 
 
 @unittest.skipUnless(AZ, "azure-cli is not installed")
@@ -128,6 +135,57 @@ class Az(unittest.TestCase):
         self.az("rest", "--method", "put", "--url", f"{MANAGEMENT}{vault['id']}/providers/Microsoft.Authorization/"
                 f"roleAssignments/{uuid.uuid4()}?api-version=2022-04-01", "--body", json.dumps(body))
         self.assertIn("KeyEncryptionKey", self.az(*create)["key"]["kid"])
+
+    def test_a_provider_of_ones_own(self):
+        self.sign_in()
+        self.az("group", "create", "--name", "Providers", "--location", "westeurope")
+        # It sends the path with a doubled slash.
+        create = ("resource", "create", "-g", "Providers", "-n", "attesta1b2c3", "--resource-type",
+                  "Microsoft.Attestation/attestationProviders", "--api-version", "2020-10-01", "-l", "westeurope",
+                  "--properties", "{}")
+        made = self.az(*create)
+        self.assertEqual(made["properties"]["attestUri"], "https://attesta1b2c3.weu.attest.azure.net")
+        self.assertEqual(self.az(*create)["id"], made["id"])
+        policy = ("rest", "--resource", "https://attest.azure.net", "--url",
+                  "https://attesta1b2c3.weu.attest.azure.net/policies/AzureGuest?api-version=2022-08-01")
+        self.assertIn("token", self.az(*policy, "--method", "get"))
+        document = unsigned_policy("version=1.0; authorizationrules{=>permit();};issuancerules{};")
+        self.assertIn("token", self.az(*policy, "--method", "put", "--headers", "Content-Type=text/plain", "--body",
+                                       document))
+        shared = policy[-1].replace("attesta1b2c3", "sharedweu")
+        self.assertIn("Unauthorized", self.try_az(*policy[:-1], shared, "--method", "get").stderr)
+        taken = self.try_az("resource", "create", "-g", "Providers", "-n", "sharedweu", *create[6:])
+        self.assertIn("DuplicateTenant", taken.stderr)
+        self.az("resource", "delete", "--ids", made["id"], "--api-version", "2020-10-01")
+        self.assertNotEqual(self.try_az(*policy, "--method", "get").returncode, 0)
+
+    def test_a_deleted_vault_is_purged(self):
+        self.sign_in()
+        self.az("group", "create", "--name", "Purges", "--location", "westeurope")
+        create = ("keyvault", "create", "--resource-group", "Purges", "--location", "westeurope",
+                  "--enable-rbac-authorization", "true", "--name")
+        self.az(*create, "az-purged")
+        self.az("keyvault", "delete", "--name", "az-purged", "--resource-group", "Purges")
+        self.assertIn("az-purged", [one["name"] for one in self.az("keyvault", "list-deleted", "--resource-type",
+                                                                    "vault")])
+        self.assertNotEqual(self.try_az(*create, "az-purged").returncode, 0)
+        self.az("keyvault", "purge", "--name", "az-purged", "--location", "westeurope")
+        self.assertNotIn("az-purged", [one["name"] for one in self.az("keyvault", "list-deleted", "--resource-type",
+                                                                       "vault")])
+        self.az(*create, "az-purged")
+        self.az(*create, "az-guarded", "--enable-purge-protection", "true")
+        self.az("keyvault", "delete", "--name", "az-guarded", "--resource-group", "Purges")
+        refused = self.try_az("keyvault", "purge", "--name", "az-guarded", "--location", "westeurope")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("DeletedVaultPurge", refused.stderr)
+        self.az("keyvault", "recover", "--name", "az-guarded", "--location", "westeurope")
+        self.assertEqual(self.az("keyvault", "show", "--name", "az-guarded")["name"], "az-guarded")
+
+    def test_a_cloud_is_registered_from_the_lab_s_own_word(self):
+        self.az("cloud", "register", "--name", "Lab", "--endpoint-resource-manager", MANAGEMENT)
+        endpoints = self.az("cloud", "show", "--name", "Lab")["endpoints"]
+        self.assertEqual(endpoints["activeDirectory"], "https://login.microsoftonline.com/")
+        self.assertEqual(endpoints["resourceManager"], MANAGEMENT)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,19 @@ TEST_F(KeySetsTest, KeepsWhatItFetched) {
     EXPECT_EQ(fetches(), 2);
 }
 
+TEST_F(KeySetsTest, ForgetsAnIssuerThatCameBackAsAnother) {
+    EXPECT_TRUE(finds("login-1"));
+    web_.serve(kBase, keys().stranger);
+    sets_.forget("https://issuer.exampl");
+    sets_.forget("https://issuer.example.org");
+    EXPECT_TRUE(finds("login-1"));
+    sets_.forget("https://issuer.example");
+    EXPECT_FALSE(finds("login-1"));
+    EXPECT_TRUE(finds("stranger-1"));
+    sets_.forget("https://issuer.example");
+    sets_.forget("https://issuer.example");
+}
+
 TEST_F(KeySetsTest, AsksAgainForAnUnknownKeyButNotOften) {
     EXPECT_TRUE(finds("login-1"));
     for (int i = 0; i < 10; ++i) EXPECT_FALSE(finds("stranger-1"));

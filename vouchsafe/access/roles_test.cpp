@@ -43,6 +43,22 @@ TEST(Roles, OwnerAloneOpensNothing) {
     }
 }
 
+TEST(Roles, OwnersContributorsAndReadersOfEverythingHavePoliciesOfAttestationServices) {
+    auto may = [](const char* role, const char* action) {
+        return role_allows(*find_role(role), Provider::attestation, action);
+    };
+    for (const char* role : {"Owner", "Contributor"}) {
+        EXPECT_TRUE(may(role, "attestation/write")) << role;
+        EXPECT_TRUE(may(role, "attestation/delete")) << role;
+    }
+    for (const char* role : {"Reader", "User Access Administrator", "Attestation Reader"}) {
+        EXPECT_TRUE(may(role, "attestation/read")) << role;
+        EXPECT_FALSE(may(role, "attestation/write")) << role;
+        EXPECT_FALSE(may(role, "attestation/delete")) << role;
+    }
+    EXPECT_FALSE(may("Key Vault Administrator", "attestation/read"));
+}
+
 TEST(Roles, ReleaseUserReleasesAndDoesNothingElse) {
     constexpr const char* kRole = "Key Vault Crypto Service Release User";
     EXPECT_TRUE(allows(kRole, "keys/release/action"));

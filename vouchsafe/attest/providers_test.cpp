@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "vouchsafe/attest/administration.h"
 #include "vouchsafe/attest/policy/signed_document.h"
 #include "vouchsafe/attest/test_service.h"
 
@@ -125,6 +126,43 @@ TEST(AttestProviders, TokensOfOneDoNotVerifyWithTheOthersKeys) {
     std::string other = token_of(two.attest(kFabrikam));
     EXPECT_EQ(two.verdict(other, kFabrikam, kFabrikam), "ok");
     EXPECT_EQ(two.verdict(other, kContoso, kFabrikam), "TOKEN-KID");
+}
+
+TEST(AttestProviders, ThatAreErasedLeaveNothingToTheNextOfTheirName) {
+    TwoProviders two;
+    auto erase = [&](const std::string& host, std::string_view scope) {
+        MUST(erase_provider(*two.running.store, two.running.log, two.running.clock,
+                            "https://" + host, scope, "somebody"));
+    };
+    const std::string scope = two.service(0).config().resource_id;
+    const std::string token = token_of(two.attest(kContoso));
+    const std::string beside = token_of(two.attest(kFabrikam));
+    for (size_t i : {0, 1}) MUST(two.service(i).assign_role(kOperator, "Attestation Contributor"));
+    const std::string access = two.running.access_token(kOperator);
+    const std::string nobody =
+        unsigned_policy("version=1.0; authorizationrules { => deny(); }; issuancerules {};");
+    auto set = [&](const char* host) {
+        return two.send(host, "PUT", {"policies", "SevSnpVm"}, nobody, access).status;
+    };
+    EXPECT_EQ(set(kContoso), 200);
+    EXPECT_EQ(set(kFabrikam), 200);
+    two.providers.reset();
+    erase(kContoso, scope);
+    const uint64_t recorded = MUST(two.running.log.size());
+    EXPECT_EQ(MUST(two.running.log.entries(recorded - 1, 1)).at(0).entry.actor, "somebody");
+    erase(kContoso, scope);  // nothing is there any more
+    EXPECT_EQ(MUST(two.running.log.size()), recorded);
+
+    std::vector<std::unique_ptr<Service>> services;
+    services.push_back(two.make(kContoso));
+    services.push_back(two.make(kFabrikam));
+    two.providers = MUST(Providers::create(std::move(services)));
+    EXPECT_EQ(two.verdict(token, kContoso, kContoso), "TOKEN-KID");
+    EXPECT_EQ(two.verdict(beside, kFabrikam, kFabrikam), "ok");
+    EXPECT_EQ(two.attest(kContoso).status, 200);
+    EXPECT_EQ(two.attest(kFabrikam).status, 400);
+    EXPECT_EQ(set(kContoso), 401);
+    EXPECT_EQ(set(kFabrikam), 200);
 }
 
 TEST(AttestProviders, HavePoliciesAndRolesOfTheirOwn) {

@@ -8,7 +8,7 @@
 //     DIR/attestation/ vault/ identity/   each service's store and root key, mode 0700
 //     DIR/collateral/      revocation lists and Intel's collateral (attest/collateral)
 //     DIR/cloud/           a lab's resource manager: its store
-//     DIR/machines/NAME/   machines of `vouchsafe vm`
+//     DIR/machines/NAME/   machines of `vouchsafe vm`; NAME/heavy of those that QEMU boots
 //     DIR/vms/ID/          virtual machines of the resource manager (vms.h)
 //     DIR/up/ azure/       a lab behind its front door, and its clients' files (running_lab.h)
 #pragma once

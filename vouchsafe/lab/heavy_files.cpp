@@ -122,19 +122,29 @@ Result<std::string> quoted_for_ssh(const Path& path) {
     return out + "\"";
 }
 
+Json process_to(const ProcessMark& process) {
+    return {{"pid", process.pid}, {"started_ticks", process.start}, {"boot", process.boot}};
+}
+
+Result<ProcessMark> process_from(const Json& json) {
+    const int64_t pid = TRY(json_integer(json, "pid"));
+    if (pid < 1 || pid > INT_MAX) return fail(Code::invalid, "its process is none");
+    ProcessMark out;
+    out.pid = static_cast<int>(pid);
+    out.start = static_cast<uint64_t>(TRY(json_integer(json, "started_ticks")));
+    out.boot = TRY(json_string(json, "boot"));
+    return out;
+}
+
 Result<HeavyState> state_from(const Json& json) {
     if (TRY(json_integer(json, "format")) != kHeavyStateFormat) {
         return fail(Code::unsupported, "it was written by another version of this program");
     }
-    const int64_t pid = TRY(json_integer(json, "pid"));
     const int64_t port = TRY(json_integer(json, "ssh_port"));
-    if (pid < 1 || pid > INT_MAX || port < 1 || port > UINT16_MAX) {
-        return fail(Code::invalid, "its process or port is none");
-    }
+    if (port < 1 || port > UINT16_MAX) return fail(Code::invalid, "its port is none");
     HeavyState out;
-    out.process.pid = static_cast<int>(pid);
-    out.process.start = static_cast<uint64_t>(TRY(json_integer(json, "started_ticks")));
-    out.process.boot = TRY(json_string(json, "boot"));
+    out.process = TRY(process_from(*TRY(json_object(json, "qemu"))));
+    out.owner = TRY(process_from(*TRY(json_object(json, "owner"))));
     out.ssh_port = static_cast<uint16_t>(port);
     out.console = TRY(json_string(json, "console"));
     out.control = TRY(json_string(json, "control"));
@@ -201,10 +211,9 @@ Result<void> write_ssh_config(const HeavyFiles& files, std::string_view machine,
 }
 
 Result<void> write_heavy_state(const HeavyFiles& files, const HeavyState& state) {
-    const Json json = {{"format", kHeavyStateFormat},          {"pid", state.process.pid},
-                       {"started_ticks", state.process.start}, {"boot", state.process.boot},
-                       {"ssh_port", state.ssh_port},           {"console", state.console.string()},
-                       {"control", state.control.string()}};
+    const Json json = {{"format", kHeavyStateFormat},       {"qemu", process_to(state.process)},
+                       {"owner", process_to(state.owner)},  {"ssh_port", state.ssh_port},
+                       {"console", state.console.string()}, {"control", state.control.string()}};
     return write_file(files.state(), as_bytes(dump_json_pretty(json)), Overwrite::yes, 0600);
 }
 

@@ -55,7 +55,8 @@ constexpr std::string_view kRelease =
 }  // namespace
 
 void add_guest_files(BootArchive& archive, const std::vector<std::string>& modules) {
-    for (const char* path : {"dev", "proc", "sys", "run", "sbin", "mnt", "var/log"}) archive.folder(path);
+    for (const char* path : {"dev", "proc", "sys", "run", "sbin", "mnt", "var/log"})
+        archive.folder(path);
     archive.link("var/run", "/run");
     archive.folder("tmp", 01777);
     archive.folder("root", 0700);

@@ -22,6 +22,7 @@ constexpr auto kToolTimeout = std::chrono::minutes(5);
 constexpr size_t kMaxInput = 1 << 30;
 constexpr size_t kKeptImages = 4;
 constexpr std::string_view kFormat = "vouchsafe heavy image 1";
+constexpr std::string_view kOsRelease = "ID=vouchsafe-guest\nVERSION_ID=1\n";
 constexpr const char* kStub = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 constexpr const char* kBusybox = "/bin/busybox";
 constexpr const char* kDropbear = "/usr/sbin/dropbear";
@@ -226,12 +227,12 @@ Result<void> make_image(const HeavyImageSpec& spec, const Inputs& inputs, ByteVi
                         const Path& out) {
     TemporaryDir folder = TRY(TemporaryDir::create("vouchsafe-image"));
     spec.progress("compressing the initial file system");
+    Bytes packed = TRY(compressed(folder.path(), files));
     std::vector<ImageSection> sections;
-    sections.push_back(
-        {".osrel", to_bytes(std::string_view("ID=vouchsafe-guest\nVERSION_ID=1\n"))});
+    sections.push_back({".osrel", to_bytes(kOsRelease)});
     sections.push_back({".uname", to_bytes(inputs.kernel.version)});
     sections.push_back({".cmdline", to_bytes(inputs.command_line)});
-    sections.push_back({".initrd", TRY(compressed(folder.path(), files))});
+    sections.push_back({".initrd", std::move(packed)});
     sections.push_back({".linux", inputs.kernel.image});
     Bytes program = TRY(unified_kernel_image(inputs.stub, sections));
     spec.progress("signing and writing the disk");

@@ -1,5 +1,7 @@
 #include "vouchsafe/lab/heavy_kernel.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -68,29 +70,32 @@ Result<std::string> current_package(const Path& folder) {
     return text.substr(begin, text.find('\n', begin) - begin);
 }
 
-// fetch has apt-get download the package, which checks it, and unpacks it where it replaces what
-// was there.
-Result<void> fetch(const Path& root, const std::function<void(std::string_view)>& progress) {
-    const Path work = root.parent_path() / "fetching";
-    std::error_code error;
-    std::filesystem::remove_all(work, error);
-    TRY(make_private_dir(work / "root"));
-    const std::string package = TRY(current_package(work));
+// fetch_into has apt-get download the package, which checks it, and unpacks it.
+Result<void> fetch_into(const Path& root, const std::function<void(std::string_view)>& progress) {
+    const TemporaryDir folder = TRY(TemporaryDir::create("vouchsafe-kernel"));
+    const std::string package = TRY(current_package(folder.path()));
     progress(fmt::format("fetching {} (about 27 MB)", package));
-    TRY(ask_apt({"apt-get", "download", "-q", package}, work));
-    for (const auto& entry : std::filesystem::directory_iterator(work, error)) {
-        if (entry.path().extension() != ".deb") continue;
-        TRY(ask_apt({"dpkg-deb", "-x", entry.path().string(), (work / "root").string()}, work));
+    TRY(ask_apt({"apt-get", "download", "-q", package}, folder.path()));
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+        TRY(ask_apt({"dpkg-deb", "-x", entry.path().string(), root.string()}, folder.path()));
     }
-    if (!newest_under(work / "root")) {
-        return fail(Code::unavailable, "the package {} has no kernel of the kind {}", package,
-                    kFlavour);
+    if (newest_under(root)) return {};
+    return fail(Code::unavailable, "the package {} has no kernel of the kind {}", package,
+                kFlavour);
+}
+
+// fetch replaces what is in `root`.
+Result<void> fetch(const Path& root, const std::function<void(std::string_view)>& progress) {
+    const Path beside = root.string() + fmt::format(".{}", ::getpid());
+    TRY(make_private_dir(beside));
+    auto fetched = fetch_into(beside, progress);
+    std::error_code error;
+    if (fetched) {
+        std::filesystem::remove_all(root, error);
+        std::filesystem::rename(beside, root, error);
     }
-    std::filesystem::remove_all(root, error);
-    std::filesystem::rename(work / "root", root, error);
-    if (error) return fail(Code::io, "cannot keep the kernel in {}", root.string());
-    std::filesystem::remove_all(work, error);
-    return {};
+    std::filesystem::remove_all(beside, error);
+    return fetched;
 }
 
 Result<KernelPlace> find_place(const Path& cache, bool refresh,

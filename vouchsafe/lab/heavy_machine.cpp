@@ -338,6 +338,7 @@ Result<void> HeavyMachine::Impl::boot_somehow() {
 }
 
 Result<void> HeavyMachine::Impl::publish() {
+    state.owner = TRY(mark_process(::getpid()));
     TRY(write_ssh_config(files, machine.spec.name, state.ssh_port));
     return write_heavy_state(files, state);
 }

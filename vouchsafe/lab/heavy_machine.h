@@ -58,6 +58,7 @@ struct HeavySpec {
 // HeavyState is a running heavy machine, as other processes find it.
 struct HeavyState {
     ProcessMark process;  // QEMU's
+    ProcessMark owner;    // who started it
     uint16_t ssh_port = 0;
     Path console;  // unix socket of the serial console; one client at a time
     Path control;  // unix socket of QEMU's monitor protocol

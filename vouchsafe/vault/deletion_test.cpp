@@ -275,6 +275,64 @@ TEST_P(DeletionTest, ClosesAWholeVaultUntilItIsRecovered) {
     EXPECT_EQ(admin.recover_vault("nope").error().code, Code::not_found);
 }
 
+TEST_P(DeletionTest, PurgesAWholeVault) {
+    Administration& admin = service_->administration();
+    ASSERT_EQ(make(collection(), "obj").status, 200);
+    ASSERT_EQ(make(collection(), "gone").status, 200);
+    ASSERT_EQ(officer("DELETE", active("gone")).status, 200);
+    MUST(admin.set_access_policy(vault_.name, {kOfficer, "", {"get"}, {"get"}}));
+    EXPECT_EQ(service_->purge_vault(vault_.name).error().code, Code::conflict);
+    EXPECT_EQ(service_->purge_vault("nope").error().code, Code::not_found);
+    EXPECT_EQ(officer("GET", active("obj")).status, 200);
+    MUST(admin.delete_vault(vault_.name));
+    MUST(service_->purge_vault("MYCONFKV", "somebody"));
+    EXPECT_EQ(service_->purge_vault(vault_.name).error().code, Code::not_found);
+    const auto entries = MUST(service_->audit().entries(MUST(service_->audit().size()) - 1, 1));
+    EXPECT_EQ(entries.at(0).entry.actor, "somebody");
+    EXPECT_EQ(entries.at(0).entry.details[collection()], 2);
+
+    // Nothing of it is left but what belongs to no vault.
+    VaultSpec same;
+    same.name = vault_.name;
+    same.tenant = vault_.tenant;
+    same.retention_days = 7;
+    MUST(service_->create_vault(same));
+    EXPECT_EQ(officer("GET", active("obj")).status, 403);
+    EXPECT_TRUE(MUST(admin.access_policies(vault_.name)).empty());
+    MUST(admin.assign_role(kOfficer, "Key Vault Administrator", vault_.resource_id));
+    EXPECT_TRUE(listed("/" + collection()).empty());
+    EXPECT_TRUE(listed(deleted()).empty());
+    EXPECT_EQ(make(collection(), "gone").status, 200);
+    MUST(store_->read([&](store::View& view) -> Result<void> {
+        for (const char* table : {"vault_key_version", "vault_key_secret", "vault_secret_version",
+                                  "vault_secret_value"}) {
+            for (const store::Record& record : TRY(view.scan(table, "myconfkv/", "", 100))) {
+                EXPECT_TRUE(record.key.starts_with("myconfkv/gone/")) << table << record.key;
+            }
+        }
+        EXPECT_TRUE(TRY(view.scan("vault_purge_due", "", "", 100)).empty());
+        return {};
+    }));
+}
+
+TEST_P(DeletionTest, DoesNotPurgeAProtectedVaultBeforeItsTime) {
+    Administration& admin = service_->administration();
+    VaultSpec spec;
+    spec.name = "guarded";
+    spec.tenant = vault_.tenant;
+    spec.retention_days = 7;
+    spec.purge_protection = true;
+    MUST(service_->create_vault(spec));
+    MUST(admin.delete_vault("guarded"));
+    EXPECT_EQ(service_->purge_vault("guarded").error().code, Code::forbidden);
+    clock_.set(kNow + Seconds(7 * kDay - 1));
+    EXPECT_EQ(service_->purge_vault("guarded").error().code, Code::forbidden);
+    EXPECT_TRUE(MUST(service_->find_vault("guarded")).deleted);
+    clock_.set(kNow + Seconds(7 * kDay));
+    MUST(service_->purge_vault("guarded"));
+    EXPECT_FALSE(service_->find_vault("guarded"));
+}
+
 TEST_P(DeletionTest, NeedsARoleForEachAct) {
     ASSERT_EQ(make(collection(), "obj").status, 200);
     EXPECT_EQ(as(kUser, "DELETE", active("obj")).inner(), "ForbiddenByRbac");

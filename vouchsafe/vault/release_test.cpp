@@ -317,6 +317,32 @@ TEST_F(ReleaseTest, RefusesAuthoritiesTheOperatorDidNotAllow) {
     EXPECT_EQ(release(token, kReleaser, "k").status, 200);
 }
 
+TEST_F(ReleaseTest, BelievesAnAuthorityWhileItIsTrusted) {
+    const std::string other = "https://other.attest.azure.net";
+    web_.serve(other, keys().stranger);
+    Json policy = tutorial_policy();
+    policy["anyOf"][0]["authority"] = other;
+    Json body = exportable_key();
+    body["release_policy"] = envelope(policy);
+    ASSERT_EQ(create("k", body).status, 200);
+    Json claims = attestation_claims();
+    claims["iss"] = other;
+    const std::string token = keys().stranger.token(claims);
+    EXPECT_EQ(service_->trust_attestation("other.attest.azure.net").error().code, Code::invalid);
+    expect_refused(release(token, kReleaser, "k"), "VAULT-AUTHORITY-ALLOWED");
+    MUST(service_->trust_attestation("https://OTHER.attest.azure.net/"));
+    MUST(service_->trust_attestation(other));
+    EXPECT_EQ(release(token, kReleaser, "k").status, 200);
+    service_->distrust_attestation(other);
+    expect_refused(release(token, kReleaser, "k"), "VAULT-AUTHORITY-ALLOWED");
+
+    // One that comes back under the name has other keys, and what the old one said is nobody's.
+    web_.serve(other, keys().attestation);
+    MUST(service_->trust_attestation(other));
+    EXPECT_NE(release(token, kReleaser, "k").status, 200);
+    EXPECT_EQ(release(keys().attestation.token(claims), kReleaser, "k").status, 200);
+}
+
 TEST_F(ReleaseTest, RefusesWhatThePolicyDoesNotAllow) {
     Answer wrong = release(
         attested([](Json& c) { c["x-ms-isolation-tee"]["x-ms-attestation-type"] = "tdxvm"; }));

@@ -1,9 +1,11 @@
 // Keys of the HSM kinds in SoftHSM, through the vault's own routes.
 #include "vouchsafe/vault/keys/hsm_keys.h"
+#include "vouchsafe/vault/administration.h"
 
 #include <filesystem>
 
 #include "vouchsafe/crypto/wrap.h"
+#include "vouchsafe/vault/administration.h"
 #include "vouchsafe/vault/hsm/softhsm_for_test.h"
 #include "vouchsafe/vault/object_test_support.h"
 #include "vouchsafe/vault/root_rotation.h"
@@ -29,6 +31,10 @@ class HsmVault : public ObjectTest {
         Dependencies deps{*store_, clock_, web_.fetch(), keys().signer};
         deps.key_hsm = std::move(hsm);
         service_ = MUST(Service::create(config_, std::move(deps)));
+    }
+    void purge_whole_vault() {
+        MUST(service_->administration().delete_vault(ObjectTest::vault_.name));
+        MUST(service_->purge_vault(ObjectTest::vault_.name));
     }
     Answer post(const std::string& path, const Json& body) { return officer("POST", path, body); }
     Answer release(const std::string& key) {
@@ -236,6 +242,16 @@ TEST_F(HsmKeysTest, GoFromTheTokenWhenTheyArePurged) {
     EXPECT_EQ(vault_.create("k", {{"kty", "EC-HSM"}}).status, 409);
     EXPECT_EQ(objects(), 6u);
     EXPECT_EQ(vault_.officer("DELETE", "/deletedkeys/k").status, 204);
+    EXPECT_EQ(objects(), 0u);
+    EXPECT_TRUE(vault_.records(kHsmPendingTable).empty());
+}
+
+TEST_F(HsmKeysTest, GoFromTheTokenWithTheirVault) {
+    make("k", {{"kty", "EC-HSM"}});
+    make("gone", {{"kty", "EC-HSM"}});
+    EXPECT_EQ(vault_.officer("DELETE", "/keys/gone").status, 200);
+    EXPECT_EQ(objects(), 4u);
+    vault_.purge_whole_vault();
     EXPECT_EQ(objects(), 0u);
     EXPECT_TRUE(vault_.records(kHsmPendingTable).empty());
 }
