@@ -128,10 +128,6 @@ InsideSpec Vm::inside_spec() const {
     out.guest.tpm = machine_.has_value();
     if (machine_) out.guest.event_log = machine_->event_log_path();
     if (machine_) out.tpm = machine_->sockets().front();
-    out.address = spec_.public_address;
-    if (out.address.empty() && !spec_.private_addresses.empty()) {
-        out.address = spec_.private_addresses.front();
-    }
     out.metadata = [metadata = metadata_](const net::Request& request) {
         return metadata->handler()(request);
     };

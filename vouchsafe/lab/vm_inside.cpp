@@ -56,15 +56,16 @@ Result<std::unique_ptr<VmInside>> ConnectedInside::make(const InsideWorld& world
     spec.guest.ca_pem = world.ca_pem;
     spec.guest.names = world.names();
     const std::string name = spec.guest.host_name;
+    // Vaults that let a subnet in know its machines by this.
+    const std::string address = spec.guest.addresses.empty() ? "" : spec.guest.addresses.front();
     std::unique_ptr<ConnectedInside> out(new ConnectedInside(world));
     out->guest_ = TRY(Guest::start(std::move(spec.guest)));
     GuestSockets sockets = out->guest_->take_sockets();
     if (spec.tpm) out->device_ = TRY(TpmDevice::start(std::move(sockets.tpm), *spec.tpm));
-    net::Entrance https{
-        std::move(sockets.https), net::Entrance::Kind::https, name, spec.address, {}};
+    net::Entrance https{std::move(sockets.https), net::Entrance::Kind::https, name, address, {}};
     out->entrances_.push_back(TRY(OwnEntrance::open(world.door, std::move(https))));
-    net::Entrance metadata{std::move(sockets.metadata), net::Entrance::Kind::http, name,
-                           spec.address, std::move(spec.metadata)};
+    net::Entrance metadata{std::move(sockets.metadata), net::Entrance::Kind::http, name, address,
+                           std::move(spec.metadata)};
     out->entrances_.push_back(TRY(OwnEntrance::open(world.door, std::move(metadata))));
     return std::unique_ptr<VmInside>(std::move(out));
 }

@@ -31,9 +31,6 @@ struct InsideSpec {
     GuestSpec guest;          // without ca_pem and names: who makes it knows them
     net::Handler metadata;    // the machine's own; owns what it needs
     std::optional<Path> tpm;  // socket of its software TPM
-    // From where its requests seem to come: its public address, as networks of vaults would see it
-    // in Azure, else its private one; "".
-    std::string address;
 };
 
 // VmInside is the running inside of one machine; destroying it ends all in it.
