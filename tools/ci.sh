@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ci.sh STAGE: format, layers, build, unit, e2e, interop, heavy, sanitizers, fuzz, bits, docs, or all (every
-# stage but heavy, fuzz and bits; of the sanitizers' tests those of the services and of the lab only if that
+# stage but heavy, fuzz and bits; under sanitizers the replays of all corpora, and the unit tests only if that
 # stage is run alone, because they take long). Each stage can be run alone and closes with one line
 # "N passed, N failed".
 set -uo pipefail
@@ -87,15 +87,14 @@ stage_unit() {
     run_unit_binaries "$build"
 }
 
-run_python_tests() { # run_python_tests FOLDER PATTERN...: those of each pattern side by side
-    local folder=$1 logs log pattern ran bad
-    shift
+run_python_tests() { # run_python_tests FOLDER/PATTERN...: those of each pattern side by side
+    local logs log tests ran bad
     logs=$(mktemp -d)
-    for pattern in "$@"; do
+    for tests in "$@"; do
         log=$logs/$(mktemp -u XXXXXX).log
         (
             VOUCHSAFE=$build/vouchsafe VS_BUILD_DIR=$build timeout 900 \
-                /usr/bin/python3 -m unittest discover -v -s "$folder" -p "$pattern" >"$log" 2>&1 ||
+                /usr/bin/python3 -m unittest discover -v -s "${tests%/*}" -p "${tests##*/}" >"$log" 2>&1 ||
                 echo "exit status $?" >>"$log"
         ) &
     done
@@ -115,7 +114,7 @@ run_python_tests() { # run_python_tests FOLDER PATTERN...: those of each pattern
 
 stage_e2e() {
     need_build
-    run_python_tests tests/e2e '[a-n]*_test.py' '[o-z]*_test.py'
+    run_python_tests 'tests/e2e/[a-n]*_test.py' 'tests/e2e/[o-z]*_test.py'
 }
 
 stage_interop() {
@@ -123,10 +122,9 @@ stage_interop() {
     need_build
     local results=$build/interop-operations.jsonl out
     : >"$results"
-    VS_OPERATIONS=$results run_python_tests tests/interop 'az*_test.py' 'a[!z]*_test.py' '[!a]*_test.py'
     rm -f "$build"/tutorial-*.txt
-    # By themselves: they tell how long the tutorials take.
-    run_python_tests tests/tutorials '*_test.py'
+    VS_OPERATIONS=$results run_python_tests 'tests/interop/az*_test.py' 'tests/interop/a[!z]*_test.py' \
+        'tests/interop/[!a]*_test.py' 'tests/tutorials/*_test.py'
     cat "$build"/tutorial-*.txt 2>/dev/null
     out=$(/usr/bin/python3 tools/operations.py check "$results")
     echo "$out" | sed '$d'
@@ -136,14 +134,12 @@ stage_interop() {
 stage_heavy() {
     tools/install_deps.sh heavy || return 1
     need_build
-    run_python_tests tests/heavy 'boot_test.py' 'more_test.py'
+    run_python_tests 'tests/heavy/*_test.py'
 }
 
-# without_services names what reads the bytes of others: the tests of the modules below the services,
-# and every replay, which brings the services' own parsers.
-without_services() {
-    local module fuzzer
-    for module in access audit base crypto evidence identity jose net policy seal store; do echo "${module}_test"; done
+# replays names what reads the bytes of others: every fuzzer's corpus, which brings the parsers of all modules.
+replays() {
+    local fuzzer
     for fuzzer in fuzz/*_fuzz.cpp; do basename "$fuzzer" .cpp; done
 }
 
@@ -174,7 +170,7 @@ run_replays() { # run_replays DIR: every fuzzer's corpus, side by side
 stage_sanitizers() {
     # What was prepared is finished here, and told if it fails.
     if [ "$preparing" ]; then wait "$preparing"; fi
-    [ "${quiet_total:-}" ] && targets=$(without_services)
+    [ "${quiet_total:-}" ] && targets=$(replays)
     count "build with ASan and UBSan" build_sanitizers
     targets=all
     export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
@@ -243,7 +239,7 @@ case ${1:-} in
         ;;
     prepare) # what stage all has going on beside other stages
         tools/install_deps.sh interop
-        targets=$(without_services)
+        targets=$(replays)
         build_sanitizers
         ;;
     *)
