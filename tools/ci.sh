@@ -88,7 +88,7 @@ stage_unit() {
 }
 
 run_python_tests() { # run_python_tests FOLDER/PATTERN...: those of each pattern side by side
-    local logs log tests ran bad
+    local logs log tests ran bad running=()
     logs=$(mktemp -d)
     for tests in "$@"; do
         log=$logs/$(mktemp -u XXXXXX).log
@@ -97,8 +97,9 @@ run_python_tests() { # run_python_tests FOLDER/PATTERN...: those of each pattern
                 /usr/bin/python3 -m unittest discover -v -s "${tests%/*}" -p "${tests##*/}" >"$log" 2>&1 ||
                 echo "exit status $?" >>"$log"
         ) &
+        running+=($!)
     done
-    wait
+    wait "${running[@]}" # not for what is being prepared
     for log in "$logs"/*.log; do
         ran=$(grep -oP '^Ran \K[0-9]+' "$log")
         bad=$(grep -oP '(failures|errors)=\K[0-9]+' "$log" | paste -sd+ | sed 's/^$/0/' | { read -r sum; echo $((sum)); })

@@ -149,11 +149,14 @@ class DemoTrouble(unittest.TestCase):
         self.assertEqual(first.returncode, 0, err)
 
     def test_interrupting_at_any_moment_leaves_nothing(self):
-        before = set(pathlib.Path(tempfile.gettempdir()).glob("vouchsafe-*"))
+        # Temporary files in a folder of its own: other tests make theirs at the same time.
+        temporary = pathlib.Path(self.folder.name) / "tmp"
+        temporary.mkdir()
         for delay in (0.05, 0.4, 1.0, 1.6, 2.4):
             process = subprocess.Popen(
                 [PROGRAM, "demo", "--dir", str(self.lab)],
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+                env=os.environ | {"TMPDIR": str(temporary)},
             )
             time.sleep(delay)
             process.send_signal(signal.SIGINT)
@@ -163,7 +166,7 @@ class DemoTrouble(unittest.TestCase):
             while children_of(str(self.lab)) and time.time() < deadline:
                 time.sleep(0.05)
             self.assertEqual(children_of(str(self.lab)), [])
-        self.assertEqual(set(pathlib.Path(tempfile.gettempdir()).glob("vouchsafe-*")) - before, set())
+        self.assertEqual(list(temporary.iterdir()), [])
         finished = run("demo", "--dir", self.lab, "--no-refusals")
         self.assertEqual(finished.returncode, 0, finished.stderr)
 

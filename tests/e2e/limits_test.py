@@ -105,7 +105,8 @@ class Serving:
 
     def logged(self, word):
         self.log.seek(0)
-        return [one for one in map(json.loads, self.log) if word in one["message"]]
+        whole = [line for line in self.log if line.endswith("\n")]  # the last may still be being written
+        return [one for one in map(json.loads, whole) if word in one["message"]]
 
     def __enter__(self):
         return self

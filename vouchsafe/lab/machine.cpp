@@ -280,10 +280,32 @@ Result<void> check_start(const MachineIdentity& identity, const SecretBytes* sta
     return check_state_key(state_key);
 }
 
+// take_folder makes the folder of a machine to be, locked. What a process that was ended while it
+// made this machine left there is removed: it has our lock, which nobody holds, and no identity.
+Result<FileLock> take_folder(const Path& dir) {
+    std::error_code error;
+    const bool used = std::filesystem::exists(dir, error) && !std::filesystem::is_empty(dir, error);
+    if (used && (!std::filesystem::exists(dir / kMachineLock, error) ||
+                 std::filesystem::exists(dir / kIdentityFile, error))) {
+        return fail(Code::conflict, "{} exists already", dir.string());
+    }
+    TRY(make_private_dir(dir));
+    auto lock = FileLock::take(dir / kMachineLock);
+    if (!lock && lock.error().code == Code::conflict) {
+        return fail(Code::conflict, "another process is making the machine in {}", dir.string());
+    }
+    FileLock held = TRY(std::move(lock));
+    for (const auto& entry : std::filesystem::directory_iterator(dir, error)) {
+        if (entry.path().filename() == kMachineLock) continue;
+        std::filesystem::remove_all(entry.path(), error);
+        if (error) return fail(Code::io, "cannot remove what is left in {}", dir.string());
+    }
+    return held;
+}
+
 Result<MachineIdentity> make_machine(const MachineSpec& spec, const Path& dir,
                                      const SimulatedRoot& root, Time now,
                                      const SecretBytes* state_key) {
-    TRY(make_private_dir(dir));
     MachineIdentity out;
     out.spec = spec;
     if (out.spec.vm_id.empty()) out.spec.vm_id = crypto::random_uuid();
@@ -322,13 +344,11 @@ Result<Machine> Machine::create(const MachineSpec& spec, const Path& dir, const 
                                 Time now, const SecretBytes* state_key) {
     TRY(check_spec(spec));
     TRY(check_state_key(state_key));
-    std::error_code ignored;
-    if (std::filesystem::exists(dir, ignored)) {
-        return fail(Code::conflict, "{} exists already", dir.string());
-    }
     Path absolute = std::filesystem::absolute(dir);
+    const FileLock lock = TRY(take_folder(absolute));
     auto made = make_machine(spec, absolute, root, now, state_key);
     if (!made) {
+        std::error_code ignored;
         std::filesystem::remove_all(absolute, ignored);
         return fail(std::move(made.error()));
     }

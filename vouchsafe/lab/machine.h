@@ -61,8 +61,9 @@ ByteView boot_recording(bool secure_boot);
 class Machine {
   public:
     // create provisions a new machine in `dir` (made, mode 0700), bound to `root`; it is not
-    // running afterwards. Code::conflict if `dir` exists, Code::unavailable without swtpm. Nothing
-    // is left behind on failure. With `state_key` (kStateKeySize random bytes) the TPM's state is
+    // running afterwards. Code::conflict if `dir` exists, unless a process that was ended while it
+    // made a machine left it; Code::unavailable without swtpm. Nothing is left behind on failure.
+    // With `state_key` (kStateKeySize random bytes) the TPM's state is
     // encrypted where it is stored, AES-256-CBC with a MAC by swtpm; the folder does not have the
     // key.
     static Result<Machine> create(const MachineSpec& spec, const Path& dir,

@@ -305,6 +305,21 @@ TEST(Machine, IsNotMadeTwiceNorHalf) {
     EXPECT_FALSE(std::filesystem::exists(lab_dir().path() / "n"));
 }
 
+TEST(Machine, IsMadeWhereAnEndedProcessLeftHalfOfIt) {
+    const Path dir = lab_dir().path() / "half";
+    MUST(make_private_dir(dir));
+    MUST(write_file(dir / "tpm2-00.permall", as_bytes("half"), Overwrite::no));
+    // Not ours, as far as one can see.
+    EXPECT_EQ(Machine::create({}, dir, root(), kNow).error().code, Code::conflict);
+    {
+        const FileLock making = MUST(FileLock::take(dir / kMachineLock));
+        EXPECT_EQ(Machine::create({}, dir, root(), kNow).error().code, Code::conflict);
+    }
+    Machine machine = MUST(Machine::create({}, dir, root(), kNow));
+    MUST(machine.start());
+    EXPECT_EQ(Machine::create({}, dir, root(), kNow).error().code, Code::conflict);
+}
+
 TEST(Machine, SaysWhatToInstallWithoutASoftwareTpm) {
     std::string path = std::getenv("PATH");
     ::setenv("PATH", "/nonexistent", 1);
