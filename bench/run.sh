@@ -51,6 +51,9 @@ echo "== vault under load, and with a million keys"
 echo "== front door: entrance beside CONNECT"
 "$build/front_door_bench"
 
+echo "== lab: up, virtual machines, memory"
+/usr/bin/python3 bench/lab_bench.py "$build/vouchsafe"
+
 echo "== sealed file to rows"
 "$build/table_bench" "${TABLE_ROWS:-1000000}"
 

@@ -173,9 +173,9 @@ stage_sanitizers() {
     if [ "$preparing" ]; then wait "$preparing"; fi
     [ "${quiet_total:-}" ] && targets=$(replays)
     count "build with ASan and UBSan" build_sanitizers
-    targets=all
     export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
-    run_unit_binaries "$build/asan"
+    [ "$targets" = all ] && run_unit_binaries "$build/asan"
+    targets=all
     run_replays "$build/asan"
 }
 

@@ -161,7 +161,7 @@ class Tutorials(unittest.TestCase):
         report = times.report(name)
         print(f"\n{report}", file=sys.stderr)
         if "VS_BUILD_DIR" in os.environ:
-            (pathlib.Path(os.environ["VS_BUILD_DIR"]) / f"tutorial-{pathlib.Path(name).stem}.txt").write_text(report)
+            (pathlib.Path(os.environ["VS_BUILD_DIR"]) / f"tutorial-{pathlib.Path(name).stem}.txt").write_text(report + "\n")
         # The lab's own share, whatever else this computer does.
         self.assertLess(times.processor, 4)
 

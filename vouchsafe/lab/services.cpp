@@ -1,5 +1,7 @@
 #include "vouchsafe/lab/services.h"
 
+#include <future>
+
 #include "vouchsafe/attest/providers.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/log.h"
@@ -8,6 +10,8 @@
 namespace vouchsafe::lab {
 
 namespace {
+
+constexpr std::string_view kSharedFolder = "attestation";
 
 Result<std::unique_ptr<store::Store>> open_store(const Path& folder) {
     TRY(make_private_dir(folder));
@@ -71,8 +75,12 @@ Result<std::unique_ptr<Services>> Services::start(const DataDirectory& directory
     FileLock lock = TRY(FileLock::take(directory.path() / "lock"));
     std::unique_ptr<Services> services(new Services(directory, clock, std::move(lock)));
     services->anchors_ = directory.anchors();
-    TRY(services->start_identity());
-    TRY(services->start_attestation());
+    // The first time both make keys, which takes each of them a moment.
+    auto shared = std::async(std::launch::async, [&] { return services->make_shared_provider(); });
+    auto issuer = services->start_identity();
+    auto made = shared.get();
+    TRY(std::move(issuer));
+    TRY(services->start_attestation(TRY(std::move(made))));
     TRY(services->start_vault());
     TRY(services->start_cloud());
     return services;
@@ -130,13 +138,15 @@ Result<void> Services::start_identity() {
     return {};
 }
 
-Result<void> Services::start_attestation() {
+Result<std::unique_ptr<Attestation>> Services::make_shared_provider() {
+    return make_attestation(std::string(kSharedFolder), std::string(kAttestationUrl), clock_);
+}
+
+Result<void> Services::start_attestation(std::unique_ptr<Attestation> shared) {
     login_client_ = std::make_unique<net::Client>(client_options());
-    const std::string folder = "attestation";
     const std::string issuer(kAttestationUrl);
-    auto shared = TRY(make_attestation(folder, issuer, clock_));
     own_providers_ = std::make_unique<OwnProviders>(
-        attestation_config(folder, issuer),
+        attestation_config(std::string(kSharedFolder), issuer),
         attest::Dependencies{*shared->store, *shared->audit, clock_, anchors_,
                              access::fetch_with(*login_client_), shared->collateral.get()});
     shared_host_ = TRY(net::Url::parse(issuer)).host;
@@ -175,9 +185,10 @@ Result<std::unique_ptr<Attestation>> Services::make_attestation(const std::strin
     out->audit = std::make_unique<audit::Log>(*out->store);
     out->collateral = TRY(attest::CollateralStore::create(
         {}, attest::CollateralPack(directory_.path() / "collateral"), anchors_, clock));
+    // The first one is made before the issuer of tokens listens.
+    auto fetch = [this](const std::string& url) { return access::fetch_with(*login_client_)(url); };
     out->service = TRY(attest::Service::create(
-        config, {*out->store, *out->audit, clock, anchors_, access::fetch_with(*login_client_),
-                 out->collateral.get()}));
+        config, {*out->store, *out->audit, clock, anchors_, fetch, out->collateral.get()}));
     return out;
 }
 

@@ -135,8 +135,9 @@ class Services {
                                                           const std::string& issuer,
                                                           const Clock& clock);
     attest::Config attestation_config(const std::string& folder, const std::string& issuer) const;
+    Result<std::unique_ptr<Attestation>> make_shared_provider();
     Result<void> start_identity();
-    Result<void> start_attestation();
+    Result<void> start_attestation(std::unique_ptr<Attestation> shared);
     Result<void> start_vault();
     // show_provider has clients find a provider of the resource manager's at the shared service's
     // listener; hide_provider ends that. Both tell the vault whether to believe it.

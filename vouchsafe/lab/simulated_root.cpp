@@ -125,6 +125,7 @@ Result<SimulatedRoot> SimulatedRoot::create(const Path& dir, Time now) {
     // The two long primes of an RSA-4096 key take most of a second to be found, four shorter ones a
     // fifth of it; verifiers see no difference. Two keys at once.
     constexpr unsigned kPrimes = 4;
+    constexpr unsigned kPrimesOf2048 = 3;  // no more are safe at that length
     auto second_key =
         std::async(std::launch::async, [] { return PrivateKey::generate_rsa(4096, kPrimes); });
     auto ark_key = PrivateKey::generate_rsa(4096, kPrimes);
@@ -137,7 +138,7 @@ Result<SimulatedRoot> SimulatedRoot::create(const Path& dir, Time now) {
     Certificate ask_certificate = TRY(crypto::issue_certificate(
         ca_spec(amd_name("SEV-Milan"), now, 25 * kYear, 0), ask.public_key(), &ark.certificate,
         ark.key, CertSignature::rsa_pss_sha384));
-    Authority vtpm_ca = TRY(make_root(PrivateKey::generate_rsa(2048),
+    Authority vtpm_ca = TRY(make_root(PrivateKey::generate_rsa(2048, kPrimesOf2048),
                                       ca_spec(lab_name("Virtual TPM CA"), now, 10 * kYear, 0),
                                       CertSignature::rsa_pkcs1_sha256));
     Authority tls_ca = TRY(make_root(PrivateKey::generate_ec(crypto::Curve::p256),
