@@ -153,6 +153,9 @@ class RootKeys(unittest.TestCase):
 
     def moved(self, *options):
         done = self.rewrap(*options)
+        # SoftHSM does not show a token to a process that starts while another one writes its file.
+        if "no initialized token" in done.stderr:
+            done = self.rewrap(*options)
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
 
@@ -384,10 +387,10 @@ class RootKeys(unittest.TestCase):
         finally:
             done.set()
             worker.join()
-        self.assertEqual(problems, [])
+        said = vault.stop()
+        self.assertEqual(problems, [], said)
         self.assertGreater(count[0], 2)
         self.assertEqual(self.keeper(), "file")
-        vault.stop()
         self.serve()
         self.assertEqual(self.get("n0"), "n0")
         log = run("audit", "show", "--service", "vault", "--dir", self.lab)

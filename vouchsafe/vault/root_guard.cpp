@@ -9,6 +9,9 @@ namespace vouchsafe::vault {
 
 namespace {
 
+// Replacements may follow each other while a slow keeper gives this service its key.
+constexpr int kMostAttempts = 8;
+
 // Watched notes whether something sealed was written.
 class Watched final : public store::Transaction {
   public:
@@ -76,9 +79,12 @@ Result<bool> RootGuard::is_stores(store::View& view, uint64_t generation) {
 
 Result<void> RootGuard::run(const std::function<Result<void>(store::Transaction&)>& work) {
     Result<void> done;
-    for (int attempt = 0; attempt < 2; ++attempt) {
+    uint64_t tried = 0;
+    for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
         // Read before the work seals anything: another thread may replace the ring on the way.
         const uint64_t ours = root_.generation();
+        if (attempt > 1 && ours == tried) break;  // reading it again brought nothing newer
+        tried = ours;
         bool outdated = false;
         done = inner_.run([&](store::Transaction& tx) -> Result<void> {
             Watched watched(tx);

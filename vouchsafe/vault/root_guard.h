@@ -26,9 +26,10 @@ class RootGuard final : public store::Store {
     RootGuard(store::Store& inner, const crypto::RootRing& root) : inner_(inner), root_(root) {}
 
     // run changes nothing if `work` wrote something sealed and the ring is older than the store
-    // demands, or not the store's: then it reads the ring again and calls `work` a second time. So
-    // `work` seals what it writes itself, and anew each time. Code::unavailable if the ring cannot
-    // be read or is another one still.
+    // demands, or not the store's: then it reads the ring again and calls `work` once more, and so
+    // on as long as each time there is a newer one (a few times at most). So `work` seals what it
+    // writes itself, and anew each time. Code::unavailable if the ring cannot be read or is another
+    // one still.
     Result<void> run(const std::function<Result<void>(store::Transaction&)>& work) override;
     Result<void> read(const std::function<Result<void>(store::View&)>& work) override {
         return inner_.read(work);

@@ -150,6 +150,44 @@ TEST_F(RootRotationTest, NothingIsCommittedUnderAKeyThatIsReplaced) {
     EXPECT_EQ(value("s"), "after");
 }
 
+// Turning replaces the root key before each of the next transactions.
+class Turning final : public store::Store {
+  public:
+    Turning(store::Store& inner, std::function<void()> turn)
+        : inner_(inner), turn_(std::move(turn)) {}
+    Result<void> run(const std::function<Result<void>(store::Transaction&)>& work) override {
+        if (turns-- > 0) turn_();
+        return inner_.run(work);
+    }
+    Result<void> read(const std::function<Result<void>(store::View&)>& work) override {
+        return inner_.read(work);
+    }
+    store::Statistics statistics() const override { return inner_.statistics(); }
+    int turns = 0;
+
+  private:
+    store::Store& inner_;
+    std::function<void()> turn_;
+};
+
+TEST_F(RootRotationTest, AWriteIsDoneThoughSeveralReplacementsComeBeforeIt) {
+    set("s", {{"value", "before"}});
+    auto ring = MUST(crypto::RootRing::load_or_create(root_file(), crypto::keep_in_file()));
+    Turning store(*sqlite_, [this] { MUST(rotate()); });
+    RootGuard guard(store, *ring);
+    const auto write = [&](int turns) {
+        store.turns = turns;
+        return guard.run([&](store::Transaction& tx) {
+            return tx.put(kMetaTable, "proof", ring->seal("c", as_bytes("x")));
+        });
+    };
+    MUST(write(4));
+    auto newest = MUST(crypto::RootRing::load_or_create(root_file(), crypto::keep_in_file()));
+    EXPECT_EQ(MUST(newest->open("c", sealed_at(kMetaTable, "proof"))).expose_text(), "x");
+    EXPECT_EQ(write(100).error().code, Code::unavailable);
+    EXPECT_GT(store.turns, 80);  // it gave up
+}
+
 TEST_F(RootRotationTest, GoesOnWhereItWasInterrupted) {
     set("s", {{"value", "v"}});
     auto keeper = crypto::keep_in_file();
