@@ -53,6 +53,18 @@ TEST_F(HsmFaultsTest, SaysThatThePinIsLocked) {
     EXPECT_TRUE(Hsm::open(faulty(), test_pin()));
 }
 
+TEST_F(HsmFaultsTest, WaitsAMomentForATokenThatIsAway) {
+    fail_next("C_GetTokenInfo", CKR_DEVICE_REMOVED, 8);
+    const Hsm hsm = open_faulty();
+    const HsmKey key = generate(hsm, kP256);
+    fail_next("C_SignInit", CKR_DEVICE_REMOVED);  // the session is lost
+    fail_next("C_GetTokenInfo", CKR_DEVICE_REMOVED, 8);
+    EXPECT_TRUE(key.sign_digest(SigAlg::es256, Bytes(32)));
+    fail_next("C_SignInit", CKR_DEVICE_REMOVED, 2);
+    fail_next("C_GetTokenInfo", CKR_DEVICE_REMOVED, 1000);
+    EXPECT_FALSE(key.sign_digest(SigAlg::es256, Bytes(32)));
+}
+
 TEST_F(HsmFaultsTest, ShowsARefusedPinOnce) {
     const Hsm hsm = open_faulty();
     const HsmKey key = generate(hsm, kP256);

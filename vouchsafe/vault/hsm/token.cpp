@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 #include "vouchsafe/vault/hsm/pkcs11_error.h"
 
@@ -14,6 +15,16 @@ constexpr size_t kMostObjects = 4096;  // remembered handles
 constexpr size_t kMostSessions = 256;
 constexpr CK_ULONG kMostSlots = 4096;
 constexpr CK_ULONG kMostMechanisms = 4096;
+// SoftHSM does not show a token while another process writes its file, and one in a network may be
+// away for a moment.
+constexpr int kLooks = 10;
+constexpr auto kBetweenLooks = std::chrono::milliseconds(20);
+constexpr int kOpenAttempts = 3;
+
+template <typename T>
+bool is_absent(const Result<T>& found) {
+    return !found && found.error().code == Code::not_found;
+}
 
 // Two of one token within a process would share its login, and so the second would not need the
 // PIN: there is one.
@@ -58,6 +69,16 @@ Result<std::shared_ptr<Token>> Token::open(const HsmSettings& settings, SharedPi
         return fail(Code::forbidden, "token '{}' is open in this process with another PIN",
                     settings.token);
     }
+    auto token = open_new(settings, pin);
+    // A module may know at its initialisation alone which tokens there are.
+    for (int again = 1; again < kOpenAttempts && is_absent(token); ++again) {
+        token = open_new(settings, pin);
+    }
+    if (token) entry = *token;
+    return token;
+}
+
+Result<std::shared_ptr<Token>> Token::open_new(const HsmSettings& settings, SharedPin pin) {
     auto module = TRY(Pkcs11Module::use(settings.module));
     std::shared_ptr<Token> token(new Token(std::move(module), settings.token, std::move(pin)));
     const Slot slot = TRY(token->find_slot());
@@ -70,7 +91,6 @@ Result<std::shared_ptr<Token>> Token::open(const HsmSettings& settings, SharedPi
         token->idle_.push_back(first);
         token->open_ = 1;
     }
-    entry = token;
     return token;
 }
 
@@ -80,6 +100,15 @@ Token::~Token() {
 }
 
 Result<Token::Slot> Token::find_slot() const {
+    auto found = look_for_slot();
+    for (int again = 1; again < kLooks && is_absent(found); ++again) {
+        std::this_thread::sleep_for(kBetweenLooks);
+        found = look_for_slot();
+    }
+    return found;
+}
+
+Result<Token::Slot> Token::look_for_slot() const {
     CK_ULONG count = 0;
     if (CK_RV rv = api().C_GetSlotList(CK_TRUE, nullptr, &count); rv != CKR_OK) {
         return fail_pkcs11(rv, "listing the HSM's tokens");

@@ -34,7 +34,7 @@ enum class WrapForm { exact, zeros_counted };
 class Token {
   public:
     // open gives what this process has open already, if it has; Code::forbidden if the PIN is
-    // another one then. See Hsm::open.
+    // another one then; Code::not_found after some tries. See Hsm::open.
     static Result<std::shared_ptr<Token>> open(const HsmSettings& settings, SharedPin pin);
     ~Token();
     Token(const Token&) = delete;
@@ -68,7 +68,9 @@ class Token {
     };
     Token(std::unique_ptr<Pkcs11Module> module, std::string label, SharedPin pin)
         : module_(std::move(module)), label_(std::move(label)), pin_(std::move(pin)) {}
-    Result<Slot> find_slot() const;
+    static Result<std::shared_ptr<Token>> open_new(const HsmSettings& settings, SharedPin pin);
+    Result<Slot> find_slot() const;  // with some patience
+    Result<Slot> look_for_slot() const;
     Result<void> read_mechanisms(CK_SLOT_ID slot);
     Result<CK_SESSION_HANDLE> open_session();
     Result<void> log_in(CK_SESSION_HANDLE session);

@@ -49,6 +49,10 @@ CK_RV pass(const char* name, Call call) {
     return fault.rv;
 }
 
+CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO* info) {
+    return pass("C_GetTokenInfo", [&] { return real->C_GetTokenInfo(slot, info); });
+}
+
 CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR* pin, CK_ULONG size) {
     return pass("C_Login", [&] { return real->C_Login(session, user, pin, size); });
 }
@@ -168,6 +172,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST** list) {
     auto get = reinterpret_cast<CK_C_GetFunctionList>(dlsym(library, "C_GetFunctionList"));
     if (get == nullptr || get(&real) != CKR_OK) return CKR_LIBRARY_LOAD_FAILED;
     ours = *real;
+    ours.C_GetTokenInfo = get_token_info;
     ours.C_Login = login;
     ours.C_GenerateKeyPair = generate_key_pair;
     ours.C_SignInit = sign_init;
