@@ -182,8 +182,9 @@ Command add_inside(Command group, const char* name, const char* text,
 constexpr const char* kShellExamples = R"(Examples:
   vouchsafe vm shell MyCVM
   vouchsafe vm shell MyCVM --resource-group MyConfidentialRG
-A shell in a virtual machine of the running lab, as its user. Its programs are this computer's; its
-home is its own and lasts; /dev/tpmrm0 is its TPM, 169.254.169.254 its metadata service.)";
+A shell in a virtual machine of the running lab, as its user. Its programs are
+this computer's; its home is its own and lasts; /dev/tpmrm0 is its TPM,
+169.254.169.254 its metadata service.)";
 
 constexpr const char* kCpExamples = R"(Examples:
   vouchsafe vm cp train_xgb.py data.enc MyCVM:
@@ -192,7 +193,8 @@ Files only. Paths in a machine begin in its home.)";
 
 constexpr const char* kConnectExamples = R"(Examples:
   ssh -o ProxyCommand='vouchsafe vm connect MyCVM' azureuser@MyCVM
-With the variables of 'vouchsafe env', ssh and scp reach the machines by their public addresses.)";
+With the variables of 'vouchsafe env', ssh and scp reach the machines by their
+public addresses.)";
 
 }  // namespace
 
