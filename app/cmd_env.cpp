@@ -95,10 +95,10 @@ constexpr const char* kEnvExamples = R"help(Examples:
   vouchsafe env --shell powershell | Out-String | Invoke-Expression
   vouchsafe env --run az login
   vouchsafe env --run -- python3 encrypt_data.py data.csv MyVault KeyEncryptionKey
-The variables point proxies and trusted authorities at the lab, and Azure's command line at a folder
-of the lab for its sign-ins, so that yours are left alone; ssh and scp find the lab's machines by
-their public addresses. The variables stay right when the lab is started
-again.)help";
+The variables point proxies and trusted authorities at the lab, and Azure's
+command line at a folder of the lab for its sign-ins, so that yours are left
+alone; ssh and scp find the lab's machines by their public addresses. The
+variables stay right when the lab is started again.)help";
 
 }  // namespace
 

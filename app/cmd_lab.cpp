@@ -84,7 +84,10 @@ std::string machine_lines(const Context& context, const Machines& machines) {
 std::string state_text(const Context& context, const Path& lab,
                        const std::optional<lab::LabState>& state, const Machines& machines,
                        bool running, bool well) {
-    if (!state) return fmt::format("no lab runs in {}\n", printable(lab.string()));
+    if (!state) {
+        return fmt::format("no lab runs in {}; 'vouchsafe up{}' starts one\n",
+                           printable(lab.string()), dir_words(lab));
+    }
     if (!running) {
         return fmt::format(
             "no lab runs in {}: process {} was killed; 'vouchsafe up' takes it up again\n",
@@ -192,7 +195,8 @@ Result<int> run_reset(const Context& context, const LabCommand& command) {
     const Path path = lab_directory(command.dir);
     auto running = find_running(path);
     if (running && *running) {
-        return fail(already_running(path, **running, "end it first with 'vouchsafe down'"));
+        return fail(already_running(
+            path, **running, fmt::format("end it first with 'vouchsafe down{}'", dir_words(path))));
     }
     TRY(lab::check_resettable(path));
     if (!command.yes && !confirmed(path)) {

@@ -36,9 +36,11 @@ Result<void> check_port(const UpCommand& command) {
 Result<void> refuse_second(const Path& lab) {
     auto running = find_running(lab);
     if (!running || !*running) return {};
-    constexpr std::string_view kUseIt =
-        "use it with 'vouchsafe env', end it with 'vouchsafe down' (and its --dir)";
-    return fail(already_running(lab, **running, kUseIt));
+    return fail(
+        already_running(lab, **running,
+                        fmt::format("use it with 'vouchsafe env{0}', end it with 'vouchsafe "
+                                    "down{0}'",
+                                    dir_words(lab))));
 }
 
 void tell_taken_up(const Path& lab) {
@@ -138,11 +140,6 @@ Result<Up> bring_lab_up(const Context& context, const UpCommand& command, const 
     return up;
 }
 
-// dir_words is what other commands need to mean the same lab.
-std::string dir_words(const UpCommand& command, const Path& lab) {
-    return command.dir.empty() ? "" : fmt::format(" --dir {}", printable(lab.string()));
-}
-
 void show_up(const Context& context, const UpCommand& command, const Path& lab, uint16_t port,
              int pid) {
     if (context.json) {
@@ -153,13 +150,13 @@ void show_up(const Context& context, const UpCommand& command, const Path& lab, 
                   "\n");
         return;
     }
-    std::string words = dir_words(command, lab);
+    const std::string words = dir_words(lab);
     write_out(fmt::format(
-        "{} on 127.0.0.1:{} (process {}), in {}{}\n  eval \"$(vouchsafe env{})\"    in a shell: "
-        "az, "
-        "Azure's SDKs, curl use the lab under Azure's names\n",
-        styled("The lab is up", Style::bold, context.color_out), port, pid, printable(lab.string()),
-        command.pass_through ? "; foreign hosts are passed through" : "", words));
+        "{} on 127.0.0.1:{} (process {}){}\n  in {}\n  eval \"$(vouchsafe env{})\"    in a shell: "
+        "az, Azure's SDKs and curl use the lab\n",
+        styled("The lab is up", Style::bold, context.color_out), port, pid,
+        command.pass_through ? "; foreign hosts are passed through" : "", printable(lab.string()),
+        words));
     write_out(command.detach
                   ? fmt::format("  vouchsafe logs{0} --follow, vouchsafe down{0}\n", words)
                   : "  Ctrl-C ends it\n");
@@ -254,13 +251,14 @@ Result<int> run_up(const Context& context, const UpCommand& command) {
 }
 
 constexpr const char* kUpExamples = R"help(Examples:
-  vouchsafe up                                  in this terminal, one line a request; Ctrl-C ends it
+  vouchsafe up                       in this terminal, one line a request; Ctrl-C ends it
   vouchsafe up --detach && eval "$(vouchsafe env)"
   curl https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration
   vouchsafe logs --follow
   vouchsafe down
-Azure's host names are served on one loopback port to programs that are told of it by the variables
-of 'vouchsafe env'. Other hosts are refused, so that nothing reaches the real cloud by accident.)help";
+Azure's host names are served on one loopback port to programs that are told of
+it by the variables of 'vouchsafe env'. Other hosts are refused, so that nothing
+reaches the real cloud by accident.)help";
 
 }  // namespace
 

@@ -15,6 +15,7 @@ namespace {
 
 struct VmCommand {
     std::string dir;
+    std::string group;  // of machines of a running lab
     std::string name;
     std::string secure_boot = "on";
     std::string kind = "confidential";
@@ -114,11 +115,15 @@ Result<void> add_listed(const Path& lab, Lines& lines) {
     return {};
 }
 
+constexpr const char* kNoMachines =
+    "no machines: 'az vm create' makes some while 'vouchsafe up' runs, and\n"
+    "'vouchsafe vm create NAME' one that needs no running lab\n";
+
 Result<int> run_list(const Context& context, const VmCommand& command) {
     Lines lines;
     add_own(lab_path(command), lines);
     TRY(add_listed(lab_path(command), lines));
-    if (lines.text.empty()) lines.text = "no machines; make one with: vouchsafe vm create NAME\n";
+    if (lines.text.empty()) lines.text = kNoMachines;
     write_out(context.json ? dump_json(lines.list) + "\n" : lines.text);
     return 0;
 }
@@ -179,11 +184,33 @@ void add_visible_paths(const VmCommand& command, lab::SandboxSpec& sandbox, lab:
     for (const std::string& name : command.write) add(name, sandbox.write);
 }
 
+// is_own tells whether `vm create` made a machine of this name; one that cannot be read counts.
+bool is_own(const VmCommand& command) {
+    auto machine = lab::Machine::open(machine_path(command));
+    return machine || machine.error().code != Code::not_found;
+}
+
 // find_inside finds a machine of the lab if that runs; nullopt: it does not.
 Result<std::optional<lab::ListedVm>> find_inside(const VmCommand& command) {
     if (!TRY(find_running(lab_path(command)))) return std::optional<lab::ListedVm>();
     const auto machines = TRY(lab::read_vm_list(lab_path(command)));
-    return std::optional(TRY(lab::find_vm(machines, command.name)));
+    auto found = lab::find_vm(machines, command.name, command.group);
+    if (!found && found.error().code == Code::not_found && is_own(command)) {
+        return fail(Code::conflict,
+                    "{} was made by 'vouchsafe vm create' and runs while no lab does: end the lab "
+                    "with 'vouchsafe down'",
+                    command.name);
+    }
+    return std::optional(TRY(std::move(found)));
+}
+
+// check_own refuses a name that no machine has, before a lab is made or services are started.
+Result<void> check_own(const VmCommand& command) {
+    if (is_own(command)) return {};
+    return fail(Code::not_found,
+                "there is no machine {} in {}: 'vouchsafe vm create' makes one; those of 'az vm "
+                "create' are there while 'vouchsafe up' runs",
+                command.name, lab_path(command).string());
 }
 
 Result<int> run_exec(const Context& context, const VmCommand& command) {
@@ -195,6 +222,7 @@ Result<int> run_exec(const Context& context, const VmCommand& command) {
                     "a machine of the running lab has files of its own: copy with "
                     "'vouchsafe vm cp'");
     }
+    TRY(check_own(command));
     Running running = TRY(bring_up(context, command));
     lab::Command child;
     child.argv = command.argv;
@@ -238,8 +266,34 @@ constexpr const char* kVmExamples = R"(Examples:
   vouchsafe vm create alice              without a running lab
   vouchsafe vm exec alice -- vouchsafe attest --claims
   vouchsafe vm exec alice --read data.sealed -- vouchsafe train data.sealed --key ... --attest-url ...
-A machine is a software TPM provisioned as Azure's paravisor does it, with a recorded real boot. It
-shows the protocol; it protects nothing from the owner of this computer.)";
+A machine is a software TPM provisioned as Azure's paravisor does it, with a
+recorded real boot. It shows the protocol; it protects nothing from the owner of
+this computer.)";
+
+constexpr const char* kCreateExamples = R"(Examples:
+  vouchsafe vm create alice
+  vouchsafe vm create bob --secure-boot off        to see it refused
+  vouchsafe vm create carol --kind trusted-launch
+  vouchsafe vm create dora --tier qemu --ssh-key ~/.ssh/id_ed25519.pub
+They are entered while no lab runs. 'az vm create' makes machines of a running
+lab.)";
+
+constexpr const char* kListExamples = R"(Examples:
+  vouchsafe vm list
+  vouchsafe --json vm list | jq -r '.[].name'
+Those of 'vm create', and those that 'az vm create' made while the lab runs.)";
+
+constexpr const char* kDeleteExamples = R"(Examples:
+  vouchsafe vm delete alice
+What 'az vm create' made is deleted by 'az vm delete'.)";
+
+constexpr const char* kExecExamples = R"(Examples:
+  vouchsafe vm exec MyCVM -- python3 train_xgb.py
+  vouchsafe vm exec alice -- vouchsafe attest --claims
+  vouchsafe vm exec alice --read data.sealed -- vouchsafe train data.sealed --key ... --attest-url ...
+A machine of the running lab has files of its own: copy with 'vouchsafe vm cp'.
+One of 'vm create' sees --read and --write alone, and the lab's services are up
+for as long as the command runs.)";
 
 }  // namespace
 
@@ -249,6 +303,7 @@ void add_vm(Command app, Context& context) {
     auto command = std::make_shared<VmCommand>();
     Command create =
         add_command(group, context, "create", "make a machine", command, run_create, true);
+    create.examples(kCreateExamples);
     create.option("--secure-boot", command->secure_boot, "on or off", "").one_of({"on", "off"});
     create
         .option("--kind", command->kind,
@@ -258,12 +313,15 @@ void add_vm(Command app, Context& context) {
         .one_of({"confidential", "trusted-launch"});
     create.flag("--debug", command->debug, "its report's policy allows debugging (to be refused)");
     add_heavy_choice(create, command->heavy);
-    add_command(group, context, "list", "show the machines", command, run_list, false);
-    add_command(group, context, "delete", "remove a machine and its TPM", command, run_delete,
-                true);
+    add_command(group, context, "list", "show the machines", command, run_list, false)
+        .examples(kListExamples);
+    add_command(group, context, "delete", "remove a machine and its TPM", command, run_delete, true)
+        .examples(kDeleteExamples);
     Command exec = add_command(group, context, "exec",
                                "run a command in a machine, confined, with the lab's services up",
                                command, run_exec, true);
+    exec.examples(kExecExamples);
+    exec.option("--resource-group", command->group, "of machines with the same name", "GROUP");
     exec.option("--read", command->read, "file or folder it may read (repeat)", "PATH");
     exec.option("--write", command->write, "file or folder it may write (repeat)", "PATH");
     exec.argument("COMMAND", command->argv, "after --");

@@ -313,11 +313,13 @@ Command add_heavy(Command group, Context& context, const char* name, const char*
 
 void add_image(Command group, Context& context, const std::shared_ptr<HeavyCommand>& command) {
     Command image = group.add("image", "what heavy machines boot");
+    image.examples("Examples:\n  vouchsafe vm image build");
     Command build = image.add("build", "make the image, or find it in the cache");
     build.examples(R"(Examples:
   vouchsafe vm image build
   vouchsafe vm image build --output guest.img --kernel-words "quiet"
-Everything comes from this computer's Debian packages; nothing is installed. Missing ones are named.)");
+Everything comes from this computer's Debian packages; nothing is installed.
+Missing ones are named.)");
     build.option("--output", command->output, "write a copy here", "FILE");
     build.option("--kernel-words", command->kernel_words, "at the end of the kernel's command line",
                  "WORDS");
@@ -368,20 +370,32 @@ void add_heavy_commands(Command group, Context& context) {
     Command start = add_heavy(group, context, "start",
                               "boot a machine of the tier qemu, with the lab's services up",
                               command, run_start);
+    start.examples(R"(Examples:
+  vouchsafe vm start alice                in this terminal; Ctrl-C presses the power button
+  vouchsafe vm start alice --detach && vouchsafe vm ssh alice
+  vouchsafe vm start alice --image guest.img --memory 1024 --limit 600)");
     start.flag("--detach", command->detach, "return when it has booted, and leave it running");
     start.option("--image", command->image, "boot this one (vm image build --output)", "FILE");
     start.option("--memory", command->memory, "in MiB", "MIB");
     start.option("--limit", command->limit, "seconds for the boot", "SECONDS");
     start.flag("--emulate", command->emulate, "do not try KVM");
-    add_heavy(group, context, "stop", "press its power button", command, run_stop);
-    Command ssh =
-        add_heavy(group, context, "ssh", "enter it, or run a command in it", command, run_ssh);
+    add_heavy(group, context, "stop", "press a machine's power button", command, run_stop)
+        .examples("Examples:\n  vouchsafe vm stop alice\nAfter ten seconds it is switched off.");
+    Command ssh = add_heavy(group, context, "ssh", "enter a machine, or run a command in it",
+                            command, run_ssh);
+    ssh.examples(R"(Examples:
+  vouchsafe vm ssh alice
+  vouchsafe vm ssh alice sudo vouchsafe attest --claims
+Options go before the name: what follows it is the command.)");
     ssh.rest("COMMAND", command->words, "what to run (default: a shell)");
-    add_heavy(group, context, "console", "its serial console; Ctrl-] leaves", command, run_console);
+    add_heavy(group, context, "console", "a machine's serial console; Ctrl-] leaves", command,
+              run_console)
+        .examples("Examples:\n  vouchsafe vm console alice\nIt is signed in already.");
     add_image(group, context, command);
     Command relay = group.add("relay",
                               "join standard input and output to a service of the lab's; "
                               "QEMU calls it for each connection of a guest");
+    relay.examples("Examples:\n  vouchsafe vm relay 127.0.0.1:8443");
     relay.argument("TARGET", command->name, "127.0.0.1:PORT or unix:PATH");
     relay.run([&context, command] { return run_relay(context, *command); });
 }

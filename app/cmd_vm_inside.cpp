@@ -62,15 +62,27 @@ Result<int> run_shell(const InsideCommand& command) {
     return run_inside_of(TRY(find(command, command.name)), std::move(shell));
 }
 
-// run_connect is ssh's ProxyCommand: each connection has a server of its own.
-Result<int> run_connect(const InsideCommand& command) {
-    const auto machine = TRY(find(command, command.name));
+// check_ssh_server tells what ssh into a machine lacks: sshd ends without a word if it has no key.
+Result<void> check_ssh_server(const Path& lab, const lab::ListedVm& machine) {
     if (::access("/usr/sbin/sshd", X_OK) != 0) {
         return fail(Code::unavailable,
                     "ssh into a machine needs the package openssh-server on this computer; "
                     "'vouchsafe vm shell {}' needs nothing",
                     machine.name);
     }
+    const Path key = lab::LabFiles(lab).disk(machine.vm_id) / "ssh/ssh_host_ed25519_key";
+    std::error_code ignored;
+    if (std::filesystem::exists(key, ignored)) return {};
+    return fail(Code::unavailable,
+                "the machine {0} was started before openssh was installed here: 'az vm restart "
+                "--resource-group {1} --name {0}'",
+                machine.name, machine.group);
+}
+
+// run_connect is ssh's ProxyCommand: each connection has a server of its own.
+Result<int> run_connect(const InsideCommand& command) {
+    const auto machine = TRY(find(command, command.name));
+    TRY(check_ssh_server(lab_directory(command.dir), machine));
     lab::GuestCommand server;
     server.argv = {"/usr/sbin/sshd", "-i", "-e", "-f", "/etc/ssh/sshd_config"};
     const UniqueFd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
@@ -182,8 +194,9 @@ Command add_inside(Command group, const char* name, const char* text,
 constexpr const char* kShellExamples = R"(Examples:
   vouchsafe vm shell MyCVM
   vouchsafe vm shell MyCVM --resource-group MyConfidentialRG
-A shell in a virtual machine of the running lab, as its user. Its programs are this computer's; its
-home is its own and lasts; /dev/tpmrm0 is its TPM, 169.254.169.254 its metadata service.)";
+A shell in a virtual machine of the running lab, as its user. Its programs are
+this computer's; its home is its own and lasts; /dev/tpmrm0 is its TPM,
+169.254.169.254 its metadata service.)";
 
 constexpr const char* kCpExamples = R"(Examples:
   vouchsafe vm cp train_xgb.py data.enc MyCVM:
@@ -192,7 +205,8 @@ Files only. Paths in a machine begin in its home.)";
 
 constexpr const char* kConnectExamples = R"(Examples:
   ssh -o ProxyCommand='vouchsafe vm connect MyCVM' azureuser@MyCVM
-With the variables of 'vouchsafe env', ssh and scp reach the machines by their public addresses.)";
+With the variables of 'vouchsafe env', ssh and scp reach the machines by their
+public addresses.)";
 
 }  // namespace
 

@@ -136,6 +136,22 @@ std::vector<std::string> with_settings(std::vector<std::string> words) {
     return words;
 }
 
+// unknown_command says which command there is none of, if a word stands where one is wanted; else
+// nullopt.
+std::optional<std::string> unknown_command(const CLI::App& app) {
+    const CLI::App* last = &app;
+    std::string path;
+    while (!last->get_subcommands().empty()) {
+        last = last->get_subcommands().front();
+        path += last->get_name() + " ";
+    }
+    if (last->get_require_subcommand_min() == 0) return std::nullopt;
+    for (const std::string& word : app.remaining(true)) {
+        if (!word.starts_with('-')) return path + printable(word);
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 Option& Option::required() {
@@ -291,6 +307,12 @@ std::variant<Runner, int> CommandLine::parse(int argc, char** argv) {
         std::vector<std::string> words = with_settings({argv + 1, argv + argc});
         std::ranges::reverse(words);  // CLI11 takes them from the end
         app_->parse(std::move(words));
+    } catch (const CLI::RequiredError& error) {
+        auto unknown = unknown_command(*app_);
+        if (!unknown) return app_->exit(error) == 0 ? 0 : 2;
+        std::cerr << "there is no command '" << *unknown
+                  << "'\nRun with --help for more information.\n";
+        return 2;
     } catch (const CLI::ParseError& error) {
         return app_->exit(error) == 0 ? 0 : 2;
     }

@@ -1,5 +1,6 @@
 #include "app/lab_directory.h"
 
+#include "app/show.h"
 #include "vouchsafe/lab/data_directory.h"
 
 namespace vouchsafe::app {
@@ -11,6 +12,10 @@ void add_lab_directory(Command command, std::string& dir) {
 Path lab_directory(const std::string& dir) {
     return dir.empty() ? lab::default_lab_path()
                        : std::filesystem::absolute(dir).lexically_normal();
+}
+
+std::string dir_words(const Path& lab) {
+    return lab == lab_directory("") ? "" : fmt::format(" --dir {}", printable(lab.string()));
 }
 
 Result<std::optional<lab::LabState>> find_running(const Path& lab) {

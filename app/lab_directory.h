@@ -10,6 +10,9 @@ namespace vouchsafe::app {
 void add_lab_directory(Command command, std::string& dir);
 Path lab_directory(const std::string& dir);
 
+// dir_words is what a command says to mean this lab: "", or " --dir PATH".
+std::string dir_words(const Path& lab);
+
 // find_running returns the state of the lab that runs in `lab`; nullopt: none does.
 Result<std::optional<lab::LabState>> find_running(const Path& lab);
 

@@ -15,7 +15,7 @@ constexpr size_t kMaxShown = 300;  // characters of a path
 constexpr std::string_view kBrokenClient = "AZURECLI/2.45.0 (DEB)";
 constexpr std::string_view kHint =
     "this az (2.45.0 of Debian) stops by itself in 'keyvault key', 'keyvault secret', 'role', 'vm' "
-    "and 'network' commands: use 'az rest' there, or a newer az";
+    "and 'network' commands: use a newer az, 'az rest', or tests/interop/debian_az_shim.py";
 
 std::string local_time(const char* format) {
     std::time_t now = std::time(nullptr);

@@ -317,6 +317,25 @@ class CommandLine(unittest.TestCase):
                 if name != "verify":
                     self.assertIn("Example", result.stdout)
 
+    def test_a_word_that_is_no_command_is_named(self):
+        for words, named in ((("upp",), "'upp'"), (("vm", "shel", "MyCVM"), "'vm shel'"),
+                             (("--json", "vm", "--dir=x", "lst"), "'vm lst'")):
+            refused = run(*words)
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn(f"there is no command {named}\n", refused.stderr)
+        self.assertIn("subcommand is required", run("vm").stderr)
+
+    def test_every_command_of_a_lab_has_examples_of_its_own(self):
+        commands = ["up", "env", "down", "reset", "status", "logs", *(f"vm {name}" for name in (
+            "list", "create", "delete", "exec", "shell", "cp", "connect", "start", "stop", "ssh", "console",
+            "image build"))]
+        for command in commands:
+            shown = run(*command.split(), "--help").stdout
+            examples = shown.partition("Examples:\n")[2].splitlines()
+            self.assertIn(f"vouchsafe {command}", examples[0], command)
+            prose = [line for line in examples if not line.startswith(" ")]
+            self.assertLessEqual(max(map(len, prose), default=0), 80, command)
+
     def test_usage_errors_are_exit_code_2(self):
         for words in (["nonsense"], [], ["demo", "--nonsense"], ["verify", "token"], ["explain", "NO-SUCH"],
                       ["train", "--plain", "/nonexistent.csv", "--rounds", "many"],

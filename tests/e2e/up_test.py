@@ -195,7 +195,7 @@ class Clients(InADirectory):
                                  r"GET /keys  401  [0-9.]+ ms\n$")
         self.curl("--path-as-is", "-A", "AZURECLI/2.45.0 (DEB) azsdk", "https://login.microsoftonline.com/x")
         self.curl("--path-as-is", "-A", "AZURECLI/2.45.0 (DEB) azsdk", "https://login.microsoftonline.com/x")
-        self.assertEqual(run("logs", "--dir", self.lab).stdout.count("use 'az rest' there"), 1)
+        self.assertEqual(run("logs", "--dir", self.lab).stdout.count("debian_az_shim.py"), 1)
 
     def test_logs_can_be_followed(self):
         following = subprocess.Popen([PROGRAM, "logs", "--dir", self.lab, "--lines", "0", "--follow"],
@@ -308,10 +308,26 @@ class Life(InADirectory):
         empty = self.work / "empty"
         self.assertNotEqual(run("env", "--dir", empty).returncode, 0)
         self.assertNotEqual(run("logs", "--dir", empty).returncode, 0)
-        self.assertNotEqual(run("reset", "--yes", "--dir", empty).returncode, 0)
-        self.assertEqual(run("status", "--dir", empty).returncode, 3)
+        gone = run("reset", "--yes", "--dir", empty)
+        self.assertEqual((gone.returncode, "nothing to remove" in gone.stderr), (1, True), gone.stderr)
+        shown = run("status", "--dir", empty)
+        self.assertEqual(shown.returncode, 3)
+        self.assertIn(f"'vouchsafe up --dir {empty}' starts one", shown.stdout)
+        entered = run("vm", "exec", "alice", "--dir", empty, "--", "true")
+        self.assertEqual((entered.returncode, "no machine alice" in entered.stderr), (1, True), entered.stderr)
         self.assertEqual(run("down", "--dir", empty).returncode, 0)
         self.assertFalse(empty.exists())
+
+    def test_machines_of_vm_create_wait_for_the_labs_end(self):
+        self.assertEqual(run("vm", "exec", "alice", "--dir", self.lab, "--", "true").returncode, 0)
+        self.up()
+        for name, told in (("alice", "'vouchsafe down'"), ("bob", "'vouchsafe vm list'")):
+            refused = run("vm", "exec", name, "--dir", self.lab, "--", "true")
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn(told, refused.stderr)
+        refused = run("admin", "create-app", "eve", "--secret-out", self.work / "eve", "--dir", self.lab)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("'vouchsafe down'", refused.stderr)
 
     def test_a_production_directory_is_no_lab(self):
         production = self.work / "production"

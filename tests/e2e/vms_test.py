@@ -25,7 +25,8 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZvcnRoZXRlc3RzYWxvbmVub2JvZHloYXN0a
 
 
 def run(*arguments):
-    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=120,
+                          stdin=subprocess.DEVNULL)
 
 
 def wait_for(condition, seconds=30):
@@ -388,6 +389,19 @@ class Machines(Lab):
         self.assertEqual(self.listed(machine)["pid"], 0)
         self.act(machine, "start")
         self.assertEqual(self.enter(machine, "cat", "/home/azureuser/note"), "kept\n")
+
+    @unittest.skipUnless(pathlib.Path("/usr/sbin/sshd").exists(), "sshd is not installed")
+    def test_a_machine_from_before_openssh_was_installed_says_so(self):
+        machine = self.machine(self.group("before-ssh"), "early")
+        key = self.lab / "vms" / machine["properties"]["vmId"] / "disk/ssh/ssh_host_ed25519_key"
+        wait_for(lambda: self.power(machine) == "running")
+        key.unlink()
+        refused = run("vm", "connect", "early", "--dir", self.lab)
+        self.assertEqual(refused.returncode, 3)
+        self.assertIn("az vm restart --resource-group before-ssh --name early", refused.stderr)
+        self.act(machine, "restart")
+        greeted = run("vm", "connect", "early", "--dir", self.lab)
+        self.assertTrue(greeted.stdout.startswith("SSH-2.0-"), greeted)
 
     def test_a_group_ends_with_its_machines(self):
         group = self.group("ends")

@@ -75,18 +75,6 @@ Service::Impl::Impl(Config settings, Dependencies dependencies)
     add_routes(*this);
 }
 
-// hint tells once in the log what the users of one package need to know (real-clients.md, 4).
-void Service::Impl::hint(const net::Request& request) {
-    if (request.headers.get("User-Agent").find("AZURECLI/2.45.0 (DEB)") == std::string::npos) {
-        return;
-    }
-    std::call_once(hinted, [] {
-        log_event(LogLevel::warn,
-                  "Debian's az 2.45 crashes in some commands (keyvault key, keyvault secret, role, "
-                  "vm, network) by its packaging: use 'az rest' for these, or a newer az");
-    });
-}
-
 Outcome<Call> Service::Impl::admit(const net::Request& request) {
     Checks checks;
     auto caller = access::verify_caller(request, config.callers, config.audiences, key_sets,
@@ -113,7 +101,6 @@ Outcome<Call> Service::Impl::admit(const net::Request& request) {
 }
 
 net::Response Service::Impl::answer(const net::Request& request, Operation operation) {
-    hint(request);
     Outcome<net::Response> done = [&]() -> Outcome<net::Response> {
         Call call = TRY(admit(request));
         if (request.body.size() > config.max_body) {

@@ -47,7 +47,6 @@ struct Service::Impl {
     // service.cpp
     net::Response answer(const net::Request& request, Operation operation);
     Outcome<Call> admit(const net::Request& request);
-    void hint(const net::Request& request);
     int64_t now() const { return to_unix(deps.clock.now()); }
     Result<std::optional<Resource>> read(std::string_view id) const;
     Result<std::vector<Resource>> all_below(std::string_view prefix) const;
@@ -147,7 +146,6 @@ struct Service::Impl {
     const Dependencies deps;
     mutable access::KeySets key_sets;
     std::mutex writing;  // one write at a time, effects included
-    std::once_flag hinted;
     net::Router router;
 };
 

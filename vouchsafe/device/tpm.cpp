@@ -133,6 +133,10 @@ Result<Tpm> Tpm::open(std::string_view tcti) {
     auto impl = std::make_unique<Impl>();
     std::string config(tcti);
     TSS2_RC rc = Tss2_TctiLdr_Initialize(config.c_str(), &impl->tcti);
+    if (rc == TSS2_TCTI_RC_NOT_SUPPORTED) {  // there is no library for this kind
+        return fail(Code::unavailable, "a TPM at {} needs the package libtss2-tcti-{}0", tcti,
+                    tcti.substr(0, tcti.find(':')));
+    }
     if (rc != TSS2_RC_SUCCESS) {
         return fail_tpm_as(Code::unavailable, rc, fmt::format("no TPM answers at {}", tcti));
     }

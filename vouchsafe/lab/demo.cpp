@@ -172,14 +172,22 @@ Result<std::unique_ptr<DemoGuest>> step_machine(DemoRun& run) {
     return guest;
 }
 
+// guest_failure is a bug of ours, unless the guest says that this computer lacks something.
+tl::unexpected<Error> guest_failure(const GuestResult& result) {
+    if (result.error.is_null()) {
+        return fail(Code::internal, "the guest failed: {}", result.finished.err);
+    }
+    if (result.error.value("code", "") == code_info(Code::unavailable).name) {
+        return fail(Code::unavailable, "the guest failed: {}", result.error.value("message", ""));
+    }
+    return fail(Code::internal, "the guest failed: {}", dump_json(result.error));
+}
+
 Result<void> step_guest(DemoRun& run, DemoGuest& guest) {
     auto mark = TRY(run.services->audit_mark());
     Stopwatch watch;
     GuestResult result = TRY(run.run_guest(guest, {.sealed = run.sealed}));
-    if (!result.finished.ok()) {
-        return fail(Code::internal, "the guest failed: {}",
-                    result.error.is_null() ? result.finished.err : dump_json(result.error));
-    }
+    if (!result.finished.ok()) return guest_failure(result);
     DemoStep step{.name = "guest", .text = {}, .seconds = watch.seconds()};
     for (const audit::Entry& entry : TRY(run.services->entries_since(mark))) {
         step.checks.insert(step.checks.end(), entry.checks.begin(), entry.checks.end());

@@ -363,7 +363,8 @@ Result<Machine> Machine::open(const Path& dir) {
     Path file = dir / kIdentityFile;
     auto text = read_text_file(file, kMaxFile);
     if (!text && text.error().code == Code::not_found) {
-        return fail(Code::not_found, "there is no machine in {}", dir.string());
+        return fail(Code::not_found, "there is no machine {} in {}", dir.filename().string(),
+                    dir.parent_path().string());
     }
     auto impl = std::make_unique<Impl>();
     impl->dir = std::filesystem::absolute(dir);

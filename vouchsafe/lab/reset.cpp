@@ -39,7 +39,11 @@ Result<void> remove_whole(const Path& path) {
 }  // namespace
 
 Result<void> check_resettable(const Path& path) {
-    if (TRY(DataDirectory::kind_of(path)) == DirectoryKind::lab) return {};
+    auto kind = DataDirectory::kind_of(path);
+    if (!kind && kind.error().code == Code::not_found) {
+        return fail(Code::not_found, "there is no lab in {}: nothing to remove", path.string());
+    }
+    if (TRY(std::move(kind)) == DirectoryKind::lab) return {};
     return fail(Code::invalid, "{} is a production directory: it is not removed by a command",
                 path.string());
 }

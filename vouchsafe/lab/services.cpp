@@ -6,6 +6,7 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/identity/client_secret.h"
+#include "vouchsafe/lab/running_lab.h"
 
 namespace vouchsafe::lab {
 
@@ -24,6 +25,17 @@ Result<identity::Principal> find_identity(const identity::Service& issuer,
         if (principal.resource_id == resource) return principal;
     }
     return fail(Code::not_found, "no managed identity for {}", resource);
+}
+
+// take_lock says of a directory that is in use whether a lab runs there, which can be ended.
+Result<FileLock> take_lock(const Path& directory) {
+    auto lock = FileLock::take(directory / "lock");
+    if (lock || lock.error().code != Code::conflict) return lock;
+    auto state = read_lab_state(directory);
+    if (!state || !*state || !is_running((*state)->process)) return lock;
+    return fail(Code::conflict,
+                "the lab in {} runs (process {}), and this needs it ended: 'vouchsafe down'",
+                directory.string(), (*state)->process.pid);
 }
 
 }  // namespace
@@ -72,7 +84,7 @@ Result<std::unique_ptr<Services>> Services::start(const DataDirectory& directory
         return fail(Code::invalid, "{} is no lab: its services run with 'vouchsafe serve'",
                     directory.path().string());
     }
-    FileLock lock = TRY(FileLock::take(directory.path() / "lock"));
+    FileLock lock = TRY(take_lock(directory.path()));
     std::unique_ptr<Services> services(new Services(directory, clock, std::move(lock)));
     services->anchors_ = directory.anchors();
     // The first time both make keys, which takes each of them a moment.

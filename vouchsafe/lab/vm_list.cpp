@@ -93,7 +93,8 @@ Result<ListedVm> find_vm(const std::vector<ListedVm>& machines, std::string_view
         found = &vm;
     }
     if (found == nullptr && group.empty()) {
-        return fail(Code::not_found, "the lab has no machine '{}'", name);
+        return fail(Code::not_found,
+                    "the lab has no machine '{}': 'vouchsafe vm list' shows those there are", name);
     }
     if (found == nullptr) {
         return fail(Code::not_found, "the resource group '{}' has no machine '{}'", group, name);

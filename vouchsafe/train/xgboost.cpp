@@ -36,7 +36,7 @@ Result<Engine> Engine::load() {
     ::setenv("OMP_WAIT_POLICY", "passive", 0);
     void* library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);  // stays until the process ends
     if (library == nullptr) {
-        return fail(Code::unavailable, "{} cannot be loaded; install libxgboost-dev ({})", kLibrary,
+        return fail(Code::unavailable, "{} cannot be loaded; install libxgboost0 ({})", kLibrary,
                     ::dlerror());
     }
     auto out = std::make_shared<Library>();
