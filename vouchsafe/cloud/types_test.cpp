@@ -353,6 +353,96 @@ TEST(Interfaces, GetAddressesThatNobodyHas) {
     EXPECT_THAT(make_interface(manager, "n99"), ::testing::HasSubstr("SubnetIsFull"));
 }
 
+TEST(Networks, HaveSubnetsThatAreApartAndTheirOwn) {
+    Manager manager;
+    const std::string id = kGroup + "/providers/Microsoft.Network/virtualNetworks/v";
+    const auto code = [&](const std::string& space, const Json& first, const Json& second) {
+        return manager
+            .put(id, {{"location", "westeurope"},
+                      {"properties",
+                       {{"addressSpace", {{"addressPrefixes", {space}}}},
+                        {"subnets",
+                         {{{"name", "a"}, {"properties", {{"addressPrefix", first}}}},
+                          {{"name", "b"}, {"properties", {{"addressPrefixes", {second}}}}}}}}}})
+            .code();
+    };
+    EXPECT_EQ(code("10.0.0.0/16", "10.0.1.0/24", "10.0.1.128/25"), "NetcfgSubnetRangesOverlap");
+    EXPECT_EQ(code("10.0.0.0/16", "10.0.0.0/16", "10.0.9.0/24"), "NetcfgSubnetRangesOverlap");
+    EXPECT_EQ(code("10.0.0.0/16", "10.0.0.0/24", "10.1.0.0/24"), "NetcfgInvalidSubnet");
+    EXPECT_EQ(code("10.0.0.0/16", "10.0.0.0/24", "10.0.0.0/15"), "NetcfgInvalidSubnet");
+    for (const char* nobodys : {"127.0.0.0/24", "169.254.169.0/24", "168.63.0.0/16", "239.1.0.0/24",
+                                "255.255.255.0/24"}) {
+        EXPECT_EQ(code("0.0.0.0/0", nobodys, "10.0.0.0/24"), "NetcfgInvalidSubnet") << nobodys;
+    }
+    EXPECT_EQ(code("10.0.0.0/16", "10.0.0.0/24", "10.0.1.0/24"), "");
+    EXPECT_EQ(
+        manager.put(id + "/subnets/c", {{"properties", {{"addressPrefix", "10.0.1.0/28"}}}}).code(),
+        "NetcfgSubnetRangesOverlap");
+    EXPECT_EQ(
+        manager.put(id + "/subnets/c", {{"properties", {{"addressPrefix", "10.0.2.0/28"}}}}).status,
+        201);
+    // One that is written again does not meet itself.
+    EXPECT_EQ(
+        manager.put(id + "/subnets/c", {{"properties", {{"addressPrefix", "10.0.2.0/27"}}}}).status,
+        200);
+}
+
+Reply put_interface(Manager& manager, const std::string& name, const Json& change) {
+    const std::string network = kGroup + "/providers/Microsoft.Network/";
+    manager.put(network + "virtualNetworks/v", network_body());
+    Json properties = {{"subnet", {{"id", network + "virtualNetworks/v/subnets/vm-subnet"}}}};
+    properties.update(change);
+    return manager.put(
+        network + "networkInterfaces/" + name,
+        {{"location", "westeurope"},
+         {"properties", {{"ipConfigurations", {{{"name", "ip"}, {"properties", properties}}}}}}});
+}
+
+TEST(Interfaces, HaveAddressesOfTheirSubnetThatNobodyElseHas) {
+    Manager manager;
+    const auto code = [&](const std::string& name, const char* address) {
+        return put_interface(manager, name, {{"privateIPAddress", address}}).code();
+    };
+    EXPECT_EQ(code("a", "10.10.0.7"), "");
+    EXPECT_EQ(code("a", "10.10.0.7"), "");  // its own, again
+    EXPECT_EQ(code("b", "10.10.0.7"), "PrivateIPAddressIsAllocated");
+    for (const char* outside : {"127.0.0.1", "169.254.169.254", "10.10.0.16", "10.11.0.7"}) {
+        EXPECT_EQ(code("b", outside), "PrivateIPAddressNotInSubnet") << outside;
+    }
+    for (const char* reserved : {"10.10.0.0", "10.10.0.3", "10.10.0.15"}) {
+        EXPECT_EQ(code("b", reserved), "PrivateIPAddressInReservedRange") << reserved;
+    }
+    for (const char* none : {"+10.10.0.8", "10.10.0.08", "10.10.0.8 ", "10.10.0", "::1", "x"}) {
+        EXPECT_EQ(code("b", none), "InvalidParameter") << none;
+    }
+    EXPECT_EQ(code("b", "10.10.0.14"), "");
+    // However the subnet's id is written, it is the same one.
+    const std::string same =
+        kGroup + "/providers//Microsoft.Network/virtualNetworks/V/subnets/VM-SUBNET";
+    EXPECT_EQ(put_interface(manager, "c",
+                            {{"subnet", {{"id", same}}}, {"privateIPAddress", "10.10.0.14"}})
+                  .code(),
+              "PrivateIPAddressIsAllocated");
+}
+
+TEST(Interfaces, HavePublicAddressesThatWereMadeAndAreNobodyElses) {
+    Manager manager;
+    const auto code = [&](const std::string& name, const Json& id) {
+        return put_interface(manager, name, {{"publicIPAddress", {{"id", id}}}}).code();
+    };
+    const Json location = {{"location", "westeurope"}};
+    const Json made = manager.make(kNetwork + "publicIPAddresses/p", location)["id"];
+    // Anything can be written into a resource of a type that is not known.
+    Json unknown = location;
+    unknown["properties"] = {{"ipAddress", "1.2.3.4\nProxyCommand x"}};
+    const Json other = manager.make("Microsoft.Other/things/p", unknown)["id"];
+    EXPECT_EQ(code("a", other), "InvalidResourceReference");
+    EXPECT_EQ(code("a", made.get<std::string>() + "x"), "InvalidResourceReference");
+    EXPECT_EQ(code("a", made), "");
+    EXPECT_EQ(code("a", made), "");
+    EXPECT_EQ(code("b", made), "PublicIPAddressInUse");
+}
+
 TEST(Interfaces, NeedASubnetThatIsThere) {
     Manager manager;
     for (const char* subnet : {"none", "/subscriptions/x", ""}) {
