@@ -16,6 +16,8 @@ constexpr std::string_view kResources = "Microsoft.Resources/";
 constexpr std::string_view kVaults = "Microsoft.KeyVault/vaults";
 constexpr std::string_view kProviders = "Microsoft.Attestation/attestationProviders";
 constexpr std::string_view kMachines = "Microsoft.Compute/virtualMachines";
+constexpr std::string_view kUserIdentities = "Microsoft.ManagedIdentity/userAssignedIdentities";
+constexpr std::string_view kLend = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action";
 
 // Members of a body that a request cannot set: they are told from the path or by us.
 constexpr std::string_view kOwnMembers[] = {"id", "name", "type", "systemData", "etag"};
@@ -220,8 +222,55 @@ Outcome<Answer> Service::Impl::write(const Call& call, Resource now, const Resou
     call.sign(now);
     if (before == nullptr) {
         now.created = now.changed;
+namespace {
+
+const Json* lent_identities(const Resource& resource) {
+    const Json* identity = find_member(resource.body, "identity");
+    const Json* lent =
+        identity == nullptr ? nullptr : find_member(*identity, "userAssignedIdentities");
+    return lent != nullptr && lent->is_object() ? lent : nullptr;
+}
+
+// is_lent tells whether a resource has this identity lent already.
+bool is_lent(const Resource* resource, std::string_view id) {
+    const Json* lent = resource == nullptr ? nullptr : lent_identities(*resource);
+    if (lent == nullptr) return false;
+    for (const auto& [one, options] : lent->items()) {
+        if (!options.is_null() && equal_ignore_case(one, id)) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+// check_lent wants that what is lent anew is there to be lent, and that the caller may lend it:
+// who may write a machine may not give it somebody else's identity, nor another machine's own.
+Outcome<void> Service::Impl::check_lent(const Call& call, const Resource& now,
+                                        const Resource* before) const {
+    const Json* lent = lent_identities(now);
+    if (lent == nullptr) return {};
+    for (const auto& [text, options] : lent->items()) {
+        if (options.is_null() || is_lent(before, text)) continue;
+        const Outcome<ResourceId> id = ResourceId::parse(text);
+        const bool can_be = id && id->is_item() && equal_ignore_case(id->type(), kUserIdentities);
+        if (!can_be || !TRY(read(id->text()))) {
+            return refuse(400, "InvalidResourceReference",
+                          "Resource {} referenced by resource {} was not found.", text, now.id);
+        }
+        if (authorize(call, id->text(), kLend)) continue;
+        return refuse(403, "LinkedAuthorizationFailed",
+                      "The client '{}' with object id '{}' has permission to perform action "
+                      "'{}/write' on scope '{}'; however, it does not have permission to perform "
+                      "action(s) '{}' on the linked scope(s) '{}'.",
+                      call.caller.app_id, call.caller.object_id, now.type, now.id, kLend,
+                      id->text());
+    }
+    return {};
+}
+
         now.created_by = now.changed_by;
     }
+    TRY(check_lent(call, now, before));
     Outcome<void> computed;
     TRY(deps.store.read([&](store::View& view) -> Result<void> {
         Computing computing{now, before, config, now.changed, view};

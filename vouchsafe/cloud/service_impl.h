@@ -73,6 +73,7 @@ struct Service::Impl {
     Outcome<void> check_unique(const ResourceId& id) const;
     // write computes, has the effect, and stores; the answer is 201 or 200.
     Outcome<Answer> write(const Call& call, Resource now, const Resource* before);
+    Outcome<void> check_lent(const Call& call, const Resource& now, const Resource* before) const;
     Outcome<void> save(Resource& now, const Resource* before);
     // erase_tree has the effects of removal and erases a resource with all that is below its id,
     // what was made last first.

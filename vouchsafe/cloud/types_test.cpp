@@ -534,6 +534,74 @@ TEST(Machines, GetIdsAnIdentityAndADisk) {
               properties["vmId"]);
 }
 
+TEST(Machines, HaveInterfacesThatAreSuchAndNobodyElses) {
+    Manager manager;
+    const std::string machines = "Microsoft.Compute/virtualMachines/";
+    const Json first = manager.make(machines + "a", machine_body(make_interface(manager, "n1")));
+    const std::string taken = kGroup + "/providers/Microsoft.Network/networkInterfaces/N1";
+    const auto code = [&](const Json& body) {
+        return manager.put(kGroup + "/providers/" + machines + "b", body).code();
+    };
+    EXPECT_EQ(code(machine_body(taken)), "NicInUse");
+    Json fake = {{"location", "westeurope"},
+                 {"properties", {{"ipConfigurations", {{{"name", "ip"}}}}}}};
+    const Json other = manager.make("Microsoft.Other/things/n", fake)["id"];
+    EXPECT_EQ(code(machine_body(other)), "InvalidResourceReference");
+    Json twice = machine_body(make_interface(manager, "n2"));
+    Json& list = twice["properties"]["networkProfile"]["networkInterfaces"];
+    list.push_back(list[0]);
+    EXPECT_EQ(code(twice), "InvalidParameter");
+    EXPECT_EQ(code(machine_body(list[0]["id"])), "");
+    EXPECT_EQ(manager.put(first["id"], machine_body(taken)).status, 200);
+}
+
+TEST(Machines, AreLentIdentitiesThatAreThereToBeLentByWhoMay) {
+    Manager manager;
+    const auto with = [&](const std::string& interface, const std::string& lent) {
+        Json body = machine_body(interface);
+        body["identity"] = {{"type", "UserAssigned"},
+                            {"userAssignedIdentities", {{lent, Json::object()}}}};
+        return body;
+    };
+    const Json victim = manager.make("Microsoft.Compute/virtualMachines/a",
+                                     machine_body(make_interface(manager, "n1")));
+    const std::string machine = kGroup + "/providers/Microsoft.Compute/virtualMachines/b";
+    const std::string interface = make_interface(manager, "n2");
+    // Another machine's own identity is nobody's to lend.
+    EXPECT_EQ(manager.put(machine, with(interface, victim["id"])).code(),
+              "InvalidResourceReference");
+    manager.make_group("apart");
+    const std::string identity =
+        kS + "/resourceGroups/apart/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
+    EXPECT_EQ(manager.put(machine, with(interface, identity)).code(), "InvalidResourceReference");
+    EXPECT_EQ(manager.put(identity, {{"location", "westeurope"}}).status, 201);
+
+    // Contributor of the machine's group, and of nothing else.
+    const auto assign = [&](const std::string& scope, const char* id) {
+        return manager
+            .put(scope + "/providers/Microsoft.Authorization/roleAssignments/" + id,
+                 {{"properties",
+                   {{"roleDefinitionId", "/b24988ac-6180-42a0-ab88-20f7382dd24c"},
+                    {"principalId", kMachine}}}})
+            .status;
+    };
+    EXPECT_EQ(assign(kGroup, "00000000-0000-4000-8000-000000000001"), 201);
+    const auto asked = [&] {
+        return manager.send("PUT", machine + kVersion, with(interface, identity), token(kMachine));
+    };
+    EXPECT_EQ(asked().code(), "LinkedAuthorizationFailed");
+    EXPECT_EQ(manager.get(machine).status, 404);
+    EXPECT_EQ(assign(identity, "00000000-0000-4000-8000-000000000002"), 201);
+    EXPECT_EQ(asked().status, 201);
+    // What is lent already stays so when somebody else writes the machine.
+    EXPECT_EQ(manager
+                  .remove(identity + "/providers/Microsoft.Authorization/roleAssignments/"
+                                     "00000000-0000-4000-8000-000000000002")
+                  .status,
+              200);
+    EXPECT_EQ(asked().status, 200);
+}
+
 TEST(Machines, StayAsTheyWereMade) {
     Manager manager;
     const std::string interface = make_interface(manager, "n1");
