@@ -93,6 +93,15 @@ void log_write(const Call& call, std::string_view what, std::string_view id) {
                                   : std::string()}});
 }
 
+// check_size keeps a record within what the store takes, with what effects may add to it: there is
+// no way back once the effect has run.
+Outcome<void> check_size(const Resource& resource) {
+    constexpr size_t kRoom = 64 << 10;
+    if (dump_json(resource.to_json()).size() + kRoom <= store::kMaxValueSize) return {};
+    return refuse(413, "RequestContentTooLarge", "The resource {} has more than {} bytes.",
+                  resource.id, store::kMaxValueSize - kRoom);
+}
+
 tl::unexpected<Problem> name_in_use(const TypeRow& row, const std::string& name) {
     if (equal_ignore_case(row.type, kVaults)) {
         return refuse(409, "VaultAlreadyExists", "The name '{}' is already in use.", name);
@@ -213,15 +222,6 @@ Outcome<Answer> Service::Impl::put(const Call& call, const ResourceId& id, Json 
     return write(call, std::move(now), before ? &*before : nullptr);
 }
 
-Outcome<Answer> Service::Impl::write(const Call& call, Resource now, const Resource* before) {
-    drop_own_members(now.body);
-    if (now.body.contains("tags") && now.body["tags"].is_null()) now.body.erase("tags");
-    if (!now.location().empty()) now.body["location"] = normal_location(now.location());
-    now.api_version = call.api_version;
-    now.changed = this->now();
-    call.sign(now);
-    if (before == nullptr) {
-        now.created = now.changed;
 namespace {
 
 const Json* lent_identities(const Resource& resource) {
@@ -268,9 +268,18 @@ Outcome<void> Service::Impl::check_lent(const Call& call, const Resource& now,
     return {};
 }
 
+Outcome<Answer> Service::Impl::write(const Call& call, Resource now, const Resource* before) {
+    drop_own_members(now.body);
+    TRY(check_lent(call, now, before));
+    if (now.body.contains("tags") && now.body["tags"].is_null()) now.body.erase("tags");
+    if (!now.location().empty()) now.body["location"] = normal_location(now.location());
+    now.api_version = call.api_version;
+    now.changed = this->now();
+    call.sign(now);
+    if (before == nullptr) {
+        now.created = now.changed;
         now.created_by = now.changed_by;
     }
-    TRY(check_lent(call, now, before));
     Outcome<void> computed;
     TRY(deps.store.read([&](store::View& view) -> Result<void> {
         Computing computing{now, before, config, now.changed, view};
@@ -278,6 +287,7 @@ Outcome<void> Service::Impl::check_lent(const Call& call, const Resource& now,
         return {};
     }));
     TRY(std::move(computed));
+    TRY(check_size(now));
     TRY(save(now, before));
     log_write(call, before == nullptr ? "created" : "updated", now.id);
     const TypeRow* row = find_row(now.type);
@@ -293,19 +303,16 @@ Outcome<void> Service::Impl::save(Resource& now, const Resource* before) {
         }));
         Outcome<Json> more = deps.effects->put(now, before);
         if (!more) {
-            TRY(deps.store.run(
-                [&](store::Transaction& tx) -> Result<void> { return erase_pending(tx, now.id); }));
+            forget_pending(now.id);
             return fail(std::move(more.error()));
         }
         if (more->is_object()) now.body.merge_patch(*more);
     }
-    TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
+    return end_writing([now, effect](store::Transaction& tx) -> Result<void> {
         Resource stored = now;
         TRY(put_resource(tx, stored));
-        if (effect) TRY(erase_pending(tx, now.id));
-        return {};
-    }));
-    return {};
+        return effect ? erase_pending(tx, now.id) : Result<void>();
+    });
 }
 
 Outcome<Answer> Service::Impl::patch(const Call& call, const ResourceId& id, const Json& changes) {
@@ -357,16 +364,15 @@ Outcome<Answer> Service::Impl::remove_embedded(const Call& call, const ResourceI
 
 Outcome<void> Service::Impl::erase_one(const Resource& resource) {
     if (concerned(resource.type)) TRY(deps.effects->remove(resource));
-    TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
+    return end_writing([resource, now = now()](store::Transaction& tx) -> Result<void> {
         TRY(erase_resource(tx, resource.id));
         if (!resource.is_a(kVaults)) return {};
         constexpr int64_t kDay = 86400, kDefaultDays = 90;
         const Json* kept = resource.property("softDeleteRetentionInDays");
         const int64_t days =
             kept != nullptr && kept->is_number_integer() ? kept->get<int64_t>() : kDefaultDays;
-        return put_deleted(tx, {resource, now(), now() + days * kDay});
-    }));
-    return {};
+        return put_deleted(tx, {resource, now, now + days * kDay});
+    });
 }
 
 Outcome<void> Service::Impl::erase_tree(const Resource& root) {
@@ -387,10 +393,7 @@ Outcome<void> Service::Impl::erase_tree(const Resource& root) {
         if (!done) break;
     }
     if (done) done = erase_one(root);
-    if (several) {
-        TRY(deps.store.run(
-            [&](store::Transaction& tx) -> Result<void> { return erase_pending(tx, root.id); }));
-    }
+    if (several) forget_pending(root.id);
     return done;
 }
 
@@ -490,8 +493,10 @@ Outcome<Answer> Service::Impl::act(const Call& call, const ResourceId& id,
     call.sign(*found);
     if (concerned(found->type)) TRY(deps.effects->act(*found, row->name));
     found->inner["power"] = row->state;
-    TRY(deps.store.run(
-        [&](store::Transaction& tx) -> Result<void> { return put_resource(tx, *found); }));
+    TRY(end_writing([machine = *found](store::Transaction& tx) -> Result<void> {
+        Resource stored = machine;
+        return put_resource(tx, stored);
+    }));
     log_write(call, row->name, found->id);
     return Answer{200, nullptr};
 }
@@ -500,9 +505,8 @@ Outcome<net::Response> Service::Impl::any(const Call& call) {
     const std::string& method = call.request.method;
     ResourceId id = TRY(ResourceId::parse(call.request.path));
     TRY(check_subscription(id));
-    const bool writes = method != "GET" && method != "HEAD";
-    std::unique_lock<std::mutex> lock(writing, std::defer_lock);
-    if (writes) lock.lock();
+    std::unique_lock<std::mutex> lock;
+    if (method != "GET" && method != "HEAD") lock = TRY(begin_writing());
 
     if (id.is_collection()) {
         const ResourceId parent = id.parent();
