@@ -14,6 +14,7 @@
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/base/parallel.h"
+#include "vouchsafe/lab/remove_tree.h"
 #include "vouchsafe/lab/ssh_files.h"
 #include "vouchsafe/lab/vm.h"
 
@@ -319,8 +320,10 @@ Result<void> Vms::Impl::sweep(const std::vector<Resource>& machines) const {
     std::error_code error;
     for (const auto& one : std::filesystem::directory_iterator(folder, error)) {
         if (known.contains(one.path().filename().string())) continue;
-        std::error_code ignored;
-        std::filesystem::remove_all(one.path(), ignored);
+        auto removed = remove_tree(one.path());
+        if (removed) continue;
+        log_event(LogLevel::error, "the folder of a machine that there is not stays",
+                  {{"error", removed.error().message}});
     }
     if (error) return fail(Code::io, "cannot read {}: {}", folder.string(), error.message());
     return {};
@@ -414,11 +417,7 @@ Outcome<void> Vms::remove(const Resource& machine) {
     }
     const std::string vm_id = vm_id_of(machine);
     if (!is_guid(vm_id)) return {};
-    const Path folder = Vm::folder_of(impl_->world.lab, vm_id);
-    std::error_code error;
-    std::filesystem::remove_all(folder, error);
-    if (!error) return {};
-    return fail(Code::io, "cannot remove {}: {}", folder.string(), error.message());
+    return remove_tree(Vm::folder_of(impl_->world.lab, vm_id));
 }
 
 Outcome<void> Vms::act(const Resource& machine, std::string_view action) {
