@@ -86,7 +86,8 @@ struct Vms::Impl {
     uint64_t version = 0;  // of what is told
 
     std::mutex publishing;
-    uint64_t published = 0;  // by publishing
+    std::atomic<uint64_t> published{0};  // changed by publishing
+    bool told_unpublished = false;       // by publishing
 
     std::vector<std::thread> starters;
     std::thread watcher;
@@ -162,7 +163,8 @@ std::vector<ListedVm> Vms::Impl::list() const {
     return out;
 }
 
-// publish writes what is told now; of many at once, one does it for those that wait.
+// publish writes what is told now; of many at once, one does it for those that wait. What a full
+// disk does not take is written by watch() once there is room.
 void Vms::Impl::publish() {
     uint64_t mine = 0;
     {
@@ -183,8 +185,10 @@ void Vms::Impl::publish() {
     if (written) written = write_ssh_files(world.lab, machines);
     if (written) {
         published = now;
+        told_unpublished = false;
         return;
     }
+    if (std::exchange(told_unpublished, true)) return;
     log_event(LogLevel::error, "the list of machines cannot be written",
               {{"error", written.error().message}});
 }
@@ -273,8 +277,9 @@ void Vms::Impl::watch() {
     std::unique_lock lock(mutex);
     while (!ending) {
         const auto awaited = [this] { return ending || new_names; };
-        if (entries.empty()) {
-            changed.wait(lock, [&] { return awaited() || !entries.empty(); });
+        if (entries.empty() && published >= version) {
+            changed.wait(lock,
+                         [&] { return awaited() || !entries.empty() || published < version; });
         } else {
             changed.wait_for(lock, kLook, awaited);
         }
@@ -282,6 +287,7 @@ void Vms::Impl::watch() {
         lock.unlock();
         if (told_names) tell_names();
         for (const EntryPtr& entry : all()) look(*entry);
+        publish();
         lock.lock();
     }
 }
@@ -344,6 +350,7 @@ Result<void> Vms::begin(const std::vector<Resource>& machines, MakeInside make_i
         impl_->make_inside = std::move(make_inside);
         impl_->on_event = std::move(tell);
         impl_->begun = true;
+        ++impl_->version;  // a list of a run that was killed may be there
     }
     for (const Resource& machine : machines) impl_->add(machine);
     impl_->publish();
