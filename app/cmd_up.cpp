@@ -236,7 +236,11 @@ Result<int> detach(const Context& context, const UpCommand& command, const Path&
     lab::LabState state;
     int code = TRY(wait_until_ready(child, path, state));
     if (code != 0) {
-        write_err(TRY(read_text_file(files.console())));
+        const std::string why = TRY(read_text_file(files.console()));
+        write_err(why.empty() ? fmt::format("the lab ended at once, and could not say why in {}: "
+                                            "is the disk full?\n",
+                                            printable(files.console().string()))
+                              : why);
         return code;
     }
     show_up(context, command, path, state.port, child);

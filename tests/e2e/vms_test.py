@@ -58,6 +58,10 @@ class Lab(unittest.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.lab = pathlib.Path(folder.name) / "lab"
         cls.addClassCleanup(lambda: run("down", "--dir", cls.lab))
+        cls.begin()
+
+    @classmethod
+    def begin(cls):
         cls.up()
         about = json.loads((cls.lab / "directory.json").read_text())
         cls.tenant, cls.subscription = about["tenant"], about["subscription"]

@@ -146,6 +146,85 @@ TEST(Effects, KnowWhoAskedForThem) {
     EXPECT_THAT(manager.effects.actors, ElementsAre(kMachine, kMachine, kMachine, kMachine));
 }
 
+// FullStore is a disk that is full from a moment on: nothing can be written, and all can be read.
+class FullStore : public store::Store {
+  public:
+    explicit FullStore(std::unique_ptr<store::Store> real) : real_(std::move(real)) {}
+    Result<void> run(const std::function<Result<void>(store::Transaction&)>& work) override {
+        if (left == 0) return fail(Code::io, "database or disk is full");
+        if (left > 0) --left;
+        return real_->run(work);
+    }
+    Result<void> read(const std::function<Result<void>(store::View&)>& work) override {
+        return real_->read(work);
+    }
+    store::Statistics statistics() const override { return real_->statistics(); }
+
+    int left = -1;  // transactions until it is full; -1: it is not
+
+  private:
+    std::unique_ptr<store::Store> real_;
+};
+
+FullStore& make_fillable(Manager& manager) {
+    manager.service.reset();
+    manager.store = std::make_unique<FullStore>(std::move(manager.store));
+    manager.start();
+    return static_cast<FullStore&>(*manager.store);
+}
+
+TEST(Effects, ThatAFullDiskDidNotLetBeRecordedAreRecordedBeforeTheNextWrite) {
+    Manager manager;
+    FullStore& disk = make_fillable(manager);
+    const std::string other = kGroup + "/providers/Microsoft.Network/virtualNetworks/v";
+    disk.left = 1;  // what is pending is the last that can be written
+    EXPECT_EQ(manager.put(kVault, vault_body()).status, 500);
+    EXPECT_EQ(manager.get(kVault).status, 404);
+    EXPECT_EQ(manager.put(other, network_body()).status, 500);
+    disk.left = -1;
+    EXPECT_EQ(manager.put(other, network_body()).status, 201);
+    EXPECT_EQ(manager.get(kVault).status, 200);
+
+    disk.left = 1;
+    EXPECT_EQ(manager.remove(kVault).status, 500);
+    EXPECT_EQ(manager.get(kVault).status, 200);
+    disk.left = -1;
+    EXPECT_EQ(manager.remove(other).status, 200);
+    EXPECT_EQ(manager.get(kVault).status, 404);
+    EXPECT_THAT(manager.effects.told, ElementsAre("new one", "remove one"));
+    EXPECT_EQ(MUST(manager.service->resume()), 0U);
+}
+
+TEST(Effects, ThatFailedOnAFullDiskAreNotTakenUpLater) {
+    Manager manager;
+    manager.put(kVault, vault_body());
+    FullStore& disk = make_fillable(manager);
+    manager.effects.failure = Error{Code::io, "no space left on device"};
+    disk.left = 1;
+    EXPECT_EQ(manager.remove(kGroup).status, 500);
+    disk.left = -1;
+    manager.effects.failure.reset();
+    // The group was not deleted, its user goes on with it, and no start deletes it after all.
+    EXPECT_EQ(manager.put(kVault, vault_body()).status, 200);
+    EXPECT_EQ(MUST(manager.service->resume()), 0U);
+    EXPECT_EQ(manager.get(kVault).status, 200);
+    EXPECT_EQ(manager.get(kGroup).status, 200);
+}
+
+TEST(Effects, AreNotHadForRecordsThatHaveNoRoom) {
+    Manager manager;
+    const std::string network = kGroup + "/providers/Microsoft.Network/virtualNetworks/v";
+    manager.put(network, network_body());
+    const Json long_one = {{"properties", {{"note", std::string(1000 << 10, 'x')}}}};
+    for (const char* subnet : {"a", "b", "c", "e"}) {
+        EXPECT_EQ(manager.put(network + "/subnets/" + subnet, long_one).status, 201);
+    }
+    for (int i = 0; i < 2; ++i) {
+        EXPECT_EQ(manager.put(network + "/subnets/d", long_one).code(), "RequestContentTooLarge");
+    }
+    EXPECT_EQ(manager.put(kVault, vault_body()).status, 201);
+}
+
 TEST(Effects, OfAGroupThatWasCutShortAreEndedToo) {
     Manager manager;
     manager.make("Microsoft.KeyVault/vaults/one", vault_body());

@@ -68,7 +68,7 @@ Outcome<net::Response> Service::Impl::put_group(const Call& call) {
                       "and ')', and does not end with a dot.");
     }
     Json body = TRY(parse_body(call.request));
-    std::lock_guard lock(writing);
+    const auto lock = TRY(begin_writing());
     std::optional<Resource> before = TRY(read(id.text()));
     if (text_or_empty(body, "location").empty()) {
         return refuse(400, "LocationRequired",
@@ -103,7 +103,7 @@ Outcome<net::Response> Service::Impl::patch_group(const Call& call) {
     TRY(check_subscription(id));
     TRY(authorize(call, id.text(), action("write")));
     Json body = TRY(parse_body(call.request));
-    std::lock_guard lock(writing);
+    const auto lock = TRY(begin_writing());
     Resource before = TRY(find_group(id.group));
     Resource now = before;
     if (const Json* tags = find_member(body, "tags")) now.body["tags"] = *tags;
@@ -114,7 +114,7 @@ Outcome<net::Response> Service::Impl::remove_group(const Call& call) {
     ResourceId id = TRY(group_id(call));
     TRY(check_subscription(id));
     TRY(authorize(call, id.text(), action("delete")));
-    std::lock_guard lock(writing);
+    const auto lock = TRY(begin_writing());
     Resource group = TRY(find_group(id.group));
     call.sign(group);
     TRY(erase_tree(group));

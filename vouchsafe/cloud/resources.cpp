@@ -16,6 +16,8 @@ constexpr std::string_view kResources = "Microsoft.Resources/";
 constexpr std::string_view kVaults = "Microsoft.KeyVault/vaults";
 constexpr std::string_view kProviders = "Microsoft.Attestation/attestationProviders";
 constexpr std::string_view kMachines = "Microsoft.Compute/virtualMachines";
+constexpr std::string_view kUserIdentities = "Microsoft.ManagedIdentity/userAssignedIdentities";
+constexpr std::string_view kLend = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action";
 
 // Members of a body that a request cannot set: they are told from the path or by us.
 constexpr std::string_view kOwnMembers[] = {"id", "name", "type", "systemData", "etag"};
@@ -89,6 +91,15 @@ void log_write(const Call& call, std::string_view what, std::string_view id) {
                {"request_id", call.request.params.contains("request_id")
                                   ? call.request.params.at("request_id")
                                   : std::string()}});
+}
+
+// check_size keeps a record within what the store takes, with what effects may add to it: there is
+// no way back once the effect has run.
+Outcome<void> check_size(const Resource& resource) {
+    constexpr size_t kRoom = 64 << 10;
+    if (dump_json(resource.to_json()).size() + kRoom <= store::kMaxValueSize) return {};
+    return refuse(413, "RequestContentTooLarge", "The resource {} has more than {} bytes.",
+                  resource.id, store::kMaxValueSize - kRoom);
 }
 
 tl::unexpected<Problem> name_in_use(const TypeRow& row, const std::string& name) {
@@ -211,8 +222,55 @@ Outcome<Answer> Service::Impl::put(const Call& call, const ResourceId& id, Json 
     return write(call, std::move(now), before ? &*before : nullptr);
 }
 
+namespace {
+
+const Json* lent_identities(const Resource& resource) {
+    const Json* identity = find_member(resource.body, "identity");
+    const Json* lent =
+        identity == nullptr ? nullptr : find_member(*identity, "userAssignedIdentities");
+    return lent != nullptr && lent->is_object() ? lent : nullptr;
+}
+
+// is_lent tells whether a resource has this identity lent already.
+bool is_lent(const Resource* resource, std::string_view id) {
+    const Json* lent = resource == nullptr ? nullptr : lent_identities(*resource);
+    if (lent == nullptr) return false;
+    for (const auto& [one, options] : lent->items()) {
+        if (!options.is_null() && equal_ignore_case(one, id)) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+// check_lent wants that what is lent anew is there to be lent, and that the caller may lend it:
+// who may write a machine may not give it somebody else's identity, nor another machine's own.
+Outcome<void> Service::Impl::check_lent(const Call& call, const Resource& now,
+                                        const Resource* before) const {
+    const Json* lent = lent_identities(now);
+    if (lent == nullptr) return {};
+    for (const auto& [text, options] : lent->items()) {
+        if (options.is_null() || is_lent(before, text)) continue;
+        const Outcome<ResourceId> id = ResourceId::parse(text);
+        const bool can_be = id && id->is_item() && equal_ignore_case(id->type(), kUserIdentities);
+        if (!can_be || !TRY(read(id->text()))) {
+            return refuse(400, "InvalidResourceReference",
+                          "Resource {} referenced by resource {} was not found.", text, now.id);
+        }
+        if (authorize(call, id->text(), kLend)) continue;
+        return refuse(403, "LinkedAuthorizationFailed",
+                      "The client '{}' with object id '{}' has permission to perform action "
+                      "'{}/write' on scope '{}'; however, it does not have permission to perform "
+                      "action(s) '{}' on the linked scope(s) '{}'.",
+                      call.caller.app_id, call.caller.object_id, now.type, now.id, kLend,
+                      id->text());
+    }
+    return {};
+}
+
 Outcome<Answer> Service::Impl::write(const Call& call, Resource now, const Resource* before) {
     drop_own_members(now.body);
+    TRY(check_lent(call, now, before));
     if (now.body.contains("tags") && now.body["tags"].is_null()) now.body.erase("tags");
     if (!now.location().empty()) now.body["location"] = normal_location(now.location());
     now.api_version = call.api_version;
@@ -229,6 +287,7 @@ Outcome<Answer> Service::Impl::write(const Call& call, Resource now, const Resou
         return {};
     }));
     TRY(std::move(computed));
+    TRY(check_size(now));
     TRY(save(now, before));
     log_write(call, before == nullptr ? "created" : "updated", now.id);
     const TypeRow* row = find_row(now.type);
@@ -244,19 +303,16 @@ Outcome<void> Service::Impl::save(Resource& now, const Resource* before) {
         }));
         Outcome<Json> more = deps.effects->put(now, before);
         if (!more) {
-            TRY(deps.store.run(
-                [&](store::Transaction& tx) -> Result<void> { return erase_pending(tx, now.id); }));
+            forget_pending(now.id);
             return fail(std::move(more.error()));
         }
         if (more->is_object()) now.body.merge_patch(*more);
     }
-    TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
+    return end_writing([now, effect](store::Transaction& tx) -> Result<void> {
         Resource stored = now;
         TRY(put_resource(tx, stored));
-        if (effect) TRY(erase_pending(tx, now.id));
-        return {};
-    }));
-    return {};
+        return effect ? erase_pending(tx, now.id) : Result<void>();
+    });
 }
 
 Outcome<Answer> Service::Impl::patch(const Call& call, const ResourceId& id, const Json& changes) {
@@ -308,16 +364,15 @@ Outcome<Answer> Service::Impl::remove_embedded(const Call& call, const ResourceI
 
 Outcome<void> Service::Impl::erase_one(const Resource& resource) {
     if (concerned(resource.type)) TRY(deps.effects->remove(resource));
-    TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
+    return end_writing([resource, now = now()](store::Transaction& tx) -> Result<void> {
         TRY(erase_resource(tx, resource.id));
         if (!resource.is_a(kVaults)) return {};
         constexpr int64_t kDay = 86400, kDefaultDays = 90;
         const Json* kept = resource.property("softDeleteRetentionInDays");
         const int64_t days =
             kept != nullptr && kept->is_number_integer() ? kept->get<int64_t>() : kDefaultDays;
-        return put_deleted(tx, {resource, now(), now() + days * kDay});
-    }));
-    return {};
+        return put_deleted(tx, {resource, now, now + days * kDay});
+    });
 }
 
 Outcome<void> Service::Impl::erase_tree(const Resource& root) {
@@ -338,10 +393,7 @@ Outcome<void> Service::Impl::erase_tree(const Resource& root) {
         if (!done) break;
     }
     if (done) done = erase_one(root);
-    if (several) {
-        TRY(deps.store.run(
-            [&](store::Transaction& tx) -> Result<void> { return erase_pending(tx, root.id); }));
-    }
+    if (several) forget_pending(root.id);
     return done;
 }
 
@@ -441,8 +493,10 @@ Outcome<Answer> Service::Impl::act(const Call& call, const ResourceId& id,
     call.sign(*found);
     if (concerned(found->type)) TRY(deps.effects->act(*found, row->name));
     found->inner["power"] = row->state;
-    TRY(deps.store.run(
-        [&](store::Transaction& tx) -> Result<void> { return put_resource(tx, *found); }));
+    TRY(end_writing([machine = *found](store::Transaction& tx) -> Result<void> {
+        Resource stored = machine;
+        return put_resource(tx, stored);
+    }));
     log_write(call, row->name, found->id);
     return Answer{200, nullptr};
 }
@@ -451,9 +505,8 @@ Outcome<net::Response> Service::Impl::any(const Call& call) {
     const std::string& method = call.request.method;
     ResourceId id = TRY(ResourceId::parse(call.request.path));
     TRY(check_subscription(id));
-    const bool writes = method != "GET" && method != "HEAD";
-    std::unique_lock<std::mutex> lock(writing, std::defer_lock);
-    if (writes) lock.lock();
+    std::unique_lock<std::mutex> lock;
+    if (method != "GET" && method != "HEAD") lock = TRY(begin_writing());
 
     if (id.is_collection()) {
         const ResourceId parent = id.parent();

@@ -171,6 +171,29 @@ std::string_view Service::route_of(const net::Request& request) const {
     return impl_->router.route_of(request);
 }
 
+Outcome<std::unique_lock<std::mutex>> Service::Impl::begin_writing() {
+    std::unique_lock lock(writing);
+    if (unwritten.empty()) return lock;
+    TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
+        for (const Ending& one : unwritten) TRY(one(tx));
+        return {};
+    }));
+    unwritten.clear();
+    return lock;
+}
+
+Result<void> Service::Impl::end_writing(Ending ending) {
+    Result<void> done = deps.store.run(ending);
+    if (done) return done;
+    unwritten.push_back(std::move(ending));
+    return done;
+}
+
+void Service::Impl::forget_pending(const std::string& id) {
+    [[maybe_unused]] auto later =
+        end_writing([id](store::Transaction& tx) -> Result<void> { return erase_pending(tx, id); });
+}
+
 Outcome<void> Service::Impl::finish(Pending& pending, const Resource* before) {
     switch (pending.what) {
         case Pending::What::put:
@@ -223,7 +246,8 @@ Result<Json> Service::put(std::string_view id, const Json& body) {
     const Call call{none, {}, "2021-04-01", true};
     Outcome<ResourceId> parsed = ResourceId::parse(id);
     if (!parsed) return fail(Code::invalid, "{}", parsed.error().message);
-    std::lock_guard lock(impl_->writing);
+    auto lock = impl_->begin_writing();
+    if (!lock) return fail(Code::unavailable, "{}", lock.error().message);
     Outcome<Answer> done = impl_->put(call, *parsed, body);
     if (!done) {
         const int status = done.error().status;

@@ -3,7 +3,9 @@
 // deployments.cpp, catalog.cpp (what is always there), and routes.cpp (under which path).
 #pragma once
 
+#include <functional>
 #include <mutex>
+#include <vector>
 
 #include "vouchsafe/access/key_sets.h"
 #include "vouchsafe/base/clock.h"
@@ -70,6 +72,7 @@ struct Service::Impl {
     Outcome<Json> get_item(const ResourceId& id) const;  // embedded ones too; 404
     Outcome<void> check_place(const ResourceId& id, const Json& body, const Resource* before) const;
     Outcome<void> check_unique(const ResourceId& id) const;
+    Outcome<void> check_lent(const Call& call, const Resource& now, const Resource* before) const;
     // write computes, has the effect, and stores; the answer is 201 or 200.
     Outcome<Answer> write(const Call& call, Resource now, const Resource* before);
     Outcome<void> save(Resource& now, const Resource* before);
@@ -77,6 +80,14 @@ struct Service::Impl {
     // what was made last first.
     Outcome<void> erase_tree(const Resource& root);
     Outcome<void> erase_one(const Resource& resource);
+    // Ending is what is written when an effect has run, or has failed.
+    using Ending = std::function<Result<void>(store::Transaction&)>;
+    // begin_writing waits for the turn, and first writes the endings that could not be written
+    // before (a full disk): without them the records would not say what there is.
+    Outcome<std::unique_lock<std::mutex>> begin_writing();
+    // end_writing keeps an ending that cannot be written for the next write. `writing` is held.
+    Result<void> end_writing(Ending ending);
+    void forget_pending(const std::string& id);
     // finish does what was pending when the process died.
     Outcome<void> finish(Pending& pending, const Resource* before);
     bool concerned(std::string_view type) const;
@@ -145,7 +156,8 @@ struct Service::Impl {
     const Config config;
     const Dependencies deps;
     mutable access::KeySets key_sets;
-    std::mutex writing;  // one write at a time, effects included
+    std::mutex writing;             // one write at a time, effects included
+    std::vector<Ending> unwritten;  // by `writing`
     net::Router router;
 };
 

@@ -353,6 +353,96 @@ TEST(Interfaces, GetAddressesThatNobodyHas) {
     EXPECT_THAT(make_interface(manager, "n99"), ::testing::HasSubstr("SubnetIsFull"));
 }
 
+TEST(Networks, HaveSubnetsThatAreApartAndTheirOwn) {
+    Manager manager;
+    const std::string id = kGroup + "/providers/Microsoft.Network/virtualNetworks/v";
+    const auto code = [&](const std::string& space, const Json& first, const Json& second) {
+        return manager
+            .put(id, {{"location", "westeurope"},
+                      {"properties",
+                       {{"addressSpace", {{"addressPrefixes", {space}}}},
+                        {"subnets",
+                         {{{"name", "a"}, {"properties", {{"addressPrefix", first}}}},
+                          {{"name", "b"}, {"properties", {{"addressPrefixes", {second}}}}}}}}}})
+            .code();
+    };
+    EXPECT_EQ(code("10.0.0.0/16", "10.0.1.0/24", "10.0.1.128/25"), "NetcfgSubnetRangesOverlap");
+    EXPECT_EQ(code("10.0.0.0/16", "10.0.0.0/16", "10.0.9.0/24"), "NetcfgSubnetRangesOverlap");
+    EXPECT_EQ(code("10.0.0.0/16", "10.0.0.0/24", "10.1.0.0/24"), "NetcfgInvalidSubnet");
+    EXPECT_EQ(code("10.0.0.0/16", "10.0.0.0/24", "10.0.0.0/15"), "NetcfgInvalidSubnet");
+    for (const char* nobodys : {"127.0.0.0/24", "169.254.169.0/24", "168.63.0.0/16", "239.1.0.0/24",
+                                "255.255.255.0/24"}) {
+        EXPECT_EQ(code("0.0.0.0/0", nobodys, "10.0.0.0/24"), "NetcfgInvalidSubnet") << nobodys;
+    }
+    EXPECT_EQ(code("10.0.0.0/16", "10.0.0.0/24", "10.0.1.0/24"), "");
+    EXPECT_EQ(
+        manager.put(id + "/subnets/c", {{"properties", {{"addressPrefix", "10.0.1.0/28"}}}}).code(),
+        "NetcfgSubnetRangesOverlap");
+    EXPECT_EQ(
+        manager.put(id + "/subnets/c", {{"properties", {{"addressPrefix", "10.0.2.0/28"}}}}).status,
+        201);
+    // One that is written again does not meet itself.
+    EXPECT_EQ(
+        manager.put(id + "/subnets/c", {{"properties", {{"addressPrefix", "10.0.2.0/27"}}}}).status,
+        200);
+}
+
+Reply put_interface(Manager& manager, const std::string& name, const Json& change) {
+    const std::string network = kGroup + "/providers/Microsoft.Network/";
+    manager.put(network + "virtualNetworks/v", network_body());
+    Json properties = {{"subnet", {{"id", network + "virtualNetworks/v/subnets/vm-subnet"}}}};
+    properties.update(change);
+    return manager.put(
+        network + "networkInterfaces/" + name,
+        {{"location", "westeurope"},
+         {"properties", {{"ipConfigurations", {{{"name", "ip"}, {"properties", properties}}}}}}});
+}
+
+TEST(Interfaces, HaveAddressesOfTheirSubnetThatNobodyElseHas) {
+    Manager manager;
+    const auto code = [&](const std::string& name, const char* address) {
+        return put_interface(manager, name, {{"privateIPAddress", address}}).code();
+    };
+    EXPECT_EQ(code("a", "10.10.0.7"), "");
+    EXPECT_EQ(code("a", "10.10.0.7"), "");  // its own, again
+    EXPECT_EQ(code("b", "10.10.0.7"), "PrivateIPAddressIsAllocated");
+    for (const char* outside : {"127.0.0.1", "169.254.169.254", "10.10.0.16", "10.11.0.7"}) {
+        EXPECT_EQ(code("b", outside), "PrivateIPAddressNotInSubnet") << outside;
+    }
+    for (const char* reserved : {"10.10.0.0", "10.10.0.3", "10.10.0.15"}) {
+        EXPECT_EQ(code("b", reserved), "PrivateIPAddressInReservedRange") << reserved;
+    }
+    for (const char* none : {"+10.10.0.8", "10.10.0.08", "10.10.0.8 ", "10.10.0", "::1", "x"}) {
+        EXPECT_EQ(code("b", none), "InvalidParameter") << none;
+    }
+    EXPECT_EQ(code("b", "10.10.0.14"), "");
+    // However the subnet's id is written, it is the same one.
+    const std::string same =
+        kGroup + "/providers//Microsoft.Network/virtualNetworks/V/subnets/VM-SUBNET";
+    EXPECT_EQ(put_interface(manager, "c",
+                            {{"subnet", {{"id", same}}}, {"privateIPAddress", "10.10.0.14"}})
+                  .code(),
+              "PrivateIPAddressIsAllocated");
+}
+
+TEST(Interfaces, HavePublicAddressesThatWereMadeAndAreNobodyElses) {
+    Manager manager;
+    const auto code = [&](const std::string& name, const Json& id) {
+        return put_interface(manager, name, {{"publicIPAddress", {{"id", id}}}}).code();
+    };
+    const Json location = {{"location", "westeurope"}};
+    const Json made = manager.make(kNetwork + "publicIPAddresses/p", location)["id"];
+    // Anything can be written into a resource of a type that is not known.
+    Json unknown = location;
+    unknown["properties"] = {{"ipAddress", "1.2.3.4\nProxyCommand x"}};
+    const Json other = manager.make("Microsoft.Other/things/p", unknown)["id"];
+    EXPECT_EQ(code("a", other), "InvalidResourceReference");
+    EXPECT_EQ(code("a", made.get<std::string>() + "x"), "InvalidResourceReference");
+    EXPECT_EQ(code("a", made), "");
+    EXPECT_EQ(code("a", made), "");
+    EXPECT_EQ(code("b", made), "PublicIPAddressInUse");
+}
+
 TEST(Interfaces, NeedASubnetThatIsThere) {
     Manager manager;
     for (const char* subnet : {"none", "/subscriptions/x", ""}) {
@@ -442,6 +532,74 @@ TEST(Machines, GetIdsAnIdentityAndADisk) {
     EXPECT_THAT(manager.effects.told, ElementsAre("new vm", "powerOff vm", "start vm"));
     EXPECT_EQ(manager.put(id, machine_body(interface)).body["properties"]["vmId"],
               properties["vmId"]);
+}
+
+TEST(Machines, HaveInterfacesThatAreSuchAndNobodyElses) {
+    Manager manager;
+    const std::string machines = "Microsoft.Compute/virtualMachines/";
+    const Json first = manager.make(machines + "a", machine_body(make_interface(manager, "n1")));
+    const std::string taken = kGroup + "/providers/Microsoft.Network/networkInterfaces/N1";
+    const auto code = [&](const Json& body) {
+        return manager.put(kGroup + "/providers/" + machines + "b", body).code();
+    };
+    EXPECT_EQ(code(machine_body(taken)), "NicInUse");
+    Json fake = {{"location", "westeurope"},
+                 {"properties", {{"ipConfigurations", {{{"name", "ip"}}}}}}};
+    const Json other = manager.make("Microsoft.Other/things/n", fake)["id"];
+    EXPECT_EQ(code(machine_body(other)), "InvalidResourceReference");
+    Json twice = machine_body(make_interface(manager, "n2"));
+    Json& list = twice["properties"]["networkProfile"]["networkInterfaces"];
+    list.push_back(list[0]);
+    EXPECT_EQ(code(twice), "InvalidParameter");
+    EXPECT_EQ(code(machine_body(list[0]["id"])), "");
+    EXPECT_EQ(manager.put(first["id"], machine_body(taken)).status, 200);
+}
+
+TEST(Machines, AreLentIdentitiesThatAreThereToBeLentByWhoMay) {
+    Manager manager;
+    const auto with = [&](const std::string& interface, const std::string& lent) {
+        Json body = machine_body(interface);
+        body["identity"] = {{"type", "UserAssigned"},
+                            {"userAssignedIdentities", {{lent, Json::object()}}}};
+        return body;
+    };
+    const Json victim = manager.make("Microsoft.Compute/virtualMachines/a",
+                                     machine_body(make_interface(manager, "n1")));
+    const std::string machine = kGroup + "/providers/Microsoft.Compute/virtualMachines/b";
+    const std::string interface = make_interface(manager, "n2");
+    // Another machine's own identity is nobody's to lend.
+    EXPECT_EQ(manager.put(machine, with(interface, victim["id"])).code(),
+              "InvalidResourceReference");
+    manager.make_group("apart");
+    const std::string identity =
+        kS + "/resourceGroups/apart/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
+    EXPECT_EQ(manager.put(machine, with(interface, identity)).code(), "InvalidResourceReference");
+    EXPECT_EQ(manager.put(identity, {{"location", "westeurope"}}).status, 201);
+
+    // Contributor of the machine's group, and of nothing else.
+    const auto assign = [&](const std::string& scope, const char* id) {
+        return manager
+            .put(scope + "/providers/Microsoft.Authorization/roleAssignments/" + id,
+                 {{"properties",
+                   {{"roleDefinitionId", "/b24988ac-6180-42a0-ab88-20f7382dd24c"},
+                    {"principalId", kMachine}}}})
+            .status;
+    };
+    EXPECT_EQ(assign(kGroup, "00000000-0000-4000-8000-000000000001"), 201);
+    const auto asked = [&] {
+        return manager.send("PUT", machine + kVersion, with(interface, identity), token(kMachine));
+    };
+    EXPECT_EQ(asked().code(), "LinkedAuthorizationFailed");
+    EXPECT_EQ(manager.get(machine).status, 404);
+    EXPECT_EQ(assign(identity, "00000000-0000-4000-8000-000000000002"), 201);
+    EXPECT_EQ(asked().status, 201);
+    // What is lent already stays so when somebody else writes the machine.
+    EXPECT_EQ(manager
+                  .remove(identity + "/providers/Microsoft.Authorization/roleAssignments/"
+                                     "00000000-0000-4000-8000-000000000002")
+                  .status,
+              200);
+    EXPECT_EQ(asked().status, 200);
 }
 
 TEST(Machines, StayAsTheyWereMade) {

@@ -150,30 +150,26 @@ Outcome<void> Service::Impl::have_effect_on_deleted(const Resource& vault, Pendi
     }));
     Outcome<void> done =
         deps.effects->act(vault, what == Pending::What::purge ? "purge" : "recover");
-    if (done) return {};
-    TRY(deps.store.run(
-        [&](store::Transaction& tx) -> Result<void> { return erase_pending(tx, vault.id); }));
-    return fail(std::move(done.error()));
+    if (!done) forget_pending(vault.id);
+    return done;
 }
 
 Outcome<void> Service::Impl::restore_deleted(Resource& vault) {
     TRY(have_effect_on_deleted(vault, Pending::What::recover));
-    TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
+    return end_writing([vault](store::Transaction& tx) -> Result<void> {
         Resource stored = vault;
         TRY(erase_deleted(tx, vault.name));
         TRY(put_resource(tx, stored));
         return erase_pending(tx, vault.id);
-    }));
-    return {};
+    });
 }
 
 Outcome<void> Service::Impl::purge_deleted(const Resource& vault) {
     TRY(have_effect_on_deleted(vault, Pending::What::purge));
-    TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
+    return end_writing([vault](store::Transaction& tx) -> Result<void> {
         TRY(erase_deleted(tx, vault.name));
         return erase_pending(tx, vault.id);
-    }));
-    return {};
+    });
 }
 
 Outcome<Answer> Service::Impl::change_access_policies(const Call& call, const ResourceId& id,
@@ -274,7 +270,7 @@ Outcome<net::Response> Service::Impl::purge_vault(const Call& call) {
     TRY(authorize(call, subscription_path(),
                   "Microsoft.KeyVault/locations/deletedVaults/purge/action"));
     TRY(get_deleted_vault({call.request, call.caller, call.api_version, true}));
-    std::lock_guard lock(writing);
+    const auto lock = TRY(begin_writing());
     std::optional<Deleted> found;
     const std::string& name = call.request.params.at("vault");
     TRY(deps.store.read([&](store::View& view) -> Result<void> {

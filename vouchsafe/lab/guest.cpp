@@ -173,7 +173,8 @@ Error explain_failure(const GuestPlan& plan, const StartFailure& failure, Error 
     }
     const char* advice =
         "a machine's inside needs user namespaces: sysctl "
-        "kernel.unprivileged_userns_clone=1, or a container that may make them";
+        "kernel.unprivileged_userns_clone=1 (Ubuntu 24.04: "
+        "kernel.apparmor_restrict_unprivileged_userns=0), or a container that may make them";
     if (where == " /dev/tpmrm0") advice = "the TPM's device needs FUSE: modprobe fuse";
     return Error(Code::unsupported, fmt::format("{}{}: {}; {}", guest_stage_name(failure.stage),
                                                 where, std::strerror(failure.error), advice));

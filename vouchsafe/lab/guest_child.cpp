@@ -1,12 +1,15 @@
 #include "vouchsafe/lab/guest_child.h"
 
+#include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -92,8 +95,25 @@ const char* guest_stage_name(int stage) {
     }
 }
 
+// The files of /proc/self belong to root while we are undumpable, as this program is (map_user).
+void limit_guest() noexcept {
+    constexpr rlim_t kMaxProcesses = 4096;
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NPROC, &limit) == 0) {
+        limit.rlim_max = std::min(limit.rlim_max, kMaxProcesses);
+        limit.rlim_cur = std::min(limit.rlim_cur, limit.rlim_max);
+        ::setrlimit(RLIMIT_NPROC, &limit);
+    }
+    ::prctl(PR_SET_DUMPABLE, 1);
+    const int score = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    [[maybe_unused]] ssize_t ignored = ::write(score, "1000", 4);
+    if (score >= 0) ::close(score);
+    ::prctl(PR_SET_DUMPABLE, 0);
+}
+
 StartFailure make_guest(void* context) noexcept {
     GuestPlan& plan = *static_cast<GuestPlan*>(context);
+    limit_guest();
     if (!map_user(plan.root)) return {kStageUserMap, errno};
     if (::sethostname(plan.host_name.data(), plan.host_name.size()) != 0) {
         return {kStageUserMap, errno};

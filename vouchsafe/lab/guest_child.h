@@ -27,6 +27,12 @@ struct GuestPlan {
 // The descriptors come in one message: the doors', then that of the FUSE file if there is one.
 inline constexpr size_t kMaxHandedOut = 3;
 
+// limit_guest keeps what this process becomes from taking all of the computer: a machine has so
+// many processes at once (the kernel counts them by user namespace, and nobody's if the lab is run
+// by root), and where memory runs out its programs are the first to go. Before any namespace is
+// entered.
+void limit_guest() noexcept;
+
 // make_guest is the ChildStep of the first process. `context` is a GuestPlan.
 StartFailure make_guest(void* context) noexcept;
 

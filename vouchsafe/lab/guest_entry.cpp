@@ -127,7 +127,7 @@ int wait_for(pid_t child) noexcept {
 
 // A process that enters a pid namespace is not in it: its children are.
 [[noreturn]] void run_between(EntryPlan& plan) noexcept {
-    ::prctl(PR_SET_DUMPABLE, 0);
+    limit_guest();
     if (!enter_namespaces(plan.entry)) report_failure(plan, Failed::entering);
     // Entering took it away.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,10 +1,13 @@
 #include "vouchsafe/lab/guest_settings.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/log.h"
 #include "vouchsafe/lab/scratch_file.h"
 
 namespace vouchsafe::lab {
@@ -124,18 +127,34 @@ std::string hosts_text(const GuestSpec& spec) {
     return out;
 }
 
-// sshd wants the keys of a host; without ssh-keygen here there is no sshd either.
-Result<void> make_host_key(const GuestSpec& spec, const Path& file) {
-    std::error_code ignored;
-    if (std::filesystem::exists(file, ignored)) return {};
+// sshd wants the keys of a host; without ssh-keygen here there is no sshd either. Where it does not
+// work (it wants a user whom the computer knows by name) the machine is there all the same.
+void make_host_key(const GuestSpec& spec, const Path& file) {
+    std::error_code error;
+    if (std::filesystem::exists(file, error)) return;
+    // Whole or not at all: half a key would stay for good.
+    const Path fresh = file.string() + ".new";
+    const auto public_part = [](const Path& key) { return Path(key.string() + ".pub"); };
+    std::filesystem::remove(fresh, error);
     Command command;
     command.argv = {"ssh-keygen", "-q", "-t",           "ed25519", "-N",
-                    "",           "-C", spec.host_name, "-f",      file.string()};
-    auto made = run(std::move(command), std::chrono::seconds(10));
-    if (!made && made.error().code == Code::unavailable) return {};
-    if (!made) return fail(made.error());
-    if (!made->ok()) return fail(Code::io, "ssh-keygen: {}", made->err);
-    return {};
+                    "",           "-C", spec.host_name, "-f",      fresh.string()};
+    const auto made = run(std::move(command), std::chrono::seconds(10));
+    if (!made && made.error().code == Code::unavailable) return;
+    if (made && made->ok()) {
+        std::filesystem::rename(public_part(fresh), public_part(file), error);
+        if (!error) std::filesystem::rename(fresh, file, error);
+        if (!error) return;
+    }
+    const std::string why = error ? error.message() : made ? made->err : made.error().message;
+    log_event(LogLevel::warn, "a machine cannot be reached by ssh: it has no host key",
+              {{"machine", spec.host_name}, {"error", why}});
+}
+
+// Who may do what in the home is its user's business; nobody else gets through the folder it is in.
+Result<void> make_home(const Path& home) {
+    if (::mkdir(home.c_str(), 0700) == 0 || errno == EEXIST) return {};
+    return fail_errno("cannot create the folder", home);
 }
 
 // The tutorials call these programs by their place in the home.
@@ -178,10 +197,10 @@ Result<void> write_hosts(const GuestSpec& spec) {
 Result<void> write_guest_settings(const GuestSpec& spec) {
     TRY(check(spec));
     const GuestFiles files(spec.folder);
-    for (const Path& folder :
-         {spec.folder, files.home(), files.etc(), files.authorities(), files.ssh()}) {
+    for (const Path& folder : {spec.folder, files.etc(), files.authorities(), files.ssh()}) {
         TRY(make_private_dir(folder));
     }
+    TRY(make_home(files.home()));
     TRY(write_hosts(spec));
     std::vector<std::string> environment = guest_environment(spec.user);
     std::string exports;
@@ -211,7 +230,8 @@ Result<void> write_guest_settings(const GuestSpec& spec) {
         TRY(write_scratch_file(one.path, one.text, one.mode));
     }
     for (const char* name : kGuestPrograms) link_program(files.home() / name, name);
-    return make_host_key(spec, files.ssh() / "ssh_host_ed25519_key");
+    make_host_key(spec, files.ssh() / "ssh_host_ed25519_key");
+    return {};
 }
 
 }  // namespace vouchsafe::lab

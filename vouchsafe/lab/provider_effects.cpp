@@ -69,9 +69,12 @@ Result<Json> put_provider_effect(const EffectWorld& world, const Resource& now,
         const Json& given = member_or_null(now.inner, "policySigningCertificates");
         wanted.signers = TRY(parse_signers(given));
     }
-    TRY(world.providers.make(wanted, actor_of(now)));
-    TRY(open_provider(world, wanted, actor_of(now)));
-    return Json::object();
+    Result<void> done = world.providers.make(wanted, actor_of(now));
+    if (done) done = open_provider(world, wanted, actor_of(now));
+    if (done) return Json::object();
+    // Nothing stays of one that could not be made.
+    [[maybe_unused]] auto removed = world.providers.remove(wanted, actor_of(now));
+    return fail(std::move(done.error()));
 }
 
 Result<void> take_up_provider(const EffectWorld& world, const Resource& resource) {
@@ -83,7 +86,11 @@ Result<void> take_up_provider(const EffectWorld& world, const Resource& resource
 Result<void> remove_provider_effect(const EffectWorld& world, const Resource& resource) {
     const OwnProvider wanted = TRY(wanted_provider(resource));
     world.hide_provider(wanted.issuer);
-    return world.providers.remove(wanted, actor_of(resource));
+    Result<void> removed = world.providers.remove(wanted, actor_of(resource));
+    if (removed) return {};
+    // Its record stays, and so does what it says.
+    if (world.providers.start(wanted)) TRY(world.show_provider(wanted.issuer));
+    return removed;
 }
 
 }  // namespace vouchsafe::lab

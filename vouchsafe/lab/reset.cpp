@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "vouchsafe/lab/data_directory.h"
+#include "vouchsafe/lab/remove_tree.h"
 
 namespace vouchsafe::lab {
 
@@ -29,13 +30,6 @@ Result<std::vector<Path>> entries_of(const Path& path) {
     return out;
 }
 
-Result<void> remove_whole(const Path& path) {
-    std::error_code error;
-    std::filesystem::remove_all(path, error);
-    if (error) return fail(Code::io, "cannot remove {}: {}", path.string(), error.message());
-    return {};
-}
-
 }  // namespace
 
 Result<void> check_resettable(const Path& path) {
@@ -52,15 +46,15 @@ Result<std::vector<std::string>> reset_lab(const Path& path) {
     TRY(check_resettable(path));
     FileLock lock = TRY(FileLock::take(path / "lock"));
     for (const Path& entry : TRY(entries_of(path))) {
-        if (is_ours(entry.filename().string())) TRY(remove_whole(entry));
+        if (is_ours(entry.filename().string())) TRY(remove_tree(entry));
     }
     // The description last: until then this can be done again.
-    TRY(remove_whole(path / "directory.json"));
-    TRY(remove_whole(path / "lock"));
+    TRY(remove_tree(path / "directory.json"));
+    TRY(remove_tree(path / "lock"));
     std::vector<std::string> left;
     for (const Path& entry : TRY(entries_of(path))) left.push_back(entry.filename().string());
     std::sort(left.begin(), left.end());
-    if (left.empty()) TRY(remove_whole(path));
+    if (left.empty()) TRY(remove_tree(path));
     return left;
 }
 

@@ -11,8 +11,8 @@ namespace {
 constexpr const char* kSshPrograms[] = {"ssh", "scp", "sftp"};
 // az keeps the keys that it generates below $HOME; ssh would look in the home of the password file.
 constexpr std::string_view kHost = R"(Host {addresses}
-    ProxyCommand "{program}" vm connect --dir "{lab}" %h
-    UserKnownHostsFile "{known}"
+    ProxyCommand {program} vm connect --dir {lab} %h
+    UserKnownHostsFile {known}
     HostKeyAlgorithms ssh-ed25519
     IdentityFile ${{HOME}}/.ssh/id_rsa
     IdentityFile ${{HOME}}/.ssh/id_ed25519
@@ -26,6 +26,26 @@ bool is_reachable(const ListedVm& machine) {
     return !machine.public_ip.empty();
 }
 
+// shell_word is a text that a shell takes as one word, as it is.
+std::string shell_word(std::string_view text) {
+    std::string out = "'";
+    for (char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
+}
+
+// ssh_word is the same in ssh's configuration (ssh_config(5)).
+std::string ssh_word(std::string_view text) {
+    std::string out = "\"";
+    for (char c : text) out += c == '"' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
+    return out + "\"";
+}
+
+std::string doubled(std::string_view text) {
+    std::string out;
+    for (char c : text) out += c == '%' ? std::string("%%") : std::string(1, c);
+    return out;
+}
+
 std::string ssh_config(const Path& lab, const std::vector<ListedVm>& machines,
                        const std::string& program) {
     std::string addresses;
@@ -34,14 +54,12 @@ std::string ssh_config(const Path& lab, const std::vector<ListedVm>& machines,
     }
     std::string out(kHead);
     if (!addresses.empty()) {
-        // In ssh's configuration and its ProxyCommand a percent sign stands for itself when
-        // doubled.
-        std::string doubled;
-        for (char c : lab.string()) doubled += c == '%' ? std::string("%%") : std::string(1, c);
-        out +=
-            fmt::format(kHost, fmt::arg("addresses", addresses.substr(1)),
-                        fmt::arg("program", program), fmt::arg("lab", doubled),
-                        fmt::arg("known", (LabFiles(doubled).folder() / "known_hosts").string()));
+        const std::string known = (LabFiles(lab).folder() / "known_hosts").string();
+        // ProxyCommand is a shell's line, all others are ssh's; in both a percent sign is doubled.
+        out += fmt::format(kHost, fmt::arg("addresses", addresses.substr(1)),
+                           fmt::arg("program", doubled(shell_word(program))),
+                           fmt::arg("lab", doubled(shell_word(lab.string()))),
+                           fmt::arg("known", doubled(ssh_word(known))));
     }
     return out + std::string(kTail);
 }
@@ -74,8 +92,9 @@ Result<void> write_ssh_files(const Path& lab, const std::vector<ListedVm>& machi
         auto found = find_program(name);
         // Not ourselves, if this lab was started with the variables of a lab.
         if (!found || Path(*found).parent_path() == files.programs()) continue;
-        const std::string script = fmt::format("#!/bin/sh\nexec '{}' -F '{}' \"$@\"\n", *found,
-                                               (files.folder() / "ssh_config").string());
+        const std::string config = (files.folder() / "ssh_config").string();
+        const std::string script = fmt::format("#!/bin/sh\nexec {} -F {} \"$@\"\n",
+                                               shell_word(*found), shell_word(config));
         TRY(write_scratch_file(files.programs() / name, script, 0700));
     }
     return {};

@@ -2,6 +2,7 @@
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
+#include "vouchsafe/lab/remove_tree.h"
 
 namespace vouchsafe::lab {
 
@@ -33,13 +34,6 @@ Result<VmIdentities> identities_of(const identity::Service& issuer, const cloud:
         if (is_lent(principal.resource_id)) out.lent.push_back(principal.client_id);
     }
     return out;
-}
-
-Result<void> remove_folder(const Path& path) {
-    std::error_code error;
-    std::filesystem::remove_all(path, error);
-    if (error) return fail(Code::io, "cannot remove {}: {}", path.string(), error.message());
-    return {};
 }
 
 MachineSpec machine_spec(const VmSpec& spec) {
@@ -110,7 +104,7 @@ Outcome<std::optional<SecretBytes>> Vm::make() {
     const Path dir = folder_ / "machine";
     auto found = Machine::open(dir);
     if (!found && found.error().code == Code::not_found) {
-        TRY(remove_folder(dir));  // of one that was killed while it was made
+        TRY(remove_tree(dir));  // of one that was killed while it was made
         found = Machine::create(machine_spec(spec_), dir, world_.root, world_.clock.now(), &*key);
     }
     machine_.emplace(TRY(std::move(found)));
@@ -158,7 +152,7 @@ void Vm::stop() {
 Result<void> Vm::erase() {
     stop();
     machine_.reset();
-    return remove_folder(folder_);
+    return remove_tree(folder_);
 }
 
 std::string Vm::ended() const {

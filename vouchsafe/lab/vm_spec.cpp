@@ -189,7 +189,10 @@ Outcome<void> read_addresses(VmSpec& spec, const Json& properties, const FindRes
         if (!configurations.is_array()) continue;
         for (const Json& one : configurations) {
             const std::string address = text_at(one, {"properties", "privateIPAddress"});
-            if (!address.empty()) spec.private_addresses.push_back(address);
+            const auto& known = spec.private_addresses;
+            // Networks apart from each other may have the same addresses.
+            const bool fresh = std::find(known.begin(), known.end(), address) == known.end();
+            if (!address.empty() && fresh) spec.private_addresses.push_back(address);
             const std::string id = text_at(one, {"properties", "publicIPAddress", "id"});
             if (id.empty() || !spec.public_address.empty()) continue;
             auto made = find(id);

@@ -14,6 +14,7 @@
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/base/parallel.h"
+#include "vouchsafe/lab/remove_tree.h"
 #include "vouchsafe/lab/ssh_files.h"
 #include "vouchsafe/lab/vm.h"
 
@@ -85,7 +86,8 @@ struct Vms::Impl {
     uint64_t version = 0;  // of what is told
 
     std::mutex publishing;
-    uint64_t published = 0;  // by publishing
+    std::atomic<uint64_t> published{0};  // changed by publishing
+    bool told_unpublished = false;       // by publishing
 
     std::vector<std::thread> starters;
     std::thread watcher;
@@ -161,7 +163,8 @@ std::vector<ListedVm> Vms::Impl::list() const {
     return out;
 }
 
-// publish writes what is told now; of many at once, one does it for those that wait.
+// publish writes what is told now; of many at once, one does it for those that wait. What a full
+// disk does not take is written by watch() once there is room.
 void Vms::Impl::publish() {
     uint64_t mine = 0;
     {
@@ -182,8 +185,10 @@ void Vms::Impl::publish() {
     if (written) written = write_ssh_files(world.lab, machines);
     if (written) {
         published = now;
+        told_unpublished = false;
         return;
     }
+    if (std::exchange(told_unpublished, true)) return;
     log_event(LogLevel::error, "the list of machines cannot be written",
               {{"error", written.error().message}});
 }
@@ -272,8 +277,9 @@ void Vms::Impl::watch() {
     std::unique_lock lock(mutex);
     while (!ending) {
         const auto awaited = [this] { return ending || new_names; };
-        if (entries.empty()) {
-            changed.wait(lock, [&] { return awaited() || !entries.empty(); });
+        if (entries.empty() && published >= version) {
+            changed.wait(lock,
+                         [&] { return awaited() || !entries.empty() || published < version; });
         } else {
             changed.wait_for(lock, kLook, awaited);
         }
@@ -281,6 +287,7 @@ void Vms::Impl::watch() {
         lock.unlock();
         if (told_names) tell_names();
         for (const EntryPtr& entry : all()) look(*entry);
+        publish();
         lock.lock();
     }
 }
@@ -319,8 +326,10 @@ Result<void> Vms::Impl::sweep(const std::vector<Resource>& machines) const {
     std::error_code error;
     for (const auto& one : std::filesystem::directory_iterator(folder, error)) {
         if (known.contains(one.path().filename().string())) continue;
-        std::error_code ignored;
-        std::filesystem::remove_all(one.path(), ignored);
+        auto removed = remove_tree(one.path());
+        if (removed) continue;
+        log_event(LogLevel::error, "the folder of a machine that there is not stays",
+                  {{"error", removed.error().message}});
     }
     if (error) return fail(Code::io, "cannot read {}: {}", folder.string(), error.message());
     return {};
@@ -341,6 +350,7 @@ Result<void> Vms::begin(const std::vector<Resource>& machines, MakeInside make_i
         impl_->make_inside = std::move(make_inside);
         impl_->on_event = std::move(tell);
         impl_->begun = true;
+        ++impl_->version;  // a list of a run that was killed may be there
     }
     for (const Resource& machine : machines) impl_->add(machine);
     impl_->publish();
@@ -414,11 +424,7 @@ Outcome<void> Vms::remove(const Resource& machine) {
     }
     const std::string vm_id = vm_id_of(machine);
     if (!is_guid(vm_id)) return {};
-    const Path folder = Vm::folder_of(impl_->world.lab, vm_id);
-    std::error_code error;
-    std::filesystem::remove_all(folder, error);
-    if (!error) return {};
-    return fail(Code::io, "cannot remove {}: {}", folder.string(), error.message());
+    return remove_tree(Vm::folder_of(impl_->world.lab, vm_id));
 }
 
 Outcome<void> Vms::act(const Resource& machine, std::string_view action) {

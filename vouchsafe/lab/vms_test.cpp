@@ -453,6 +453,16 @@ TEST_F(VmsTest, StartsAgainWhatShallRun) {
               send("GET", id_of("runs")).body["identity"]["principalId"]);
 }
 
+TEST_F(VmsTest, ForgetsTheListOfARunThatWasKilled) {
+    const Path lab_path = lab().directory.path();
+    lab().start();
+    ListedVm gone;
+    gone.name = "gone";
+    MUST(write_vm_list(lab_path, {gone}));
+    lab().run();
+    EXPECT_TRUE(MUST(read_vm_list(lab_path)).empty());
+}
+
 TEST_F(VmsTest, DoesWhatIsAskedWhileMachinesAreStarted) {
     for (int i = 0; i < 6; ++i) make(fmt::format("m{}", i));
     lab().start();
