@@ -50,6 +50,7 @@ Json state_json(const Path& lab, const std::optional<lab::LabState>& state,
                                     {"power", vm.power},
                                     {"reason", vm.reason},
                                     {"security_type", vm.security_type},
+                                    {"tier", vm.tier},
                                     {"private_ip", vm.private_ip},
                                     {"public_ip", vm.public_ip}});
     }
@@ -69,11 +70,12 @@ std::string machine_lines(const Context& context, const Machines& machines) {
     std::string out;
     for (const lab::ListedVm& vm : machines) {
         const bool runs = vm.power == "running";
-        out += fmt::format("\n           {:<{}}  {}  {}, in {}", printable(vm.name), width,
-                           runs                ? styled("running", Style::good, context.color_out)
-                           : vm.reason.empty() ? vm.power
-                                               : styled(vm.power, Style::bad, context.color_out),
-                           vm.security_type, printable(vm.group));
+        out +=
+            fmt::format("\n           {:<{}}  {}  {}{}, in {}", printable(vm.name), width,
+                        runs                ? styled("running", Style::good, context.color_out)
+                        : vm.reason.empty() ? vm.power
+                                            : styled(vm.power, Style::bad, context.color_out),
+                        vm.security_type, vm.heavy() ? " booted by QEMU" : "", printable(vm.group));
         if (!vm.private_ip.empty()) out += ", " + printable(vm.private_ip);
         if (!vm.public_ip.empty()) out += ", " + printable(vm.public_ip);
         if (!vm.reason.empty()) out += ": " + printable(vm.reason);

@@ -85,13 +85,16 @@ void add_own(const Path& lab, Lines& lines) {
         auto machine = lab::Machine::open(entry.path());
         if (!machine) continue;
         const auto& spec = machine->identity().spec;
+        const bool heavy = is_made_heavy(entry.path());
         lines.list.push_back({{"name", spec.name},
                               {"vm_id", spec.vm_id},
+                              {"tier", heavy ? lab::kHeavyTier : "light"},
                               {"secure_boot", spec.secure_boot},
                               {"debug_allowed", spec.allow_debug}});
         lines.text +=
-            fmt::format("{:<20} {}  Secure Boot {}{}\n", spec.name, spec.vm_id,
-                        spec.secure_boot ? "on" : "off", spec.allow_debug ? ", debug allowed" : "");
+            fmt::format("{:<20} {}  Secure Boot {}{}{}\n", spec.name, spec.vm_id,
+                        spec.secure_boot ? "on" : "off", spec.allow_debug ? ", debug allowed" : "",
+                        heavy ? ", booted by QEMU" : "");
     }
 }
 
@@ -103,14 +106,15 @@ Result<void> add_listed(const Path& lab, Lines& lines) {
                               {"resource_group", machine.group},
                               {"power", machine.power},
                               {"security_type", machine.security_type},
+                              {"tier", machine.tier},
                               {"private_address", machine.private_ip},
                               {"public_address", machine.public_ip},
                               {"reason", machine.reason}});
-        lines.text += fmt::format("{:<20} {}  {}, {}{}, in {}{}\n", printable(machine.name),
-                                  machine.vm_id, machine.security_type, machine.power,
-                                  machine.public_ip.empty() ? "" : " at " + machine.public_ip,
-                                  printable(machine.group),
-                                  machine.reason.empty() ? "" : ": " + printable(machine.reason));
+        lines.text += fmt::format(
+            "{:<20} {}  {}{}, {}{}, in {}{}\n", printable(machine.name), machine.vm_id,
+            machine.security_type, machine.heavy() ? " booted by QEMU" : "", machine.power,
+            machine.public_ip.empty() ? "" : " at " + machine.public_ip, printable(machine.group),
+            machine.reason.empty() ? "" : ": " + printable(machine.reason));
     }
     return {};
 }
@@ -216,7 +220,7 @@ Result<void> check_own(const VmCommand& command) {
 Result<int> run_exec(const Context& context, const VmCommand& command) {
     if (auto machine = TRY(find_inside(command))) {
         if (command.read.empty() && command.write.empty()) {
-            return exec_inside(*machine, command.argv);
+            return exec_inside(lab_path(command), *machine, command.argv);
         }
         return fail(Code::invalid,
                     "a machine of the running lab has files of its own: copy with "

@@ -16,6 +16,7 @@
 #include "vouchsafe/lab/heavy_image.h"
 #include "vouchsafe/lab/heavy_machine.h"
 #include "vouchsafe/lab/services.h"
+#include "vouchsafe/lab/vm_list.h"
 
 namespace vouchsafe::app {
 
@@ -27,6 +28,7 @@ constexpr auto kGlance = std::chrono::milliseconds(50);
 
 struct HeavyCommand {
     std::string dir;
+    std::string group;  // of machines of a running lab
     std::string name;
     bool detach = false;
     bool emulate = false;
@@ -76,11 +78,52 @@ Result<std::vector<std::string>> read_kept_keys(const Path& machine, const std::
     return out;
 }
 
-Result<lab::HeavyState> find_heavy(const HeavyCommand& command) {
-    const Path machine = heavy_machine(command);
+// find_listed finds a machine of the lab, if that runs and has it. The resource manager starts and
+// ends these.
+Result<std::optional<lab::ListedVm>> find_listed(const HeavyCommand& command) {
+    if (!TRY(find_running(heavy_lab(command)))) return std::optional<lab::ListedVm>();
+    auto found =
+        lab::find_vm(TRY(lab::read_vm_list(heavy_lab(command))), command.name, command.group);
+    if (!found && found.error().code == Code::not_found && command.group.empty()) {
+        return std::optional<lab::ListedVm>();
+    }
+    return std::optional(TRY(std::move(found)));
+}
+
+// refuse_listed refuses a machine that `verb` of az is for.
+Result<void> refuse_listed(const HeavyCommand& command, std::string_view verb) {
+    auto listed = TRY(find_listed(command));
+    if (!listed) return {};
+    return fail(Code::conflict,
+                "{} is a machine of the running lab, which the resource manager starts and ends: "
+                "az vm {} --resource-group {} --name {}",
+                listed->name, verb, listed->group, listed->name);
+}
+
+// RunningHeavy is a machine that runs: of the running lab, or of `vm start`.
+struct RunningHeavy {
+    Path folder;
+    lab::HeavyState state;
+};
+
+Result<RunningHeavy> find_heavy_of_lab(const HeavyCommand& command, const lab::ListedVm& vm) {
+    if (!vm.heavy()) {
+        return fail(Code::conflict, "{} is a light machine, entered with 'vouchsafe vm shell'",
+                    vm.name);
+    }
+    Path folder = lab::LabFiles(heavy_lab(command)).machine(vm.vm_id);
+    auto state = TRY(lab::read_heavy_state(folder));
+    if (state) return RunningHeavy{std::move(folder), std::move(*state)};
+    return fail(Code::unavailable, "the machine {} is {}{}", vm.name, vm.power,
+                vm.reason.empty() ? "" : ": " + vm.reason);
+}
+
+Result<RunningHeavy> find_heavy(const HeavyCommand& command) {
+    if (auto listed = TRY(find_listed(command))) return find_heavy_of_lab(command, *listed);
+    Path machine = heavy_machine(command);
     TRY(read_kept_keys(machine, command.name));
     auto state = TRY(lab::read_heavy_state(machine));
-    if (state) return *state;
+    if (state) return RunningHeavy{std::move(machine), std::move(*state)};
     return fail(Code::unavailable, "the machine {} does not run: vouchsafe vm start{} {}",
                 command.name, dir_option(command), command.name);
 }
@@ -265,15 +308,15 @@ Result<int> start_detached(const Context& context, const HeavyCommand& command) 
 }
 
 Result<int> run_start(const Context& context, const HeavyCommand& command) {
+    TRY(refuse_listed(command, "start"));
     return command.detach ? start_detached(context, command) : run_here(context, command);
 }
 
 Result<int> run_stop(const Context&, const HeavyCommand& command) {
-    const lab::HeavyState state = TRY(find_heavy(command));
+    TRY(refuse_listed(command, "deallocate"));
+    const lab::HeavyState state = TRY(find_heavy(command)).state;
     TRY(lab::press_power(heavy_machine(command), kPowerGrace));
-    // The one that started it alone closes its services too: the directory is free afterwards.
-    auto lab = TRY(find_running(heavy_lab(command)));
-    if (lab && lab->process == state.owner) return 0;
+    // Who started it closes its services too: the directory is free afterwards.
     const auto end = std::chrono::steady_clock::now() + kPowerGrace;
     while (lab::is_running(state.owner) && std::chrono::steady_clock::now() < end) {
         std::this_thread::sleep_for(kGlance);
@@ -282,16 +325,13 @@ Result<int> run_stop(const Context&, const HeavyCommand& command) {
 }
 
 Result<int> run_ssh(const Context&, const HeavyCommand& command) {
-    TRY(find_heavy(command));
-    std::vector<std::string> words{
-        "ssh", "-F", lab::heavy_ssh_config(heavy_machine(command)).string(), command.name};
+    std::vector<std::string> words = TRY(lab::heavy_ssh(TRY(find_heavy(command)).folder));
     words.insert(words.end(), command.words.begin(), command.words.end());
     return become(words);
 }
 
 Result<int> run_console(const Context&, const HeavyCommand& command) {
-    const lab::HeavyState state = TRY(find_heavy(command));
-    TRY(join_console(state.console));
+    TRY(join_console(TRY(find_heavy(command)).state.console));
     return 0;
 }
 
@@ -306,6 +346,7 @@ Command add_heavy(Command group, Context& context, const char* name, const char*
                   const std::shared_ptr<HeavyCommand>& command, HeavyAction action) {
     Command made = group.add(name, text);
     made.option("--dir", command->dir, "lab directory (default: the user's data folder)", "DIR");
+    made.option("--resource-group", command->group, "of machines with the same name", "GROUP");
     made.argument("NAME", command->name, "the machine");
     made.run([&context, command, action] { return action(context, *command); });
     return made;
@@ -363,6 +404,11 @@ Result<void> make_heavy(const Path& machine, const std::vector<std::string>& key
     TRY(make_private_dir(lab::heavy_folder(machine)));
     const Json json = {{"format", kChoiceFormat}, {"ssh_keys", keys}};
     return write_file(choice_file(machine), as_bytes(dump_json_pretty(json)), Overwrite::yes, 0600);
+}
+
+bool is_made_heavy(const Path& machine) {
+    std::error_code error;
+    return std::filesystem::exists(choice_file(machine), error);
 }
 
 void add_heavy_commands(Command group, Context& context) {

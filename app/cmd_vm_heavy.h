@@ -15,6 +15,7 @@ void add_heavy_choice(Command create, HeavyChoice& choice);
 // folder of a machine that was just made.
 Result<std::vector<std::string>> read_choice(const HeavyChoice& choice);
 Result<void> make_heavy(const Path& machine, const std::vector<std::string>& keys);
+bool is_made_heavy(const Path& machine);
 
 // add_heavy_commands adds start, stop, ssh, console and image.
 void add_heavy_commands(Command group, Context& context);

@@ -8,8 +8,10 @@
 
 #include "app/interrupt.h"
 #include "app/lab_directory.h"
+#include "app/launch.h"
 #include "app/show.h"
 #include "vouchsafe/lab/guest.h"
+#include "vouchsafe/lab/heavy_machine.h"
 
 namespace vouchsafe::app {
 
@@ -22,14 +24,21 @@ struct InsideCommand {
     std::vector<std::string> words;
 };
 
-Result<lab::ListedVm> find(const InsideCommand& command, const std::string& name) {
+// Found is a machine of a running lab.
+struct Found {
+    Path lab;
+    lab::ListedVm vm;
+};
+
+Result<Found> find(const InsideCommand& command, const std::string& name) {
     const Path path = lab_directory(command.dir);
     if (!TRY(find_running(path))) {
         return fail(Code::unavailable, "the lab in {} does not run: start it with 'vouchsafe up'",
                     path.string());
     }
     const auto machines = TRY(lab::read_vm_list(path));
-    return lab::find_vm(machines, name, command.group);
+    lab::ListedVm vm = TRY(lab::find_vm(machines, name, command.group));
+    return Found{path, std::move(vm)};
 }
 
 // LeftInterrupts leaves Ctrl-C to a program inside while it lives.
@@ -41,11 +50,37 @@ class LeftInterrupts {
     LeftInterrupts& operator=(const LeftInterrupts&) = delete;
 };
 
-Result<int> run_inside_of(const lab::ListedVm& machine, lab::GuestCommand command) {
-    if (machine.process.pid == 0 || !lab::is_running(machine.process)) {
-        return fail(Code::unavailable, "the machine {} is {}{}", machine.name, machine.power,
-                    machine.reason.empty() ? "" : ": " + machine.reason);
-    }
+Result<void> check_enterable(const lab::ListedVm& machine) {
+    if (machine.process.pid != 0 && lab::is_running(machine.process)) return {};
+    return fail(Code::unavailable, "the machine {} is {}{}", machine.name, machine.power,
+                machine.reason.empty() ? "" : ": " + machine.reason);
+}
+
+// quoted_for_shell has a shell inside read a word as it is.
+std::string quoted_for_shell(std::string_view word) {
+    std::string out = "'";
+    for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
+}
+
+// run_by_ssh runs a command in a machine that QEMU boots; without words a shell. A terminal on both
+// sides is one inside, too.
+Result<int> run_by_ssh(const Found& found, const lab::GuestCommand& command) {
+    const Path machine = lab::LabFiles(found.lab).machine(found.vm.vm_id);
+    std::vector<std::string> words = TRY(lab::heavy_ssh(machine));
+    const bool terminal = ::isatty(command.in) == 1 && ::isatty(command.out) == 1;
+    words.insert(words.begin() + 1, {"-o", "BatchMode=yes", terminal ? "-t" : "-T"});
+    std::string line;
+    for (const std::string& word : command.argv) line += quoted_for_shell(word) + " ";
+    if (!line.empty()) words.push_back(std::move(line));
+    LeftInterrupts left;
+    return run_child(words, command.in, command.out, command.err);
+}
+
+Result<int> run_inside_of(const Found& found, lab::GuestCommand command) {
+    const lab::ListedVm& machine = found.vm;
+    TRY(check_enterable(machine));
+    if (machine.heavy()) return run_by_ssh(found, command);
     command.env = lab::guest_environment(machine.user);
     for (const char* name : {"TERM", "COLORTERM"}) {
         const char* value = std::getenv(name);
@@ -57,9 +92,19 @@ Result<int> run_inside_of(const lab::ListedVm& machine, lab::GuestCommand comman
 }
 
 Result<int> run_shell(const InsideCommand& command) {
+    const Found found = TRY(find(command, command.name));
     lab::GuestCommand shell;
-    shell.argv = {"/bin/bash", "-l"};
-    return run_inside_of(TRY(find(command, command.name)), std::move(shell));
+    if (!found.vm.heavy()) shell.argv = {"/bin/bash", "-l"};
+    return run_inside_of(found, std::move(shell));
+}
+
+// connect_to_heavy joins us to the server of a machine that QEMU boots.
+Result<int> connect_to_heavy(const Found& found) {
+    TRY(check_enterable(found.vm));
+    const auto state = TRY(lab::read_heavy_state(lab::LabFiles(found.lab).machine(found.vm.vm_id)));
+    if (!state) return fail(Code::unavailable, "the machine {} does not run", found.vm.name);
+    TRY(lab::relay(STDIN_FILENO, STDOUT_FILENO, fmt::format("127.0.0.1:{}", state->ssh_port)));
+    return 0;
 }
 
 // check_ssh_server tells what ssh into a machine lacks: sshd ends without a word if it has no key.
@@ -68,7 +113,7 @@ Result<void> check_ssh_server(const Path& lab, const lab::ListedVm& machine) {
         return fail(Code::unavailable,
                     "ssh into a machine needs the package openssh-server on this computer; "
                     "'vouchsafe vm shell {}' needs nothing",
-                    machine.name);
+                    found.vm.name);
     }
     const Path key = lab::LabFiles(lab).disk(machine.vm_id) / "ssh/ssh_host_ed25519_key";
     std::error_code ignored;
@@ -81,13 +126,14 @@ Result<void> check_ssh_server(const Path& lab, const lab::ListedVm& machine) {
 
 // run_connect is ssh's ProxyCommand: each connection has a server of its own.
 Result<int> run_connect(const InsideCommand& command) {
-    const auto machine = TRY(find(command, command.name));
-    TRY(check_ssh_server(lab_directory(command.dir), machine));
+    const Found found = TRY(find(command, command.name));
+    if (found.vm.heavy()) return connect_to_heavy(found);
+    TRY(check_ssh_server(found.lab, found.vm));
     lab::GuestCommand server;
     server.argv = {"/usr/sbin/sshd", "-i", "-e", "-f", "/etc/ssh/sshd_config"};
     const UniqueFd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
     server.err = nowhere.get();
-    return run_inside_of(machine, std::move(server));
+    return run_inside_of(found, std::move(server));
 }
 
 // Copying.
@@ -123,7 +169,7 @@ Result<void> finished(Result<int> code, const std::string& what) {
     return fail(Code::io, "{} could not be copied", what);
 }
 
-Result<void> copy_in(const lab::ListedVm& machine, const std::string& from, const std::string& to) {
+Result<void> copy_in(const Found& machine, const std::string& from, const std::string& to) {
     if (is_local_folder(from)) {
         return fail(Code::invalid, "{} is a folder: vm cp copies files", from);
     }
@@ -142,8 +188,7 @@ Result<void> copy_in(const lab::ListedVm& machine, const std::string& from, cons
     return finished(run_inside_of(machine, std::move(receive)), from);
 }
 
-Result<void> copy_out(const lab::ListedVm& machine, const std::string& from,
-                      const std::string& to) {
+Result<void> copy_out(const Found& machine, const std::string& from, const std::string& to) {
     Path target = to;
     if (is_local_folder(target)) target /= Path(from).filename();
     OutputFile file = TRY(OutputFile::create(target, Overwrite::yes));
@@ -196,7 +241,8 @@ constexpr const char* kShellExamples = R"(Examples:
   vouchsafe vm shell MyCVM --resource-group MyConfidentialRG
 A shell in a virtual machine of the running lab, as its user. Its programs are
 this computer's; its home is its own and lasts; /dev/tpmrm0 is its TPM,
-169.254.169.254 its metadata service.)";
+169.254.169.254 its metadata service. What QEMU boots (tag
+vouchsafe.tier=qemu) has programs of its own and is entered by ssh.)";
 
 constexpr const char* kCpExamples = R"(Examples:
   vouchsafe vm cp train_xgb.py data.enc MyCVM:
@@ -210,10 +256,11 @@ public addresses.)";
 
 }  // namespace
 
-Result<int> exec_inside(const lab::ListedVm& machine, const std::vector<std::string>& argv) {
+Result<int> exec_inside(const Path& lab, const lab::ListedVm& machine,
+                        const std::vector<std::string>& argv) {
     lab::GuestCommand command;
     command.argv = argv;
-    return run_inside_of(machine, std::move(command));
+    return run_inside_of({lab, machine}, std::move(command));
 }
 
 void add_vm_inside(Command group, Context&) {

@@ -5,6 +5,9 @@ import hashlib
 import json
 import os
 import pathlib
+import pty
+import re
+import select
 import shutil
 import struct
 import subprocess
@@ -36,6 +39,25 @@ def wait_for(condition, seconds=LIMIT):
     while not condition():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.05)
+
+
+def console_says(lab, name, line, pattern):
+    """Types a line at a machine's serial console, on a terminal, until the pattern is seen, and leaves."""
+    terminal, ours = pty.openpty()
+    environment = {**os.environ, "XDG_CACHE_HOME": str(CACHE)}
+    console = subprocess.Popen([PROGRAM, "vm", "console", name, "--dir", lab], stdin=ours, stdout=ours, stderr=ours,
+                               env=environment, start_new_session=True)
+    os.close(ours)
+    os.write(terminal, f"\n{line}\n".encode())
+    seen = b""
+    end = time.monotonic() + 60
+    while not re.search(pattern, seen):
+        assert time.monotonic() < end, seen
+        if select.select([terminal], [], [], 0.2)[0]:
+            seen += os.read(terminal, 4096)
+    os.write(terminal, b"\x1d")
+    assert console.wait(10) == 0
+    os.close(terminal)
 
 
 def processes_of(folder):

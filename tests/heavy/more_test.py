@@ -2,16 +2,12 @@
 the middle. `make heavy` runs them; they take minutes."""
 
 import json
-import os
-import pty
-import re
-import select
 import signal
 import subprocess
 import time
 import unittest
 
-from heavy_machines import CACHE, LIMIT, PROGRAM, HeavyTest, processes_of, run, start, wait_for
+from heavy_machines import LIMIT, HeavyTest, console_says, processes_of, run, start, wait_for
 
 
 class Others(HeavyTest):
@@ -100,21 +96,7 @@ class Others(HeavyTest):
 
     def test_its_console_is_a_terminal(self):
         self.boot("off")
-        terminal, ours = pty.openpty()
-        environment = {**os.environ, "XDG_CACHE_HOME": str(CACHE)}
-        console = subprocess.Popen([PROGRAM, "vm", "console", "off", "--dir", self.lab], stdin=ours, stdout=ours,
-                                   stderr=ours, env=environment, start_new_session=True)
-        os.close(ours)
-        os.write(terminal, b"\necho $((6*7))-answer; id -un\n")
-        seen = b""
-        end = time.monotonic() + 60
-        while not re.search(rb"42-answer\s+azureuser", seen):
-            self.assertLess(time.monotonic(), end, seen)
-            if select.select([terminal], [], [], 0.2)[0]:
-                seen += os.read(terminal, 4096)
-        os.write(terminal, b"\x1d")
-        self.assertEqual(console.wait(10), 0)
-        os.close(terminal)
+        console_says(self.lab, "off", "echo $((6*7))-answer; id -un", rb"42-answer\s+azureuser")
         self.stop("off")
 
     def test_a_light_machine_is_not_booted(self):

@@ -77,7 +77,6 @@ Result<std::unique_ptr<LabDoor>> LabDoor::start(const DataDirectory& directory, 
     };
     door.pass_through = options.pass_through;
     door.on_event = std::move(options.on_event);
-    door.outlet = std::move(options.outlet);
     out->door_ = TRY(net::FrontDoor::start(std::move(door)));
     services.identity().serve_pages_at(fmt::format("http://localhost:{}/aad", out->port()));
     return out;

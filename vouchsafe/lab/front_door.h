@@ -11,7 +11,6 @@ struct LabDoorOptions {
     uint16_t port = 0;  // 0: any free port
     bool pass_through = false;
     std::function<void(const net::DoorEvent&)> on_event = nullptr;
-    net::Outlet outlet = nullptr;  // to what the door does not serve: machines
 };
 
 // LabDoor runs until it is destroyed. Thread-safe.

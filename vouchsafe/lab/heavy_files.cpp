@@ -17,6 +17,10 @@ constexpr int kHeavyStateFormat = 1;
 constexpr const char* kVariablesWithKeys = "/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd";
 constexpr const char* kVariablesEmpty = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 constexpr auto kKeyTimeout = std::chrono::seconds(30);
+// Users and groups of the guest, as passwd(5) and group(5) have them.
+constexpr std::string_view kUsers =
+    "root::0:0:root:/root:/bin/sh\n{0}:x:{1}:{1}:{0}:/home/{0}:/bin/sh\n";
+constexpr std::string_view kGroups = "root:x:0:\ntty:x:5:\n{0}:x:{1}:\n";
 
 bool is_there(const Path& path) {
     std::error_code error;
@@ -35,6 +39,16 @@ bool is_host_name(std::string_view name) {
 bool is_address(const std::string& text) {
     in_addr address{};
     return ::inet_pton(AF_INET, text.c_str(), &address) == 1;
+}
+
+// is_user is what may stand in /etc/passwd and in a path. root is there already.
+bool is_user(std::string_view name) {
+    constexpr size_t kMaxUser = 32;
+    return !name.empty() && name.size() <= kMaxUser && name != "root" && name.front() != '-' &&
+           name.front() != '.' && std::all_of(name.begin(), name.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '-' || c == '_' || c == '.';
+           });
 }
 
 bool is_one_line(std::string_view text) {
@@ -78,17 +92,6 @@ Result<void> make_keys(const HeavyFiles& files, std::string_view machine) {
                       0600);
 }
 
-std::string hosts_file(const HeavySpec& spec, std::string_view machine) {
-    std::string out = fmt::format("127.0.0.1 localhost {}\n", machine);
-    for (size_t i = 0; i < spec.services.size(); ++i) {
-        // A line has room for few names in some readers.
-        for (const std::string& name : spec.services[i].names) {
-            out += fmt::format("{} {}\n", service_address(i), name);
-        }
-    }
-    return out;
-}
-
 // write_settings is what the guest is told: HeavySpec's part that is not in the image.
 Result<void> write_settings(const HeavySpec& spec, std::string_view machine,
                             const HeavyFiles& files) {
@@ -98,11 +101,15 @@ Result<void> write_settings(const HeavySpec& spec, std::string_view machine,
     for (const std::string& key : spec.authorized_keys) keys += key + "\n";
     BootArchive archive;
     archive.file(std::string(kGuestSettings),
-                 as_bytes(fmt::format("HOST_NAME={}\nADDRESSES=\"{}\"\n", machine, addresses)));
+                 as_bytes(fmt::format("HOST_NAME={}\nUSER_NAME={}\nADDRESSES=\"{}\"\n", machine,
+                                      spec.user, addresses)));
+    archive.file(std::string(kGuestUsers), as_bytes(fmt::format(kUsers, spec.user, kHeavyUserId)));
+    archive.file(std::string(kGuestGroups),
+                 as_bytes(fmt::format(kGroups, spec.user, kHeavyUserId)));
     archive.file(std::string(kGuestHosts), as_bytes(hosts_file(spec, machine)));
     archive.file(std::string(kGuestAuthorities), as_bytes(spec.ca_pem));
     archive.file(std::string(kGuestHostKey), TRY(read_file(files.host_key())), 0600);
-    const std::string home(kGuestHome);
+    const std::string home = "home/" + spec.user;
     archive.folder(home, 0750, kHeavyUserId);
     archive.folder(home + "/.ssh", 0700, kHeavyUserId);
     archive.file(home + "/.ssh/authorized_keys", as_bytes(keys), 0600, kHeavyUserId);
@@ -167,7 +174,33 @@ Path heavy_console_log(const Path& machine) {
     return HeavyFiles{heavy_folder(machine), {}}.console_log();
 }
 
+std::string hosts_file(const HeavySpec& spec, std::string_view machine) {
+    std::string out = fmt::format("127.0.0.1 localhost {}\n", machine);
+    for (size_t i = 0; i < spec.services.size(); ++i) {
+        // A line has room for few names in some readers.
+        for (const std::string& name : spec.services[i].names) {
+            out += fmt::format("{} {}\n", service_address(i), name);
+        }
+    }
+    return out;
+}
+
+Result<std::string> read_heavy_host_key(const Path& machine) {
+    const Path file = HeavyFiles{heavy_folder(machine), {}}.known_hosts();
+    const std::string text = TRY(read_text_file(file));
+    const size_t name_end = text.find(' ');
+    if (name_end == std::string::npos) return fail(Code::io, "{} has no key", file.string());
+    return text.substr(name_end + 1, text.find('\n') - name_end - 1);
+}
+
+Result<std::vector<std::string>> heavy_ssh(const Path& machine) {
+    const Machine made = TRY(Machine::open(machine));
+    return std::vector<std::string>{"ssh", "-F", heavy_ssh_config(machine).string(),
+                                    made.identity().spec.name};
+}
+
 Result<void> check_heavy_spec(const HeavySpec& spec) {
+    if (!is_user(spec.user)) return fail(Code::invalid, "\"{}\" is no user's name", spec.user);
     for (const std::string& key : spec.authorized_keys) {
         if (!is_one_line(key)) return fail(Code::invalid, "an authorized key is not one line");
     }
@@ -194,7 +227,8 @@ Result<void> prepare_files(const HeavySpec& spec, const MachineIdentity& machine
     return write_settings(spec, machine.spec.name, files);
 }
 
-Result<void> write_ssh_config(const HeavyFiles& files, std::string_view machine, uint16_t port) {
+Result<void> write_ssh_config(const HeavyFiles& files, std::string_view machine,
+                              std::string_view user, uint16_t port) {
     const std::string text = fmt::format(
         "Host {0}\n"
         "    HostName 127.0.0.1\n"
@@ -205,7 +239,7 @@ Result<void> write_ssh_config(const HeavyFiles& files, std::string_view machine,
         "    UserKnownHostsFile {4}\n"
         "    GlobalKnownHostsFile /dev/null\n"
         "    StrictHostKeyChecking yes\n",
-        machine, port, kHeavyUser, TRY(quoted_for_ssh(files.sign_in_key())),
+        machine, port, user, TRY(quoted_for_ssh(files.sign_in_key())),
         TRY(quoted_for_ssh(files.known_hosts())));
     return write_file(files.ssh_config(), as_bytes(text), Overwrite::yes, 0600);
 }

@@ -34,10 +34,14 @@ struct HeavyFiles {
     Path control() const { return run / "control"; }
 };
 
+// hosts_file is the guest's /etc/hosts.
+std::string hosts_file(const HeavySpec& spec, std::string_view machine);
+
 // prepare_files makes what is made once (variables, keys), and the settings of this boot.
 Result<void> prepare_files(const HeavySpec& spec, const MachineIdentity& machine,
                            const HeavyFiles& files);
-Result<void> write_ssh_config(const HeavyFiles& files, std::string_view machine, uint16_t port);
+Result<void> write_ssh_config(const HeavyFiles& files, std::string_view machine,
+                              std::string_view user, uint16_t port);
 Result<void> write_heavy_state(const HeavyFiles& files, const HeavyState& state);
 
 }  // namespace vouchsafe::lab

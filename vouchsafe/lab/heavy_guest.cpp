@@ -27,7 +27,7 @@ for address in $ADDRESSES; do ip addr add "$address" dev eth0; done
 /usr/sbin/dropbear -s -j -k -r /etc/dropbear/host_key
 acpid -d 2>/dev/null &
 echo "vouchsafe guest ready after $(cut -d' ' -f1 /proc/uptime) s"
-while true; do setsid cttyhack login -f azureuser; sleep 1; done
+while true; do setsid cttyhack login -f "$USER_NAME"; sleep 1; done
 )";
 
 // Everybody inside may become root, as the first user of a machine of the cloud may.
@@ -45,10 +45,6 @@ exec su -- root -c 'exec "$0" "$@"' "$@"
 
 constexpr std::string_view kPowerButton = "#!/bin/sh\nsync\npoweroff -f\n";
 
-constexpr std::string_view kPasswd =
-    "root::0:0:root:/root:/bin/sh\n"
-    "azureuser:x:1000:1000:azureuser:/home/azureuser:/bin/sh\n";
-constexpr std::string_view kGroup = "root:x:0:\ntty:x:5:\nazureuser:x:1000:\n";
 constexpr std::string_view kRelease =
     "ID=vouchsafe-guest\nNAME=\"Vouchsafe guest\"\nVERSION_ID=1\n";
 
@@ -60,13 +56,10 @@ void add_guest_files(BootArchive& archive, const std::vector<std::string>& modul
     archive.link("var/run", "/run");
     archive.folder("tmp", 01777);
     archive.folder("root", 0700);
-    archive.folder(std::string(kGuestHome), 0750, kHeavyUserId);
     archive.file("init", as_bytes(kInit), 0755);
     archive.file("usr/bin/sudo", as_bytes(kSudo), 0755);
     // The event of the power button, as the kernel names it.
     archive.file("etc/acpi/PWRF/00000080", as_bytes(kPowerButton), 0755);
-    archive.file("etc/passwd", as_bytes(kPasswd));
-    archive.file("etc/group", as_bytes(kGroup));
     archive.file("etc/shells", as_bytes("/bin/sh\n"));
     archive.file("etc/os-release", as_bytes(kRelease));
     archive.file("etc/nsswitch.conf", as_bytes("hosts: files\n"));

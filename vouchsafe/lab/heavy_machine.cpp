@@ -26,9 +26,13 @@ using Clocked = std::chrono::steady_clock;
 constexpr const char* kFirmware = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
 constexpr const char* kKvm = "/dev/kvm";
 constexpr auto kTpmPatience = std::chrono::seconds(10);
+constexpr auto kInsidePatience = std::chrono::seconds(60);  // for a command over ssh
 constexpr auto kLook = std::chrono::milliseconds(20);
 constexpr int kLooksPerQuestion = 25;
 constexpr size_t kMaxConsole = 16 << 20;
+// What is written into its place at once, for programs that look meanwhile.
+constexpr const char* kSetHosts =
+    "sudo sh -c 'cat > /etc/hosts.new && mv /etc/hosts.new /etc/hosts'";
 
 // ---- the TPM's banks ----------------------------------------------------------------------------
 
@@ -311,6 +315,9 @@ Result<bool> HeavyMachine::Impl::wait_until_ready(Clocked::time_point end) {
             return false;
         }
         if (!runs) return fail_ended();
+        if (spec.cancelled()) {
+            return fail(Code::unavailable, "the boot of {} was given up", machine.spec.name);
+        }
         if (Clocked::now() > end) {
             return fail(Code::unavailable,
                         "the machine {} did not boot within {} s; its console: {}",
@@ -339,7 +346,7 @@ Result<void> HeavyMachine::Impl::boot_somehow() {
 
 Result<void> HeavyMachine::Impl::publish() {
     state.owner = TRY(mark_process(::getpid()));
-    TRY(write_ssh_config(files, machine.spec.name, state.ssh_port));
+    TRY(write_ssh_config(files, machine.spec.name, spec.user, state.ssh_port));
     return write_heavy_state(files, state);
 }
 
@@ -368,8 +375,43 @@ bool HeavyMachine::accelerated() const {
 std::chrono::milliseconds HeavyMachine::boot_time() const {
     return impl_->boot_time;
 }
-bool HeavyMachine::running() const {
-    return impl_->qemu != nullptr && impl_->qemu->running();
+std::string HeavyMachine::ended() const {
+    if (impl_->qemu == nullptr) return "it was switched off";
+    // A guest that ends takes the TPM with it, before QEMU itself is gone.
+    for (int i = 0; i < kLooksPerQuestion && impl_->qemu->running(); ++i) {
+        if (impl_->tpm->running()) return "";
+        std::this_thread::sleep_for(kLook);
+    }
+    if (impl_->qemu->running()) return "its software TPM (swtpm) ended";
+    auto end = impl_->qemu->wait();
+    if (end && end->ok()) return "its guest switched it off";
+    if (end && end->signal != 0) return fmt::format("QEMU was ended by signal {}", end->signal);
+    return "QEMU ended: " + (end ? end->err : end.error().message);
+}
+
+Result<void> HeavyMachine::set_names(size_t service, std::vector<std::string> names) {
+    HeavySpec& spec = impl_->spec;
+    HeavySpec changed = spec;
+    changed.services.at(service).names = std::move(names);
+    TRY(check_heavy_spec(changed));
+    Command command;
+    command.argv = TRY(heavy_ssh(spec.folder));
+    command.argv.insert(command.argv.begin() + 1,
+                        {"-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"});
+    command.argv.emplace_back(kSetHosts);
+    command.input = to_bytes(hosts_file(changed, impl_->machine.spec.name));
+    Process process = TRY(Process::start(std::move(command)));
+    const auto end = Clocked::now() + kInsidePatience;
+    while (process.running()) {
+        if (spec.cancelled() || Clocked::now() > end) {
+            return fail(Code::unavailable, "the guest does not answer");
+        }
+        std::this_thread::sleep_for(kLook);
+    }
+    const Finished done = TRY(process.wait());
+    if (!done.ok()) return fail(Code::unavailable, "the guest does not take it: {}", done.err);
+    spec = std::move(changed);
+    return {};
 }
 
 void HeavyMachine::stop(std::chrono::milliseconds grace) {

@@ -40,6 +40,7 @@ struct HeavySpec {
     Path image;   // build_heavy_image
     // The key of its TPM's state, if it was made with one. Borrowed during start.
     const SecretBytes* state_key = nullptr;
+    std::string user = "azureuser";            // its only user beside root
     std::vector<std::string> authorized_keys;  // lines as in ~/.ssh/authorized_keys
     std::vector<std::string> addresses;        // its IPv4 addresses in its virtual network
     std::string ca_pem;                        // the authorities that its programs trust
@@ -52,6 +53,8 @@ struct HeavySpec {
     // The command that joins its standard input and output to a target, its last word: relay().
     std::vector<std::string> relay;
     std::chrono::seconds limit{180};  // for one boot
+    // Asked again and again while start and set_names wait; true: give up.
+    std::function<bool()> cancelled = [] { return false; };
     std::function<void(std::string_view)> progress = [](std::string_view) {};
 };
 
@@ -65,7 +68,7 @@ struct HeavyState {
 };
 
 // check_heavy_spec refuses with Code::invalid what would be something else inside: names with
-// blanks, keys of several lines, addresses that are none.
+// blanks, keys of several lines, addresses and users that are none.
 Result<void> check_heavy_spec(const HeavySpec& spec);
 
 // read_heavy_state is nullopt if the machine in `folder` does not run.
@@ -78,15 +81,22 @@ Result<void> press_power(const Path& folder, std::chrono::milliseconds grace);
 Path heavy_folder(const Path& machine);
 Path heavy_ssh_config(const Path& machine);
 Path heavy_console_log(const Path& machine);
+// read_heavy_host_key is the guest's public host key, as in known_hosts but without the names.
+// Code::not_found before its first boot.
+Result<std::string> read_heavy_host_key(const Path& machine);
+// heavy_ssh is the command that enters it as its user: "ssh ... NAME", without a command for
+// inside. Code::not_found if there is no machine.
+Result<std::vector<std::string>> heavy_ssh(const Path& machine);
 
 // HeavyMachine is a running one. QEMU, software TPM and relays are children of this process and end
-// with it, however it ends. Thread-safe but for stop.
+// with it, however it ends. Thread-safe but for stop and set_names.
 class HeavyMachine {
   public:
     // start returns when the guest's ssh server is there. Code::conflict if the machine runs, here
     // or as a light one; Code::forbidden if the firmware refused the image (Secure Boot);
-    // Code::unavailable with the end of the console if nothing came within the limit, or a program
-    // is missing; Code::invalid for a spec that is none. Nothing runs on after a failure.
+    // Code::unavailable with the end of the console if nothing came within the limit, a program
+    // is missing, or it was cancelled; Code::invalid for a spec that is none. Nothing runs on after
+    // a failure.
     static Result<std::unique_ptr<HeavyMachine>> start(HeavySpec spec);
     ~HeavyMachine();  // switches it off
 
@@ -94,7 +104,13 @@ class HeavyMachine {
     bool secure_boot() const;
     bool accelerated() const;                     // by KVM
     std::chrono::milliseconds boot_time() const;  // until ssh was there
-    bool running() const;
+    bool running() const { return ended().empty(); }
+    // ended says why it does not run any more: its guest ended it, or QEMU or its TPM died. ""
+    // while it runs.
+    std::string ended() const;
+    // set_names has the guest find its service number `service` under these names instead of those
+    // before, by a command over ssh. Code::unavailable if the guest does not take it.
+    Result<void> set_names(size_t service, std::vector<std::string> names);
     // stop is press_power; idempotent.
     void stop(std::chrono::milliseconds grace = std::chrono::seconds(10));
 

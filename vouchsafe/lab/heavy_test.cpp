@@ -250,20 +250,27 @@ TEST(HeavySpec, RefusesWhatWouldBeSomethingElseInside) {
     EXPECT_TRUE(refuses([](HeavySpec& s) { s.services[0].names = {""}; }));
     EXPECT_TRUE(refuses([](HeavySpec& s) { s.services.resize(kMaxServices + 1); }));
     EXPECT_TRUE(refuses([](HeavySpec& s) { s.relay.clear(); }));
+    for (const char* user : {"ada", "A.b-c_1"}) {
+        EXPECT_FALSE(refuses([user](HeavySpec& s) { s.user = user; })) << user;
+    }
+    for (const char* user : {"", "root", "a b", "a:b", "a/b", "..", "-f", "a\nb", "$(reboot)"}) {
+        EXPECT_TRUE(refuses([user](HeavySpec& s) { s.user = user; })) << user;
+    }
 }
 
 TEST(HeavyFiles, SshIsToldOfPathsWithBlanks) {
     const HeavyFiles files{heavy_dir().path() / "it's 100% a folder", {}};
     MUST(make_private_dir(files.folder));
-    MUST(write_ssh_config(files, "alice", 2222));
+    MUST(write_ssh_config(files, "alice", "ada", 2222));
     const std::string text = MUST(read_text_file(files.ssh_config()));
     EXPECT_THAT(text, HasSubstr("Host alice\n"));
     EXPECT_THAT(text, HasSubstr("Port 2222\n"));
+    EXPECT_THAT(text, HasSubstr("User ada\n"));
     EXPECT_THAT(text, HasSubstr("it's 100%% a folder/id_ed25519\""));
     EXPECT_THAT(text, HasSubstr("StrictHostKeyChecking yes"));
     const HeavyFiles quoted{heavy_dir().path() / "a \" b", {}};
     MUST(make_private_dir(quoted.folder));
-    EXPECT_EQ(write_ssh_config(quoted, "alice", 2222).error().code, Code::invalid);
+    EXPECT_EQ(write_ssh_config(quoted, "alice", "ada", 2222).error().code, Code::invalid);
 }
 
 TEST(HeavyState, IsOfProcessesThatRun) {

@@ -38,6 +38,7 @@ class LabFiles {
     Path machines() const { return folder() / "machines.json"; }
     Path programs() const { return folder() / "bin"; }
     Path disk(const std::string& vm_id) const { return lab_ / "vms" / vm_id / "disk"; }
+    Path machine(const std::string& vm_id) const { return lab_ / "vms" / vm_id / "machine"; }
     Path azure() const { return lab_ / "azure"; }
 
   private:

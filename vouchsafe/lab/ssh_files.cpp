@@ -1,6 +1,7 @@
 #include "vouchsafe/lab/ssh_files.h"
 
 #include "vouchsafe/lab/guest_settings.h"
+#include "vouchsafe/lab/heavy_machine.h"
 #include "vouchsafe/lab/process_child.h"
 #include "vouchsafe/lab/scratch_file.h"
 
@@ -64,15 +65,22 @@ std::string ssh_config(const Path& lab, const std::vector<ListedVm>& machines,
     return out + std::string(kTail);
 }
 
-std::string known_hosts(const Path& lab, const std::vector<ListedVm>& machines) {
+// host_key_of is a machine's public host key; an error if it has none yet.
+Result<std::string> host_key_of(const Path& lab, const ListedVm& machine) {
     constexpr size_t kMaxKey = 4096;
+    const LabFiles files(lab);
+    if (machine.heavy()) return read_heavy_host_key(files.machine(machine.vm_id));
+    const Path key = GuestFiles(files.disk(machine.vm_id)).ssh() / "ssh_host_ed25519_key.pub";
+    const std::string text = TRY(read_text_file(key, kMaxKey));
+    return text.substr(0, text.find('\n'));
+}
+
+std::string known_hosts(const Path& lab, const std::vector<ListedVm>& machines) {
     std::string out;
     for (const ListedVm& machine : machines) {
-        const Path key =
-            GuestFiles(LabFiles(lab).disk(machine.vm_id)).ssh() / "ssh_host_ed25519_key.pub";
-        auto text = read_text_file(key, kMaxKey);
-        if (!is_reachable(machine) || !text) continue;
-        out += fmt::format("{} {}\n", machine.public_ip, text->substr(0, text->find('\n')));
+        if (!is_reachable(machine)) continue;
+        auto key = host_key_of(lab, machine);
+        if (key) out += fmt::format("{} {}\n", machine.public_ip, *key);
     }
     return out;
 }

@@ -9,6 +9,7 @@ namespace vouchsafe::lab {
 namespace {
 
 using cloud::Outcome;
+using cloud::refuse;
 
 // VmIdentities are the client ids of the identities that a machine may have tokens for.
 struct VmIdentities {
@@ -112,7 +113,7 @@ Outcome<std::optional<SecretBytes>> Vm::make() {
     return key;
 }
 
-InsideSpec Vm::inside_spec() const {
+InsideSpec Vm::inside_spec(std::optional<SecretBytes> state_key) const {
     InsideSpec out;
     out.guest.host_name = spec_.host_name;
     out.guest.user = spec_.user;
@@ -120,8 +121,12 @@ InsideSpec Vm::inside_spec() const {
     out.guest.addresses = spec_.private_addresses;
     out.guest.folder = folder_ / "disk";
     out.guest.tpm = machine_.has_value();
-    if (machine_) out.guest.event_log = machine_->event_log_path();
-    if (machine_) out.tpm = machine_->sockets().front();
+    if (spec_.heavy()) {
+        out.heavy = HeavyPlan{machine_->dir(), std::move(state_key)};
+    } else if (machine_) {
+        out.guest.event_log = machine_->event_log_path();
+        out.tpm = machine_->sockets().front();
+    }
     out.metadata = [metadata = metadata_](const net::Request& request) {
         return metadata->handler()(request);
     };
@@ -130,10 +135,14 @@ InsideSpec Vm::inside_spec() const {
 
 Outcome<void> Vm::start(const MakeInside& make_inside) {
     stop();
-    const std::optional<SecretBytes> key = TRY(make());
-    if (machine_) TRY(machine_->start(&*key));
-    auto inside = make_inside(inside_spec());
-    if (!inside && inside.error().code != Code::unsupported) {
+    std::optional<SecretBytes> key = TRY(make());
+    if (machine_ && !spec_.heavy()) TRY(machine_->start(&*key));
+    auto inside = make_inside(inside_spec(std::move(key)));
+    const bool unsupported = !inside && inside.error().code == Code::unsupported;
+    if (unsupported && spec_.heavy()) {
+        return refuse(409, "OperationNotAllowed", "{}", inside.error().message);
+    }
+    if (!inside && !unsupported) {
         stop();
         return fail(std::move(inside.error()));
     }
@@ -157,9 +166,10 @@ Result<void> Vm::erase() {
 
 std::string Vm::ended() const {
     if (!started_) return "it was not started";
-    if (machine_ && !machine_->running()) return "its software TPM (swtpm) ended";
-    if (inside_ && !inside_->running()) return "its first process ended";
-    return "";
+    if (machine_ && !spec_.heavy() && !machine_->running()) {
+        return "its software TPM (swtpm) ended";
+    }
+    return inside_ ? inside_->ended() : "";
 }
 
 ProcessMark Vm::process() const {

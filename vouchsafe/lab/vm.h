@@ -28,21 +28,25 @@ class Vm {
     // Without a set of its own and without a TPM there is none.
     cloud::Outcome<std::optional<SecretBytes>> make();
     // start does that, boots, and makes its inside. What was left of an earlier run is ended first.
+    // What QEMU boots goes on booting afterwards.
     cloud::Outcome<void> start(const MakeInside& make_inside);
+    bool started() const { return started_; }
+    // booted tells whether programs run in it.
+    bool booted() const { return started_ && (!inside_ || inside_->booted()); }
     void stop();
     // erase stops it and removes its folder.
     Result<void> erase();
 
-    // Why it does not run; "" while it does.
+    // Why it does not run; "" while it does, or boots.
     std::string ended() const;
     // Why nobody can enter it; "" if somebody can.
     const std::string& closed() const { return closed_; }
-    ProcessMark process() const;  // of its inside; pid 0 without one
+    ProcessMark process() const;  // of its inside; pid 0 without one, or before it has booted
     VmInside* inside() { return inside_.get(); }
 
   private:
     void tell_metadata();
-    InsideSpec inside_spec() const;
+    InsideSpec inside_spec(std::optional<SecretBytes> state_key) const;
 
     const Vms::World& world_;
     VmSpec spec_;

@@ -1,40 +1,24 @@
 #include "vouchsafe/lab/vm_inside.h"
 
 #include "vouchsafe/base/log.h"
+#include "vouchsafe/lab/own_entrance.h"
 #include "vouchsafe/lab/tpm_device.h"
+#include "vouchsafe/lab/vm_heavy.h"
 
 namespace vouchsafe::lab {
 
 namespace {
-
-// OwnEntrance is one entrance, as long as it is there.
-class OwnEntrance {
-  public:
-    static Result<OwnEntrance> open(net::FrontDoor& door, net::Entrance entrance) {
-        OwnEntrance out(door);
-        out.id_ = TRY(door.add_entrance(std::move(entrance)));
-        return out;
-    }
-    ~OwnEntrance() {
-        if (id_) door_->remove_entrance(*id_);
-    }
-    OwnEntrance(OwnEntrance&& other) noexcept
-        : door_(other.door_), id_(std::exchange(other.id_, std::nullopt)) {}
-    OwnEntrance& operator=(OwnEntrance&&) = delete;
-
-  private:
-    explicit OwnEntrance(net::FrontDoor& door) : door_(&door) {}
-    net::FrontDoor* door_;
-    std::optional<uint64_t> id_;
-};
 
 class ConnectedInside : public VmInside {
   public:
     static Result<std::unique_ptr<VmInside>> make(const InsideWorld& world, InsideSpec spec);
 
     int pid() const override { return guest_->pid(); }
-    bool running() const override {
-        return guest_->running() && (device_ == nullptr || device_->serving());
+    bool booted() const override { return true; }
+    std::string ended() const override {
+        if (!guest_->running()) return "its first process ended";
+        if (device_ && !device_->serving()) return "the device of its TPM ended";
+        return "";
     }
     void names_changed() override {
         auto done = guest_->set_names(world_.names());
@@ -73,7 +57,9 @@ Result<std::unique_ptr<VmInside>> ConnectedInside::make(const InsideWorld& world
 }  // namespace
 
 MakeInside insides_behind(InsideWorld world) {
-    return [world = std::move(world)](InsideSpec spec) {
+    auto image = std::make_shared<SharedImage>(default_cache_path());
+    return [world = std::move(world), image](InsideSpec spec) {
+        if (spec.heavy) return make_heavy_inside(world, image, std::move(spec));
         return ConnectedInside::make(world, std::move(spec));
     };
 }

@@ -1,5 +1,6 @@
 // The inside of a machine, connected: namespaces (guest.h), the lab's hosts and the machine's own
 // metadata service at its two sockets, by entrances of the front door, and its TPM at /dev/tpmrm0.
+// Those of machines that QEMU boots are in vm_heavy.h.
 #pragma once
 
 #include "vouchsafe/lab/vms.h"
@@ -14,7 +15,7 @@ struct InsideWorld {
     std::function<std::vector<std::string>()> names;
 };
 
-// insides_behind makes insides of this kind. They must end before the door does.
+// insides_behind makes insides of both kinds. They must end before the door does.
 MakeInside insides_behind(InsideWorld world);
 
 }  // namespace vouchsafe::lab

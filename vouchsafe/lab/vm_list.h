@@ -13,6 +13,9 @@
 
 namespace vouchsafe::lab {
 
+// A machine's tier is "light" (guest.h) or this one: QEMU boots it (heavy_machine.h).
+inline constexpr std::string_view kHeavyTier = "qemu";
+
 struct ListedVm {
     std::string name;
     std::string group;
@@ -25,8 +28,10 @@ struct ListedVm {
     std::string private_ip;     // "" without
     std::string public_ip;
     std::string tier;
-    ProcessMark process;  // the first process of its inside; pid 0: nobody can enter it
+    // The first process of its inside, or QEMU's; pid 0: nobody can enter it.
+    ProcessMark process;
 
+    bool heavy() const { return tier == kHeavyTier; }
     bool operator==(const ListedVm&) const = default;
 };
 

@@ -202,15 +202,19 @@ Outcome<void> read_addresses(VmSpec& spec, const Json& properties, const FindRes
     return {};
 }
 
-Outcome<void> check_tier(const cloud::Resource& machine) {
+Outcome<void> read_tier(VmSpec& spec, const cloud::Resource& machine) {
+    constexpr std::string_view kTag = "tags['vouchsafe.tier']";
     const Json* tags = find_member(machine.body, "tags");
     const Json* tier = tags == nullptr ? nullptr : find_member_ignore_case(*tags, "vouchsafe.tier");
     if (tier == nullptr || *tier == Json("light")) return {};
-    if (*tier != Json("qemu")) {
-        return bad_parameter("tags['vouchsafe.tier']", "it is 'light' or 'qemu'");
+    if (*tier != Json(kHeavyTier)) return bad_parameter(kTag, "it is 'light' or 'qemu'");
+    if (!spec.tpm) {
+        return bad_parameter(kTag,
+                             "what QEMU boots has a vTPM: a ConfidentialVM, or TrustedLaunch with "
+                             "vTpmEnabled");
     }
-    return refuse(501, "NotImplemented",
-                  "Machines of tier 'qemu' are not made by the resource manager.");
+    spec.tier = kHeavyTier;
+    return {};
 }
 
 }  // namespace
@@ -248,7 +252,7 @@ Outcome<VmSpec> parse_vm_spec(const cloud::Resource& machine, const FindResource
     TRY(read_encryption(spec, properties, find));
     TRY(read_user(spec, properties));
     TRY(read_addresses(spec, properties, find));
-    TRY(check_tier(machine));
+    TRY(read_tier(spec, machine));
     return spec;
 }
 

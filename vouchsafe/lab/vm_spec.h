@@ -8,6 +8,7 @@
 
 #include "vouchsafe/base/json_fwd.h"
 #include "vouchsafe/cloud/resource.h"
+#include "vouchsafe/lab/vm_list.h"
 
 namespace vouchsafe::lab {
 
@@ -33,6 +34,8 @@ struct VmSpec {
     std::vector<std::string> private_addresses;
     std::string public_address;  // ""
     std::string tier = "light";  // tag "vouchsafe.tier"
+
+    bool heavy() const { return tier == kHeavyTier; }
 };
 
 // FindResource gives a resource as clients read it. Code::not_found.
@@ -40,7 +43,7 @@ using FindResource = std::function<Result<Json>(std::string_view id)>;
 
 // parse_vm_spec refuses what Azure refuses and what is not built, with Azure's codes where it has
 // some: other sizes for confidential machines than AMD's, reserved user names, an encryption set
-// that is not there or of the wrong kind (azure-api E.3).
+// that is not there or of the wrong kind (azure-api E.3), a machine for QEMU without a TPM.
 cloud::Outcome<VmSpec> parse_vm_spec(const cloud::Resource& machine, const FindResource& find);
 
 }  // namespace vouchsafe::lab

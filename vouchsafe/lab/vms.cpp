@@ -143,6 +143,7 @@ struct Vms::Impl {
     void tell(const ListedVm& machine, const std::string& what) const;
     Result<void> introduce(Entry& entry, const Resource& record);
     Outcome<void> bring(Entry& entry);
+    void show_running(Entry& entry);
     void look(Entry& entry);
     void start_waiting();
     void tell_names();
@@ -205,7 +206,21 @@ Result<void> Vms::Impl::introduce(Entry& entry, const Resource& record) {
     return {};
 }
 
-// bring makes a machine run, or only makes it while no machine may run yet. entry.work is held.
+// show_running shows a machine that has booted. entry.work is held.
+void Vms::Impl::show_running(Entry& entry) {
+    const std::string& closed = entry.vm->closed();
+    show(entry, "running", closed.empty() ? "" : "nobody can enter it: " + closed,
+         entry.vm->process());
+    bool first = false;
+    {
+        std::lock_guard lock(mutex);
+        first = !closed.empty() && !std::exchange(told_closed, true);
+    }
+    if (first) tell(told(entry), "machines run, but nobody can enter them: " + closed);
+}
+
+// bring makes a machine run, or begin to boot, or only makes it while no machine may run yet.
+// entry.work is held.
 Outcome<void> Vms::Impl::bring(Entry& entry) {
     if (!is_begun()) {
         TRY(entry.vm->make());
@@ -220,27 +235,25 @@ Outcome<void> Vms::Impl::bring(Entry& entry) {
         show(entry, "stopped", done.error().message);
         return done;
     }
-    const std::string& closed = entry.vm->closed();
-    show(entry, "running", closed.empty() ? "" : "nobody can enter it: " + closed,
-         entry.vm->process());
-    bool first = false;
-    {
-        std::lock_guard lock(mutex);
-        first = !closed.empty() && !std::exchange(told_closed, true);
-    }
-    if (first) tell(told(entry), "machines run, but nobody can enter them: " + closed);
+    if (entry.vm->booted()) show_running(entry);
     return {};
 }
 
-// look sees whether a machine still runs, unless somebody is at it.
+// look sees whether a machine still runs, or has booted by now, unless somebody is at it.
 void Vms::Impl::look(Entry& entry) {
     std::unique_lock lock(entry.work, std::try_to_lock);
-    if (!lock || !entry.vm || told(entry).power != "running") return;
+    if (!lock || !entry.vm || !entry.vm->started()) return;
+    const bool booting = told(entry).power == "starting";
     const std::string why = entry.vm->ended();
-    if (why.empty()) return;
-    entry.vm->stop();
-    show(entry, "stopped", why);
-    tell(told(entry), "the machine stopped: " + why);
+    if (why.empty() && !(booting && entry.vm->booted())) return;
+    if (why.empty()) {
+        show_running(entry);
+    } else {
+        entry.vm->stop();
+        show(entry, "stopped", why);
+        tell(told(entry),
+             (booting ? "the machine does not start: " : "the machine stopped: ") + why);
+    }
     publish();
 }
 
@@ -394,6 +407,10 @@ Outcome<void> Vms::put(const Resource& machine) {
     told.reason = before.reason;
     told.process = before.process;
     const bool made = entry->vm == nullptr;
+    if (!made && entry->vm->spec().tier != spec.tier) {
+        return cloud::refuse(409, "PropertyChangeNotAllowed",
+                             "Changing property 'tags['vouchsafe.tier']' is not allowed.");
+    }
     if (made) entry->vm = std::make_unique<Vm>(impl_->world, std::move(spec));
     if (!made) entry->vm->change(std::move(spec));
     impl_->insert(entry, std::move(told));

@@ -1,9 +1,11 @@
 // The virtual machines of a running lab, made and ended by the resource manager: each has a folder,
 // a software TPM if its kind has one, a metadata service of its own with its identities, and an
-// inside in which programs run.
+// inside in which programs run. That of a machine with the tag vouchsafe.tier=qemu is a virtual
+// machine in earnest (heavy_machine.h), which takes a while to boot: it is "starting" meanwhile,
+// and nobody waits for it.
 //
 //     DIR/vms/ID/         one machine; ID is its vmId
-//       machine/          its software TPM (machine.h)
+//       machine/          its software TPM (machine.h); heavy/ in it is QEMU's (heavy_machine.h)
 //       state.key*        the key of the TPM's state (vm_keys.h)
 //       disk/             its inside's files (guest.h)
 //
@@ -26,29 +28,40 @@
 
 namespace vouchsafe::lab {
 
-// InsideSpec is what the inside of one machine is made of.
-struct InsideSpec {
-    GuestSpec guest;          // without ca_pem and names: who makes it knows them
-    net::Handler metadata;    // the machine's own; owns what it needs
-    std::optional<Path> tpm;  // socket of its software TPM
+// HeavyPlan is what QEMU boots.
+struct HeavyPlan {
+    Path machine;                          // folder of its software TPM, which does not run
+    std::optional<SecretBytes> state_key;  // of that TPM's state
 };
 
-// VmInside is the running inside of one machine; destroying it ends all in it.
+// InsideSpec is what the inside of one machine is made of.
+struct InsideSpec {
+    GuestSpec guest;                 // without ca_pem and names: who makes it knows them
+    net::Handler metadata;           // the machine's own; owns what it needs
+    std::optional<Path> tpm;         // socket of its software TPM
+    std::optional<HeavyPlan> heavy;  // QEMU boots it, and starts its TPM
+};
+
+// VmInside is the inside of one machine, from the beginning of its boot; destroying it ends all in
+// it. Thread-safe.
 class VmInside {
   public:
     virtual ~VmInside() = default;
-    virtual int pid() const = 0;  // of its first process
-    virtual bool running() const = 0;
-    // names_changed: the hosts that it finds are others now.
+    virtual int pid() const = 0;  // of its first process; 0 before it has booted
+    virtual bool booted() const = 0;
+    // ended says why it does not run any more, or did not boot; "" otherwise.
+    virtual std::string ended() const = 0;
+    // names_changed: the hosts that it finds are others now. Does not wait.
     virtual void names_changed() = 0;
 };
 
-// MakeInside fails with Code::unsupported where this computer has no insides: machines run without
-// one then, and nobody can enter them.
+// MakeInside does not wait for a boot. It fails with Code::unsupported where this computer has no
+// insides of the kind: light machines run without one then, and nobody can enter them; those for
+// QEMU are refused.
 using MakeInside = std::function<Result<std::unique_ptr<VmInside>>(InsideSpec)>;
 
 // Vms is thread-safe. put, remove and act are effects (cloud/effects.h): repeating one finds what
-// it did. One of them waits while its machine is on its way; others go on.
+// it did. One of them waits while its machine is made or ended; others go on.
 class Vms {
   public:
     struct World {

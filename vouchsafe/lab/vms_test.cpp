@@ -10,7 +10,10 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/device/tpm.h"
+#include "vouchsafe/lab/guest_settings.h"
+#include "vouchsafe/lab/heavy_machine.h"
 #include "vouchsafe/lab/services.h"
+#include "vouchsafe/lab/ssh_files.h"
 #include "vouchsafe/net/target.h"
 
 namespace vouchsafe::lab {
@@ -25,7 +28,9 @@ using ::testing::IsEmpty;
 struct Insides {
     struct State {
         InsideSpec spec;
+        std::atomic<bool> booted{true};
         std::atomic<bool> running{true};
+        std::string why = "its first process ended";  // before running is false
         std::atomic<int> told{0};
     };
     std::mutex mutex;
@@ -39,8 +44,9 @@ struct Insides {
             ++all_.alive;
         }
         ~Fake() override { --all_.alive; }
-        int pid() const override { return ::getpid(); }
-        bool running() const override { return state_->running; }
+        int pid() const override { return state_->booted ? ::getpid() : 0; }
+        bool booted() const override { return state_->booted; }
+        std::string ended() const override { return state_->running ? "" : state_->why; }
         void names_changed() override { ++state_->told; }
 
       private:
@@ -54,6 +60,7 @@ struct Insides {
             if (failure) return fail(*failure);
             auto state = std::make_shared<State>();
             state->spec = std::move(spec);
+            state->booted = !state->spec.heavy;
             made[state->spec.guest.host_name] = state;
             return std::make_unique<Fake>(*this, state);
         };
@@ -210,6 +217,19 @@ class VmsTest : public ::testing::Test {
         must_be(201, made);
         return made.body;
     }
+    Json heavy_body_of(const std::string& name, const std::string& type = "ConfidentialVM") const {
+        Json body = body_of(name, type);
+        body["tags"]["vouchsafe.tier"] = "qemu";
+        return body;
+    }
+    Json make_heavy(const std::string& name, const std::string& type = "ConfidentialVM") const {
+        Answer made = send("PUT", id_of(name), heavy_body_of(name, type));
+        must_be(201, made);
+        return made.body;
+    }
+    bool comes_to(const std::string& name, const std::string& code) const {
+        return wait_until([&] { return code_of(name) == code; });
+    }
     Json power(const std::string& name) const {
         return send("GET", id_of(name) + "/instanceView").body["statuses"][1];
     }
@@ -353,6 +373,146 @@ TEST_F(VmsTest, NoticesTheEndOfAnInside) {
     EXPECT_EQ(MUST(lab().services->vms().find("m")).process.pid, 0);
 }
 
+TEST_F(VmsTest, GivesQemuWhatItsRecordSays) {
+    Json body = heavy_body_of("heavy-a");
+    body["properties"]["securityProfile"]["uefiSettings"]["secureBootEnabled"] = false;
+    Answer made = send("PUT", id_of("heavy-a"), body);
+    ASSERT_EQ(made.status, 201) << dump_json(made.body);
+    const InsideSpec& spec = lab().insides.of("heavy-a").spec;
+    EXPECT_EQ(spec.guest.user, "ada");
+    EXPECT_THAT(spec.guest.authorized_keys, ElementsAre("ssh-ed25519 AAAA key"));
+    EXPECT_THAT(spec.guest.addresses, ElementsAre("10.9.0.4"));
+    EXPECT_FALSE(spec.tpm);
+    ASSERT_TRUE(spec.heavy);
+    // Its TPM is there, encrypted under the key, and left to QEMU.
+    Machine machine = MUST(Machine::open(spec.heavy->machine));
+    EXPECT_FALSE(machine.identity().spec.secure_boot);
+    EXPECT_EQ(machine.identity().spec.kind, MachineKind::confidential);
+    EXPECT_FALSE(machine.start());
+    ASSERT_TRUE(spec.heavy->state_key);
+    EXPECT_TRUE(machine.start(&*spec.heavy->state_key));
+    machine.stop();
+    EXPECT_EQ(subject_of(token_inside("heavy-a")), made.body["identity"]["principalId"]);
+
+    make_heavy("heavy-b", "TrustedLaunch");
+    machine = MUST(Machine::open(lab().insides.of("heavy-b").spec.heavy->machine));
+    EXPECT_TRUE(machine.identity().spec.secure_boot);
+    EXPECT_EQ(machine.identity().spec.kind, MachineKind::trusted_launch);
+    make("light-a");
+    EXPECT_FALSE(lab().insides.of("light-a").spec.heavy);
+    EXPECT_EQ(
+        token_inside("heavy-b", "&object_id=" + std::string(subject_of(token_inside("heavy-a"))))
+            .status,
+        400);
+}
+
+TEST_F(VmsTest, WaitsForNoBoot) {
+    make_heavy("slow");
+    EXPECT_EQ(code_of("slow"), "PowerState/starting");
+    EXPECT_FALSE(power("slow").contains("message"));
+    ListedVm listed = MUST(lab().services->vms().find("slow"));
+    EXPECT_TRUE(listed.heavy());
+    EXPECT_EQ(listed.process.pid, 0);
+    // What is asked meanwhile goes on, and does not begin anew.
+    const auto* first = &lab().insides.of("slow");
+    EXPECT_EQ(send("POST", id_of("slow") + "/start").status, 200);
+    EXPECT_EQ(
+        send("PATCH", id_of("slow"), {{"tags", {{"vouchsafe.tier", "qemu"}, {"a", "b"}}}}).status,
+        200);
+    EXPECT_EQ(code_of("slow"), "PowerState/starting");
+    EXPECT_EQ(first, &lab().insides.of("slow"));
+
+    lab().insides.of("slow").booted = true;
+    EXPECT_EQ(code_of("slow"), "PowerState/running");
+    listed = MUST(lab().services->vms().find("slow"));
+    EXPECT_EQ(listed.process, MUST(mark_process(::getpid())));
+    EXPECT_THAT(MUST(read_vm_list(lab().directory.path())), Contains(listed));
+    EXPECT_THAT(lab().told, IsEmpty());
+
+    // Without anybody asking.
+    EXPECT_EQ(send("POST", id_of("slow") + "/restart").status, 200);
+    EXPECT_EQ(MUST(lab().services->vms().find("slow")).power, "starting");
+    lab().insides.of("slow").booted = true;
+    EXPECT_TRUE(
+        wait_until([&] { return MUST(lab().services->vms().find("slow")).power == "running"; }));
+}
+
+TEST_F(VmsTest, EndsABootThatNobodyWantsAnyMore) {
+    const int alive = lab().insides.alive;
+    make_heavy("m");
+    EXPECT_EQ(send("POST", id_of("m") + "/deallocate").status, 200);
+    EXPECT_EQ(code_of("m"), "PowerState/deallocated");
+    EXPECT_EQ(lab().insides.alive, alive);
+    EXPECT_EQ(send("POST", id_of("m") + "/start").status, 200);
+    EXPECT_EQ(code_of("m"), "PowerState/starting");
+    EXPECT_EQ(lab().insides.alive, alive + 1);
+    EXPECT_EQ(send("DELETE", id_of("m")).status, 200);
+    EXPECT_EQ(lab().insides.alive, alive);
+}
+
+TEST_F(VmsTest, ShowsWhyABootFailed) {
+    const int alive = lab().insides.alive;
+    make_heavy("m");
+    lab().insides.of("m").why = "the firmware refused the image";
+    lab().insides.of("m").running = false;
+    EXPECT_EQ(code_of("m"), "PowerState/stopped");
+    EXPECT_EQ(power("m")["message"], "the firmware refused the image");
+    EXPECT_EQ(lab().insides.alive, alive);
+    EXPECT_EQ(send("POST", id_of("m") + "/start").status, 200);
+    EXPECT_EQ(code_of("m"), "PowerState/starting");
+    lab().insides.of("m").booted = true;
+    EXPECT_TRUE(comes_to("m", "PowerState/running"));
+    lab().insides.of("m").why = "its guest switched it off";
+    lab().insides.of("m").running = false;
+    EXPECT_EQ(code_of("m"), "PowerState/stopped");
+    std::lock_guard lock(lab().told_mutex);
+    EXPECT_THAT(lab().told,
+                ElementsAre("m: the machine does not start: the firmware refused the image",
+                            "m: the machine stopped: its guest switched it off"));
+}
+
+TEST_F(VmsTest, RefusesWhatQemuCannotBootHere) {
+    lab().insides.failure = Error{Code::unsupported, "apt-get install qemu-system-x86"};
+    Answer refused = send("PUT", id_of("m"), heavy_body_of("m"));
+    EXPECT_EQ(refused.status, 409);
+    EXPECT_EQ(refused.code(), "OperationNotAllowed");
+    EXPECT_EQ(refused.body["error"]["message"], "apt-get install qemu-system-x86");
+    EXPECT_EQ(send("GET", id_of("m")).status, 404);
+    EXPECT_FALSE(lab().services->vms().find("m"));
+    lab().insides.failure.reset();
+
+    Json bare = heavy_body_of("m", "TrustedLaunch");
+    bare["properties"]["securityProfile"]["uefiSettings"]["vTpmEnabled"] = false;
+    for (const Json& body : {heavy_body_of("m", "Standard"), bare}) {
+        refused = send("PUT", id_of("m"), body);
+        EXPECT_EQ(refused.status, 400);
+        EXPECT_EQ(refused.code(), "InvalidParameter");
+    }
+    // And packages that were removed since.
+    make_heavy("m");
+    EXPECT_EQ(send("POST", id_of("m") + "/deallocate").status, 200);
+    lab().insides.failure = Error{Code::unsupported, "apt-get install qemu-system-x86"};
+    EXPECT_EQ(send("POST", id_of("m") + "/start").code(), "OperationNotAllowed");
+    EXPECT_EQ(code_of("m"), "PowerState/stopped");
+    EXPECT_EQ(power("m")["message"], "apt-get install qemu-system-x86");
+}
+
+TEST_F(VmsTest, KeepsAMachineInItsTier) {
+    make_heavy("m");
+    make("light");
+    for (const Json& tags :
+         {Json{{"vouchsafe.tier", "light"}}, Json{{"vouchsafe.tier", nullptr}}}) {
+        Answer refused = send("PATCH", id_of("m"), {{"tags", tags}});
+        EXPECT_EQ(refused.status, 409) << dump_json(tags);
+        EXPECT_EQ(refused.code(), "PropertyChangeNotAllowed");
+    }
+    EXPECT_EQ(send("PATCH", id_of("light"), {{"tags", {{"vouchsafe.tier", "qemu"}}}}).code(),
+              "PropertyChangeNotAllowed");
+    EXPECT_EQ(send("PATCH", id_of("light"), {{"tags", {{"vouchsafe.tier", "light"}}}}).status, 200);
+    EXPECT_TRUE(MUST(lab().services->vms().find("m")).heavy());
+    EXPECT_FALSE(MUST(lab().services->vms().find("light")).heavy());
+}
+
 TEST_F(VmsTest, LeavesNothingOfWhatCouldNotBeMade) {
     const int alive = lab().insides.alive;
     lab().insides.failure = Error{Code::unavailable, "no more processes"};
@@ -434,6 +594,7 @@ TEST_F(VmsTest, StartsAgainWhatShallRun) {
     make("runs");
     make("stopped");
     make("odd");
+    make_heavy("heavy");
     EXPECT_EQ(send("POST", id_of("stopped") + "/deallocate").status, 200);
     const Path stray = lab().directory.path() / "vms" / "00000000-0000-4000-8000-000000000000";
     MUST(make_private_dir(stray));
@@ -448,7 +609,10 @@ TEST_F(VmsTest, StartsAgainWhatShallRun) {
     EXPECT_TRUE(wait_until([&] { return code_of("runs") == "PowerState/running"; }));
     EXPECT_TRUE(wait_until([&] { return code_of("odd") == "PowerState/running"; }));
     EXPECT_EQ(code_of("stopped"), "PowerState/deallocated");
-    EXPECT_EQ(lab().insides.alive, 2);
+    EXPECT_TRUE(wait_until([&] { return lab().insides.alive == 3; }));
+    EXPECT_EQ(code_of("heavy"), "PowerState/starting");
+    lab().insides.of("heavy").booted = true;
+    EXPECT_EQ(code_of("heavy"), "PowerState/running");
     EXPECT_EQ(subject_of(token_inside("runs")),
               send("GET", id_of("runs")).body["identity"]["principalId"]);
 }
@@ -508,6 +672,32 @@ TEST(VmList, IsReadAsItWasWritten) {
     }
     remove_vm_list(dir.path());
     EXPECT_THAT(MUST(read_vm_list(dir.path())), IsEmpty());
+}
+
+TEST(VmList, TellsSshTheHostKeysOfBothTiers) {
+    TemporaryDir dir = MUST(TemporaryDir::create("vouchsafe-list"));
+    const LabFiles files(dir.path());
+    std::vector<ListedVm> machines = {example_vm("light", "g"), example_vm("heavy", "g"),
+                                      example_vm("private", "g"), example_vm("new", "g")};
+    machines[0].public_ip = "127.42.0.1";
+    machines[1].public_ip = "127.42.0.2";
+    machines[3].public_ip = "127.42.0.4";
+    for (ListedVm& vm : machines) vm.vm_id = vm.name;
+    for (size_t i = 1; i < machines.size(); ++i) machines[i].tier = "qemu";
+    auto write = [](const Path& path, std::string_view text) {
+        MUST(make_private_dir(path.parent_path()));
+        MUST(write_file(path, as_bytes(text), Overwrite::yes));
+    };
+    write(GuestFiles(files.disk("light")).ssh() / "ssh_host_ed25519_key.pub",
+          "ssh-ed25519 LIGHT host\n");
+    write(heavy_folder(files.machine("heavy")) / "known_hosts", "vouchsafe-x ssh-ed25519 HEAVY\n");
+    write(heavy_folder(files.machine("private")) / "known_hosts", "vouchsafe-x ssh-ed25519 NONE\n");
+    MUST(make_private_dir(files.folder()));
+    MUST(write_ssh_files(dir.path(), machines));
+    EXPECT_EQ(MUST(read_text_file(files.folder() / "known_hosts")),
+              "127.42.0.1 ssh-ed25519 LIGHT host\n127.42.0.2 ssh-ed25519 HEAVY\n");
+    EXPECT_THAT(MUST(read_text_file(files.folder() / "ssh_config")),
+                HasSubstr("Host 127.42.0.1 127.42.0.2 127.42.0.4\n"));
 }
 
 TEST(VmList, FindsAMachineByNameAndGroup) {
@@ -590,7 +780,11 @@ TEST(VmSpec, RefusesWhatItCannotBe) {
     const char* set = "/storageProfile/osDisk/managedDisk/securityProfile/diskEncryptionSet/id";
     EXPECT_EQ(code(set, "/subscriptions/none"), "InvalidResourceReference");
     EXPECT_TRUE(spec_of(Json::object(), {{"Vouchsafe.Tier", "light"}}));
-    EXPECT_EQ(spec_of(Json::object(), {{"vouchsafe.tier", "qemu"}}).error().status, 501);
+    auto heavy = spec_of(of_size("Standard_DC2as_v5"), {{"Vouchsafe.Tier", "qemu"}});
+    ASSERT_TRUE(heavy);
+    EXPECT_TRUE(heavy->heavy());
+    EXPECT_FALSE(spec_of(of_size("Standard_DC2as_v5"))->heavy());
+    EXPECT_EQ(spec_of(Json::object(), {{"vouchsafe.tier", "qemu"}}).error().status, 400);
     EXPECT_EQ(spec_of(Json::object(), {{"vouchsafe.tier", "x"}}).error().status, 400);
 }
 

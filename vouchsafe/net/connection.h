@@ -10,7 +10,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -32,8 +31,6 @@ namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 using Executor = asio::any_io_executor;
 using Socket = asio::basic_stream_socket<tcp, Executor>;
-// The other end of a tunnel: a host, or whatever an outlet connected to.
-using Upstream = asio::basic_stream_socket<asio::generic::stream_protocol, Executor>;
 using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                          asio::wait_traits<std::chrono::steady_clock>, Executor>;
 template <typename T>
@@ -74,9 +71,9 @@ struct Connection {
 
     Socket socket;
     std::optional<asio::ssl::stream<Socket&>> tls;
-    std::optional<Upstream> upstream;
-    Timer deadline;  // closes the socket
-    Timer answered;  // cancelled when a worker is done: wakes the coroutine
+    std::optional<Socket> upstream;  // the other end of a tunnel
+    Timer deadline;                  // closes the socket
+    Timer answered;                  // cancelled when a worker is done: wakes the coroutine
     std::array<char, kReadSize> chunk;
     std::string input;   // read, not yet understood
     std::string output;  // being written

@@ -25,18 +25,30 @@ int listener_option(int fd, int name) {
     return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
 }
 
-// adopt has `acceptor` take over a socket that listens already.
-Result<void> adopt(tcp::acceptor& acceptor, UniqueFd listener) {
-    const int fd = listener.get();
+bool is_tcp(int fd) {
     const int domain = listener_option(fd, SO_DOMAIN);
-    if ((domain != AF_INET && domain != AF_INET6) ||
-        listener_option(fd, SO_PROTOCOL) != IPPROTO_TCP ||
-        listener_option(fd, SO_ACCEPTCONN) != 1) {
-        return fail(Code::invalid, "an entrance needs a TCP socket that listens");
+    return (domain == AF_INET || domain == AF_INET6) &&
+           listener_option(fd, SO_PROTOCOL) == IPPROTO_TCP;
+}
+
+bool is_unix_stream(int fd) {
+    return listener_option(fd, SO_DOMAIN) == AF_UNIX && listener_option(fd, SO_TYPE) == SOCK_STREAM;
+}
+
+// adopt has `acceptor` take over a socket that listens already. Of what Asio does with a socket of
+// TCP it needs accepting, reading, writing and closing, which are the same for Unix sockets; their
+// peers have no address, so nobody may ask for it.
+Result<void> adopt(tcp::acceptor& acceptor, UniqueFd listener, bool has_address) {
+    const int fd = listener.get();
+    if (!is_tcp(fd) && !(is_unix_stream(fd) && has_address)) {
+        return fail(Code::invalid, "an entrance needs a TCP socket, or a Unix one with an address");
+    }
+    if (listener_option(fd, SO_ACCEPTCONN) != 1) {
+        return fail(Code::invalid, "an entrance needs a socket that listens");
     }
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
     ErrorCode error;
-    acceptor.assign(domain == AF_INET ? tcp::v4() : tcp::v6(), fd, error);
+    acceptor.assign(listener_option(fd, SO_DOMAIN) == AF_INET6 ? tcp::v6() : tcp::v4(), fd, error);
     if (error) return fail(Code::io, "the listener cannot be used: {}", error.message());
     listener.release();
     return {};
@@ -114,7 +126,7 @@ Result<uint64_t> FrontDoor::Impl::add_entrance(Entrance entrance) {
         return http ? serve_http(this, std::move(client), way)
                     : serve_https(this, std::move(client), way);
     });
-    TRY(adopt(intake->acceptor, std::move(entrance.listener)));
+    TRY(adopt(intake->acceptor, std::move(entrance.listener), !entrance.address.empty()));
     intake->name = fmt::format("{}, {}", listening.options.name, entrance.name);
     intake->remote = std::move(entrance.address);
     intake->max_connections = options.max_connections_per_entrance;

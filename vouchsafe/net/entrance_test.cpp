@@ -91,11 +91,65 @@ TEST(Entrance, AnswersPlainRequestsWithItsOwnHandler) {
     EXPECT_THAT(other.read_all(), StartsWith("HTTP/1.1 400"));
 }
 
-TEST(Entrance, TakesNothingButAListeningTcpSocket) {
+// listen_unix is a socket that listens at a name that the kernel chooses.
+UniqueFd listen_unix(sockaddr_un& address, socklen_t& size) {
+    UniqueFd out(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    address = {};
+    address.sun_family = AF_UNIX;
+    auto* name = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(out.get(), name, sizeof(sa_family_t)), 0);
+    EXPECT_EQ(::listen(out.get(), 8), 0);
+    size = sizeof address;
+    EXPECT_EQ(::getsockname(out.get(), name, &size), 0);
+    return out;
+}
+
+TEST(Entrance, MayBeAUnixSocketWithAnAddressOfItsOwn) {
+    Door door(
+        [](FrontDoorOptions& options) { options.hosts.add("who.example.org", {say_remote}); });
+    auto enter = [&](Entrance::Kind kind, const std::string& address) -> UniqueFd {
+        sockaddr_un at{};
+        socklen_t size = 0;
+        Entrance entrance;
+        entrance.listener = listen_unix(at, size);
+        entrance.kind = kind;
+        entrance.name = "vm1";
+        entrance.address = address;
+        if (kind == Entrance::Kind::http) entrance.plain = say_remote;
+        auto added = door.door().add_entrance(std::move(entrance));
+        if (!added) return {};
+        UniqueFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        EXPECT_EQ(::connect(client.get(), reinterpret_cast<sockaddr*>(&at), size), 0);
+        return client;
+    };
+    const UniqueFd https = enter(Entrance::Kind::https, "10.0.0.4");
+    TlsClient client(https.get(), "who.example.org", door.authority().pem());
+    ASSERT_EQ(client.shake(), 0);
+    EXPECT_THAT(client.get("who.example.org"), HasSubstr("10.0.0.4 who.example.org / tls"));
+    const UniqueFd stranger = enter(Entrance::Kind::https, "10.0.0.4");
+    TlsClient other(stranger.get(), "www.example.com", door.authority().pem());
+    EXPECT_EQ(other.shake(), kUnrecognizedName);
+
+    const UniqueFd http = enter(Entrance::Kind::http, "10.0.0.5");
+    const std::string_view request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    ASSERT_EQ(::send(http.get(), request.data(), request.size(), 0),
+              static_cast<ssize_t>(request.size()));
+    std::string answer;
+    char chunk[1024];
+    for (ssize_t count; (count = ::recv(http.get(), chunk, sizeof chunk, 0)) > 0;) {
+        answer.append(chunk, static_cast<size_t>(count));
+    }
+    EXPECT_THAT(answer, HasSubstr("10.0.0.5 h / plain"));
+    // Who comes in there has no address of its own that could be told.
+    EXPECT_FALSE(enter(Entrance::Kind::http, ""));
+}
+
+TEST(Entrance, TakesNothingButAListeningStreamSocket) {
     Door door;
     auto refused = [&](int fd) {
         Entrance entrance;
         entrance.listener = UniqueFd(fd);
+        entrance.address = "10.0.0.4";
         auto added = door.door().add_entrance(std::move(entrance));
         return !added && added.error().code == Code::invalid;
     };
@@ -106,7 +160,8 @@ TEST(Entrance, TakesNothingButAListeningTcpSocket) {
     EXPECT_TRUE(refused(pipe[1]));
     EXPECT_TRUE(refused(::socket(AF_INET, SOCK_STREAM, 0)));  // does not listen
     EXPECT_TRUE(refused(::socket(AF_INET, SOCK_DGRAM, 0)));
-    int local = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    EXPECT_TRUE(refused(::socket(AF_UNIX, SOCK_STREAM, 0)));
+    int local = ::socket(AF_UNIX, SOCK_SEQPACKET, 0);
     sockaddr_un anywhere{};
     anywhere.sun_family = AF_UNIX;
     ASSERT_EQ(::bind(local, reinterpret_cast<sockaddr*>(&anywhere), sizeof(sa_family_t)), 0);

@@ -111,7 +111,6 @@ FrontDoor::Impl::Judgement FrontDoor::Impl::judge(const std::string& authority,
         out.why = "nothing may follow CONNECT before its answer";
         return out;
     }
-    out.outlet = options.outlet != nullptr;
     out.status = 403;
     if (out.to.port != kHttps) {
         out.why = fmt::format("only port 443 can be connected to, not {}", *out.to.port);

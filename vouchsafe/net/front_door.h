@@ -7,12 +7,12 @@
 //     GET http://name/...          goes to the plain handler of that name
 //     GET / (Host: localhost:PORT) goes to the door's own pages
 //
-// What no handler serves is refused with 403 and one line that says why, unless an outlet leads
-// there. The name in CONNECT alone decides: SNI is not looked at, and a request inside for another
-// host is 421.
+// What no handler serves is refused with 403 and one line that says why. The name in CONNECT alone
+// decides: SNI is not looked at, and a request inside for another host is 421.
 //
 // Who cannot be told of a proxy comes in by an entrance: another listener of the same door, of any
-// network namespace, whose connections are TLS at once, or plain HTTP for one handler.
+// network namespace or a Unix socket, whose connections are TLS at once, or plain HTTP for one
+// handler.
 //
 // Whoever can connect to loopback on this machine can use the door: it is for one person's
 // computer.
@@ -27,7 +27,6 @@
 #include "vouchsafe/base/fd.h"
 #include "vouchsafe/net/host_table.h"
 #include "vouchsafe/net/server.h"
-#include "vouchsafe/net/target.h"
 
 namespace vouchsafe::net {
 
@@ -60,19 +59,15 @@ struct DoorEvent {
 struct Entrance {
     enum class Kind { https, http };
 
-    UniqueFd listener;  // a TCP socket that listens, of whatever network namespace
+    // A TCP socket that listens, of whatever network namespace, or a Unix one.
+    UniqueFd listener;
     Kind kind = Kind::https;
-    std::string name;         // for events and the log
-    std::string address;      // what its requests say as their remote; "": the socket's peer
+    std::string name;  // for events and the log
+    // What its requests say as their remote; "": the socket's peer, which a Unix socket has none
+    // of.
+    std::string address;
     Handler plain = nullptr;  // of Kind::http
 };
-
-// Outlet opens the way to what the table of hosts does not serve, and is asked before CONNECT is
-// refused or passed through: any host, any port (never without one), addresses too. nullopt: it
-// does not know this one. Else a connected stream socket, of TCP or not, to which bytes are carried
-// both ways, unread; or an error, whose message the client sees (403 for Code::forbidden, else
-// 502). Called by workers, by several at a time; one that is slow holds a worker.
-using Outlet = std::function<std::optional<Result<UniqueFd>>(const Authority& to)>;
 
 struct FrontDoorOptions {
     uint16_t port = 0;     // 0: any free port
@@ -85,7 +80,6 @@ struct FrontDoorOptions {
     std::function<Result<TlsIdentity>(const std::string& name)> mint = nullptr;
     // pass_through tunnels CONNECT for port 443 of names that nobody serves here to the real host.
     bool pass_through = false;
-    Outlet outlet = nullptr;  // nullptr: none
     // Where tunnels of pass_through go, "host:443" to a numeric "address:port", instead of what the
     // DNS says.
     std::map<std::string, std::string> connect_to = {};
@@ -99,10 +93,7 @@ struct FrontDoorOptions {
     std::chrono::milliseconds idle_timeout = ServerOptions().idle_timeout;
     unsigned workers = 8;
     size_t max_connections_per_entrance = 64;
-    std::chrono::milliseconds tunnel_idle_timeout{600'000};  // of tunnels to real hosts
-    // Of tunnels to outlets. Both their ends are on this computer, so it is known when one is gone;
-    // a shell in which nobody types is not.
-    std::chrono::milliseconds outlet_idle_timeout{86'400'000};
+    std::chrono::milliseconds tunnel_idle_timeout{600'000};
 };
 
 // FrontDoor runs until it is stopped or destroyed. Thread-safe.
@@ -115,7 +106,8 @@ class FrontDoor {
     uint16_t port() const;
 
     // add_entrance serves it from now on and returns its number. Code::invalid if the listener is
-    // no TCP socket that listens, or Kind::http has no handler; Code::unavailable after stop().
+    // no socket of these kinds that listens, a Unix one has no address, or Kind::http has no
+    // handler; Code::unavailable after stop().
     Result<uint64_t> add_entrance(Entrance entrance);
     // remove_entrance closes an entrance and its connections, and returns when both is done and
     // `plain` does not run any more. Requests that hosts still answer for it go on, and their

@@ -1,4 +1,4 @@
-// What becomes of CONNECT: a host of the door, a real host, or an outlet.
+// What becomes of CONNECT: a host of the door, or a real host.
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/net/front_door_impl.h"
 #include "vouchsafe/net/tunnel.h"
@@ -61,16 +61,6 @@ Awaitable<void> serve_host(Door* door, ConnectionPtr connection, std::string nam
     co_await std::move(answering);
 }
 
-// tunnel carries bytes between the client and `upstream`, which is open.
-Awaitable<void> tunnel(Door* door, ConnectionPtr connection, DoorEvent event, Milliseconds idle) {
-    auto establishing = establish(door, connection);
-    bool established = co_await std::move(establishing);
-    if (!established) co_return;
-    door->tell(event);
-    auto running = run_tunnel(connection, idle);
-    co_await std::move(running);
-}
-
 Awaitable<void> pass_through(Door* door, ConnectionPtr connection, std::string name) {
     std::string host = name;
     std::string port = std::to_string(kHttps);
@@ -87,37 +77,12 @@ Awaitable<void> pass_through(Door* door, ConnectionPtr connection, std::string n
         co_await std::move(refusing);
         co_return;
     }
-    DoorEvent event{name, "CONNECT", "", 200, 0, "passed through to the real host", ""};
-    auto carrying = tunnel(door, connection, event, door->options.tunnel_idle_timeout);
-    co_await std::move(carrying);
-}
-
-using Asked = std::optional<Result<UniqueFd>>;
-
-// use_outlet makes what an outlet answered the connection's upstream.
-Result<void> use_outlet(const ConnectionPtr& connection, Result<UniqueFd> outlet) {
-    return open_outlet(connection, TRY(std::move(outlet)));
-}
-
-// leave_by_outlet returns false if no outlet knows where the client wants to go.
-Awaitable<bool> leave_by_outlet(Door* door, ConnectionPtr connection, Authority to) {
-    Asked asked;
-    auto asking = run_on_worker(&door->listening, connection,
-                                [door, &asked, &to] { asked = door->options.outlet(to); });
-    co_await std::move(asking);
-    if (!asked) co_return false;
-    Result<void> opened = use_outlet(connection, std::move(*asked));
-    if (!opened) {
-        int status = opened.error().code == Code::forbidden ? 403 : 502;
-        auto refusing = refuse_connect(door, connection, status, opened.error().message);
-        co_await std::move(refusing);
-        co_return true;
-    }
-    DoorEvent event{to.host, "CONNECT", "", 200, 0, fmt::format("carried to port {}", *to.port),
-                    ""};
-    auto carrying = tunnel(door, connection, event, door->options.outlet_idle_timeout);
-    co_await std::move(carrying);
-    co_return true;
+    auto establishing = establish(door, connection);
+    bool established = co_await std::move(establishing);
+    if (!established) co_return;
+    door->tell({name, "CONNECT", "", 200, 0, "passed through to the real host", ""});
+    auto running = run_tunnel(connection, door->options.tunnel_idle_timeout);
+    co_await std::move(running);
 }
 
 }  // namespace
@@ -155,11 +120,6 @@ Awaitable<void> serve_connect(FrontDoor::Impl* door, ConnectionPtr connection) {
         auto serving = serve_host(door, connection, judged.to.host);
         co_await std::move(serving);
         co_return;
-    }
-    if (judged.outlet) {
-        auto leaving = leave_by_outlet(door, connection, judged.to);
-        bool left = co_await std::move(leaving);
-        if (left) co_return;
     }
     if (judged.tunnel) {
         auto passing = pass_through(door, connection, judged.to.host);

@@ -4,6 +4,7 @@
 #include "vouchsafe/net/front_door.h"
 #include "vouchsafe/net/listening.h"
 #include "vouchsafe/net/minted.h"
+#include "vouchsafe/net/target.h"
 #include "vouchsafe/net/tls_context.h"
 
 namespace vouchsafe::net {
@@ -18,12 +19,11 @@ struct FrontDoor::Impl {
     Result<void> start();
 
     // Judgement is what becomes of a CONNECT: it is served, or refused with `why` unless it may be
-    // tunnelled or an outlet knows it.
+    // tunnelled.
     struct Judgement {
         Authority to;
         bool served = false;
         bool tunnel = false;
-        bool outlet = false;  // may be asked
         int status = 0;
         std::string why;
     };

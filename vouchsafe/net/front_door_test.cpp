@@ -419,11 +419,35 @@ class PassThrough : public testing::Test {
             wanted.connect_to = {
                 {"real.example.com:443", fmt::format("127.0.0.1:{}", server_->port())},
                 {"gone.example.com:443", "127.0.0.1:1"},
+                {"raw.example.com:443", fmt::format("127.0.0.1:{}", port_of(raw_.get()))},
                 {"login.example.org:443", fmt::format("127.0.0.1:{}", server_->port())}};
-            wanted.tunnel_idle_timeout = milliseconds(300);
+            wanted.tunnel_idle_timeout = idle_;
         });
     }
+    // Far is the real host's end of a tunnel, with blocking calls.
+    struct Far {
+        UniqueFd fd;
+        bool send(std::string_view text) const {
+            return ::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL) ==
+                   static_cast<ssize_t>(text.size());
+        }
+        std::string read_all() const {
+            std::string out;
+            char chunk[4096];
+            for (ssize_t count; (count = ::recv(fd.get(), chunk, sizeof chunk, 0)) > 0;) {
+                out.append(chunk, static_cast<size_t>(count));
+            }
+            return out;
+        }
+    };
+    Far reach_raw(RawClient& client) const {
+        EXPECT_TRUE(client.send(connect_to("raw.example.com:443")));
+        EXPECT_EQ(client.read_until("\r\n\r\n"), "HTTP/1.1 200 Connection established\r\n\r\n");
+        return {UniqueFd(::accept4(raw_.get(), nullptr, nullptr, SOCK_CLOEXEC))};
+    }
 
+    const milliseconds idle_{300};
+    UniqueFd raw_ = test::listen_tcp();
     test::Authority real_;
     std::unique_ptr<Server> server_;
     std::unique_ptr<Door> door_;
@@ -475,6 +499,47 @@ TEST_F(PassThrough, EndsATunnelWhenEitherSideDoesOrNothingMoves) {
     open.read_until("\r\n\r\n");
     door_->door().stop();
     EXPECT_TRUE(open.closed());
+}
+
+TEST_F(PassThrough, CarriesBothWaysAndEndsEachWayByItself) {
+    RawClient client(door_->port());
+    const Far far = reach_raw(client);
+    ASSERT_TRUE(client.send("hello"));
+    ASSERT_EQ(::shutdown(client.fd(), SHUT_WR), 0);
+    EXPECT_EQ(far.read_all(), "hello");
+    ASSERT_TRUE(far.send("still here"));
+    EXPECT_EQ(client.read_until("here"), "still here");
+
+    RawClient other(door_->port());
+    const Far done = reach_raw(other);
+    ASSERT_TRUE(done.send("bye"));
+    ASSERT_EQ(::shutdown(done.fd.get(), SHUT_WR), 0);
+    EXPECT_EQ(other.read_all(), "bye");
+    ASSERT_TRUE(other.send("and you"));
+    ASSERT_EQ(::shutdown(other.fd(), SHUT_WR), 0);
+    EXPECT_EQ(done.read_all(), "and you");
+}
+
+TEST_F(PassThrough, DeliversTheLastWordsOfAHostThatIsGone) {
+    Door door([this](FrontDoorOptions& wanted) {
+        wanted.pass_through = true;
+        wanted.connect_to = {
+            {"raw.example.com:443", fmt::format("127.0.0.1:{}", port_of(raw_.get()))}};
+    });
+    RawClient client(door.port());
+    Far far = reach_raw(client);
+    // It says as much as fits anywhere on the way while the client takes nothing, and goes.
+    const std::string words(1 << 16, 'y');
+    size_t said = 0;
+    for (auto last = test::Clock::now(); test::since(last) < milliseconds(200);) {
+        ssize_t count =
+            ::send(far.fd.get(), words.data(), words.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (count <= 0) continue;
+        said += static_cast<size_t>(count);
+        last = test::Clock::now();
+    }
+    far.fd.reset();
+    EXPECT_EQ(client.read_all(milliseconds(5000)).size(), said);
 }
 
 }  // namespace

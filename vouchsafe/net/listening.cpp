@@ -212,21 +212,30 @@ bool is_full(const Listening& listening, const Intake& intake) {
            (intake.added && listening.added_connections >= listening.options.max_connections);
 }
 
+// remote_of is who came in; nullopt: gone already.
+std::optional<std::string> remote_of(const Intake& intake, const Socket& socket) {
+    if (!intake.remote.empty()) return intake.remote;
+    ErrorCode error;
+    tcp::endpoint peer = socket.remote_endpoint(error);
+    if (error) return std::nullopt;
+    return peer.address().to_string();
+}
+
 void open_connection(Listening* listening, const IntakePtr& intake, Socket socket) {
     const ServerOptions& options = listening->options;
     if (is_full(*listening, *intake)) return;  // closes it
-    ErrorCode error;
-    socket.set_option(tcp::no_delay(true), error);
-    tcp::endpoint peer = socket.remote_endpoint(error);
-    if (error) return;  // gone already
-    std::string place = address_place(peer.address().to_string());
+    ErrorCode ignored;                         // Unix sockets have no such option
+    socket.set_option(tcp::no_delay(true), ignored);
+    std::optional<std::string> remote = remote_of(*intake, socket);
+    if (!remote) return;
+    std::string place = address_place(*remote);
     const size_t most = options.max_connections_per_address;
     auto& by_place = listening->by_place;
     if (most != 0 && by_place.contains(place) && by_place[place] >= most) return;
     auto connection = std::make_shared<Connection>(std::move(socket), listening->tls);
     connection->asked = listening->asked;
     connection->intake = intake;
-    connection->remote = intake->remote.empty() ? peer.address().to_string() : intake->remote;
+    connection->remote = std::move(*remote);
     connection->place = std::move(place);
     ++by_place[connection->place];
     ++intake->connections;

@@ -1,5 +1,5 @@
-// The request target and the authority of a URL, taken apart. For net/, its fuzzers, and outlets of
-// a front door.
+// The request target and the authority of a URL, taken apart. For net/, its fuzzers, and who hands
+// a request to a handler without a connection.
 #pragma once
 
 #include <cstdint>

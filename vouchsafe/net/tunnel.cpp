@@ -4,8 +4,6 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/write.hpp>
 
-#include <sys/socket.h>
-
 #include <vector>
 
 namespace vouchsafe::net {
@@ -15,8 +13,7 @@ namespace {
 constexpr Milliseconds kConnectTimeout{10'000};  // the DNS included
 
 // carry takes bytes from one end of a connection to the other until the first is done.
-template <typename From, typename To>
-Awaitable<void> carry(From* from, To* to, ConnectionPtr connection, Milliseconds idle) {
+Awaitable<void> carry(Socket* from, Socket* to, ConnectionPtr connection, Milliseconds idle) {
     std::vector<char> chunk(kReadSize);
     ErrorCode error;
     auto token = asio::redirect_error(kAwaitable, error);
@@ -40,19 +37,6 @@ Awaitable<void> carry(From* from, To* to, ConnectionPtr connection, Milliseconds
     if (!done || error) connection->close();
 }
 
-// option reads a number that a socket knows about itself; -1: it is no socket, or does not know.
-int tunnel_option(int fd, int name) {
-    int value = -1;
-    socklen_t size = sizeof value;
-    return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
-}
-
-bool has_peer(int fd) {
-    sockaddr_storage peer{};
-    socklen_t size = sizeof peer;
-    return ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
-}
-
 }  // namespace
 
 Awaitable<bool> connect_upstream(ConnectionPtr connection, std::string host, std::string port) {
@@ -65,32 +49,16 @@ Awaitable<bool> connect_upstream(ConnectionPtr connection, std::string host, std
     auto found = co_await std::move(resolving);
     if (error || !connection->socket.is_open()) co_return false;
     connection->upstream.emplace(executor);
-    std::vector<Upstream::endpoint_type> places;
-    for (const auto& entry : found) places.emplace_back(entry.endpoint());
-    auto connecting = asio::async_connect(*connection->upstream, places, token);
+    auto connecting = asio::async_connect(*connection->upstream, found, token);
     co_await std::move(connecting);
     co_return !error;
-}
-
-Result<void> open_outlet(const ConnectionPtr& connection, UniqueFd fd) {
-    if (tunnel_option(fd.get(), SO_TYPE) != SOCK_STREAM || !has_peer(fd.get())) {
-        return fail(Code::invalid, "the outlet is no connected stream socket");
-    }
-    asio::generic::stream_protocol protocol(tunnel_option(fd.get(), SO_DOMAIN),
-                                            tunnel_option(fd.get(), SO_PROTOCOL));
-    ErrorCode error;
-    connection->upstream.emplace(connection->socket.get_executor());
-    connection->upstream->assign(protocol, fd.get(), error);
-    if (error) return fail(Code::io, "the outlet cannot be used: {}", error.message());
-    fd.release();
-    return {};
 }
 
 Awaitable<void> run_tunnel(ConnectionPtr connection, Milliseconds idle) {
     auto inward_done = std::make_shared<bool>(false);
     connection->answered.expires_at(Timer::time_point::max());
     Socket* client = &connection->socket;
-    Upstream* upstream = &*connection->upstream;
+    Socket* upstream = &*connection->upstream;
     asio::co_spawn(connection->socket.get_executor(), carry(upstream, client, connection, idle),
                    [connection, inward_done](std::exception_ptr) {
                        *inward_done = true;

@@ -1,18 +1,12 @@
-// Tunnels of a proxy: bytes between a client and a real host, or whatever else an outlet leads to,
-// not looked at. Private to net/.
+// Tunnels of a proxy: bytes between a client and a real host, not looked at. Private to net/.
 #pragma once
 
-#include "vouchsafe/base/fd.h"
 #include "vouchsafe/net/connection.h"
 
 namespace vouchsafe::net {
 
 // connect_upstream opens `upstream` of the connection. False: nobody is there, or not in time.
 Awaitable<bool> connect_upstream(ConnectionPtr connection, std::string host, std::string port);
-
-// open_outlet has a connected stream socket, of TCP or not, become `upstream`. Code::invalid if it
-// is none.
-Result<void> open_outlet(const ConnectionPtr& connection, UniqueFd fd);
 
 // run_tunnel carries bytes both ways until both ends are done, one fails, or nothing moves for
 // `idle`. An end that takes no more still says what it has to say.
