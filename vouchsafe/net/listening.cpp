@@ -419,7 +419,7 @@ void Listening::begin_stop() {
     for (const ConnectionPtr& connection : connections) {
         if (!connection->busy) {
             connection->close();
-        } else if (connection->deadline.expiry() != Timer::time_point::max()) {
+        } else if (connection->due != Timer::time_point::max()) {
             set_deadline(connection, kStopTimeout);  // its answer is being written
         }
     }
