@@ -32,6 +32,19 @@ constexpr std::array<const char*, kSqlCount> kSql{
     "DELETE FROM record WHERE collection = ?1 AND key = ?2",
 };
 
+// configure_sqlite sets what SQLite has for the whole process. It fails, and everything still works,
+// if something else in the process began to use SQLite before.
+void configure_sqlite() {
+    static const bool configured = [] {
+        // Nobody asks how much memory SQLite has, and counting takes a lock for every piece of it.
+        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+        // What savepoints take back stays in memory: the default is a temporary file from 64 KiB on.
+        sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, -1);
+        return true;
+    }();
+    (void)configured;
+}
+
 int bind_bytes(sqlite3_stmt* statement, int index, ByteView bytes) {
     // A null pointer would bind NULL, which is not the empty value.
     if (bytes.empty()) return sqlite3_bind_zeroblob(statement, index, 0);
@@ -140,6 +153,7 @@ Result<void> Connection::make_or_check_schema(const SqliteSchema& schema) {
 }
 
 Result<std::unique_ptr<Connection>> Connection::open(const Path& file, const SqliteSchema* schema) {
+    configure_sqlite();
     std::unique_ptr<Connection> out(new Connection);
     sqlite3* raw = nullptr;
     int status =
