@@ -43,6 +43,7 @@ Result<void> read_names(Call& call) {
 // forget_judgement makes it a call that nobody has looked at but for its address.
 void forget_judgement(Call& call) {
     call.vault.reset();
+    call.judged_vault.reset();
     call.version.reset();
     call.caller = {};
     call.key.clear();
@@ -179,6 +180,7 @@ Result<void> Dispatcher::judge(Call& call) {
         KnownVault vault = again ? nullptr : vaults_.find(to_bytes(call.address.vault));
         if (!vault) vault = TRY(read_vault_now(call.address));
         call.vault = vault->info;
+        call.judged_vault = vault;
         const Result<void> met = meet_caller(call);
         bool same = true;
         Result<void> judged;

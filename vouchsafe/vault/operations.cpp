@@ -94,6 +94,9 @@ namespace {
 
 // check_vault_open: the vault may have been deleted since the call began.
 Result<void> check_vault_open(store::View& view, const Call& call) {
+    const bool same = call.judged_vault &&
+                      TRY(is_vault_as_stored(view, call.vault->name, call.judged_vault->record));
+    if (same) return {};
     const auto vault = TRY(read_vault(view, call.vault->name));
     if (vault && !vault->deleted) return {};
     return fail(Code::not_found, "there is no vault {} here", call.vault->name);

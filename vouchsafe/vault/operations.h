@@ -127,6 +127,7 @@ struct Call {
     const Operation& operation;
     std::string request_id;
     std::optional<VaultInfo> vault;
+    std::shared_ptr<const StoredVault> judged_vault = nullptr;  // `vault` and how it is stored
     Address address;
     std::optional<ApiVersion> version;
     access::Caller caller;
