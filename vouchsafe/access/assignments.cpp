@@ -27,7 +27,7 @@ std::string record_key(const RoleAssignment& assignment) {
     return to_lower(assignment.principal) + "/" + to_lower(assignment.id);
 }
 
-std::string join(const std::set<std::string>& names) {
+std::string join(const std::set<std::string_view>& names) {
     return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
 }
 
@@ -138,19 +138,19 @@ Result<void> authorize(store::View& view, const Caller& caller, Provider provide
                        Checks& checks) {
     std::vector<std::string> principals = caller.groups;
     principals.push_back(caller.object_id);
-    std::set<std::string> found;
+    std::set<std::string_view> found;
     bool allowed = false;
     for (const std::string& principal : principals) {
         for (const RoleAssignment& assignment : TRY(read_roles(view, principal))) {
             const Role* role = find_role(assignment.role_id);
             if (role == nullptr || !scope_covers(assignment.scope, resource)) continue;
-            found.insert(std::string(role->name));
+            found.insert(role->name);
             allowed = allowed || allows_any(*role, provider, actions);
         }
     }
-    std::set<std::string> expected;
+    std::set<std::string_view> expected;
     for (const Role& role : built_in_roles()) {
-        if (allows_any(role, provider, actions)) expected.insert(std::string(role.name));
+        if (allows_any(role, provider, actions)) expected.insert(role.name);
     }
     return checks.require(allowed, "CALLER-ROLE",
                           fmt::format("{}/{}", provider_name(provider), fmt::join(actions, " or ")),

@@ -63,19 +63,13 @@ std::string said_issuer(const jose::Jws& jws) {
     return claims ? text_or_empty(*claims, "iss") : "";
 }
 
-// Bearer is a request's token, of which nothing is verified.
-struct Bearer {
-    std::string_view token;
-    std::string kid;
-};
-
-Result<Caller> verify_own(const Bearer& bearer, const Issuer& issuer,
+Result<Caller> verify_own(jose::Jws token, const Issuer& issuer,
                           const std::vector<std::string>& audiences, KeySets& key_sets, Time now,
                           Checks& checks) {
     const std::string base = fmt::format("{}/{}/v2.0", issuer.login_authority, issuer.tenant);
-    KeySets::Keys keys = TRY(key_sets.find(base, bearer.kid));
-    VerifiedClaims verified = TRY(
-        jose::verify_jwt(bearer.token, *keys, access_token_rules(issuer, audiences, now), checks));
+    KeySets::Keys keys = TRY(key_sets.find(base, token.kid));
+    VerifiedClaims verified = TRY(jose::verify_jwt(
+        std::move(token), *keys, access_token_rules(issuer, audiences, now), checks));
 
     const Json& claims = verified.claims();
     const std::string tenant = text_claim(claims, "tid");
@@ -116,14 +110,15 @@ Result<Caller> verify(const net::Request& request, const Issuer& issuer,
     if (!parsed) {
         return checks.refuse("TOKEN-FORMAT", "token", "a compact JWS", parsed.error().message);
     }
-    const Bearer bearer{token, parsed->kid};
-    if (!vouching.issuers) return verify_own(bearer, issuer, audiences, key_sets, now, checks);
+    if (!vouching.issuers) {
+        return verify_own(std::move(*parsed), issuer, audiences, key_sets, now, checks);
+    }
 
     // Nobody's keys are fetched for a token that says to be of somebody else.
     const std::string said = said_issuer(*parsed);
     const TrustedIssuer* trusted = vouching.issuers->find(issuer.tenant, said);
     if (trusted != nullptr) {
-        return verify_trusted(token, bearer.kid, *trusted, audiences, issuer.skew, key_sets, now,
+        return verify_trusted(std::move(*parsed), *trusted, audiences, issuer.skew, key_sets, now,
                               checks);
     }
     const auto own = access_token_rules(issuer, audiences, now).issuers;
@@ -133,7 +128,7 @@ Result<Caller> verify(const net::Request& request, const Issuer& issuer,
     const bool counts = is_own && !vouching.issuers->login_of(issuer.tenant);
     TRY(checks.require(counts, "TOKEN-ISSUER", "iss", "an issuer that this tenant trusts",
                        show_json(said)));
-    return verify_own(bearer, issuer, audiences, key_sets, now, checks);
+    return verify_own(std::move(*parsed), issuer, audiences, key_sets, now, checks);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 
 #include "vouchsafe/access/caller.h"
 #include "vouchsafe/access/key_sets.h"
+#include "vouchsafe/jose/jws.h"
 
 namespace vouchsafe::access {
 
@@ -67,8 +68,7 @@ std::string group_of(std::string_view issuer, std::string_view name);
 
 // verify_trusted makes the checks of jose::verify_jwt with the issuer's keys, then CALLER-TENANT if
 // a claim must name the tenant, and CALLER-OID. `audiences` are the service's.
-Result<Caller> verify_trusted(std::string_view token, std::string_view kid,
-                              const TrustedIssuer& trusted,
+Result<Caller> verify_trusted(jose::Jws token, const TrustedIssuer& trusted,
                               const std::vector<std::string>& audiences, Seconds skew,
                               KeySets& key_sets, Time now, Checks& checks);
 

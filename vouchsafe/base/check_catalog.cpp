@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <unordered_map>
 
 #include "vouchsafe/base/result.h"
 
@@ -1043,9 +1043,14 @@ std::span<const CheckInfo> check_catalog() {
 }
 
 const CheckInfo* find_check_info(std::string_view code) {
-    auto found = std::find_if(std::begin(kCatalog), std::end(kCatalog),
-                              [&](const CheckInfo& info) { return info.code == code; });
-    return found == std::end(kCatalog) ? nullptr : &*found;
+    // Every check of every request looks here.
+    static const auto kByCode = [] {
+        std::unordered_map<std::string_view, const CheckInfo*> out;
+        for (const CheckInfo& info : kCatalog) out.emplace(info.code, &info);
+        return out;
+    }();
+    auto found = kByCode.find(code);
+    return found == kByCode.end() ? nullptr : found->second;
 }
 
 }  // namespace vouchsafe

@@ -51,14 +51,15 @@ bool is_audience(const Json& aud) {
            std::all_of(aud.begin(), aud.end(), [](const Json& one) { return one.is_string(); });
 }
 
-Result<Token> read_token(std::string_view compact, Checks& checks) {
-    auto jws = parse_jws(compact);
-    auto claims = jws ? parse_claims(*jws) : Result<Json>(fail(jws.error()));
-    if (!claims) {
-        return checks.refuse("TOKEN-FORMAT", "token", "a signed JSON Web Token in compact form",
-                             show_json(claims.error().message));
-    }
-    Token out{std::move(*jws), std::move(*claims), "", {}, {}};
+tl::unexpected<Error> no_token(const Error& problem, Checks& checks) {
+    return checks.refuse("TOKEN-FORMAT", "token", "a signed JSON Web Token in compact form",
+                         show_json(problem.message));
+}
+
+Result<Token> read_token(Jws jws, Checks& checks) {
+    Result<Json> claims = parse_claims(jws);
+    if (!claims) return no_token(claims.error(), checks);
+    Token out{std::move(jws), std::move(*claims), "", {}, {}};
     const Json* iss = find_member(out.claims, "iss");
     if (iss == nullptr || !iss->is_string()) {
         return checks.refuse("TOKEN-FORMAT", "iss", "a string",
@@ -158,7 +159,14 @@ Result<void> verify_by_key_set(const Jws& jws, const JwkSet& keys,
 
 Result<VerifiedClaims> verify_jwt(std::string_view compact, const JwkSet& keys,
                                   const JwtRules& rules, Checks& checks) {
-    Token token = TRY(read_token(compact, checks));
+    Result<Jws> jws = parse_jws(compact);
+    if (!jws) return no_token(jws.error(), checks);
+    return verify_jwt(std::move(*jws), keys, rules, checks);
+}
+
+Result<VerifiedClaims> verify_jwt(Jws jws, const JwkSet& keys, const JwtRules& rules,
+                                  Checks& checks) {
+    Token token = TRY(read_token(std::move(jws), checks));
     TRY(verify_by_key_set(token.jws, keys, rules.algorithms, checks));
     TRY(checks.require(accepts(rules.issuers, token.issuer), "TOKEN-ISSUER", "iss",
                        list(rules.issuers), show_json(token.issuer)));
@@ -168,7 +176,10 @@ Result<VerifiedClaims> verify_jwt(std::string_view compact, const JwkSet& keys,
 }
 
 Result<std::string> peek_issuer(std::string_view compact) {
-    Jws jws = TRY(parse_jws(compact));
+    return peek_issuer(TRY(parse_jws(compact)));
+}
+
+Result<std::string> peek_issuer(const Jws& jws) {
     return json_string(TRY(parse_claims(jws)), "iss");
 }
 

@@ -36,6 +36,10 @@ struct JwtRules {
 Result<VerifiedClaims> verify_jwt(std::string_view compact, const JwkSet& keys,
                                   const JwtRules& rules, Checks& checks);
 
+// The same for a token that was taken apart already.
+Result<VerifiedClaims> verify_jwt(Jws jws, const JwkSet& keys, const JwtRules& rules,
+                                  Checks& checks);
+
 // verify_by_key_set makes the checks of a token's algorithm, key and signature alone (TOKEN-ALG,
 // TOKEN-KID, TOKEN-SIGNATURE, as verify_jwt does): for statements that are no tokens and are signed
 // with the same keys. Whoever calls it must tell them apart from tokens by their `typ`.
@@ -45,6 +49,7 @@ Result<void> verify_by_key_set(const Jws& jws, const JwkSet& keys,
 // peek_issuer returns the unverified `iss`, to choose whose keys to fetch. Never trust it further.
 // Code::invalid if the token is malformed or has none.
 Result<std::string> peek_issuer(std::string_view compact);
+Result<std::string> peek_issuer(const Jws& jws);
 
 // normalize_issuer is normalize_url of base: without one trailing slash, scheme and host in lower
 // case (azure-api A.8).

@@ -11,16 +11,31 @@ constexpr size_t kFarewellBytes = 16 << 20;      // read and dropped meanwhile
 
 }  // namespace
 
-void set_deadline(const ConnectionPtr& connection, Milliseconds time) {
-    connection->deadline.expires_after(time);
+namespace {
+
+// look_when_due has the timer look when `due` has come, which may be later by then. A wait that is
+// replaced ends with an error.
+void look_when_due(const ConnectionPtr& connection) {
+    connection->looks = connection->due;
+    connection->deadline.expires_at(connection->due);
     connection->deadline.async_wait([connection](ErrorCode error) {
-        bool due = connection->deadline.expiry() <= std::chrono::steady_clock::now();
-        if (!error && due) connection->close();
+        if (error) return;
+        connection->looks = Timer::time_point::max();
+        if (connection->due == Timer::time_point::max()) return;
+        if (connection->due > std::chrono::steady_clock::now()) return look_when_due(connection);
+        connection->close();
     });
 }
 
+}  // namespace
+
+void set_deadline(const ConnectionPtr& connection, Milliseconds time) {
+    connection->due = std::chrono::steady_clock::now() + time;
+    if (connection->looks > connection->due) look_when_due(connection);
+}
+
 void clear_deadline(const ConnectionPtr& connection) {
-    connection->deadline.expires_at(Timer::time_point::max());
+    connection->due = Timer::time_point::max();
 }
 
 Awaitable<bool> read_some(ConnectionPtr connection) {

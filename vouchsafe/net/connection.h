@@ -71,9 +71,11 @@ struct Connection {
 
     Socket socket;
     std::optional<asio::ssl::stream<Socket&>> tls;
-    std::optional<Socket> upstream;  // the other end of a tunnel
-    Timer deadline;                  // closes the socket
-    Timer answered;                  // cancelled when a worker is done: wakes the coroutine
+    std::optional<Socket> upstream;                      // the other end of a tunnel
+    Timer deadline;                                      // looks at `due` from time to time
+    Timer::time_point due = Timer::time_point::max();    // then the socket is closed
+    Timer::time_point looks = Timer::time_point::max();  // when `deadline` looks next; max: never
+    Timer answered;  // cancelled when a worker is done: wakes the coroutine
     std::array<char, kReadSize> chunk;
     std::string input;   // read, not yet understood
     std::string output;  // being written
@@ -86,7 +88,8 @@ struct Connection {
 };
 using ConnectionPtr = std::shared_ptr<Connection>;
 
-// set_deadline closes the connection after `time` unless it is set again or cleared before.
+// set_deadline closes the connection after `time` unless it is set again or cleared before. Every
+// request sets it three times, so the timer is left as it is where it looks early enough.
 void set_deadline(const ConnectionPtr& connection, Milliseconds time);
 void clear_deadline(const ConnectionPtr& connection);
 

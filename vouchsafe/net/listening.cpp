@@ -102,16 +102,20 @@ void give_place(Places* places) {
     places->waiting.pop_front();
 }
 
-// work_now is run_on_worker for who has a place there.
-Awaitable<void> work_now(Listening* listening, ConnectionPtr connection,
-                         std::function<void()> work) {
-    asio::post(listening->work, [listening, connection, work = std::move(work)] {
-        work();
-        // The coroutine waits by then: it runs on the I/O thread, as will this.
-        asio::post(listening->io, [connection] { connection->answered.cancel(); });
-    });
-    auto waiting = wait_for_wakeup(connection);
-    co_await std::move(waiting);
+// work_now is run_on_worker for who has a place there. The worker hands the coroutine itself back
+// to the I/O thread, which stays for it.
+Awaitable<void> work_now(Listening* listening, const std::function<void()>* work) {
+    auto hand_over = [listening, work](auto resume) {
+        auto stay = asio::make_work_guard(listening->io);
+        asio::post(listening->work,
+                   [work, stay = std::move(stay), resume = std::move(resume)]() mutable {
+                       (*work)();
+                       asio::post(std::move(resume));
+                   });
+    };
+    auto working =
+        asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(hand_over, kAwaitable);
+    co_await std::move(working);
 }
 
 }  // namespace
@@ -127,7 +131,7 @@ Awaitable<bool> run_on_worker(Listening* listening, ConnectionPtr connection,
         co_await std::move(common);
     }
     if (!intake.removed) {
-        auto working = work_now(listening, connection, std::move(work));
+        auto working = work_now(listening, &work);
         co_await std::move(working);
     }
     if (intake.added) {
@@ -428,7 +432,7 @@ void Listening::begin_stop() {
     for (const ConnectionPtr& connection : connections) {
         if (!connection->busy) {
             connection->close();
-        } else if (connection->deadline.expiry() != Timer::time_point::max()) {
+        } else if (connection->due != Timer::time_point::max()) {
             set_deadline(connection, kStopTimeout);  // its answer is being written
         }
     }

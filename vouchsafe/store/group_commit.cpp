@@ -1,5 +1,6 @@
 #include "vouchsafe/store/group_commit.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace vouchsafe::store {
@@ -14,6 +15,7 @@ Result<void> GroupCommit::run(const Work& work) {
     {
         std::unique_lock lock(mutex_);
         waiting_.push_back(&job);
+        if (wanted_ != 0 && waiting_.size() >= wanted_) gathered_.notify_one();
         if (leading_) job.ready.wait(lock, [&] { return job.done || job.leads; });
         if (!job.done) lead(lock);
     }
@@ -28,11 +30,26 @@ Statistics GroupCommit::statistics() const {
     return out;
 }
 
+void GroupCommit::gather(std::unique_lock<std::mutex>& lock) {
+    if (expected_ <= waiting_.size()) return;
+    if (hasty_ > 0) {
+        --hasty_;
+        return;
+    }
+    wanted_ = std::min(expected_, kMaxGroup);
+    const bool came =
+        gathered_.wait_for(lock, kMaxGather, [&] { return waiting_.size() >= wanted_; });
+    wanted_ = 0;
+    hasty_ = came ? 0 : haste_;
+    haste_ = came ? 1 : std::min(2 * haste_, kMaxHaste);
+}
+
 // lead works off a group whose first job is the calling thread's own.
 void GroupCommit::lead(std::unique_lock<std::mutex>& lock) {
     Group group;
     group.jobs.reserve(kMaxGroup);
     leading_ = true;
+    gather(lock);
     worker_ = std::this_thread::get_id();
     const auto start = std::chrono::steady_clock::now();
     auto full = [&] {
@@ -52,6 +69,7 @@ void GroupCommit::lead(std::unique_lock<std::mutex>& lock) {
     lock.lock();
 
     worker_ = std::thread::id();
+    expected_ = group.jobs.size() + waiting_.size();
     statistics_.transactions += group.kept;
     if (group.kept > 0) ++statistics_.commits;
     for (Job* job : group.jobs) finish(*job);

@@ -2,9 +2,11 @@
 // flush to disk for all of them. Private to store/.
 //
 // Whoever finds nobody at work leads: it begins a transaction, does its own work and that of all
-// who queue meanwhile, one after another, each behind a savepoint, and commits. Nobody waits for
-// company: a single caller has one transaction without a savepoint. docs/decisions/0026-storage.md
-// says why the leader does the others' work on its own thread.
+// who queue meanwhile, one after another, each behind a savepoint, and commits. A single caller
+// waits for nobody and has one transaction without a savepoint. Who leads after a group of several
+// gives them a moment to come again, and does so less often if they do not.
+// docs/decisions/0026-storage.md says why, and why the leader does the others' work on its own
+// thread.
 #pragma once
 
 #include <atomic>
@@ -23,6 +25,9 @@ namespace vouchsafe::store {
 inline constexpr size_t kMaxGroup = 128;  // transactions in one commit
 // A leader takes nobody in any more after this, so that slow work holds up a bounded group.
 inline constexpr std::chrono::milliseconds kMaxGroupTime{20};
+// A leader waits no longer than this for as many as there were just now.
+inline constexpr std::chrono::microseconds kMaxGather{300};
+inline constexpr unsigned kMaxHaste = 64;  // groups that do not wait after waiting was in vain
 
 // SharedTransaction is an engine's one writing transaction. Called by one thread at a time, in the
 // order begin, then for each work but those that begin an empty transaction mark, the work, and
@@ -71,6 +76,8 @@ class GroupCommit {
     };
 
     static void finish(Job& job);
+    // gather waits before the group begins, while no transaction is open.
+    void gather(std::unique_lock<std::mutex>& lock);
     void lead(std::unique_lock<std::mutex>& lock);
     void perform(Group& group, Job& job);
     void do_work(Job& job);
@@ -80,6 +87,11 @@ class GroupCommit {
     mutable std::mutex mutex_;
     std::deque<Job*> waiting_;
     bool leading_ = false;
+    size_t expected_ = 1;  // so many were in the last group, or came while it was committed
+    size_t wanted_ = 0;    // so many the leader waits for; 0: it does not
+    unsigned hasty_ = 0;   // so many groups to come do not wait
+    unsigned haste_ = 1;   // what hasty_ becomes when waiting was in vain
+    std::condition_variable gathered_;
     Statistics statistics_;
     std::atomic<std::thread::id> worker_{};  // the thread that does work now
 };

@@ -1,4 +1,6 @@
 // What decides in a vault: roles or access policies, and from where one may come.
+#include <algorithm>
+
 #include "vouchsafe/vault/administration.h"
 #include "vouchsafe/vault/test_support.h"
 
@@ -52,6 +54,24 @@ TEST_F(AuthorizationTest, APermissionIsForItsOperationAlone) {
     EXPECT_EQ(as(kUser, "GET", "/keys").status, 200);
     EXPECT_EQ(as(kUser, "PUT", "/keys/k/x-vouchsafe-release-rules", Json::object()).status, 200);
     EXPECT_EQ(as(kUser, "GET", "/keys/k").check(), "CALLER-ACCESS-POLICY");
+}
+
+// Requests are judged by the vault as it was last read until the store says that it is another now:
+// then nothing of the first judgement is left.
+TEST_F(AuthorizationTest, AVaultThatChangedIsJudgedAnewAsAWhole) {
+    const Json sign = {{"alg", "ES256"}, {"value", encode_base64url(Bytes(32, 1))}};
+    EXPECT_EQ(create("s", {{"kty", "EC"}}).status, 200);
+    EXPECT_EQ(as(kUser, "POST", "/keys/s/sign", sign).status, 200);
+    MUST(admin().set_networks("myconfkv", {"10.0.0.0/8"}));
+    EXPECT_EQ(as(kUser, "POST", "/keys/s/sign", sign).check(), "CALLER-NETWORK");
+    MUST(admin().set_networks("myconfkv", {"127.0.0.0/8"}));
+    const Answer allowed = as(kUser, "POST", "/keys/s/sign", sign);
+    EXPECT_EQ(allowed.status, 200);
+    const auto entries = recorded(allowed);
+    ASSERT_EQ(entries.size(), 1u);
+    for (const char* code : {"CALLER-NETWORK", "CALLER-TOKEN", "CALLER-ROLE"}) {
+        EXPECT_EQ(std::ranges::count(entries[0].entry.checks, code, &Check::code), 1) << code;
+    }
 }
 
 TEST_F(AuthorizationTest, GroupsOfTheTokenCountForRolesAndPolicies) {

@@ -30,23 +30,6 @@ Result<void> check_secret_use(Core& core, Call& call) {
     });
 }
 
-// Judged is a key that may be used, and how it lay in the store then.
-struct Judged {
-    Key key;
-    StoredObject stored;
-};
-
-Result<Judged> load_judged(Core& core, const Call& call) {
-    std::optional<Judged> out;
-    TRY(core.store.read([&](store::View& view) -> Result<void> {
-        Key key = TRY(read_key(view, call.vault->name, call.key, call.key_version));
-        auto stored = TRY(read_as_stored(view, kKeys, call, key.version.version));
-        out = Judged{std::move(key), std::move(stored)};
-        return {};
-    }));
-    return std::move(*out);
-}
-
 Result<void> check_key(const Core& core, Call& call, const Key& key, KeyUse use) {
     const bool makes = use == KeyUse::encrypt || use == KeyUse::wrap || use == KeyUse::sign;
     return check_use(key.version, key_op_name(use), makes, core.clock.now(), call.checks);
@@ -54,11 +37,10 @@ Result<void> check_key(const Core& core, Call& call, const Key& key, KeyUse use)
 
 // record_use makes the use known, unless the key was deleted or changed so that it is none any
 // more: then its result stays here.
-Result<void> record_use(Core& core, Call& call, const Judged& judged, KeyUse use) {
+Result<void> record_use(Core& core, Call& call, const LoadedObject& judged, KeyUse use) {
     return transact(core, call, [&](store::Transaction& tx) -> Result<void> {
-        const std::string& version = judged.key.version.version;
-        if (!(TRY(read_as_stored(tx, kKeys, call, version)) == judged.stored)) {
-            const Key now = TRY(read_key(tx, call.vault->name, call.key, version));
+        if (!(TRY(read_as_stored(tx, kKeys, call, judged.version)) == judged.stored)) {
+            const Key now = TRY(read_key(tx, call.vault->name, call.key, judged.version));
             TRY(check_key(core, call, now, use));
         }
         return append_success(core, tx, call);
@@ -69,18 +51,18 @@ Result<void> record_use(Core& core, Call& call, const Judged& judged, KeyUse use
 // leaves.
 Result<Json> use_of(Core& core, Call& call, KeyUse use) {
     const CryptoBody body = TRY(parse_crypto_body(call.request.body));
-    const Judged judged = TRY(load_judged(core, call));
-    const Key& key = judged.key;
+    const LoadedObject loaded = TRY(take_loaded(call));
+    const Key key = TRY(key_of(loaded.stored));
     TRY(check_key(core, call, key, use));
     if (!needs_secret(key.version.family(), use)) {
         return answer(call, key, TRY(use_key(use, key.version, nullptr, body)));
     }
     TRY(check_secret_use(core, call));
-    const auto opened = TRY(open_key_for_use(core, call, key));
+    const auto opened = TRY(open_key_for_use(core, call, key, loaded));
     const CryptoResult result = TRY(use_key(use, key.version, opened.get(), body));
     call.details["alg"] = body.alg;
     call.details["version"] = key.version.version;
-    TRY(record_use(core, call, judged, use));
+    TRY(record_use(core, call, loaded, use));
     return answer(call, key, result);
 }
 

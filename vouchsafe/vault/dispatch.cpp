@@ -5,21 +5,17 @@
 #include "vouchsafe/access/network.h"
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/vault/object_kind.h"
 
 namespace vouchsafe::vault {
 
 namespace {
 
-Result<VaultInfo> vault_at(store::Store& store, const Address& address) {
-    std::optional<VaultInfo> vault;
-    TRY(store.read([&](store::View& view) -> Result<void> {
-        vault = TRY(read_vault(view, address.vault));
-        return {};
-    }));
-    if (!vault || vault->deleted) {
-        return fail(Code::not_found, "there is no vault {} here", address.vault);
-    }
-    return std::move(*vault);
+// load_for reads what the operation needs of its object. That it is not there is told by the
+// operation, in its turn.
+void load_for(store::View& view, Call& call) {
+    if (call.operation.needs == Needs::nothing) return;
+    call.loaded = load_object(view, kind_of(call), call);
 }
 
 std::string path_parameter(const net::Request& request, const char* name) {
@@ -42,6 +38,19 @@ Result<void> read_names(Call& call) {
     }
     call.key_version = version;
     return {};
+}
+
+// forget_judgement makes it a call that nobody has looked at but for its address.
+void forget_judgement(Call& call) {
+    call.vault.reset();
+    call.judged_vault.reset();
+    call.version.reset();
+    call.caller = {};
+    call.key.clear();
+    call.key_version.clear();
+    call.checks = {};
+    call.details = Json::object();
+    call.throttled.reset();
 }
 
 bool is_refusal(const Error& error) {
@@ -114,9 +123,9 @@ net::Response Dispatcher::answer(const net::Request& request) {
     }
     if (no_route && request.headers.find("Authorization") == nullptr) {
         Result<Address> address = Address::parse(request.host, core_.config.dns_suffixes);
-        Result<VaultInfo> vault =
-            address ? vault_at(core_.store, *address) : Result<VaultInfo>(fail(address.error()));
-        if (vault) response = challenge(*vault, std::move(response));
+        Result<KnownVault> vault =
+            address ? read_vault_now(*address) : Result<KnownVault>(fail(address.error()));
+        if (vault) response = challenge((*vault)->info, std::move(response));
     }
     return response;
 }
@@ -147,7 +156,47 @@ Result<void> Dispatcher::count(Call& call, net::LimitScope scope, std::string_vi
 
 Result<Json> Dispatcher::judge_and_act(Call& call) {
     call.address = TRY(Address::parse(call.request.host, core_.config.dns_suffixes));
-    call.vault = TRY(vault_at(core_.store, call.address));
+    TRY(judge(call));
+    TRY(count(call, net::LimitScope::service, call.vault->name));
+    return call.operation.act(core_, call);
+}
+
+Result<Dispatcher::KnownVault> Dispatcher::read_vault_now(const Address& address) {
+    std::optional<StoredVault> vault;
+    TRY(core_.store.read([&](store::View& view) -> Result<void> {
+        vault = TRY(read_stored_vault(view, address.vault));
+        return {};
+    }));
+    if (!vault || vault->info.deleted) {
+        return fail(Code::not_found, "there is no vault {} here", address.vault);
+    }
+    auto known = std::make_shared<const StoredVault>(std::move(*vault));
+    vaults_.keep(to_bytes(address.vault), known);
+    return known;
+}
+
+Result<void> Dispatcher::judge(Call& call) {
+    for (bool again = false;; again = true) {
+        KnownVault vault = again ? nullptr : vaults_.find(to_bytes(call.address.vault));
+        if (!vault) vault = TRY(read_vault_now(call.address));
+        call.vault = vault->info;
+        call.judged_vault = vault;
+        const Result<void> met = meet_caller(call);
+        bool same = true;
+        Result<void> judged;
+        TRY(core_.store.read([&](store::View& view) -> Result<void> {
+            same = TRY(is_vault_as_stored(view, call.address.vault, vault->record));
+            if (!met || (!same && !again)) return {};
+            judged = authorize_call(view, call, call.checks);
+            if (judged) load_for(view, call);
+            return {};
+        }));
+        if (same || again) return met ? judged : met;
+        forget_judgement(call);
+    }
+}
+
+Result<void> Dispatcher::meet_caller(Call& call) {
     TRY(access::check_network(call.vault->networks, call.request.remote, call.checks));
     const Config& config = core_.config;
     access::Issuer issuer{config.login_authority, config.issuer_base, call.vault->tenant,
@@ -158,10 +207,7 @@ Result<Json> Dispatcher::judge_and_act(Call& call) {
     TRY(read_names(call));
     call.version = TRY(ApiVersion::parse(call.request.query_value("api-version")));
     if (call.operation.locate != nullptr) TRY(call.operation.locate(core_, call));
-    TRY(core_.store.read(
-        [&](store::View& view) { return authorize_call(view, call, call.checks); }));
-    TRY(count(call, net::LimitScope::service, call.vault->name));
-    return call.operation.act(core_, call);
+    return {};
 }
 
 net::Response Dispatcher::run(const Operation& operation, const net::Request& request) {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "vouchsafe/audit/flood_gate.h"
+#include "vouchsafe/base/kept.h"
 #include "vouchsafe/net/router.h"
 #include "vouchsafe/vault/operations.h"
 
@@ -30,6 +31,14 @@ class Dispatcher {
     Result<void> count(Call& call, net::LimitScope scope, std::string_view name);
     net::Response run(const Operation& operation, const net::Request& request);
     Result<Json> judge_and_act(Call& call);
+    // judge is who calls and whether they may. It goes by the vault as it was when last read; the
+    // snapshot in which roles and object are read tells whether it still is so, and if not all is
+    // judged anew. So a vault that was changed, by another replica too, counts at once.
+    Result<void> judge(Call& call);
+    // meet_caller is what is judged of a call without its roles.
+    Result<void> meet_caller(Call& call);
+    using KnownVault = std::shared_ptr<const StoredVault>;
+    Result<KnownVault> read_vault_now(const Address& address);  // Code::not_found
     // tell_verdict: `error` is nullptr if it was done.
     void tell_verdict(const Call& call, const Error* error) const;
     void record_failure(const Call& call, const Error& error);
@@ -37,6 +46,7 @@ class Dispatcher {
 
     Core& core_;
     net::Router router_;
+    Kept<StoredVault, 256> vaults_;  // by their names in lower case
     // By vault, which has few callers. Of a known one many machines may be refused at once.
     audit::FloodGates unknown_callers_{60, 1};
     audit::FloodGates known_callers_{600, 1};

@@ -56,10 +56,10 @@ std::string key_of_entry(const audit::Entry& entry, std::string_view vault,
     const size_t slash = std::min(rest.find('/'), rest.size());
     Result<Address> address = Address::parse(rest.substr(0, slash), suffixes);
     if (!address || !equal_ignore_case(address->vault, vault)) return "";
-    constexpr std::string_view kKeys = "/keys/";
+    constexpr std::string_view kKeysPath = "/keys/";
     rest.remove_prefix(slash);
-    if (!rest.starts_with(kKeys)) return "";
-    rest.remove_prefix(kKeys.size());
+    if (!rest.starts_with(kKeysPath)) return "";
+    rest.remove_prefix(kKeysPath.size());
     return std::string(rest.substr(0, rest.find('/')));
 }
 

@@ -67,8 +67,9 @@ Result<Json> import_key(Core& core, Call& call) {
                         TRY(place_material(core, order, std::move(material))));
 }
 
-Result<Json> get_key(Core& core, Call& call) {
-    const Key key = TRY(load_key(core, call));
+Result<Json> get_key(Core&, Call& call) {
+    const LoadedObject loaded = TRY(take_loaded(call));
+    const Key key = TRY(key_of(loaded.stored));
     return encode_bundle(call.address.base, key, *call.version, *call.vault);
 }
 

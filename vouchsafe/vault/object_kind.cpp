@@ -10,6 +10,12 @@ namespace vouchsafe::vault {
 
 namespace {
 
+tl::unexpected<Error> no_object(const ObjectKind& kind, std::string_view name,
+                                std::string_view version) {
+    return fail(Code::not_found, "A {} with (name/id) {}{}{} was not found in this key vault.",
+                kind.noun, name, version.empty() ? "" : "/", version);
+}
+
 Result<Key> parse_stored_key(const StoredObject& object) {
     KeyRecord record = TRY(parse_key_record(object.record));
     KeyVersion version = TRY(parse_key_version(object.version));
@@ -69,10 +75,7 @@ const ObjectKind& kind_of(const Call& call) {
 
 Result<StoredObject> read_object(store::View& view, const ObjectKind& kind, const Call& call) {
     auto record = TRY(view.get(kind.table, key_record_key(call.vault->name, call.key)));
-    if (!record) {
-        return fail(Code::not_found, "A {} with (name/id) {} was not found in this key vault.",
-                    kind.noun, call.key);
-    }
+    if (!record) return no_object(kind, call.key, "");
     return read_current(view, kind, call.vault->name, std::move(*record));
 }
 
@@ -86,6 +89,32 @@ Result<StoredObject> read_current(store::View& view, const ObjectKind& kind, std
     auto version = TRY(view.get(kind.version_table, key));
     if (!version) return damaged();
     return StoredObject{std::move(record), std::move(*version)};
+}
+
+Result<LoadedObject> load_object(store::View& view, const ObjectKind& kind, const Call& call) {
+    const std::string& vault = call.vault->name;
+    auto record = TRY(view.get(kind.table, key_record_key(vault, call.key)));
+    if (!record) return no_object(kind, call.key, call.key_version);
+    LoadedObject out{{std::move(*record), {}}, call.key_version};
+    if (out.version.empty()) {
+        const Result<Json> json = parse_json_object(as_text(out.stored.record));
+        out.version = json ? text_or_empty(*json, "current") : "";
+        if (out.version.empty()) return fail(Code::io, "a record of {} is damaged", kind.table);
+    }
+    const std::string place = version_record_key(vault, call.key, out.version);
+    auto version = TRY(view.get(kind.version_table, place));
+    if (!version) return no_object(kind, call.key, call.key_version);
+    out.stored.version = std::move(*version);
+    if (call.operation.needs == Needs::object_and_material) {
+        out.material = TRY(view.get(kind.material_table, place));
+    }
+    return out;
+}
+
+Result<Key> key_of(const StoredObject& object) {
+    Result<Key> key = parse_stored_key(object);
+    if (!key) return fail(Code::io, "a record of a key is damaged: {}", key.error().message);
+    return key;
 }
 
 Result<StoredObject> read_as_stored(store::View& view, const ObjectKind& kind, const Call& call,

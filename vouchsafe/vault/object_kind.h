@@ -7,14 +7,6 @@
 
 namespace vouchsafe::vault {
 
-// StoredObject is an object as it lies in the store, with one of its versions.
-struct StoredObject {
-    Bytes record;
-    Bytes version;
-
-    bool operator==(const StoredObject&) const = default;
-};
-
 struct ObjectKind {
     std::string_view collection;          // "keys", in paths, identifiers and scopes
     std::string_view deleted_collection;  // "deletedkeys"
@@ -56,6 +48,13 @@ Result<StoredObject> read_object(store::View& view, const ObjectKind& kind, cons
 // read_current completes a record with its current version. Code::io if that is missing.
 Result<StoredObject> read_current(store::View& view, const ObjectKind& kind, std::string_view vault,
                                   Bytes record);
+
+// load_object reads what the call's operation needs of the object that the path names, in the
+// version that the path names or the current one. Errors as take_loaded.
+Result<LoadedObject> load_object(store::View& view, const ObjectKind& kind, const Call& call);
+
+// key_of parses what was loaded of a key; Code::io for a damaged record.
+Result<Key> key_of(const StoredObject& object);
 
 // read_as_stored reads the object the path names with a version of it; what is not there is empty.
 // A use of the object is judged, then done, then recorded: it compares this before and in the

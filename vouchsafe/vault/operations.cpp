@@ -17,29 +17,25 @@ std::string seal_context(const Core& core, std::string_view vault, std::string_v
     return key_seal_context(core.config, version_record_key(vault, key, version.version), version);
 }
 
-// SealedKey is what lies in the store, and what it is bound to.
+// SealedKey is what lies in the store, and what it is bound to. It borrows what was loaded.
 struct SealedKey {
     std::string name;  // of the record
     std::string context;
-    Bytes bytes;
+    ByteView bytes;
 };
 
-Result<SealedKey> load_sealed(Core& core, const Call& call, const Key& key) {
+Result<SealedKey> sealed_of(Core& core, const Call& call, const Key& key,
+                            const LoadedObject& loaded) {
     const std::string& vault = call.vault->name;
     const std::string& name = key.record.name;
     SealedKey out{version_record_key(vault, name, key.version.version),
                   seal_context(core, vault, name, key.version),
                   {}};
-    std::optional<Bytes> sealed;
-    TRY(core.store.read([&](store::View& view) -> Result<void> {
-        sealed = TRY(view.get(kSecretTable, out.name));
-        return {};
-    }));
-    if (!sealed) {
+    if (!loaded.material) {
         core.opened_keys.forget(out.name);
         return fail(Code::io, "the private half of {} is missing", name);
     }
-    out.bytes = std::move(*sealed);
+    out.bytes = *loaded.material;
     return out;
 }
 
@@ -98,6 +94,9 @@ namespace {
 
 // check_vault_open: the vault may have been deleted since the call began.
 Result<void> check_vault_open(store::View& view, const Call& call) {
+    const bool same = call.judged_vault &&
+                      TRY(is_vault_as_stored(view, call.vault->name, call.judged_vault->record));
+    if (same) return {};
     const auto vault = TRY(read_vault(view, call.vault->name));
     if (vault && !vault->deleted) return {};
     return fail(Code::not_found, "there is no vault {} here", call.vault->name);
@@ -148,8 +147,14 @@ Bytes seal_private(const Core& core, std::string_view vault, std::string_view ke
     return seal_key(*core.root, seal_context(core, vault, key, version), pkcs8);
 }
 
-Result<SecretBytes> open_private(Core& core, const Call& call, const Key& key) {
-    return open_sealed(core, TRY(load_sealed(core, call, key)), key);
+Result<LoadedObject> take_loaded(Call& call) {
+    if (!call.loaded) return fail(Code::internal, "the operation does not say what it needs");
+    return std::move(*call.loaded);
+}
+
+Result<SecretBytes> open_private(Core& core, const Call& call, const Key& key,
+                                 const LoadedObject& loaded) {
+    return open_sealed(core, TRY(sealed_of(core, call, key, loaded)), key);
 }
 
 Result<SecretBytes> open_sealed_private(const Core& core, std::string_view vault,
@@ -162,8 +167,9 @@ Result<SecretBytes> open_sealed_private(const Core& core, std::string_view vault
 }
 
 Result<std::shared_ptr<const OpenedKey>> open_key_for_use(Core& core, const Call& call,
-                                                          const Key& key) {
-    const SealedKey sealed = TRY(load_sealed(core, call, key));
+                                                          const Key& key,
+                                                          const LoadedObject& loaded) {
+    const SealedKey sealed = TRY(sealed_of(core, call, key, loaded));
     const OpenedKeys::Digest digest = digest_of(sealed);
     const Time now = core.clock.now();
     if (auto kept = core.opened_keys.find(sealed.name, digest, now)) return kept;

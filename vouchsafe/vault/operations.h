@@ -85,6 +85,10 @@ struct Core {
 
 struct Call;
 
+// What an operation needs of the object that the path names. It is read in the snapshot in which
+// the caller is judged, so that a request reads the store once (Call::loaded).
+enum class Needs { nothing, object, object_and_material };
+
 // Operation is one row of the table in routes.cpp.
 struct Operation {
     std::string_view name;                  // in the audit log: "keys/release"
@@ -99,6 +103,22 @@ struct Operation {
     // Finds the key that is concerned where the path does not name it. Who may not act on that key
     // is told what it fails with when there is none.
     Result<void> (*locate)(Core&, Call&) = nullptr;
+    Needs needs = Needs::nothing;
+};
+
+// StoredObject is a key or secret as it lies in the store, with one of its versions.
+struct StoredObject {
+    Bytes record;
+    Bytes version;
+
+    bool operator==(const StoredObject&) const = default;
+};
+
+// LoadedObject is a StoredObject with what is sealed of that version.
+struct LoadedObject {
+    StoredObject stored;
+    std::string version;  // which one it is
+    std::optional<Bytes> material = {};
 };
 
 // Call is one request on its way. When `act` runs, the caller is known and allowed.
@@ -107,6 +127,7 @@ struct Call {
     const Operation& operation;
     std::string request_id;
     std::optional<VaultInfo> vault;
+    std::shared_ptr<const StoredVault> judged_vault = nullptr;  // `vault` and how it is stored
     Address address;
     std::optional<ApiVersion> version;
     access::Caller caller;
@@ -115,6 +136,8 @@ struct Call {
     Checks checks;
     Json details = Json::object();            // for the audit log
     std::optional<net::Throttled> throttled;  // it was over a limit, and is not done
+    // What the operation needs, or why it is not there; absent if it needs nothing.
+    std::optional<Result<LoadedObject>> loaded = {};
 
     // resource_id is what the caller's roles are judged on.
     std::string resource_id() const;
@@ -143,19 +166,25 @@ Result<void> authorize_call(store::View& view, const Call& call, Checks& checks)
 // load_key reads the key the path names.
 Result<Key> load_key(Core& core, const Call& call);
 
+// take_loaded moves out what the operation needs: it says so in its row. Code::not_found if there
+// is no such object, Code::io if its record is damaged.
+Result<LoadedObject> take_loaded(Call& call);
+
 // The secret half at rest: PKCS#8, the octets of an oct key, or where in an HSM it is. seal_private
 // binds it to its place, its public half and the kind of data directory; open_private fails with
-// Code::io if what is stored does not open. open_key_for_use is open_private for what the key's
-// operations need, from memory where it was opened just now.
+// Code::io if what was loaded of the key does not open or is missing. open_key_for_use is
+// open_private for what the key's operations need, from memory where it was opened just now.
 Bytes seal_private(const Core& core, std::string_view vault, std::string_view key,
                    const KeyVersion& version, ByteView pkcs8);
-Result<SecretBytes> open_private(Core& core, const Call& call, const Key& key);
+Result<SecretBytes> open_private(Core& core, const Call& call, const Key& key,
+                                 const LoadedObject& loaded);
 // open_sealed_private is open_private for what the caller read from kSecretTable.
 Result<SecretBytes> open_sealed_private(const Core& core, std::string_view vault,
                                         std::string_view key, const KeyVersion& version,
                                         ByteView sealed);
 Result<std::shared_ptr<const OpenedKey>> open_key_for_use(Core& core, const Call& call,
-                                                          const Key& key);
+                                                          const Key& key,
+                                                          const LoadedObject& loaded);
 
 // The operations; each returns the body of its 200 answer.
 Result<Json> create_key(Core& core, Call& call);

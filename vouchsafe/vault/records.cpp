@@ -135,6 +135,18 @@ Result<std::optional<VaultInfo>> read_vault(store::View& view, std::string_view 
     return read(view, kVaultTable, to_lower(name), parse_vault);
 }
 
+Result<std::optional<StoredVault>> read_stored_vault(store::View& view, std::string_view name) {
+    auto vault = TRY(read_vault(view, name));
+    if (!vault) return std::optional<StoredVault>();
+    auto record = TRY(view.get(kVaultTable, to_lower(name)));
+    return std::optional(StoredVault{std::move(record).value_or(Bytes()), std::move(*vault)});
+}
+
+Result<bool> is_vault_as_stored(store::View& view, std::string_view name, const Bytes& record) {
+    const auto now = TRY(view.get(kVaultTable, to_lower(name)));
+    return now && *now == record;
+}
+
 Result<std::vector<VaultInfo>> read_vaults(store::View& view) {
     std::vector<VaultInfo> out;
     std::string after;

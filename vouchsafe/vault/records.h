@@ -98,8 +98,17 @@ std::string key_record_key(std::string_view vault, std::string_view key);
 std::string version_record_key(std::string_view vault, std::string_view key,
                                std::string_view version);
 
+// StoredVault is a vault with its record as it lies in the store.
+struct StoredVault {
+    Bytes record;
+    VaultInfo info;
+};
+
 // Readers return nullopt or Code::not_found for what is absent, Code::io for a damaged record.
 Result<std::optional<VaultInfo>> read_vault(store::View& view, std::string_view name);
+Result<std::optional<StoredVault>> read_stored_vault(store::View& view, std::string_view name);
+// is_vault_as_stored tells whether the vault's record still is this one.
+Result<bool> is_vault_as_stored(store::View& view, std::string_view name, const Bytes& record);
 Result<std::vector<VaultInfo>> read_vaults(store::View& view);
 Result<std::optional<KeyRecord>> read_key_record(store::View& view, std::string_view vault,
                                                  std::string_view key);

@@ -12,6 +12,7 @@
 #include "vouchsafe/policy/release/release_change.h"
 #include "vouchsafe/vault/key_rules.h"
 #include "vouchsafe/vault/keys/hsm_keys.h"
+#include "vouchsafe/vault/object_kind.h"
 #include "vouchsafe/vault/operations.h"
 #include "vouchsafe/vault/rule_uses.h"
 
@@ -84,10 +85,11 @@ Result<policy::Grant> judge_token(Core& core, Call& call, const KeyRecord& key,
                                   const std::string& target) {
     Checks& checks = call.checks;
     Result<jose::Jws> parsed = jose::parse_jws(target, kMaxToken);
-    Result<std::string> issuer = jose::peek_issuer(target);
+    Result<std::string> issuer =
+        parsed ? jose::peek_issuer(*parsed) : Result<std::string>(fail(parsed.error()));
     if (!parsed || !issuer) {
         return checks.refuse("TOKEN-FORMAT", "target", "a signed JSON Web Token in compact form",
-                             parsed ? issuer.error().message : parsed.error().message);
+                             issuer.error().message);
     }
     TRY(checks.require(jose::signing_algorithm(parsed->alg).has_value(), "TOKEN-ALG", "alg",
                        "RS256, PS256 or ES256", show_json(parsed->alg)));
@@ -102,7 +104,7 @@ Result<policy::Grant> judge_token(Core& core, Call& call, const KeyRecord& key,
     rules.now = core.clock.now();
     rules.skew = core.config.token_skew;
     rules.algorithms.assign(jose::kSigningAlgorithms.begin(), jose::kSigningAlgorithms.end());
-    const VerifiedClaims token = TRY(jose::verify_jwt(target, *keys, rules, checks));
+    const VerifiedClaims token = TRY(jose::verify_jwt(std::move(*parsed), *keys, rules, checks));
     note_token(call, token);
     TRY(check_tier(core, token.claims(), checks));
     Result<policy::Grant> grant = policy::evaluate(*policy, token, checks);
@@ -152,13 +154,13 @@ Result<TeeKey> select_tee_key(const VerifiedClaims& token, Checks& checks) {
 }
 
 // wrap_for encrypts the secret half to `to`; one in an HSM leaves it as ciphertext.
-Result<Bytes> wrap_for(Core& core, const Call& call, const Key& key, const crypto::PublicKey& to,
-                       crypto::HashAlg hash) {
+Result<Bytes> wrap_for(Core& core, const Call& call, const Key& key, const LoadedObject& loaded,
+                       const crypto::PublicKey& to, crypto::HashAlg hash) {
     if (!key.version.in_hsm) {
-        const SecretBytes pkcs8 = TRY(open_private(core, call, key));
+        const SecretBytes pkcs8 = TRY(open_private(core, call, key, loaded));
         return crypto::rsa_aes_wrap(to, hash, pkcs8.expose());
     }
-    const auto opened = TRY(open_key_for_use(core, call, key));
+    const auto opened = TRY(open_key_for_use(core, call, key, loaded));
     Result<Bytes> wrapped = rsa_aes_wrap(to, hash, *opened->hsm_key());
     if (!wrapped) return fail(hsm_error(std::move(wrapped.error())));
     return wrapped;
@@ -229,11 +231,13 @@ Result<void> judge_caller_again(store::View& view, Call& call) {
 
 // commit records the release and counts it. What was judged must still hold: fetching keys can take
 // long.
-Result<void> commit(Core& core, Call& call, const Key& judged, const Counted& counted) {
+Result<void> commit(Core& core, Call& call, const Key& judged, const LoadedObject& loaded,
+                    const Counted& counted) {
     return transact(core, call, [&](store::Transaction& tx) -> Result<void> {
-        const Key now = TRY(read_key(tx, call.vault->name, call.key, call.key_version));
-        TRY(call.checks.require(now == judged, "VAULT-KEY-UNCHANGED", "key",
-                                "as when it was judged", now == judged ? "so" : "changed"));
+        bool same = TRY(read_as_stored(tx, kKeys, call, loaded.version)) == loaded.stored;
+        if (!same) same = TRY(read_key(tx, call.vault->name, call.key, call.key_version)) == judged;
+        TRY(call.checks.require(same, "VAULT-KEY-UNCHANGED", "key", "as when it was judged",
+                                same ? "so" : "changed"));
         TRY(judge_caller_again(tx, call));
         const std::string& rules_id = judged.record.rules_id;
         if (!rules_id.empty()) {
@@ -252,7 +256,8 @@ Result<Json> release_key(Core& core, Call& call) {
     }
     const ReleaseBody body = TRY(parse_release_body(call.request.body));
     const crypto::HashAlg hash = TRY(parse_enc(body.enc));
-    const Key key = TRY(load_key(core, call));
+    const LoadedObject loaded = TRY(take_loaded(call));
+    const Key key = TRY(key_of(loaded.stored));
     call.details["enc"] = body.enc;
     call.details["version"] = key.version.version;
     call.details["release_policy"] = key.record.policy;
@@ -272,14 +277,14 @@ Result<Json> release_key(Core& core, Call& call) {
     call.details["tee_key"] = {{"kid", show_json(tee.kid)},
                                {"thumbprint", encode_base64url(jose::thumbprint(tee.key))}};
 
-    const Bytes ciphertext = TRY(wrap_for(core, call, key, tee.key, hash));
+    const Bytes ciphertext = TRY(wrap_for(core, call, key, loaded, tee.key, hash));
     const Json payload =
         TRY(release_payload(call, body, key, encode_key_hsm(tee, body.enc, ciphertext)));
     const ReleaseSigner::Shared signer = core.release_signer.get();
     const std::string jws =
         TRY(jose::sign_jws(release_header(*signer), as_bytes(dump_json_ascii(payload)), signer->key,
                            crypto::SigAlg::rs256));
-    TRY(commit(core, call, key, counted));
+    TRY(commit(core, call, key, loaded, counted));
     return Json{{"value", jws}};
 }
 

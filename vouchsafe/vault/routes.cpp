@@ -10,17 +10,28 @@ namespace {
 // Encrypting, wrapping and verifying need no more than the public key, so keys/read suffices (A.5);
 // with an oct key, the operation's own action is needed, which comes first.
 const Operation kCreate{"keys/create", {"keys/create/action"}, true, create_key};
-const Operation kGet{"keys/get", {"keys/read"}, false, get_key};
+const Operation kGet{"keys/get", {"keys/read"}, false, get_key, "keys", nullptr, Needs::object};
 const Operation kUpdate{"keys/update", {"keys/update/action"}, true, update_key};
 const Operation kList{"keys/list", {"keys/read"}, false, list_keys};
 const Operation kVersions{"keys/versions", {"keys/read"}, false, list_key_versions};
-const Operation kEncrypt{
-    "keys/encrypt", {"keys/encrypt/action", "keys/read"}, false, encrypt_with_key};
-const Operation kDecrypt{"keys/decrypt", {"keys/decrypt/action"}, true, decrypt_with_key};
-const Operation kWrap{"keys/wrap", {"keys/wrap/action", "keys/read"}, false, wrap_with_key};
-const Operation kUnwrap{"keys/unwrap", {"keys/unwrap/action"}, true, unwrap_with_key};
-const Operation kSign{"keys/sign", {"keys/sign/action"}, true, sign_with_key};
-const Operation kVerify{"keys/verify", {"keys/verify/action", "keys/read"}, false, verify_with_key};
+const Operation kEncrypt{"keys/encrypt",
+                         {"keys/encrypt/action", "keys/read"},
+                         false,
+                         encrypt_with_key,
+                         "keys",
+                         nullptr,
+                         Needs::object_and_material};
+const Operation kDecrypt{"keys/decrypt", {"keys/decrypt/action"},   true, decrypt_with_key, "keys",
+                         nullptr,        Needs::object_and_material};
+const Operation kWrap{"keys/wrap", {"keys/wrap/action", "keys/read"}, false, wrap_with_key, "keys",
+                      nullptr,     Needs::object_and_material};
+const Operation kUnwrap{"keys/unwrap", {"keys/unwrap/action"},    true, unwrap_with_key, "keys",
+                        nullptr,       Needs::object_and_material};
+const Operation kSign{"keys/sign", {"keys/sign/action"},      true, sign_with_key, "keys",
+                      nullptr,     Needs::object_and_material};
+const Operation kVerify{
+    "keys/verify", {"keys/verify/action", "keys/read"}, false, verify_with_key, "keys",
+    nullptr,       Needs::object_and_material};
 const Operation kImport{"keys/import", {"keys/import/action"}, true, import_key};
 const Operation kRotate{"keys/rotate", {"keys/rotate/action"}, true, rotate_key};
 const Operation kGetRotation{
@@ -31,7 +42,8 @@ const Operation kAttest{"keys/attestation", {"keys/read"}, false, attest_key};
 // Azure has this for managed HSMs alone, with a role of theirs; whoever may read keys may have some
 // randomness too.
 const Operation kRandom{"rng", {"rng/action", "keys/read"}, false, random_octets};
-const Operation kRelease{"keys/release", {"keys/release/action"}, true, release_key};
+const Operation kRelease{"keys/release", {"keys/release/action"},   true, release_key, "keys",
+                         nullptr,        Needs::object_and_material};
 const Operation kDelete{"keys/delete", {"keys/delete"}, true, delete_object};
 const Operation kGetDeleted{"deletedkeys/get", {"keys/read"}, false, get_deleted_object};
 const Operation kListDeleted{"deletedkeys/list", {"keys/read"}, false, list_deleted_objects};

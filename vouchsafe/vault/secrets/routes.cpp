@@ -12,7 +12,8 @@ constexpr std::string_view kCollection = "secrets";
 constexpr std::string_view kMetadata = "secrets/readMetadata/action";
 
 const Operation kSet{"secrets/set", {"secrets/setSecret/action"}, true, set_secret, kCollection};
-const Operation kGet{"secrets/get", {"secrets/getSecret/action"}, true, get_secret, kCollection};
+const Operation kGet{"secrets/get", {"secrets/getSecret/action"}, true, get_secret, kCollection,
+                     nullptr,       Needs::object_and_material};
 const Operation kUpdate{
     "secrets/update", {"secrets/update/action"}, true, update_secret, kCollection};
 const Operation kList{"secrets/list", {kMetadata}, false, list_secrets, kCollection};

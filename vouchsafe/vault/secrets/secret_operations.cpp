@@ -98,23 +98,17 @@ Result<Json> set_secret(Core& core, Call& call) {
 
 Result<Json> get_secret(Core& core, Call& call) {
     const std::string& vault = call.vault->name;
-    std::optional<Secret> secret;
-    std::optional<Bytes> sealed;
-    StoredObject judged;
-    TRY(core.store.read([&](store::View& view) -> Result<void> {
-        secret = TRY(read_secret(view, vault, call.key, call.key_version));
-        sealed = TRY(view.get(
-            kValues, version_record_key(vault, secret->record.name, secret->version.version)));
-        judged = TRY(read_as_stored(view, kSecrets, call, secret->version.version));
-        return {};
-    }));
-    if (!sealed) return fail(Code::io, "the value of {} is missing", call.key);
-    const std::string& version = secret->version.version;
+    const LoadedObject loaded = TRY(take_loaded(call));
+    const Result<Secret> secret = parse_stored_secret(loaded.stored);
+    if (!secret) return fail(Code::io, "a record of {} is damaged", call.key);
+    if (!loaded.material) return fail(Code::io, "the value of {} is missing", call.key);
+    const std::string& version = loaded.version;
     note_secret(call, *secret);
     TRY(check_enabled(call, *secret));
-    const SecretBytes value = TRY(open_value(core, vault, secret->record.name, version, *sealed));
+    const SecretBytes value =
+        TRY(open_value(core, vault, secret->record.name, version, *loaded.material));
     TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
-        if (!(TRY(read_as_stored(tx, kSecrets, call, version)) == judged)) {
+        if (!(TRY(read_as_stored(tx, kSecrets, call, version)) == loaded.stored)) {
             TRY(check_enabled(call, TRY(read_secret(tx, vault, call.key, version))));
         }
         return append_success(core, tx, call);
