@@ -75,7 +75,7 @@ struct Connection {
     Timer deadline;                                      // looks at `due` from time to time
     Timer::time_point due = Timer::time_point::max();    // then the socket is closed
     Timer::time_point looks = Timer::time_point::max();  // when `deadline` looks next; max: never
-    Timer answered;  // cancelled when a worker is done: wakes the coroutine
+    Timer answered;  // cancelled when there is a place among workers: wakes the coroutine
     std::array<char, kReadSize> chunk;
     std::string input;   // read, not yet understood
     std::string output;  // being written
