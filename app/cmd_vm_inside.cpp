@@ -69,7 +69,8 @@ Result<int> run_by_ssh(const Found& found, const lab::GuestCommand& command) {
     const Path machine = lab::LabFiles(found.lab).machine(found.vm.vm_id);
     std::vector<std::string> words = TRY(lab::heavy_ssh(machine));
     const bool terminal = ::isatty(command.in) == 1 && ::isatty(command.out) == 1;
-    words.insert(words.begin() + 1, {"-o", "BatchMode=yes", terminal ? "-t" : "-T"});
+    words.insert(words.begin() + 1, {"-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o",
+                                     "LogLevel=ERROR", terminal ? "-t" : "-T"});
     std::string line;
     for (const std::string& word : command.argv) line += quoted_for_shell(word) + " ";
     if (!line.empty()) words.push_back(std::move(line));

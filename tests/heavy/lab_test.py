@@ -181,7 +181,7 @@ class LabMachines(Lab):
     def test_c_what_dies_is_noticed_and_starts_again(self):
         ends = ((lambda: os.kill(self.processes("qemu-system-x86_64")[0], signal.SIGKILL), "QEMU was ended by signal 9"),
                 (lambda: run("vm", "exec", "tall", "--dir", self.lab, "--", "sudo", "poweroff", "-f"),
-                 "its guest switched it off"),
+                 "its guest ended it"),
                 (lambda: os.kill(self.software_tpm(self.vm), signal.SIGKILL), "swtpm"))
         for end, why in ends:
             end()

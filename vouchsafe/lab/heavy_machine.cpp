@@ -384,7 +384,7 @@ std::string HeavyMachine::ended() const {
     }
     if (impl_->qemu->running()) return "its software TPM (swtpm) ended";
     auto end = impl_->qemu->wait();
-    if (end && end->ok()) return "its guest switched it off";
+    if (end && end->ok()) return "its guest ended it (poweroff, reboot)";
     if (end && end->signal != 0) return fmt::format("QEMU was ended by signal {}", end->signal);
     return "QEMU ended: " + (end ? end->err : end.error().message);
 }

@@ -462,13 +462,13 @@ TEST_F(VmsTest, ShowsWhyABootFailed) {
     EXPECT_EQ(code_of("m"), "PowerState/starting");
     lab().insides.of("m").booted = true;
     EXPECT_TRUE(comes_to("m", "PowerState/running"));
-    lab().insides.of("m").why = "its guest switched it off";
+    lab().insides.of("m").why = "its guest ended it";
     lab().insides.of("m").running = false;
     EXPECT_EQ(code_of("m"), "PowerState/stopped");
     std::lock_guard lock(lab().told_mutex);
     EXPECT_THAT(lab().told,
                 ElementsAre("m: the machine does not start: the firmware refused the image",
-                            "m: the machine stopped: its guest switched it off"));
+                            "m: the machine stopped: its guest ended it"));
 }
 
 TEST_F(VmsTest, RefusesWhatQemuCannotBootHere) {
