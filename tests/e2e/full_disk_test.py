@@ -1,5 +1,5 @@
-"""A lab on a disk that is full: requests fail, the lab lives and says what is so, and when there is room again everything
-works and nothing that was acknowledged is lost. The disk is a small one in memory, which nobody else sees."""
+"""A lab on a disk that is full: requests fail, the lab lives and says what is so, and when there is room again
+everything works and nothing that was acknowledged is lost. The disk is a small one in memory, seen by nobody else."""
 
 import contextlib
 import ctypes

@@ -1,5 +1,5 @@
-"""A lab that is killed in the middle of what it does (SIGKILL, as a power cut or the kernel's OOM killer would): the next
-'up' finds a consistent state. Kills at random moments in operations of each kind; VS_SEED repeats a run, and
+"""A lab that is killed in the middle of what it does (SIGKILL, as a power cut or the kernel's OOM killer would): the
+next 'up' finds a consistent state. Kills at random moments in operations of each kind; VS_SEED repeats a run, and
 VS_KILLS=500 makes a long one."""
 
 import contextlib
@@ -248,7 +248,6 @@ class Killed(Consistent):
         # No wait for the lab's children: who brings the lab up again does not wait either.
         self.up()
         self.assertFalse(processes_below(self.lab) & below, "software TPMs outlived their lab")
-        # Each token was for the lab before, and its sign-in takes half a second of work.
         for method, path, status, answer in done:
             self.assertLess(status, 500, (name, method, path, answer))
         return done

@@ -5,6 +5,11 @@ namespace vouchsafe::lab {
 
 cloud::Outcome<Json> put_machine_effect(const EffectWorld& world, const cloud::Resource& now,
                                         const cloud::Resource* before) {
+    if (before == nullptr && !world.vms.is_free(now)) {
+        return cloud::refuse(409, "Conflict",
+                             "The lab has a machine '{}' that 'vouchsafe vm create' made.",
+                             now.name);
+    }
     Json shown = TRY(put_identities_effect(world, now, before));
     cloud::Outcome<void> done = world.vms.put(now);
     if (done) return shown;

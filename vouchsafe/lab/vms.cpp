@@ -14,6 +14,7 @@
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/base/parallel.h"
+#include "vouchsafe/lab/data_directory.h"
 #include "vouchsafe/lab/remove_tree.h"
 #include "vouchsafe/lab/ssh_files.h"
 #include "vouchsafe/lab/vm.h"
@@ -464,6 +465,17 @@ Outcome<void> Vms::act(const Resource& machine, std::string_view action) {
     Outcome<void> done = impl_->bring(*entry);
     impl_->publish();
     return done;
+}
+
+bool Vms::is_free(const Resource& machine) const {
+    const auto id = cloud::ResourceId::parse(machine.id);
+    if (!id || !equal_ignore_case(id->group, kind_name(DirectoryKind::lab))) return true;
+    std::error_code ignored;
+    const Path folder = impl_->world.lab / "machines";
+    for (const auto& one : std::filesystem::directory_iterator(folder, ignored)) {
+        if (equal_ignore_case(one.path().filename().string(), machine.name)) return false;
+    }
+    return true;
 }
 
 std::optional<cloud::Effects::Condition> Vms::condition(const Resource& machine) const {

@@ -93,6 +93,9 @@ class Vms {
     // "start", "powerOff", "deallocate", "restart", "redeploy"
     cloud::Outcome<void> act(const cloud::Resource& machine, std::string_view action);
 
+    // is_free tells that no machine of 'vouchsafe vm create' has this id, and an identity by it.
+    bool is_free(const cloud::Resource& machine) const;
+
     std::optional<cloud::Effects::Condition> condition(const cloud::Resource& machine) const;
     std::vector<ListedVm> list() const;  // by name
     // find: Code::not_found, Code::conflict as find_vm.

@@ -328,6 +328,23 @@ TEST_F(VmsTest, KeepsTheIdentitiesOfMachinesApart) {
     EXPECT_EQ(subject_of(token_inside("first", "&object_id=" + first)), first);
 }
 
+TEST_F(VmsTest, TakesNoIdentityOfAMachineOfTheCommandLine) {
+    const Path machine = lab().directory.path() / "machines" / "alice";
+    MUST(make_private_dir(machine));
+    const std::string in_lab = lab().directory.resource_id("Microsoft.Compute/virtualMachines", "");
+    const std::string lab_group = in_lab.substr(0, in_lab.find("/providers/"));
+    EXPECT_LT(send("PUT", lab_group, {{"location", "westeurope"}}).status, 300);
+    identity::Service& issuer = lab().services->identity();
+    const auto alice = MUST(issuer.create_managed_identity("alice", in_lab + "alice"));
+    const Json body = body_of("n");
+    EXPECT_EQ(send("PUT", in_lab + "Alice", body).code(), "Conflict");
+    EXPECT_TRUE(issuer.find_principal(alice.object_id));
+    EXPECT_EQ(send("PUT", in_lab + "alice2", body).status, 201);
+    EXPECT_EQ(send("DELETE", lab_group).status, 202);
+    std::filesystem::remove_all(machine);
+    MUST(issuer.remove_principal(alice.client_id));
+}
+
 TEST_F(VmsTest, FollowsWhatIsLentAndTakenAway) {
     const std::string lent =
         group_ + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/lent";
