@@ -86,6 +86,26 @@ TEST_F(GroupCommitTest, ASingleCallerHasNoSavepoint) {
     EXPECT_EQ(group_.statistics().commits, 1u);
 }
 
+// After a group of several, one who comes alone waits in vain for the others, and does its work.
+TEST_F(GroupCommitTest, WhoComesAloneAfterAGroupIsServed) {
+    EXPECT_THAT(run_three(), ElementsAre("", "", ""));
+    for (uint64_t before = group_.statistics().commits, i = 1; i <= 3; ++i) {
+        script_.steps.clear();
+        MUST(group_.run([](Transaction& tx) { return tx.put("t", "k", {}); }));
+        EXPECT_THAT(script_.steps, ElementsAre("begin", "k", "commit", "roll_back"));
+        EXPECT_EQ(group_.statistics().commits, before + i);
+    }
+    EXPECT_EQ(group_.statistics().waiting, 0u);
+}
+
+// One whose work fails then is told so, and nobody is left waiting.
+TEST_F(GroupCommitTest, WhoFailsAloneAfterAGroupIsTold) {
+    EXPECT_THAT(run_three(), ElementsAre("", "", ""));
+    script_.failing = {"k"};
+    EXPECT_FALSE(group_.run([](Transaction& tx) { return tx.put("t", "k", {}); }));
+    EXPECT_EQ(group_.statistics().waiting, 0u);
+}
+
 TEST_F(GroupCommitTest, ASingleCallersFailureCommitsNothing) {
     script_.failing = {"k"};
     EXPECT_FALSE(group_.run([](Transaction& tx) { return tx.put("t", "k", {}); }));
