@@ -2,14 +2,11 @@
 
 #include <charconv>
 
-#include "vouchsafe/store/sqlite_wal_file.h"
-
 namespace vouchsafe::store {
 
 namespace {
 
 constexpr int kApplicationId = 0x56534653;  // "VSFS": tells our files from other SQLite files
-constexpr const char* kFull = "2";          // as PRAGMA synchronous tells it
 constexpr int kBusyMilliseconds = 10000;    // how long to wait for another process's transaction
 
 // Names and keys are bytes so that their order is the order of memcmp.
@@ -35,14 +32,13 @@ constexpr std::array<const char*, kSqlCount> kSql{
     "DELETE FROM record WHERE collection = ?1 AND key = ?2",
 };
 
-// configure_sqlite sets what SQLite has for the whole process. It fails, and everything still
-// works, if something else in the process began to use SQLite before.
+// configure_sqlite sets what SQLite has for the whole process. It fails, and everything still works,
+// if something else in the process began to use SQLite before.
 void configure_sqlite() {
     static const bool configured = [] {
         // Nobody asks how much memory SQLite has, and counting takes a lock for every piece of it.
         sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-        // What savepoints take back stays in memory: the default is a temporary file from 64 KiB
-        // on.
+        // What savepoints take back stays in memory: the default is a temporary file from 64 KiB on.
         sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, -1);
         return true;
     }();
@@ -106,15 +102,11 @@ Result<void> Connection::configure() {
     sqlite3_busy_timeout(db_.get(), kBusyMilliseconds);
     sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-    // A commit that returned survives a power cut, and others see what is in the log.
-    TRY(run_text("PRAGMA synchronous = FULL"));
-    if (TRY(single_value("PRAGMA synchronous")) != kFull) {
-        return fail(Code::io, "the database does not flush what it commits");
-    }
     std::string mode = TRY(single_value("PRAGMA journal_mode = WAL"));
     if (mode != "wal") {
         return fail(Code::io, "the database cannot use a write-ahead log here (mode {})", mode);
     }
+    TRY(run_text("PRAGMA synchronous = FULL"));  // a commit that returned survives a power cut
     return {};
 }
 
@@ -164,8 +156,8 @@ Result<std::unique_ptr<Connection>> Connection::open(const Path& file, const Sql
     configure_sqlite();
     std::unique_ptr<Connection> out(new Connection);
     sqlite3* raw = nullptr;
-    int status = sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-                                 gathering_vfs());
+    int status =
+        sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
     out->db_.reset(raw);
     if (status != SQLITE_OK) return out->error(status, "opening");
     TRY(out->configure());

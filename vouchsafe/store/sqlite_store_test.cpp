@@ -9,7 +9,6 @@
 
 #include <atomic>
 #include <csignal>
-#include <filesystem>
 #include <thread>
 
 #include "vouchsafe/store/sqlite_connection.h"
@@ -72,35 +71,6 @@ TEST_F(SqliteStoreTest, FileIsReadableByItsOwnerAlone) {
         struct stat info {};
         ASSERT_EQ(stat((file_.string() + suffix).c_str(), &info), 0) << suffix;
         EXPECT_EQ(info.st_mode & 0777, 0600u) << suffix;
-    }
-}
-
-// What a commit wrote is in the file when others are told of it, however large and however often
-// pages were written before: another process reads it, and a copy of the files without ours.
-TEST_F(SqliteStoreTest, OthersReadWhatWasCommitted) {
-    auto other = MUST(open_sqlite(file_));
-    for (size_t size : {1, 5000, 200'000, 4 << 20}) {
-        const Bytes value(size, static_cast<uint8_t>(size));
-        MUST(store_->run([&](Transaction& tx) -> Result<void> {
-            TRY(tx.put("t", "k", Bytes(size / 2)));
-            return tx.put("t", "k", value);
-        }));
-        std::optional<Bytes> read;
-        MUST(other->read([&](View& view) -> Result<void> {
-            read = TRY(view.get("t", "k"));
-            return {};
-        }));
-        EXPECT_TRUE(read == value) << size;
-        const Path copy = dir_.path() / fmt::format("copy-{}.db", size);
-        for (const char* suffix : {"", "-wal"}) {
-            std::filesystem::copy_file(file_.string() + suffix, copy.string() + suffix);
-        }
-        auto copied = MUST(open_sqlite(copy));
-        MUST(copied->read([&](View& view) -> Result<void> {
-            read = TRY(view.get("t", "k"));
-            return {};
-        }));
-        EXPECT_TRUE(read == value) << size;
     }
 }
 
