@@ -114,7 +114,7 @@ Result<void> check_ssh_server(const Path& lab, const lab::ListedVm& machine) {
         return fail(Code::unavailable,
                     "ssh into a machine needs the package openssh-server on this computer; "
                     "'vouchsafe vm shell {}' needs nothing",
-                    found.vm.name);
+                    machine.name);
     }
     const Path key = lab::LabFiles(lab).disk(machine.vm_id) / "ssh/ssh_host_ed25519_key";
     std::error_code ignored;
