@@ -32,13 +32,14 @@ constexpr std::array<const char*, kSqlCount> kSql{
     "DELETE FROM record WHERE collection = ?1 AND key = ?2",
 };
 
-// configure_sqlite sets what SQLite has for the whole process. It fails, and everything still works,
-// if something else in the process began to use SQLite before.
+// configure_sqlite sets what SQLite has for the whole process. It fails, and everything still
+// works, if something else in the process began to use SQLite before.
 void configure_sqlite() {
     static const bool configured = [] {
         // Nobody asks how much memory SQLite has, and counting takes a lock for every piece of it.
         sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-        // What savepoints take back stays in memory: the default is a temporary file from 64 KiB on.
+        // What savepoints take back stays in memory: the default is a temporary file from 64 KiB
+        // on.
         sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, -1);
         return true;
     }();
