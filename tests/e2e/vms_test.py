@@ -68,12 +68,12 @@ class Lab(unittest.TestCase):
         cls.root = f"/subscriptions/{cls.subscription}"
 
     @classmethod
-    def begin(cls):
+    def start(cls):
         return run("up", "--detach", "--dir", cls.lab)
 
     @classmethod
     def up(cls):
-        made = cls.begin()
+        made = cls.start()
         assert made.returncode == 0, made.stderr
         variables = json.loads(run("--json", "env", "--dir", cls.lab).stdout)
         context = ssl.create_default_context(cafile=variables["SSL_CERT_FILE"])
@@ -443,7 +443,7 @@ class WithoutQemu(Lab):
     """A lab on a computer where what QEMU needs is not installed."""
 
     @classmethod
-    def begin(cls):
+    def start(cls):
         return subprocess.run([*without(OVMF), PROGRAM, "up", "--detach", "--dir", str(cls.lab)], capture_output=True,
                               text=True, timeout=120)
 
