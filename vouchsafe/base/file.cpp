@@ -241,8 +241,13 @@ Result<FileLock> FileLock::take(const Path& path) {
                 path.parent_path().string());
 }
 
+FileLock::FileLock(int fd) : fd_(fd), taker_(::getpid()) {}
+
 FileLock::~FileLock() {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ < 0) return;
+    // A child that was just made has the file open too, and closing ours would not end the lock.
+    if (taker_ == ::getpid()) ::flock(fd_, LOCK_UN);
+    ::close(fd_);
 }
 
 Result<TemporaryDir> TemporaryDir::create(std::string_view prefix) {

@@ -60,17 +60,19 @@ void remove_unfinished_outputs() noexcept;
 Result<void> make_private_dir(const Path& path);
 
 // FileLock holds an exclusive lock on a file until it is destroyed, also if the process is killed.
+// Children that have not come to exec yet do not prolong it, nor does their end shorten it.
 class FileLock {
   public:
     // take fails with Code::conflict at once if another process holds the lock.
     static Result<FileLock> take(const Path& path);
     ~FileLock();
-    FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)), taker_(other.taker_) {}
     FileLock& operator=(FileLock&&) = delete;
 
   private:
-    explicit FileLock(int fd) : fd_(fd) {}
+    explicit FileLock(int fd);
     int fd_;
+    int taker_;  // the process that took it
 };
 
 // TemporaryDir is a private folder that is removed with all its content on destruction.

@@ -88,6 +88,32 @@ TEST_F(FileTest, LockExcludesAnotherProcess) {
     EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+// A child has the file open, too, until it comes to exec.
+TEST_F(FileTest, LockEndsWithItsHolderAndNotWithAChild) {
+    std::optional<FileLock> lock(MUST(FileLock::take(file("lock"))));
+    const pid_t ending = ::fork();
+    if (ending == 0) {
+        lock.reset();
+        ::_exit(0);
+    }
+    ::waitpid(ending, nullptr, 0);
+    EXPECT_FALSE(FileLock::take(file("lock")).has_value());
+
+    int wakes[2];
+    ASSERT_EQ(::pipe(wakes), 0);
+    const pid_t staying = ::fork();
+    if (staying == 0) {
+        char byte;
+        [[maybe_unused]] ssize_t count = ::read(wakes[0], &byte, 1);
+        ::_exit(0);
+    }
+    lock.reset();
+    EXPECT_TRUE(FileLock::take(file("lock")).has_value());
+    EXPECT_EQ(::write(wakes[1], "", 1), 1);
+    ::waitpid(staying, nullptr, 0);
+    for (int end : wakes) ::close(end);
+}
+
 TEST_F(FileTest, MakesPrivateFoldersAndRefusesThoseOfOthers) {
     Path folder = file("a") / "b";
     ASSERT_TRUE(make_private_dir(folder));
