@@ -22,10 +22,20 @@ void expect_reason(const Result<T>& result) {
     expect(result || (result.error().code == Code::invalid && !result.error().message.empty()));
 }
 
+const Place& place() {
+    static const Place kPlace{
+        {{"id", "/subscriptions/s/resourceGroups/rg"}, {"location", "westeurope"}},
+        {{"subscriptionId", "s"}},
+        Json::object(),
+        "d",
+        "20260701T120000Z",
+        {"westeurope"}};
+    return kPlace;
+}
+
 Bindings make_bindings(Budget& budget) {
     Bindings out;
-    out.resource_group = {{"id", "/subscriptions/s/resourceGroups/rg"}, {"location", "westeurope"}};
-    out.subscription = {{"subscriptionId", "s"}};
+    out.place = &place();
     out.parameter = [](const std::string& name) -> Result<Json> { return Json(name); };
     out.variable = [](const std::string&) -> Result<Json> {
         return Json{{"a", {1, "two", nullptr}}, {"b", true}};
@@ -51,12 +61,7 @@ void try_expression(std::string_view text) {
 }
 
 void try_template(const Json& document) {
-    const Place place{{{"id", "/subscriptions/s/resourceGroups/rg"}, {"location", "westeurope"}},
-                      {{"subscriptionId", "s"}},
-                      Json::object(),
-                      "d",
-                      "20260701T120000Z"};
-    Result<std::unique_ptr<Plan>> plan = Plan::make(document, Json::object(), place);
+    Result<std::unique_ptr<Plan>> plan = Plan::make(document, Json::object(), place());
     expect_reason(plan);
     if (!plan) return;
     const Plan::Reference reference = [](const std::string& id, bool) -> Result<Json> {
