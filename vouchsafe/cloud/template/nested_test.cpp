@@ -243,6 +243,11 @@ TEST(NestedTemplates, AreInTheOrderOfOtherResources) {
     // What a template with outer scope refers to comes before it; inner scope is its own world.
     const Json refers = holding({item("x", {{"properties", {{"y", "[reference('a').z]"}}}})});
     EXPECT_EQ(order({nest("n", refers, kOuter), item("a")}), "a n ");
+    EXPECT_EQ(
+        order({nest("n", holding({item("n"), refers["resources"][0],
+                                  item("a", {{"properties", {{"y", "[reference('n').z]"}}}})})),
+               item("a")}),
+        "n a ");
     // Copies, and those that are not wanted.
     const Json copies = nest("[format('n{0}', copyIndex())]", empty, Json::object(),
                              {{"copy", {{"name", "loop"}, {"count", 2}}}});
@@ -372,6 +377,13 @@ TEST(NestedTemplates, ShareTheLimitsOfTheirDeployment) {
     EXPECT_TRUE(plan_of(holding({nest("a", half), nest("b", half)})));
     EXPECT_TRUE(tells(refusal(holding({nest("a", half), nest("b", half), item("c")})),
                       "at most 800 resources"));
+    // One that is planned again when its parameter is known is counted once.
+    Json late = holding({many("h", 500)}, {{"parameters", {{"p", {{"type", "int"}}}}}});
+    auto waits = MUST(plan_of(
+        holding({item("a", {{"properties", {{"x", 1}}}}),
+                 nest("n", late, {{"parameters", {{"p", {{"value", "[reference('a').x]"}}}}}})})));
+    Made made;
+    EXPECT_TRUE(run(*waits, made));
     const Json loop = {{"copy", {{"name", "n"}, {"count", 800}}},
                        {"name", "[format('n{0}', copyIndex())]"}};
     EXPECT_TRUE(tells(refusal(holding({nest("", holding({item("x")}), Json::object(), loop)})),
