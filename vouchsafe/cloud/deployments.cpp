@@ -83,6 +83,18 @@ Json properties_of(const Plan& plan, std::string_view state, int64_t now) {
             {"dependencies", Json::array()}};
 }
 
+Outcome<void> check_place_and_name(const ResourceId& id) {
+    if (id.group.empty() || id.sections.size() != 1) {
+        return refuse(400, "InvalidRequest", "Only deployments in resource groups are supported.");
+    }
+    if (id.name().size() <= kMaxDeploymentName) return {};
+    return refuse(
+        400, "DeploymentNameLengthLimitExceeded",
+        "The provided deployment name '{}' has a length of '{}' which exceeds the maximum "
+        "length of '{}'.",
+        id.name(), id.name().size(), kMaxDeploymentName);
+}
+
 // operation is the record of one resource of a deployment.
 Json operation(const PlannedResource& planned, size_t number, const Problem* failure) {
     Json properties = {
@@ -133,6 +145,10 @@ Outcome<std::unique_ptr<Plan>> Service::Impl::plan(const Call& call, const Resou
     place.deployment = id.name();
     place.now = compact_time(now());
     place.regions = region_names();
+    place.deployer = {{"objectId", call.caller.object_id}, {"tenantId", config.callers.tenant}};
+    if (!call.caller.user_name.empty()) {
+        place.deployer["userPrincipalName"] = call.caller.user_name;
+    }
     const Json* parameters = find_member(*properties, "parameters");
     Result<std::unique_ptr<Plan>> made =
         Plan::make(*document, parameters == nullptr ? Json() : *parameters, std::move(place),
@@ -158,9 +174,7 @@ Result<Json> Service::Impl::group_for_nested(const Call& call, const std::string
 }
 
 Outcome<Answer> Service::Impl::validate_deployment(const Call& call, const ResourceId& id) {
-    if (id.group.empty() || id.sections.size() != 1) {
-        return refuse(400, "InvalidRequest", "Only deployments in resource groups are supported.");
-    }
+    TRY(check_place_and_name(id));
     TRY(authorize(call, id.text(), std::string(kType) + "/validate/action"));
     std::unique_ptr<Plan> plan = TRY(this->plan(call, id));
     for (size_t i = 0; i < plan->resources().size(); ++i) {
@@ -273,9 +287,7 @@ Outcome<Resource> Service::Impl::run_deployment(const Call& call, const Resource
 }
 
 Outcome<Answer> Service::Impl::put_deployment(const Call& call, const ResourceId& id) {
-    if (id.group.empty() || id.sections.size() != 1) {
-        return refuse(400, "InvalidRequest", "Only deployments in resource groups are supported.");
-    }
+    TRY(check_place_and_name(id));
     TRY(check_subscription(id));
     TRY(authorize(call, id.text(), std::string(kType) + "/write"));
     std::unique_ptr<Plan> plan = TRY(this->plan(call, id));

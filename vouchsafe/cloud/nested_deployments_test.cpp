@@ -356,6 +356,17 @@ TEST(Deployments, ReferToWhatTheirCallerMayRead) {
     EXPECT_EQ(deploy(kOwner).body["properties"]["outputs"]["x"]["value"], "between us");
 }
 
+TEST(Deployments, KnowTheirCallerAndHaveNamesThatAzureTakes) {
+    Manager manager;
+    Json document = only({});
+    document["outputs"] = {{"who", {{"type", "object"}, {"value", "[deployer()]"}}}};
+    Reply reply = manager.deploy(document, Json::object(), std::string(64, 'd'));
+    EXPECT_EQ(reply.body["properties"]["outputs"]["who"]["value"],
+              (Json{{"objectId", kOwner}, {"tenantId", kTenant}}));
+    EXPECT_EQ(manager.deploy(document, Json::object(), std::string(65, 'd')).code(),
+              "DeploymentNameLengthLimitExceeded");
+}
+
 // A value deeper than a record may be would be written, and everything that reads all records would
 // fail from then on.
 TEST(Deployments, MakeNothingThatCannotBeReadAgain) {

@@ -40,6 +40,7 @@ struct Place {
     std::string deployment;                     // its name
     std::string now;                            // for utcNow: "20260701T120000Z"
     std::vector<std::string> regions = {};      // those with zones, for pickZones
+    Json deployer = nullptr;                    // what the function of this name returns
 };
 
 // LambdaScope holds the variables of a lambda under way, and leads to those around it.

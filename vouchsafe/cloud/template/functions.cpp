@@ -69,6 +69,10 @@ Result<Json> deployment(const Arguments&, const Bindings& bindings) {
     return Json{{"name", bindings.place->deployment}};
 }
 
+Result<Json> deployer(const Arguments&, const Bindings& bindings) {
+    return bindings.place->deployer;
+}
+
 Result<Json> environment(const Arguments&, const Bindings&) {
     return Json{{"name", "AzureCloud"},
                 {"resourceManager", "https://management.azure.com/"},
@@ -594,6 +598,7 @@ constexpr Function kFunctions[] = {
     {"copyindex", 0, 2, copy_index},
     {"createarray", 0, kAnyNumber, create_array},
     {"createobject", 0, kAnyNumber, create_object},
+    {"deployer", 0, 0, deployer},
     {"deployment", 0, 0, deployment},
     {"div", 2, 2, div_of},
     {"empty", 1, 1, empty},

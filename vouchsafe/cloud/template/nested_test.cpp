@@ -348,6 +348,12 @@ TEST(NestedTemplates, HaveFiveLevels) {
     EXPECT_TRUE(tells(refusal(waiting), "more than 5 levels"));
 }
 
+TEST(NestedTemplates, HaveNamesThatAzureTakes) {
+    EXPECT_TRUE(plan_of(holding({nest(std::string(64, 'n'), holding({}))})));
+    EXPECT_TRUE(tells(refusal(holding({nest(std::string(65, 'n'), holding({}))})),
+                      "resources[0].name: a deployment's name has at most 64"));
+}
+
 TEST(NestedTemplates, AreNotWithinThemselves) {
     EXPECT_TRUE(tells(refusal(holding({nest("MAIN", holding({}))})), "cannot be within itself"));
     EXPECT_TRUE(tells(refusal(holding({nest("n", holding({nest("n", holding({}))}))})),

@@ -169,6 +169,10 @@ Result<void> Plan::Impl::name_step(Step& step, const Step* parent) const {
         planned.name = parent->planned.name + "/" + planned.name;
     }
     planned.deployment = equal_ignore_case(planned.type, kDeploymentType);
+    if (planned.deployment && planned.name.size() > kMaxDeploymentName) {
+        return fail(Code::invalid, "{}.name: a deployment's name has at most {} characters",
+                    step.path, kMaxDeploymentName);
+    }
     const std::string scope = TRY(scope_of(step, see));
     Result<std::string> id = make_resource_id(scope, planned.type, split_path(planned.name));
     planned.id = TRY(with_context(std::move(id), step.path));

@@ -13,6 +13,7 @@
 namespace vouchsafe::cloud {
 
 inline constexpr size_t kMaxNestedLevels = 5;  // of deployments within a deployment; Azure's limit
+inline constexpr size_t kMaxDeploymentName = 64;  // characters; Azure's limit
 
 // PlannedResource is one resource to make. Its body is not evaluated before its turn comes.
 struct PlannedResource {
