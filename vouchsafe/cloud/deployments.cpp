@@ -291,7 +291,8 @@ Outcome<Answer> Service::Impl::put_deployment(const Call& call, const ResourceId
     TRY(check_subscription(id));
     TRY(authorize(call, id.text(), std::string(kType) + "/write"));
     std::unique_ptr<Plan> plan = TRY(this->plan(call, id));
-    return Answer{200, TRY(run_deployment(call, id, *plan)).shown()};
+    const Resource record = TRY(run_deployment(call, id, *plan));
+    return Answer{200, record.shown()};
 }
 
 // What clients read of a deployment beside itself: its operations, its state, its template.

@@ -16,10 +16,10 @@ namespace vouchsafe::cloud {
 
 inline constexpr size_t kMaxLoop = 800;              // rounds of a copy loop; Azure's limit
 inline constexpr size_t kMaxPlannedResources = 800;  // of a deployment; Azure's limit
-// Evaluations within each other: an expression that names a variable that names the next one.
-inline constexpr size_t kMaxNesting = 400;
-// Levels of arrays and objects in a value. A record has room for two such and its own members.
-inline constexpr size_t kMaxValueDepth = 48;
+// An expression that names a variable, that names the next one, and so on, takes stack.
+inline constexpr size_t kMaxNesting = 400;  // evaluations within each other
+// A record has room for two such values within each other, and its own members.
+inline constexpr size_t kMaxValueDepth = 48;  // levels of arrays and objects in a value
 
 // Budget bounds what one deployment may compute and make, with all that is nested in it: texts that
 // double in each variable would otherwise fill the memory with a page of template.

@@ -270,7 +270,7 @@ Result<Json> replace(const Arguments& arguments, const Bindings& bindings) {
 }
 
 Result<Json> split(const Arguments& arguments, const Bindings&) {
-    constexpr size_t kMaxMarks = 100;
+    constexpr size_t kMaxMarks = 100;  // delimiters
     const std::string text = TRY(text_at(arguments, 0));
     std::vector<std::string> marks;
     if (arguments[1].is_array()) {

@@ -105,7 +105,7 @@ std::optional<std::string> format_part(const DateParts& parts, char letter, size
 }
 
 Result<std::string> format_custom(const DateParts& parts, std::string_view format) {
-    constexpr size_t kMaxLetters = 16;
+    constexpr size_t kMaxLetters = 16;  // of one kind in a row
     std::string out;
     for (size_t at = 0; at < format.size();) {
         const char letter = format[at];

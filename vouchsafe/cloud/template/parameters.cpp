@@ -51,7 +51,7 @@ Result<void> check_bounds(const Json& declared, const Json& value, const std::st
 // follow returns what a declaration's "$ref" leads to: "#/definitions/name".
 Result<const Json*> follow(const Json& document, const Json& declared, const std::string& path) {
     constexpr std::string_view kStart = "#/definitions/";
-    constexpr int kMaxSteps = 32;
+    constexpr int kMaxSteps = 32;  // definitions that lead to each other
     const Json* at = &declared;
     for (int i = 0; i < kMaxSteps; ++i) {
         const std::string to = text_or_empty(*at, "$ref");
