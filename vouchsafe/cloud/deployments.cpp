@@ -306,6 +306,15 @@ Outcome<Answer> Service::Impl::deployment_part(const Call& call, const ResourceI
     if (method == "GET" && what == "operations" && part.is_collection()) {
         return Answer{200, {{"value", found->inner["operations"]}}};
     }
+    if (method == "GET" && what == "operations") {
+        for (const Json& one : found->inner["operations"]) {
+            if (equal_ignore_case(text_or_empty(one, "operationId"), part.name())) {
+                return Answer{200, one};
+            }
+        }
+        return refuse(404, "DeploymentOperationNotFound",
+                      "Deployment operation '{}' could not be found.", part.name());
+    }
     if (method == "GET" && what == "operationstatuses" && part.is_item()) {
         return Answer{200, {{"status", *found->property("provisioningState")}}};
     }
@@ -313,6 +322,17 @@ Outcome<Answer> Service::Impl::deployment_part(const Call& call, const ResourceI
         return Answer{200, {{"template", found->inner["template"]}}};
     }
     return refuse(400, "InvalidRequest", "Deployments have no '{}' here.", what);
+}
+
+Outcome<net::Response> Service::Impl::list_operations(const Call& call) {
+    const auto& given = call.request.params;
+    std::string path =
+        fmt::format("/subscriptions/{}/resourceGroups/{}/providers/{}/{}/operations",
+                    given.at("subscription"), given.at("group"), kType, given.at("deployment"));
+    if (given.contains("operation")) path += "/" + given.at("operation");
+    const ResourceId id = TRY(ResourceId::parse(path));
+    TRY(check_subscription(id));
+    return respond(TRY(deployment_part(call, id)));
 }
 
 }  // namespace vouchsafe::cloud

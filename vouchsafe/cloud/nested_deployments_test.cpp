@@ -162,6 +162,16 @@ TEST(NestedDeployments, MakeTheModulesOfABicepFile) {
     Json operations = manager.get(kDeploymentsPath + "main/operations").body["value"];
     ASSERT_EQ(operations.size(), 3U);
     EXPECT_EQ(operations[0]["properties"]["targetResource"]["id"], kDeploymentsPath + "network");
+    // az asks by Azure's older path.
+    const std::string older = kS + "/resourcegroups/rg/deployments/main/operations";
+    EXPECT_EQ(manager.get(older).body["value"], operations);
+    EXPECT_EQ(manager.get(older + "/0000000000000002").body, operations[1]);
+    EXPECT_EQ(manager.get(older + "/0000000000000004").code(), "DeploymentOperationNotFound");
+    EXPECT_EQ(manager.get(kS + "/resourcegroups/rg/deployments/none/operations").status, 404);
+    EXPECT_EQ(
+        manager.get("/subscriptions/none/resourcegroups/rg/deployments/main/operations").code(),
+        "SubscriptionNotFound");
+    EXPECT_EQ(manager.send("GET", older + kVersion, nullptr, token(kMachine)).status, 403);
     EXPECT_EQ(manager.send("POST", kDeploymentsPath + "network/exportTemplate" + kVersion)
                   .body["template"],
               lab_template()["resources"][1]["properties"]["template"]);

@@ -133,7 +133,8 @@ struct Service::Impl {
     // deployments.cpp
     Outcome<Answer> put_deployment(const Call& call, const ResourceId& id);
     Outcome<Answer> validate_deployment(const Call& call, const ResourceId& id);
-    Outcome<Answer> deployment_part(const Call& call, const ResourceId& collection);
+    Outcome<Answer> deployment_part(const Call& call, const ResourceId& part);
+    Outcome<net::Response> list_operations(const Call& call);  // and one of them
     // The plan borrows the call.
     Outcome<std::unique_ptr<Plan>> plan(const Call& call, const ResourceId& id) const;
     Result<Json> group_for_nested(const Call& call, const std::string& name) const;
