@@ -186,7 +186,8 @@ Result<Json> evaluate(const Expression& expression, const Bindings& bindings) {
     Json out;
     switch (expression.kind) {
         case Expression::Kind::text:
-            return Json(expression.word);
+            out = expression.word;
+            break;
         case Expression::Kind::number:
             return Json(expression.number);
         case Expression::Kind::member:
@@ -206,9 +207,12 @@ Result<Json> evaluate(const Expression& expression, const Bindings& bindings) {
 }
 
 Result<Json> evaluate_text(std::string_view text, const Bindings& bindings) {
-    if (bindings.literal) return Json(text);
-    if (!is_expression(text)) return Json(literal_text(text));
-    return evaluate(TRY(parse_expression(text)), bindings);
+    if (!bindings.literal && is_expression(text)) {
+        return evaluate(TRY(parse_expression(text)), bindings);
+    }
+    Json out(bindings.literal ? text : literal_text(text));
+    TRY(bindings.budget->spend(out));
+    return out;
 }
 
 Result<Json> evaluate_loops(const Json& object, const Bindings& bindings, const std::string& path) {

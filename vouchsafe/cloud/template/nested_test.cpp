@@ -405,6 +405,37 @@ TEST(NestedTemplates, ShareTheLimitsOfTheirDeployment) {
     EXPECT_TRUE(tells(refusal(holding(eight)), "too many steps"));
 }
 
+// What a loop copies is paid for, text or not.
+TEST(NestedTemplates, EndForLargeCopies) {
+    const Json large = {{"properties", {{"x", std::string(1 << 16, 'x')}}}};
+    Json copies = item("", large);
+    copies.update(
+        {{"name", "[format('n{0}', copyIndex())]"}, {"copy", {{"name", "l"}, {"count", 800}}}});
+    auto plan = MUST(plan_of(holding({copies})));
+    Made made;
+    Result<Json> done = run(*plan, made);
+    ASSERT_FALSE(done);
+    EXPECT_TRUE(tells(done.error().message, "too large"));
+
+    const Json loop = {
+        {"copy", {{{"name", "many"}, {"count", 800}, {"input", std::string(1 << 16, 'x')}}}}};
+    auto one = MUST(plan_of(holding({item("a", {{"properties", loop}})})));
+    EXPECT_TRUE(tells(one->check(0).error().message, "too large"));
+    EXPECT_TRUE(
+        tells(refusal(holding({nest("n", holding({item("a", {{"properties", loop}})}), kOuter)})),
+              "too large"));
+
+    // A source with many expressions is read once for its loop, not once for each round.
+    Json busy = Json::array();
+    for (int i = 0; i < 20000; ++i) busy.push_back("[if(true(), 'a', reference('n0').b)]");
+    copies["properties"] = {{"x", busy}};
+    copies["copy"]["count"] = 200;
+    EXPECT_TRUE(tells(refusal(holding({copies})), "depends on itself"));
+    for (size_t i = 0; i < busy.size(); ++i) busy[i] = fmt::format("[reference('n{}').b]", i);
+    copies["properties"] = {{"x", busy}};
+    EXPECT_TRUE(tells(refusal(holding({copies})), "too many steps"));
+}
+
 // Expressions that name variables that name variables: each level costs stack.
 TEST(NestedTemplates, EndForLongChains) {
     auto chain = [](const std::string& of, int count) {
@@ -414,18 +445,36 @@ TEST(NestedTemplates, EndForLongChains) {
         }
         return out;
     };
-    EXPECT_TRUE(
-        plan_of(holding({item("[variables('v100')]")}, {{"variables", chain("variables", 100)}})));
-    EXPECT_TRUE(tells(refusal(holding({item("[variables('v20000')]")},
-                                      {{"variables", chain("variables", 20000)}})),
-                      "within each other"));
-    const Json values = chain("parameters", 20000);
+    auto with = [&](int count, int last) {
+        return holding({item(fmt::format("[variables('v{}')]", last))},
+                       {{"variables", chain("variables", count)}});
+    };
+    EXPECT_TRUE(plan_of(with(255, 100)));
+    EXPECT_TRUE(tells(refusal(with(255, 255)), "within each other"));
+    EXPECT_TRUE(tells(refusal(with(256, 0)), "at most 256 variables"));
+    Json loops = with(254, 0);
+    loops["variables"]["copy"] = Json::array({Json::object()});
+    EXPECT_TRUE(plan_of(loops));
+    loops["variables"]["copy"].push_back(Json::object());
+    EXPECT_TRUE(tells(refusal(loops), "at most 256 variables"));
+
+    const Json values = chain("parameters", 255);
     Json defaults = Json::object();
     for (const auto& [name, value] : values.items()) {
         defaults[name] = {{"type", "string"}, {"defaultValue", value}};
     }
-    EXPECT_TRUE(
-        tells(refusal(holding({item("a")}, {{"parameters", defaults}})), "within each other"));
+    Json document = holding({item("a")}, {{"parameters", defaults}});
+    // Parameters are read in the order of their names: the first leads through all of the chain.
+    document["parameters"]["a"] = document["parameters"]["v255"];
+    document["parameters"].erase("v255");
+    EXPECT_TRUE(tells(refusal(document), "within each other"));
+    document["parameters"]["z"] = {{"type", "int"}, {"defaultValue", 1}};
+    EXPECT_TRUE(tells(refusal(document), "at most 256 parameters"));
+    Json outputs = Json::object();
+    for (int i = 0; i < 64; ++i) outputs["o" + std::to_string(i)] = output("x");
+    EXPECT_TRUE(plan_of(holding({}, {{"outputs", outputs}})));
+    outputs["more"] = output("x");
+    EXPECT_TRUE(tells(refusal(holding({}, {{"outputs", outputs}})), "at most 64 outputs"));
 }
 
 TEST(Parameters, HaveDefaultsThatNameOthers) {

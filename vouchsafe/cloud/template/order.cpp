@@ -9,11 +9,11 @@ namespace vouchsafe::cloud {
 namespace {
 
 // collect_calls gathers the first argument of each call of reference and references.
-void collect_calls(const Expression& expression, std::vector<Expression>& out) {
+void collect_calls(const Expression& expression, References& out) {
     const bool call = expression.kind == Expression::Kind::call && !expression.parts.empty();
     if (call && (equal_ignore_case(expression.word, "reference") ||
                  equal_ignore_case(expression.word, "references"))) {
-        out.push_back(expression.parts[0]);
+        out.try_emplace(expression.parts[0].to_text(), expression.parts[0]);
     }
     for (const Expression& part : expression.parts) collect_calls(part, out);
 }
@@ -51,7 +51,7 @@ bool is_true(const Json& object, std::string_view name) {
 
 }  // namespace
 
-void collect_references(const Json& value, std::vector<Expression>& out) {
+void collect_references(const Json& value, References& out) {
     if (value.is_string() && is_expression(value.get_ref<const std::string&>())) {
         Result<Expression> parsed = parse_expression(value.get_ref<const std::string&>());
         if (parsed) collect_calls(*parsed, out);
@@ -224,14 +224,11 @@ const std::vector<size_t>* Plan::Impl::find_steps(const std::string& entry) cons
 }
 
 const Step* Plan::Impl::find_existing(const std::string& entry) const {
-    const std::string key = to_lower(entry);
-    for (const Step& step : existing) {
-        if (symbols_of(step).contains(key)) return &step;
-    }
-    return nullptr;
+    auto found = existing_by_symbol.find(to_lower(entry));
+    return found == existing_by_symbol.end() ? nullptr : &existing[found->second];
 }
 
-Result<std::vector<std::string>> Plan::Impl::dependencies(const Step& step) const {
+Result<std::vector<std::string>> Plan::Impl::dependencies(const Step& step) {
     std::vector<std::string> out;
     if (!step.parent.empty()) out.push_back(step.parent);
     if (const Json* listed = find_member(*step.source, "dependsOn")) {
@@ -254,11 +251,13 @@ Result<std::vector<std::string>> Plan::Impl::dependencies(const Step& step) cons
     }
     if (around.literal) return out;
     // What a reference names comes first, without being told.
-    std::vector<Expression> references;
-    collect_references(*step.source, references);
-    for (const Expression& one : references) {
-        Result<Json> name = evaluate(one, bindings_of(step, nullptr));
+    auto [known, is_new] = references.try_emplace(step.source);
+    if (is_new) collect_references(*step.source, known->second);
+    const Bindings see = bindings_of(step, nullptr);
+    for (const auto& [text, one] : known->second) {
+        Result<Json> name = evaluate(one, see);
         if (name && name->is_string()) out.push_back(name->get<std::string>());
+        TRY(around.budget->step());
     }
     return out;
 }
@@ -269,6 +268,9 @@ void Plan::Impl::index() {
     for (size_t i = 0; i < steps.size(); ++i) {
         for (const std::string& name : names_of(steps[i])) by_name[name].push_back(i);
         for (const std::string& symbol : symbols_of(steps[i])) by_symbol[symbol].push_back(i);
+    }
+    for (size_t i = 0; i < existing.size(); ++i) {
+        for (const std::string& symbol : symbols_of(existing[i])) existing_by_symbol[symbol] = i;
     }
     for (const std::vector<Step>* others : {&unwanted, &existing}) {
         for (const Step& step : *others) {

@@ -43,6 +43,19 @@ Result<void> check_expressions(const Json& value, const Names& own, const std::s
     return {};
 }
 
+Result<void> check_section(const Json& document, const char* name, size_t most) {
+    const Json* found = find_member(document, name);
+    if (found == nullptr) return {};
+    if (!found->is_object()) {
+        return fail(Code::invalid, "the template's '{}' is no object", name);
+    }
+    const Json* loops = find_member(*found, "copy");
+    const size_t count =
+        found->size() + (loops != nullptr && loops->is_array() ? loops->size() - 1 : 0);
+    if (count <= most) return {};
+    return fail(Code::invalid, "a template has at most {} {}", most, name);
+}
+
 }  // namespace
 
 const Plan::Reference& not_yet() {
@@ -211,7 +224,8 @@ Result<Json> Plan::Impl::body(const Step& step, const Plan::Reference* reference
         if (!made && reference == nullptr && made.error().code == Code::unavailable) continue;
         out[name] = TRY(std::move(made));
     }
-    TRY(with_context(check_depth(out), step.path));
+    // Copies of one large resource are as large as they are many.
+    TRY(with_context(around.budget->spend(out), step.path));
     return out;
 }
 
@@ -306,12 +320,9 @@ Result<std::unique_ptr<Plan>> Plan::Impl::make(Json document, Json parameters, P
     if (!document.is_object()) return fail(Code::invalid, "the template is no object");
     if (parameters.is_null()) parameters = Json::object();
     if (!parameters.is_object()) return fail(Code::invalid, "the parameters are no object");
-    for (const char* member : {"parameters", "variables", "outputs"}) {
-        const Json* found = find_member(document, member);
-        if (found != nullptr && !found->is_object()) {
-            return fail(Code::invalid, "the template's '{}' is no object", member);
-        }
-    }
+    TRY(check_section(document, "parameters", kMaxTemplateParameters));
+    TRY(check_section(document, "variables", kMaxTemplateVariables));
+    TRY(check_section(document, "outputs", kMaxTemplateOutputs));
     auto impl = std::make_unique<Impl>();
     impl->document = std::move(document);
     impl->given = std::move(parameters);

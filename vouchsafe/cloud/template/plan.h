@@ -13,6 +13,10 @@
 namespace vouchsafe::cloud {
 
 inline constexpr size_t kMaxNestedLevels = 5;  // of deployments within a deployment; Azure's limit
+// Azure's limits, of each template by itself.
+inline constexpr size_t kMaxTemplateParameters = 256;
+inline constexpr size_t kMaxTemplateVariables = 256;
+inline constexpr size_t kMaxTemplateOutputs = 64;
 inline constexpr size_t kMaxDeploymentName = 64;  // characters; Azure's limit
 
 // PlannedResource is one resource to make. Its body is not evaluated before its turn comes.

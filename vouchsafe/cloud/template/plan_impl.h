@@ -13,6 +13,9 @@ namespace vouchsafe::cloud {
 
 inline constexpr std::string_view kDeploymentType = "Microsoft.Resources/deployments";
 
+// References are first arguments of calls of reference, each once, by their text.
+using References = std::map<std::string, Expression>;
+
 // Step is a PlannedResource with what it takes to evaluate and to order it.
 struct Step {
     PlannedResource planned;
@@ -46,8 +49,11 @@ struct Plan::Impl {
     std::vector<Step> unwanted, existing;
     // Numbers in `steps`, by what dependsOn and reference may call them, in lower case.
     std::map<std::string, std::vector<size_t>> by_symbol, by_name;
-    std::set<std::string> other_names;  // of unwanted and existing ones
+    std::map<std::string, size_t> existing_by_symbol;  // numbers in `existing`
+    std::set<std::string> other_names;                 // of unwanted and existing ones
     std::vector<PlannedResource> resources;
+    // What calls of reference in a resource name, read once for all rounds of its loop.
+    std::map<const Json*, References> references;
     std::map<std::string, const Json*> own_functions;           // "namespace.name" in lower case
     mutable std::map<std::string, Json> parameters, variables;  // by name in lower case
     mutable std::set<std::string> under_way;                    // what is computed, against cycles
@@ -87,7 +93,7 @@ struct Plan::Impl {
     Result<void> add_one(const Json& source, Step step, const Step* parent);
     Result<void> name_step(Step& step, const Step* parent) const;
     Result<std::string> scope_of(Step& step, const Bindings& see) const;
-    Result<std::vector<std::string>> dependencies(const Step& step) const;
+    Result<std::vector<std::string>> dependencies(const Step& step);
     const std::vector<size_t>* find_steps(const std::string& entry) const;
     const Step* find_existing(const std::string& entry) const;
     void index();
@@ -109,6 +115,6 @@ const Plan::Reference& not_yet();
 
 // collect_references gathers the first argument of each call of reference. Nested templates that
 // are evaluated by themselves have their own.
-void collect_references(const Json& value, std::vector<Expression>& out);
+void collect_references(const Json& value, References& out);
 
 }  // namespace vouchsafe::cloud
