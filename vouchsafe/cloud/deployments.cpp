@@ -198,9 +198,11 @@ Result<Json> Service::Impl::refer_to(const Call& call, const std::string& id, bo
         TRY(authorize(call, parsed.text(), parsed.type() + "/read"));
         return get_item(parsed);
     }();
-    if (!found && found.error().status == 403)
-        return fail(Code::invalid, "{}", found.error().message);
-    if (!found) return fail(Code::invalid, "there is no resource '{}'", id);
+    if (!found) {
+        const bool denied = found.error().status == 403;
+        return fail(Code::invalid, "{}",
+                    denied ? found.error().message : fmt::format("there is no resource '{}'", id));
+    }
     if (whole) return std::move(*found);
     const Json* properties = find_member(*found, "properties");
     return properties == nullptr ? Json::object() : *properties;
