@@ -337,6 +337,51 @@ TEST(NestedDeployments, GoIntoOtherGroupsWhereTheirCallerMay) {
     EXPECT_EQ(manager.deploy(elsewhere).code(), "InvalidTemplate");
 }
 
+TEST(NestedDeployments, AreCalledBySymbolicNames) {
+    Manager manager;
+    manager.make_group("other");
+    ASSERT_EQ(manager
+                  .put(kS + "/resourceGroups/other/providers/My.Own/things/e",
+                       {{"properties", {{"x", "there"}}}})
+                  .status,
+              201);
+    const Json document = parse_template(R"json({
+  "languageVersion": "2.0",
+  "resources": {
+    "there": {"existing": true, "type": "My.Own/things", "apiVersion": "1", "name": "e", "resourceGroup": "other"},
+    "module": {
+      "copy": {"name": "c", "count": 2},
+      "type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": "[format('inner{0}', copyIndex())]",
+      "dependsOn": ["there"],
+      "properties": {
+        "mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
+        "parameters": {"q": {"value": "[concat(reference('there').x, string(copyIndex()))]"}},
+        "template": {
+          "languageVersion": "2.0",
+          "definitions": {"short": {"type": "string", "maxLength": 9}},
+          "parameters": {"q": {"$ref": "#/definitions/short"}},
+          "functions": [{"namespace": "n", "members": {"f": {
+            "parameters": [{"name": "x", "type": "string"}], "output": {"type": "string", "value": "[concat(parameters('x'), '1')]"}}}}],
+          "resources": {"t": {"type": "My.Own/things", "apiVersion": "1", "name": "[n.f(parameters('q'))]",
+            "properties": {"all": "[map(createArray(parameters('q')), lambda('x', lambdaVariables('x')))]"}}},
+          "outputs": {"o": {"type": "string", "value": "[reference('t', '1', 'full').name]"}}
+        }
+      }
+    }
+  },
+  "outputs": {
+    "all": {"type": "array", "value": "[map(references('module'), lambda('m', lambdaVariables('m').outputs.o.value))]"},
+    "last": {"type": "string", "value": "[reference('module[1]').outputs.o.value]"}
+  }
+})json");
+    Reply reply = manager.deploy(document);
+    ASSERT_EQ(reply.status, 200) << reply.text;
+    EXPECT_EQ(reply.body["properties"]["outputs"]["all"]["value"], (Json{"there01", "there11"}));
+    EXPECT_EQ(reply.body["properties"]["outputs"]["last"]["value"], "there11");
+    EXPECT_EQ(manager.get(kGroup + "/providers/My.Own/things/there01").body["properties"]["all"],
+              Json::array({"there0"}));
+}
+
 // A template reads what its caller could read, and no more.
 TEST(Deployments, ReferToWhatTheirCallerMayRead) {
     Manager manager;
