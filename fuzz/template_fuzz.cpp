@@ -1,6 +1,7 @@
 // Templates and their expressions: JSON stays what it is before the tolerant pass; an expression is
 // read back from its own text as the same; evaluation ends within its budget and gives the same
-// again; a plan's order has every dependency first, and errors are of one kind with a sentence.
+// again; nested templates are planned like their outer one, and errors are of one kind with a
+// sentence.
 #include <cstdlib>
 
 #include "vouchsafe/base/encoding.h"
@@ -22,10 +23,20 @@ void expect_reason(const Result<T>& result) {
     expect(result || (result.error().code == Code::invalid && !result.error().message.empty()));
 }
 
+const Place& place() {
+    static const Place kPlace{
+        {{"id", "/subscriptions/s/resourceGroups/rg"}, {"location", "westeurope"}},
+        {{"subscriptionId", "s"}},
+        Json::object(),
+        "d",
+        "20260701T120000Z",
+        {"westeurope"}};
+    return kPlace;
+}
+
 Bindings make_bindings(Budget& budget) {
     Bindings out;
-    out.resource_group = {{"id", "/subscriptions/s/resourceGroups/rg"}, {"location", "westeurope"}};
-    out.subscription = {{"subscriptionId", "s"}};
+    out.place = &place();
     out.parameter = [](const std::string& name) -> Result<Json> { return Json(name); };
     out.variable = [](const std::string&) -> Result<Json> {
         return Json{{"a", {1, "two", nullptr}}, {"b", true}};
@@ -50,25 +61,29 @@ void try_expression(std::string_view text) {
     if (value) expect(dump_json(*value) == dump_json(*twice));
 }
 
-void try_template(const Json& document) {
-    const Place place{{{"id", "/subscriptions/s/resourceGroups/rg"}, {"location", "westeurope"}},
-                      {{"subscriptionId", "s"}},
-                      Json::object(),
-                      "d",
-                      "20260701T120000Z"};
-    Result<std::unique_ptr<Plan>> plan = Plan::make(document, Json::object(), place);
-    expect_reason(plan);
-    if (!plan) return;
+void try_plan(const Plan& plan) {
     const Plan::Reference reference = [](const std::string& id, bool) -> Result<Json> {
         return Json{{"id", id}};
     };
-    for (size_t i = 0; i < (*plan)->resources().size(); ++i) {
-        expect((*plan)->resources()[i].id.find("/providers/") != std::string::npos);
-        expect_reason((*plan)->check(i));
-        expect_reason((*plan)->body(i, reference));
+    for (size_t i = 0; i < plan.resources().size(); ++i) {
+        expect(plan.resources()[i].id.find("/providers/") != std::string::npos);
+        expect_reason(plan.check(i));
+        expect_reason(plan.body(i, reference));
+        if (!plan.resources()[i].deployment) continue;
+        Result<const Plan*> nested = plan.nested(i, reference);
+        expect_reason(nested);
+        if (nested) try_plan(**nested);
     }
-    expect_reason((*plan)->outputs(reference));
-    expect((*plan)->shown_parameters().is_object());
+    Result<Json> outputs = plan.outputs(reference);
+    expect_reason(outputs);
+    expect(!outputs || check_depth(*outputs));
+    expect(plan.shown_parameters().is_object());
+}
+
+void try_template(const Json& document) {
+    Result<std::unique_ptr<Plan>> plan = Plan::make(document, Json::object(), place());
+    expect_reason(plan);
+    if (plan) try_plan(**plan);
 }
 
 }  // namespace

@@ -112,6 +112,23 @@ class Requests(vms_test.Lab):
                 "resources": [{"type": "Microsoft.Network/virtualNetworks", "apiVersion": "2022-07-01", "name": "x",
                                "location": "westeurope", "dependsOn": [], "copy": {"name": "c", "count": 1},
                                "condition": True, "tags": {}, "properties": {}}]}}}
+        thing = {"type": "My.Own/things", "apiVersion": "1", "name": "[n.f(parameters('q'))]", "properties": {
+            "all": "[map(createArray(parameters('q')), lambda('x', lambdaVariables('x')))]"}}
+        inside = {"languageVersion": "2.0", "definitions": {"s": {"type": "string", "maxLength": 9}},
+                  "parameters": {"q": {"$ref": "#/definitions/s", "nullable": False}}, "resources": {"t": thing},
+                  "functions": [{"namespace": "n", "members": {"f": {
+                      "parameters": [{"name": "x", "type": "string"}],
+                      "output": {"type": "string", "value": "[concat(parameters('x'), '1')]"}}}}],
+                  "outputs": {"o": {"type": "string", "value": "[reference('t', '1', 'full').name]"}}}
+        yield f"{self.at}/providers/Microsoft.Resources/deployments/outer", {"properties": {"template": {
+            "languageVersion": "2.0", "resources": {
+                "there": {"existing": True, "type": "My.Own/things", "apiVersion": "1", "name": "e"},
+                "module": {"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": "inner",
+                           "resourceGroup": self.at.rsplit("/", 1)[-1], "dependsOn": ["there"],
+                           "copy": {"name": "c", "count": 1}, "properties": {
+                               "mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
+                               "parameters": {"q": {"value": "[string(copyIndex())]"}}, "template": inside}}},
+            "outputs": {"o": {"type": "array", "value": "[references('module')]"}}}}}
         yield self.at, {**located, "tags": {"a": "b"}, "properties": {}}
 
     def test_any_member_of_any_body_can_be_anything(self):

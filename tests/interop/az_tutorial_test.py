@@ -291,6 +291,62 @@ class Tutorial(azure_cli.SignedIn):
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("InvalidTemplate", refused.stderr)
 
+    def test_a_template_with_modules(self):
+        group = self.make_group()
+        template = self.work / "modules.json"
+
+        def module(name, parameters, inside):
+            return {"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": name, "properties": {
+                "expressionEvaluationOptions": {"scope": "inner"}, "mode": "Incremental", "parameters": parameters,
+                "template": {"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+                             "contentVersion": "1.0.0.0", **inside}}}
+
+        network = module("network", {"range": {"value": "[parameters('range')]"}}, {
+            "parameters": {"range": {"type": "string"}},
+            "resources": [{"type": "Microsoft.Network/virtualNetworks", "apiVersion": "2023-04-01", "name": "v",
+                           "location": "[resourceGroup().location]", "properties": {
+                               "addressSpace": {"addressPrefixes": ["[parameters('range')]"]},
+                               "subnets": [{"name": "s", "properties": {
+                                   "addressPrefix": "[cidrSubnet(parameters('range'), 24, 1)]"}}]}}],
+            "outputs": {"subnet": {"type": "string",
+                                   "value": "[resourceId('Microsoft.Network/virtualNetworks/subnets', 'v', 's')]"}}})
+        interface = module("interface", {"subnet": {"value":
+            "[reference(resourceId('Microsoft.Resources/deployments', 'network'), '2022-09-01').outputs.subnet.value]"}}, {
+            "parameters": {"subnet": {"type": "string"}},
+            "resources": [{"type": "Microsoft.Network/networkInterfaces", "apiVersion": "2023-04-01", "name": "n",
+                           "location": "[resourceGroup().location]", "properties": {"ipConfigurations": [
+                               {"name": "ip", "properties": {"subnet": {"id": "[parameters('subnet')]"}}}]}}],
+            "outputs": {"address": {"type": "string", "value":
+                "[reference('n').ipConfigurations[0].properties.privateIPAddress]"}}})
+        document = {"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+                    "contentVersion": "1.0.0.0",
+                    "parameters": {"range": {"type": "string", "defaultValue": "10.30.0.0/16"}},
+                    "resources": [interface, network],
+                    "outputs": {"address": {"type": "string",
+                                            "value": "[reference('interface').outputs.address.value]"}}}
+        template.write_text(json.dumps(document))
+        on = ("--resource-group", group)
+        self.az("deployment", "group", "validate", *on, "--name", "main", "--template-file", template)
+        made = self.az("deployment", "group", "create", *on, "--name", "main", "--template-file", template)
+        self.assertEqual(made["properties"]["outputs"]["address"]["value"], "10.30.1.4")
+        self.assertEqual(len(made["properties"]["outputResources"]), 2)
+        names = {one["name"] for one in self.az("deployment", "group", "list", *on)}
+        self.assertEqual(names, {"main", "network", "interface"})
+        operations = self.az("deployment", "operation", "group", "list", *on, "--name", "main")
+        self.assertEqual([one["properties"]["targetResource"]["resourceName"] for one in operations],
+                         ["network", "interface"])
+        self.assertEqual(len(self.az("deployment", "operation", "group", "list", *on, "--name", "network")), 1)
+
+        # A module that fails says why, all the way down.
+        interface["properties"]["parameters"]["subnet"]["value"] = "[concat(resourceGroup().id, '/none')]"
+        template.write_text(json.dumps(document))
+        refused = self.try_az("deployment", "group", "create", *on, "--name", "main", "--template-file", template)
+        self.assertNotEqual(refused.returncode, 0)
+        for code in ("DeploymentFailed", "ResourceDeploymentFailure"):
+            self.assertIn(code, refused.stderr)
+        shown = self.az("deployment", "group", "show", *on, "--name", "interface")
+        self.assertEqual(shown["properties"]["provisioningState"], "Failed")
+
     @unittest.skipUnless(azure_cli.is_debians(), "az is not Debian's 2.45")
     def test_the_log_tells_users_of_debians_az(self):
         self.make_group()

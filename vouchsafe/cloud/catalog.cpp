@@ -161,6 +161,12 @@ Json shared_provider(const std::string& region, const Config& config) {
 
 }  // namespace
 
+std::vector<std::string> region_names() {
+    std::vector<std::string> out;
+    for (const Location& location : kLocations) out.emplace_back(location.name);
+    return out;
+}
+
 Json Service::Impl::subscription() const {
     return {{"id", subscription_path()},
             {"subscriptionId", config.subscription_id},

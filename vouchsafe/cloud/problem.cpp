@@ -16,6 +16,7 @@ Problem::Problem(const Error& error) : message(error.message) {
 
 Json Problem::to_json() const {
     Json out = {{"code", code}, {"message", message}};
+    if (!target.empty()) out["target"] = target;
     for (const Problem& detail : details) out["details"].push_back(detail.to_json());
     return out;
 }

@@ -16,6 +16,7 @@ struct Problem {
     std::string code;
     std::string message;
     std::vector<Problem> details = {};
+    std::string target = {};  // the resource that it is about; "": not told
 
     Problem(int http_status, std::string_view azure_code, std::string sentence,
             std::vector<Problem> more = {})
@@ -26,7 +27,7 @@ struct Problem {
     // What went wrong in this program is written to the log and not told.
     Problem(const Error& error);  // NOLINT: TRY hands errors on
 
-    Json to_json() const;  // {"code","message","details"?}
+    Json to_json() const;  // {"code","message","target"?,"details"?}
 };
 
 // Outcome is Result with a Problem. TRY takes both, and a Result's error becomes a Problem.

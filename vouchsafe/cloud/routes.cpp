@@ -39,6 +39,9 @@ void add_routes(Service::Impl& impl) {
     add("PATCH", group, &Impl::patch_group);
     add("DELETE", group, &Impl::remove_group);
     add("GET", group + "/resources", &Impl::list_in_group);
+    // Azure's older path of what lies below a deployment, which az uses.
+    add("GET", group + "/deployments/{deployment}/operations", &Impl::list_operations);
+    add("GET", group + "/deployments/{deployment}/operations/{operation}", &Impl::list_operations);
 
     add("GET", s + "/providers/Microsoft.Compute/skus", &Impl::list_skus);
     add("GET", images, &Impl::list_image_versions);

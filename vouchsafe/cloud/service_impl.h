@@ -133,9 +133,20 @@ struct Service::Impl {
     // deployments.cpp
     Outcome<Answer> put_deployment(const Call& call, const ResourceId& id);
     Outcome<Answer> validate_deployment(const Call& call, const ResourceId& id);
-    Outcome<Answer> deployment_part(const Call& call, const ResourceId& collection);
+    Outcome<Answer> deployment_part(const Call& call, const ResourceId& part);
+    Outcome<net::Response> list_operations(const Call& call);  // and one of them
+    // The plan borrows the call.
     Outcome<std::unique_ptr<Plan>> plan(const Call& call, const ResourceId& id) const;
-    Outcome<void> deploy(const Call& call, const Plan& plan, Json& deployment, Json& operations);
+    Result<Json> group_for_nested(const Call& call, const std::string& name) const;
+    Result<Json> refer_to(const Call& call, const std::string& id, bool whole) const;
+    // run_deployment makes what is planned and keeps the record of the deployment, whether it
+    // succeeds or not. 409 DeploymentFailed.
+    Outcome<Resource> run_deployment(const Call& call, const ResourceId& id, const Plan& plan);
+    Outcome<void> deploy(const Call& call, const ResourceId& id, const Plan& plan, Json& deployment,
+                         Json& operations);
+    // deploy_one returns the ids of what it made: a nested deployment makes several resources.
+    Outcome<Json> deploy_one(const Call& call, const Plan& plan, size_t index);
+    Outcome<Json> deploy_nested(const Call& call, const Plan& plan, size_t index);
 
     // catalog.cpp
     Outcome<net::Response> list_tenants(const Call& call);
@@ -163,6 +174,9 @@ struct Service::Impl {
 
 // add_routes fills impl.router: the whole table of the service (routes.cpp).
 void add_routes(Service::Impl& impl);
+
+// region_names are the regions of the lab, all with three zones (catalog.cpp).
+std::vector<std::string> region_names();
 
 net::Response respond(const Answer& answer);
 net::Response list_response(Json values);  // {"value": [...]}

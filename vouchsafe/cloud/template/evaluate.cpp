@@ -7,19 +7,42 @@ namespace vouchsafe::cloud {
 
 namespace {
 
-size_t size_of(const Json& value) {
-    if (value.is_string()) return 16 + value.get_ref<const std::string&>().size();
-    size_t out = 16;
-    if (value.is_array()) {
-        for (const Json& item : value) out += size_of(item);
-    } else if (value.is_object()) {
-        for (const auto& [name, item] : value.items()) out += name.size() + size_of(item);
-    }
-    return out;
-}
+// Measure is how large a value is, and how deep; deeper than allowed is not looked at.
+struct Measure {
+    size_t size = 0;
+    bool too_deep = false;
 
-bool is_if(const Expression& expression) {
-    return expression.kind == Expression::Kind::call && equal_ignore_case(expression.word, "if");
+    void take(const Json& value, size_t depth) {
+        size += 16;
+        if (value.is_string()) size += value.get_ref<const std::string&>().size();
+        if (!value.is_structured() || too_deep) return;
+        too_deep = depth == kMaxValueDepth;
+        for (auto item = value.begin(); item != value.end() && !too_deep; ++item) {
+            if (value.is_object()) size += item.key().size();
+            take(*item, depth + 1);
+        }
+    }
+};
+
+// Nested counts an evaluation within others for as long as it lasts.
+class Nested {
+  public:
+    explicit Nested(Budget& budget) : budget_(budget) { ++budget_.nesting; }
+    ~Nested() { --budget_.nesting; }
+    Nested(const Nested&) = delete;
+    Nested& operator=(const Nested&) = delete;
+
+    Result<void> check() const {
+        if (budget_.nesting <= kMaxNesting) return {};
+        return fail(Code::invalid, "more than {} values stand within each other", kMaxNesting);
+    }
+
+  private:
+    Budget& budget_;
+};
+
+bool is_own(const Expression& call) {
+    return call.word.find('.') != std::string::npos;
 }
 
 Result<Json> member_of(const Json& object, std::string_view name) {
@@ -45,35 +68,45 @@ Result<Json> item_of(const Json& value, const Json& index) {
     return value[static_cast<size_t>(at)];
 }
 
-Result<Json> evaluate_if(const Expression& call, const Bindings& bindings) {
-    if (call.parts.size() != 3) return fail(Code::invalid, "if takes 3 arguments");
-    Json condition = TRY(evaluate(call.parts[0], bindings));
-    if (!condition.is_boolean()) return fail(Code::invalid, "if wants a boolean first");
-    return evaluate(call.parts[condition.get<bool>() ? 1 : 2], bindings);
+template <typename Row>
+Result<void> check_count(const Row& row, const Expression& call) {
+    const size_t given = call.parts.size();
+    if (given >= row.least && given <= row.most) return {};
+    return fail(Code::invalid, "{} takes {} to {} arguments, not {}", call.word, row.least,
+                row.most, given);
+}
+
+tl::unexpected<Error> no_function(const std::string& name) {
+    if (to_lower(name).starts_with("list")) {
+        return fail(Code::invalid,
+                    "there is no function '{}' here: resources of the lab have nothing to list",
+                    name);
+    }
+    return fail(Code::invalid, "there is no function '{}' here", name);
 }
 
 // check_call looks at one call, not at what it is given.
 Result<void> check_call(const Expression& call) {
+    if (const Form* form = find_form(call.word)) return check_count(*form, call);
     const Function* function = find_function(call.word);
-    if (function == nullptr) {
-        return fail(Code::invalid, "there is no function '{}' here", call.word);
-    }
-    const size_t given = call.parts.size();
-    if (given < function->least || given > function->most) {
-        return fail(Code::invalid, "{} takes {} to {} arguments, not {}", call.word,
-                    function->least, function->most, given);
-    }
-    return {};
+    if (function == nullptr) return no_function(call.word);
+    return check_count(*function, call);
 }
 
 Result<Json> evaluate_call(const Expression& call, const Bindings& bindings) {
-    TRY(check_call(call));
-    const Function* function = find_function(call.word);
+    if (is_own(call) && !bindings.own_function) return no_function(call.word);
+    if (!is_own(call)) TRY(check_call(call));
+    if (const Form* form = find_form(call.word)) {
+        return with_context(form->run(call, bindings), call.word);
+    }
     Arguments arguments;
     for (const Expression& part : call.parts) {
         arguments.push_back(TRY(evaluate(part, bindings)));
     }
-    return with_context(function->run(arguments, bindings), call.word);
+    if (is_own(call)) {
+        return with_context(bindings.own_function(call.word, arguments), call.word);
+    }
+    return with_context(find_function(call.word)->run(arguments, bindings), call.word);
 }
 
 // run_loop evaluates a loop's body once for each round.
@@ -113,25 +146,48 @@ Result<void> Budget::step() {
     return {};
 }
 
+Result<void> check_depth(const Json& value) {
+    Measure measure;
+    measure.take(value, 0);
+    if (!measure.too_deep) return {};
+    return fail(Code::invalid, "a value has more than {} levels", kMaxValueDepth);
+}
+
 Result<void> Budget::spend(const Json& value) {
-    const size_t size = size_of(value);
-    if (size > bytes) return fail(Code::invalid, "the template's values become too large");
-    bytes -= size;
+    Measure measure;
+    measure.take(value, 0);
+    if (measure.too_deep) return check_depth(value);
+    if (measure.size > bytes) {
+        return fail(Code::invalid, "the template's values become too large");
+    }
+    bytes -= measure.size;
     return {};
 }
 
-Result<void> check_functions(const Expression& expression) {
-    for (const Expression& part : expression.parts) TRY(check_functions(part));
-    if (expression.kind != Expression::Kind::call || is_if(expression)) return {};
-    return check_call(expression);
+Result<void> check_functions(const Expression& expression, const std::set<std::string>& own) {
+    for (const Expression& part : expression.parts) TRY(check_functions(part, own));
+    if (expression.kind != Expression::Kind::call) return {};
+    if (!is_own(expression)) return check_call(expression);
+    if (own.contains(to_lower(expression.word))) return {};
+    return no_function(expression.word);
+}
+
+bool has_inner_scope(const Json& properties) {
+    const Json* options = find_member_ignore_case(properties, "expressionEvaluationOptions");
+    const Json* scope = options == nullptr ? nullptr : find_member_ignore_case(*options, "scope");
+    return scope != nullptr && scope->is_string() &&
+           equal_ignore_case(scope->get_ref<const std::string&>(), "inner");
 }
 
 Result<Json> evaluate(const Expression& expression, const Bindings& bindings) {
     TRY(bindings.budget->step());
+    const Nested nested(*bindings.budget);
+    TRY(nested.check());
     Json out;
     switch (expression.kind) {
         case Expression::Kind::text:
-            return Json(expression.word);
+            out = expression.word;
+            break;
         case Expression::Kind::number:
             return Json(expression.number);
         case Expression::Kind::member:
@@ -143,8 +199,7 @@ Result<Json> evaluate(const Expression& expression, const Bindings& bindings) {
             break;
         }
         case Expression::Kind::call:
-            out = is_if(expression) ? TRY(evaluate_if(expression, bindings))
-                                    : TRY(evaluate_call(expression, bindings));
+            out = TRY(evaluate_call(expression, bindings));
             break;
     }
     TRY(bindings.budget->spend(out));
@@ -152,8 +207,12 @@ Result<Json> evaluate(const Expression& expression, const Bindings& bindings) {
 }
 
 Result<Json> evaluate_text(std::string_view text, const Bindings& bindings) {
-    if (!is_expression(text)) return Json(literal_text(text));
-    return evaluate(TRY(parse_expression(text)), bindings);
+    if (!bindings.literal && is_expression(text)) {
+        return evaluate(TRY(parse_expression(text)), bindings);
+    }
+    Json out(bindings.literal ? text : literal_text(text));
+    TRY(bindings.budget->spend(out));
+    return out;
 }
 
 Result<Json> evaluate_loops(const Json& object, const Bindings& bindings, const std::string& path) {
@@ -170,6 +229,9 @@ Result<Json> evaluate_loops(const Json& object, const Bindings& bindings, const 
 
 Result<Json> evaluate_tree(const Json& value, const Bindings& bindings, const std::string& path) {
     TRY(bindings.budget->step());
+    if (bindings.literal) return value;
+    const Nested nested(*bindings.budget);
+    TRY(nested.check());
     if (value.is_string()) {
         return with_context(evaluate_text(value.get_ref<const std::string&>(), bindings), path);
     }
@@ -182,9 +244,13 @@ Result<Json> evaluate_tree(const Json& value, const Bindings& bindings, const st
     }
     if (!value.is_object()) return value;
     Json out = TRY(evaluate_loops(value, bindings, path));
-    const bool loops = has_loops(value);
+    const bool loops = has_loops(value), apart = has_inner_scope(value);
     for (const auto& [name, member] : value.items()) {
         if (loops && name == "copy") continue;
+        if (apart && equal_ignore_case(name, "template")) {
+            out[name] = member;
+            continue;
+        }
         // Names may be expressions too: tags with computed names.
         Json key = TRY(with_context(evaluate_text(name, bindings), path));
         if (!key.is_string()) return fail(Code::invalid, "{}: a name must be a text", path);

@@ -127,9 +127,10 @@ class Parser {
         out.kind = Expression::Kind::call;
         out.word = TRY(word());
         skip_spaces();
-        if (peek() == '.') {
-            return fail(Code::invalid, "'{}.': functions of a template's own are not supported",
-                        out.word);
+        // A function of the template's own has its namespace before its name.
+        if (accept('.')) {
+            skip_spaces();
+            out.word += "." + TRY(word());
         }
         if (!accept('(')) return unexpected("'('");
         if (accept(')')) return out;

@@ -18,7 +18,7 @@ struct Expression {
     enum class Kind {
         text,    // 'it''s': `word` is what it stands for
         number,  // 42
-        call,    // word(parts...)
+        call,    // word(parts...); of a template's own functions "namespace.name"
         member,  // parts[0].word
         index,   // parts[0][parts[1]]
     };

@@ -10,10 +10,15 @@ namespace vouchsafe::cloud {
 namespace {
 
 Bindings make_bindings(Budget& budget) {
+    static const Place kPlace{
+        {{"id", "/subscriptions/s/resourceGroups/rg"}, {"name", "rg"}, {"location", "westeurope"}},
+        {{"id", "/subscriptions/s"}, {"subscriptionId", "s"}},
+        Json::object(),
+        "d",
+        "20260701T120000Z",
+        {"westeurope"}};
     Bindings out;
-    out.resource_group = {
-        {"id", "/subscriptions/s/resourceGroups/rg"}, {"name", "rg"}, {"location", "westeurope"}};
-    out.subscription = {{"id", "/subscriptions/s"}, {"subscriptionId", "s"}};
+    out.place = &kPlace;
     out.parameter = [](const std::string& name) -> Result<Json> { return Json("p:" + name); };
     out.variable = [](const std::string& name) -> Result<Json> {
         if (name == "list") return Json::array({1, 2, 3});
@@ -116,7 +121,7 @@ TEST(Expression, NamesTheMistake) {
              {"[concat('a') x]", "the end"},
              {"[nothing('a')]", "no function 'nothing'"},
              {"[listKeys('a', 'b')]", "no function 'listKeys'"},
-             {"[ns.own('a')]", "not supported"},
+             {"[ns.own('a')]", "no function 'ns.own'"},
              {"[equals(1)]", "2 to 2 arguments"},
              {"[div(1, 0)]", "divided by 0"},
              {"[div(sub(-9223372036854775807, 1), -1)]", "divided by -1"},

@@ -10,10 +10,6 @@
 
 namespace vouchsafe::cloud {
 
-namespace {
-
-// Argument readers: each fails with a sentence that says which argument is wrong.
-
 Result<std::string> text_at(const Arguments& arguments, size_t at) {
     if (at >= arguments.size() || !arguments[at].is_string()) {
         return fail(Code::invalid, "argument {} must be a text", at + 1);
@@ -50,6 +46,8 @@ tl::unexpected<Error> wrong_type(std::string_view wanted) {
     return fail(Code::invalid, "it takes {}", wanted);
 }
 
+namespace {
+
 // Places of the deployment.
 
 Result<Json> parameters(const Arguments& arguments, const Bindings& bindings) {
@@ -59,16 +57,20 @@ Result<Json> variables(const Arguments& arguments, const Bindings& bindings) {
     return bindings.variable(TRY(text_at(arguments, 0)));
 }
 Result<Json> resource_group(const Arguments&, const Bindings& bindings) {
-    return bindings.resource_group;
+    return bindings.place->resource_group;
 }
 Result<Json> subscription(const Arguments&, const Bindings& bindings) {
-    return bindings.subscription;
+    return bindings.place->subscription;
 }
 Result<Json> tenant(const Arguments&, const Bindings& bindings) {
-    return bindings.tenant;
+    return bindings.place->tenant;
 }
 Result<Json> deployment(const Arguments&, const Bindings& bindings) {
-    return bindings.deployment;
+    return Json{{"name", bindings.place->deployment}};
+}
+
+Result<Json> deployer(const Arguments&, const Bindings& bindings) {
+    return bindings.place->deployer;
 }
 
 Result<Json> environment(const Arguments&, const Bindings&) {
@@ -106,6 +108,28 @@ Result<Json> reference(const Arguments& arguments, const Bindings& bindings) {
     return bindings.reference(resource, whole);
 }
 
+// references(loop, ['Full' or 'Properties']) is for loops with a symbolic name.
+Result<Json> references(const Arguments& arguments, const Bindings& bindings) {
+    if (!bindings.references) return fail(Code::invalid, "references cannot be used here");
+    const std::string loop = TRY(text_at(arguments, 0));
+    const std::string form = arguments.size() > 1 ? TRY(text_at(arguments, 1)) : "Properties";
+    const bool whole = equal_ignore_case(form, "Full");
+    if (!whole && !equal_ignore_case(form, "Properties")) {
+        return fail(Code::invalid, "argument 2 must be 'Full' or 'Properties'");
+    }
+    return bindings.references(loop, whole);
+}
+
+Result<Json> lambda_variables(const Arguments& arguments, const Bindings& bindings) {
+    const std::string name = TRY(text_at(arguments, 0));
+    for (const LambdaScope* scope = bindings.lambda; scope != nullptr; scope = scope->outer) {
+        for (const auto& [known, value] : scope->variables) {
+            if (equal_ignore_case(known, name)) return *value;
+        }
+    }
+    return fail(Code::invalid, "no lambda around it has a variable '{}'", name);
+}
+
 // resourceId([subscription], [group], type, name...): the type is the first argument with a slash.
 Result<Json> resource_id(const Arguments& arguments, const Bindings& bindings) {
     std::vector<std::string> texts = TRY(texts_from(arguments, 0));
@@ -114,8 +138,8 @@ Result<Json> resource_id(const Arguments& arguments, const Bindings& bindings) {
     if (type == texts.size() || type > 2) {
         return wrong_type("[subscription,] [group,] a type and its names");
     }
-    std::string scope = text_or_empty(bindings.resource_group, "id");
-    const std::string own = text_or_empty(bindings.subscription, "subscriptionId");
+    std::string scope = text_or_empty(bindings.place->resource_group, "id");
+    const std::string own = text_or_empty(bindings.place->subscription, "subscriptionId");
     if (type == 1) scope = fmt::format("/subscriptions/{}/resourceGroups/{}", own, texts[0]);
     if (type == 2) scope = fmt::format("/subscriptions/{}/resourceGroups/{}", texts[0], texts[1]);
     const std::vector<std::string> names(texts.begin() + static_cast<ptrdiff_t>(type) + 1,
@@ -127,7 +151,7 @@ Result<Json> subscription_resource_id(const Arguments& arguments, const Bindings
     std::vector<std::string> texts = TRY(texts_from(arguments, 0));
     const bool given = texts[0].find('/') == std::string::npos;
     const std::string id =
-        given ? texts[0] : text_or_empty(bindings.subscription, "subscriptionId");
+        given ? texts[0] : text_or_empty(bindings.place->subscription, "subscriptionId");
     const size_t type = given ? 1 : 0;
     if (texts.size() < type + 2) return wrong_type("[subscription,] a type and its names");
     const std::vector<std::string> names(texts.begin() + static_cast<ptrdiff_t>(type) + 1,
@@ -246,11 +270,14 @@ Result<Json> replace(const Arguments& arguments, const Bindings& bindings) {
 }
 
 Result<Json> split(const Arguments& arguments, const Bindings&) {
+    constexpr size_t kMaxMarks = 100;  // delimiters
     const std::string text = TRY(text_at(arguments, 0));
     std::vector<std::string> marks;
     if (arguments[1].is_array()) {
         for (const Json& mark : arguments[1]) {
-            if (!mark.is_string()) return wrong_type("delimiters that are texts");
+            if (!mark.is_string() || arguments[1].size() > kMaxMarks) {
+                return wrong_type("up to 100 delimiters that are texts");
+            }
             marks.push_back(mark.get<std::string>());
         }
     } else {
@@ -309,11 +336,6 @@ Result<Json> pad_left(const Arguments& arguments, const Bindings&) {
 Result<Json> base64(const Arguments& arguments, const Bindings&) {
     return Json(encode_base64(as_bytes(TRY(text_at(arguments, 0)))));
 }
-Result<Json> base64_to_string(const Arguments& arguments, const Bindings&) {
-    Bytes bytes = TRY(decode_base64(TRY(text_at(arguments, 0))));
-    if (!is_utf8(as_text(bytes))) return fail(Code::invalid, "it holds no text");
-    return Json(to_text(bytes));
-}
 
 Result<Json> unique_string(const Arguments& arguments, const Bindings&) {
     constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz234567";
@@ -346,10 +368,6 @@ Result<Json> guid(const Arguments& arguments, const Bindings&) {
 Result<Json> new_guid(const Arguments&, const Bindings& bindings) {
     if (!bindings.defaults) return fail(Code::invalid, "it works for default values alone");
     return Json(crypto::random_uuid());
-}
-Result<Json> utc_now(const Arguments&, const Bindings& bindings) {
-    if (!bindings.defaults) return fail(Code::invalid, "it works for default values alone");
-    return Json(bindings.now);
 }
 
 // Values of any kind.
@@ -447,22 +465,6 @@ Result<Json> skip(const Arguments& arguments, const Bindings&) {
     const int64_t count = TRY(number_at(arguments, 1));
     return cut(arguments[0], static_cast<size_t>(std::max<int64_t>(count, 0)),
                std::numeric_limits<size_t>::max());
-}
-
-Result<Json> union_of(const Arguments& arguments, const Bindings&) {
-    Json out = arguments[0];
-    if (!out.is_structured()) return wrong_type("arrays or objects");
-    for (const Json& other : arguments) {
-        if (other.type() != out.type()) return wrong_type("arrays alone or objects alone");
-        if (out.is_object()) {
-            out.update(other, true);
-            continue;
-        }
-        for (const Json& item : other) {
-            if (std::find(out.begin(), out.end(), item) == out.end()) out.push_back(item);
-        }
-    }
-    return out;
 }
 
 Result<Json> create_array(const Arguments& arguments, const Bindings&) {
@@ -589,7 +591,6 @@ constexpr Function kFunctions[] = {
     {"and", 2, kAnyNumber, and_of},
     {"array", 1, 1, array},
     {"base64", 1, 1, base64},
-    {"base64tostring", 1, 1, base64_to_string},
     {"bool", 1, 1, bool_of},
     {"coalesce", 1, kAnyNumber, coalesce},
     {"concat", 1, kAnyNumber, concat},
@@ -597,6 +598,7 @@ constexpr Function kFunctions[] = {
     {"copyindex", 0, 2, copy_index},
     {"createarray", 0, kAnyNumber, create_array},
     {"createobject", 0, kAnyNumber, create_object},
+    {"deployer", 0, 0, deployer},
     {"deployment", 0, 0, deployment},
     {"div", 2, 2, div_of},
     {"empty", 1, 1, empty},
@@ -613,6 +615,7 @@ constexpr Function kFunctions[] = {
     {"int", 1, 1, int_of},
     {"join", 2, 2, join},
     {"json", 1, 1, json},
+    {"lambdavariables", 1, 1, lambda_variables},
     {"last", 1, 1, last},
     {"length", 1, 1, length},
     {"less", 2, 2, less},
@@ -627,6 +630,7 @@ constexpr Function kFunctions[] = {
     {"parameters", 1, 1, parameters},
     {"range", 2, 2, range},
     {"reference", 1, 3, reference},
+    {"references", 1, 2, references},
     {"replace", 3, 3, replace},
     {"resourcegroup", 0, 0, resource_group},
     {"resourceid", 2, kAnyNumber, resource_id},
@@ -645,9 +649,7 @@ constexpr Function kFunctions[] = {
     {"toupper", 1, 1, to_upper_case},
     {"trim", 1, 1, trim},
     {"true", 0, 0, true_value},
-    {"union", 1, kAnyNumber, union_of},
     {"uniquestring", 1, kAnyNumber, unique_string},
-    {"utcnow", 0, 0, utc_now},
     {"variables", 1, 1, variables},
 };
 
@@ -662,10 +664,14 @@ std::string text_form(const Json& value) {
 
 const Function* find_function(std::string_view name) {
     const std::string wanted = to_lower(name);
-    auto found = std::lower_bound(
-        std::begin(kFunctions), std::end(kFunctions), wanted,
-        [](const Function& row, const std::string& text) { return row.name < text; });
-    return found != std::end(kFunctions) && found->name == wanted ? found : nullptr;
+    for (std::span<const Function> table : {std::span<const Function>(kFunctions), list_functions(),
+                                            text_functions(), date_functions(), cidr_functions()}) {
+        auto found = std::lower_bound(
+            table.begin(), table.end(), wanted,
+            [](const Function& row, const std::string& text) { return row.name < text; });
+        if (found != table.end() && found->name == wanted) return &*found;
+    }
+    return nullptr;
 }
 
 }  // namespace vouchsafe::cloud

@@ -169,10 +169,11 @@ TEST(Plan, TellsWhereAMistakeIs) {
     EXPECT_TRUE(has(problem({Json{{"type", "A.B/c"}, {"name", "n"}}}), "no 'apiVersion'"));
     EXPECT_TRUE(has(problem({resource("a/b")}), "does not go with 2 names"));
     EXPECT_TRUE(has(problem({resource("a", {{"type", "Microsoft.Resources/deployments"}})}),
-                    "not supported"));
+                    "resources[0]: it has no 'properties'"));
     EXPECT_TRUE(has(problem({1}), "a resource is an object"));
     EXPECT_TRUE(has(problem({}, {{"resources", 1}}), "no 'resources'"));
-    EXPECT_TRUE(has(problem({}, {{"functions", Json::array({1})}}), "not supported"));
+    EXPECT_TRUE(has(problem({}, {{"functions", Json::array({1})}}), "functions[0]"));
+    EXPECT_TRUE(has(problem({}, {{"functions", 1}}), "no array"));
 }
 
 TEST(Plan, TakesSymbolicNames) {
