@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <optional>
 
 #include "app/interrupt.h"
 #include "app/lab_directory.h"
@@ -12,6 +13,7 @@
 #include "app/show.h"
 #include "vouchsafe/lab/guest.h"
 #include "vouchsafe/lab/heavy_machine.h"
+#include "vouchsafe/lab/terminal_relay.h"
 
 namespace vouchsafe::app {
 
@@ -88,7 +90,9 @@ Result<int> run_inside_of(const Found& found, lab::GuestCommand command) {
         if (value != nullptr) command.env.push_back(fmt::format("{}={}", name, value));
     }
     command.directory = "/home/" + machine.user;
-    LeftInterrupts left;
+    // Where Ctrl-C comes to the program as a byte, a signal is for us.
+    std::optional<LeftInterrupts> left;
+    if (!lab::takes_raw_terminal(command.in, command.out)) left.emplace();
     return lab::run_in_guest(machine.process, command);
 }
 
@@ -185,7 +189,9 @@ Result<void> copy_in(const Found& machine, const std::string& from, const std::s
                     to,
                     Path(from).filename().string(),
                     fmt::format("{:o}", status.st_mode & 0777)};
+    const UniqueFd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
     receive.in = source.get();
+    receive.out = nowhere.get();
     return finished(run_inside_of(machine, std::move(receive)), from);
 }
 

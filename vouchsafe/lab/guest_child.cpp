@@ -146,6 +146,19 @@ bool enter_namespaces(const GuestEntry& entry) noexcept {
     return true;
 }
 
+int open_guest_terminal(const InnerStreams& streams) noexcept {
+    const int master = ::open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0) return -1;
+    const int locked = 0;
+    if (::ioctl(master, TIOCSPTLCK, &locked) != 0) return -1;
+    const int out = ::ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    const bool done = out >= 0 && ::tcsetattr(out, TCSANOW, &streams.modes) == 0 &&
+                      ::ioctl(out, TIOCSWINSZ, &streams.size) == 0 &&
+                      hand_out(streams.channel, &master, 1);
+    ::close(master);
+    return done ? out : -1;
+}
+
 StartFailure confine_entered(const GuestEntry& entry) noexcept {
     if (!drop_capabilities()) return {kStageCapabilities, errno};
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return {kStageNoNewPrivs, errno};
