@@ -248,8 +248,9 @@ constexpr const char* kShellExamples = R"(Examples:
   vouchsafe vm shell MyCVM --resource-group MyConfidentialRG
 A shell in a virtual machine of the running lab, as its user. Its programs are
 this computer's; its home is its own and lasts; /dev/tpmrm0 is its TPM,
-169.254.169.254 its metadata service. What QEMU boots (tag
-vouchsafe.tier=qemu) has programs of its own and is entered by ssh.)";
+169.254.169.254 its metadata service. Ctrl-] three times within a second leaves
+it whatever runs there. What QEMU boots (tag vouchsafe.tier=qemu) has programs
+of its own and is entered by ssh.)";
 
 constexpr const char* kCpExamples = R"(Examples:
   vouchsafe vm cp train_xgb.py data.enc MyCVM:

@@ -78,9 +78,9 @@ struct GuestCommand {
 };
 
 // run_in_guest runs it as a child of this process, in a session of its own, and returns its exit
-// code; 128 + N if signal N ended it, 128 + SIGHUP if this process' terminal went first. It ends
-// with this process. Any process of the guest's owner can do so. Code::not_found if the guest is
-// gone, Code::unavailable without the program, or if the guest has no terminal left.
+// code; 128 + N if signal N ended it, 128 + SIGHUP if this process' terminal went or its user left.
+// It ends with this process. Any process of the guest's owner can do so. Code::not_found if the
+// guest is gone, Code::unavailable without the program, or if the guest has no terminal left.
 Result<int> run_in_guest(const ProcessMark& first, const GuestCommand& command);
 
 }  // namespace vouchsafe::lab

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
 #include "vouchsafe/lab/raw_terminal.h"
@@ -28,6 +29,8 @@ struct TerminalRelay::Way {
     size_t begin = 0;
     size_t end = 0;
     std::array<char, 16384> buffer{};
+    unsigned leaving = 0;  // keys of those that leave the program
+    std::chrono::steady_clock::time_point since{};
 
     bool empty() const { return begin == end; }
     void finish() noexcept {
@@ -37,6 +40,7 @@ struct TerminalRelay::Way {
     }
     void fill() noexcept;
     bool spill() noexcept;
+    bool leaves() noexcept;
     pollfd source(bool reading) const noexcept;
     pollfd sink() const noexcept;
     bool pass(short seen_from, short seen_to) noexcept;
@@ -50,6 +54,10 @@ constexpr size_t kMaxWays = 3;
 constexpr int kForegroundMillis = 500;  // nothing tells us that we have become the foreground
 // More than a pipe or a terminal holds (pipe(7): 1 MiB) comes from somebody who goes on printing.
 constexpr size_t kMaxDrained = 2 << 20;
+// As machinectl has it: no program needs that, and none can take it away.
+constexpr char kLeaveKey = 0x1D;  // Ctrl-]
+constexpr unsigned kLeaveTimes = 3;
+constexpr std::chrono::seconds kLeaveWithin(1);
 
 bool is_terminal(int fd) {
     return ::isatty(fd) == 1;
@@ -177,6 +185,21 @@ bool TerminalRelay::Way::spill() noexcept {
     return true;
 }
 
+// leaves tells whether what was typed now is the end of what leaves the program.
+bool TerminalRelay::Way::leaves() noexcept {
+    for (size_t i = begin; i < end; ++i) {
+        if (buffer[i] != kLeaveKey) {
+            leaving = 0;
+            continue;
+        }
+        const auto now = std::chrono::steady_clock::now();
+        if (now - since > kLeaveWithin) leaving = 0;
+        if (leaving == 0) since = now;
+        if (++leaving == kLeaveTimes) return true;
+    }
+    return false;
+}
+
 // The user's terminal is asked about even where nothing is to be read or written: it may hang up.
 pollfd TerminalRelay::Way::source(bool reading) const noexcept {
     const bool asked = !finished && (typed ? reading : empty());
@@ -187,7 +210,7 @@ pollfd TerminalRelay::Way::sink() const noexcept {
     return {to.get(), static_cast<short>(empty() ? 0 : POLLOUT), 0};
 }
 
-// pass does what can be done now. False: the user's terminal is gone.
+// pass does what can be done now. False: the user's terminal is gone, or the user leaves.
 bool TerminalRelay::Way::pass(short seen_from, short seen_to) noexcept {
     if (((typed ? seen_from : seen_to) & kGone) != 0) return false;
     const bool taken = (seen_to & kGone) == 0 && ((seen_to & POLLOUT) == 0 || spill());
@@ -195,7 +218,7 @@ bool TerminalRelay::Way::pass(short seen_from, short seen_to) noexcept {
     if (!taken) finish();
     if (seen_from == 0 || finished || !empty()) return true;
     fill();
-    return !finished || !typed || to_pipe;
+    return !typed || to_pipe || (!finished && !leaves());
 }
 
 // drain passes on what is there and waits for no more.

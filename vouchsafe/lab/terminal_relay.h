@@ -8,7 +8,8 @@
 //     other     terminal  a terminal that nobody types on; the user's keeps its modes
 //     terminal  other     a pipe with the lines that are typed
 //
-// Errors go to the same terminal as output if they did here, else through a pipe.
+// Errors go to the same terminal as output if they did here, else through a pipe. Ctrl-] typed
+// three times within a second leaves a program that took all other keys.
 #pragma once
 
 #include <sys/ioctl.h>
@@ -61,7 +62,7 @@ class TerminalRelay {
     // Then all that it printed is passed on, whoever else still has its terminal, and nothing more
     // of what is typed. It holds a buffer each way and reads nothing that it has no room for. It
     // does not allocate, and gives the user's terminal its modes back.
-    enum class End { program, hung_up };  // hung_up: the user's terminal went first
+    enum class End { program, hung_up };  // hung_up: the user's terminal went, or the user left
     End run(int ended) noexcept;
 
     struct Way;  // one direction; private to terminal_relay.cpp

@@ -265,6 +265,19 @@ TEST_F(TerminalRelayTest, LetsCtrlCReachThePrograms) {
     EXPECT_EQ(end(), 3);
 }
 
+TEST_F(TerminalRelayTest, CanBeLeftWhateverTheProgramDoes) {
+    begin("stty raw -echo; trap '' HUP INT TERM; echo here; exec cat");
+    terminal_.read_until("here");
+    terminal_.type("\x1d\x1dx\x1d");
+    std::this_thread::sleep_for(milliseconds(1100));
+    terminal_.type("\x1d\x1dy");
+    terminal_.read_until("\x1d\x1dx\x1d\x1d\x1dy");
+    terminal_.type("\x1d\x1d");
+    terminal_.type("\x1d");
+    EXPECT_EQ(end(), 128 + SIGHUP);
+    EXPECT_TRUE(terminal_.cooked());
+}
+
 TEST_F(TerminalRelayTest, HasJobControl) {
     GuestCommand shell = command("");
     shell.argv = {"/bin/bash", "--norc", "-i"};
