@@ -58,10 +58,10 @@ def children(pid):
 class Typist:
     """Somebody at a terminal, in which a program is started as a shell would: in a session of its own there."""
 
-    def __init__(self, *words, stdin=None, stdout=None, stderr=None):
+    def __init__(self, *words, program=PROGRAM, stdin=None, stdout=None, stderr=None):
         self.terminal, self.programs = pty.openpty()
         streams = [self.programs if one is None else one for one in (stdin, stdout, stderr)]
-        self.process = subprocess.Popen([PROGRAM, *map(str, words)], stdin=streams[0], stdout=streams[1],
+        self.process = subprocess.Popen([program, *map(str, words)], stdin=streams[0], stdout=streams[1],
                                         stderr=streams[2], start_new_session=True,
                                         preexec_fn=lambda: fcntl.ioctl(self.programs, termios.TIOCSCTTY, 0),
                                         pass_fds=[self.programs])
