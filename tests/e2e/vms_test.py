@@ -94,7 +94,7 @@ class Typist:
         """until waits for what is shown, and returns the match; what comes after it is for the next."""
         end = time.monotonic() + 30
         while not (found := re.search(pattern, self.seen)):
-            assert time.monotonic() < end, (pattern, self.seen)
+            assert time.monotonic() < end, (pattern, self.seen[-500:])
             self.read(0.1)
         self.seen = self.seen[found.end():]
         return found
@@ -103,7 +103,7 @@ class Typist:
         """end returns the exit code."""
         end = time.monotonic() + 30
         while self.process.poll() is None:
-            assert time.monotonic() < end, self.seen
+            assert time.monotonic() < end, self.seen[-500:]
             self.read(0.05)
         return self.process.returncode
 
@@ -509,6 +509,35 @@ class Machines(Lab):
             os.kill(self.listed(machine)["pid"], signal.SIGKILL)
             self.assertEqual(typist.end(), 137)
             self.assertFalse(typist.raw())
+
+    def test_a_command_in_the_background_waits_for_its_turn(self):
+        machine = self.machine(self.group("jobs"), "jobs")
+        self.need_insides(machine)
+        script = "echo up-$((40 + 2)); for i in 1 2; do read line; echo got-$line; done; exit 6"
+        with Typist("--norc", "-i", program="/bin/bash") as shell:
+            shell.until(r"[#$] $")
+            shell.type(f"PS1=ready:; {PROGRAM} vm exec jobs --dir {self.lab} -- sh -c '{script}' &\r")
+            shell.until(r"up-42\s")
+            shell.type("jobs\r")
+            shell.until(r"\[1\]\+ +Running")
+            command, = children(shell.process.pid)
+            shell.type("fg\r")
+            shell.until(r"ready:fg\s")
+            wait_for(shell.raw)
+            shell.type("one\r")
+            shell.until(r"got-one\s")
+            os.kill(command, signal.SIGTSTP)
+            shell.until(r"Stopped")
+            shell.until(r"ready:")
+            self.assertFalse(shell.raw())
+            shell.type("fg\r")
+            shell.until(r"vm exec jobs")
+            wait_for(shell.raw)
+            shell.type("two\r")
+            shell.until(r"got-two\s")
+            shell.until(r"ready:")
+            shell.type("echo code-$?\r")
+            shell.until(r"code-6\s")
 
     def test_a_command_with_input_from_elsewhere_is_interrupted_too(self):
         machine = self.machine(self.group("partly"), "partly")

@@ -78,6 +78,15 @@ bool hand_out(int channel, const int* fds, size_t count) noexcept {
     return ::sendmsg(channel, &message, MSG_NOSIGNAL) == 1;
 }
 
+bool set_up_terminal(int terminal, const InnerStreams& streams) noexcept {
+    termios modes{};
+    if (::tcgetattr(terminal, &modes) != 0) return false;
+    if (streams.modes) modes = *streams.modes;
+    if (!streams.processes) modes.c_oflag &= ~static_cast<tcflag_t>(OPOST);
+    return ::tcsetattr(terminal, TCSANOW, &modes) == 0 &&
+           ::ioctl(terminal, TIOCSWINSZ, &streams.size) == 0;
+}
+
 }  // namespace
 
 const char* guest_stage_name(int stage) {
@@ -152,11 +161,10 @@ int open_guest_terminal(const InnerStreams& streams) noexcept {
     const int locked = 0;
     if (::ioctl(master, TIOCSPTLCK, &locked) != 0) return -1;
     const int out = ::ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    const bool done = out >= 0 && ::tcsetattr(out, TCSANOW, &streams.modes) == 0 &&
-                      ::ioctl(out, TIOCSWINSZ, &streams.size) == 0 &&
-                      hand_out(streams.channel, &master, 1);
+    if (out < 0 || !set_up_terminal(out, streams)) return -1;
+    if (!hand_out(streams.channel, &master, 1)) return -1;
     ::close(master);
-    return done ? out : -1;
+    return out;
 }
 
 StartFailure confine_entered(const GuestEntry& entry) noexcept {

@@ -33,8 +33,7 @@ bool reads_from(int terminal) noexcept {
     return foreground < 0 || foreground == ::getpgrp();
 }
 
-RawTerminal::RawTerminal(int terminal, const termios& modes) noexcept
-    : terminal_(terminal), modes_(modes) {
+RawTerminal::RawTerminal(int terminal) noexcept : terminal_(terminal) {
     std::lock_guard lock(g_terminals_mutex);
     next_ = g_terminals;
     g_terminals = this;
@@ -51,6 +50,8 @@ RawTerminal::~RawTerminal() {
 void RawTerminal::enter() noexcept {
     std::lock_guard lock(g_terminals_mutex);
     if (terminal_ < 0 || g_terminals_over || !reads_from(terminal_)) return;
+    if (!known_ && ::tcgetattr(terminal_, &modes_) != 0) return;
+    known_ = true;
     termios raw = modes_;
     ::cfmakeraw(&raw);
     raw.c_cc[VMIN] = 1;

@@ -14,21 +14,23 @@ bool reads_from(int terminal) noexcept;
 // for one thread. Its functions do not allocate.
 class RawTerminal {
   public:
-    // `terminal` is borrowed, `modes` are those that it gets back. -1: there is none.
-    RawTerminal(int terminal, const termios& modes) noexcept;
+    // `terminal` is borrowed. -1: there is none.
+    explicit RawTerminal(int terminal) noexcept;
     ~RawTerminal();
     RawTerminal(const RawTerminal&) = delete;
     RawTerminal& operator=(const RawTerminal&) = delete;
 
-    // enter makes it raw, also again after somebody changed it. In the background it does nothing.
+    // enter makes it raw, also again after somebody changed it. The modes before the first time are
+    // those that it gets back. In the background it does nothing: its modes are others' then.
     void enter() noexcept;
-    // leave gives its modes back, unless this process is in the background: then it is others'.
+    // leave gives its modes back, unless this process is in the background.
     void leave() noexcept;
 
   private:
     friend void restore_terminals() noexcept;
     int terminal_;
-    termios modes_;
+    termios modes_{};
+    bool known_ = false;  // the modes
     bool raw_ = false;
     RawTerminal* next_ = nullptr;
 };

@@ -286,15 +286,15 @@ Result<TerminalRelay> TerminalRelay::prepare(const std::array<int, 3>& streams) 
 }
 
 // What is printed is processed once (a line feed becomes two characters): by the terminal inside
-// where the user's is raw.
+// where the user's is raw. In the background the modes of the user's are those of whoever reads.
 Result<void> TerminalRelay::add_terminal() {
-    const bool raw = inside_.on_terminal[0] && is_same_terminal(streams_[0], streams_[1]);
     const int typed_on = inside_.on_terminal[0] ? streams_[0] : streams_[1];
-    if (::tcgetattr(typed_on, &modes_) != 0 || signal_event() < 0) {
+    termios modes{};
+    if (::tcgetattr(typed_on, &modes) != 0 || signal_event() < 0) {
         return fail(Code::io, "cannot use the terminal: {}", std::strerror(errno));
     }
-    inside_.modes = modes_;
-    if (!raw) inside_.modes.c_oflag &= ~static_cast<tcflag_t>(OPOST);
+    if (reads_from(typed_on)) inside_.modes = modes;
+    inside_.processes = inside_.on_terminal[0] && is_same_terminal(streams_[0], streams_[1]);
     ::ioctl(streams_[1], TIOCGWINSZ, &inside_.size);
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
@@ -381,7 +381,7 @@ TerminalRelay::End TerminalRelay::pass_on(RawTerminal& raw, int ended) noexcept 
 TerminalRelay::End TerminalRelay::run(int ended) noexcept {
     if (ways_.empty()) return End::program;
     const TerminalSignals signals;
-    RawTerminal raw(inside_.on_terminal[0] ? streams_[0] : -1, modes_);
+    RawTerminal raw(inside_.on_terminal[0] ? streams_[0] : -1);
     look(raw);
     if (pass_on(raw, ended) == End::hung_up) return End::hung_up;
     for (Way& way : ways_) {

@@ -17,6 +17,7 @@
 #include <termios.h>
 
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "vouchsafe/base/fd.h"
@@ -32,7 +33,8 @@ struct InnerStreams {
     std::array<int, 3> fds{0, 1, 2};    // where it gets no terminal
     std::array<bool, 3> on_terminal{};  // where it does
     int channel = -1;                   // unix socket
-    termios modes{};                    // of the terminal
+    std::optional<termios> modes;       // of the terminal; none: as new ones are
+    bool processes = true;              // the terminal does with output as its modes say
     winsize size{};
 };
 
@@ -77,7 +79,6 @@ class TerminalRelay {
     End pass_on(RawTerminal& raw, int ended) noexcept;
 
     std::array<int, 3> streams_{};  // the user's; borrowed
-    termios modes_{};               // of the user's terminal
     InnerStreams inside_;
     std::vector<UniqueFd> handed_;  // what `inside_` names
     UniqueFd channel_;

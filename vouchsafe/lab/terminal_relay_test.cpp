@@ -53,6 +53,7 @@ class UserTerminal {
     bool cooked() const {
         termios modes{};
         EXPECT_EQ(::tcgetattr(fd_.get(), &modes), 0);
+        EXPECT_EQ(::fcntl(fd_.get(), F_GETFL) & O_NONBLOCK, 0);  // others have this opening
         return (modes.c_lflag & (ICANON | ECHO | ISIG)) == (ICANON | ECHO | ISIG) &&
                (modes.c_oflag & OPOST) != 0 && (modes.c_iflag & ICRNL) != 0;
     }
@@ -230,9 +231,7 @@ TEST_F(TerminalRelayTest, GivesTheModesBackWhenTheMachineEnds) {
 
 TEST_F(TerminalRelayTest, RestoresTheModesAtAnEndBySignal) {
     const auto end_by_signal = [this] {
-        termios modes{};
-        ::tcgetattr(terminal_.fd(), &modes);
-        RawTerminal raw(terminal_.fd(), modes);
+        RawTerminal raw(terminal_.fd());
         raw.enter();
         const bool was_raw = terminal_.raw();
         restore_terminals();
