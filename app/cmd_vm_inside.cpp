@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <optional>
 
 #include "app/interrupt.h"
 #include "app/lab_directory.h"
@@ -12,6 +13,7 @@
 #include "app/show.h"
 #include "vouchsafe/lab/guest.h"
 #include "vouchsafe/lab/heavy_machine.h"
+#include "vouchsafe/lab/terminal_relay.h"
 
 namespace vouchsafe::app {
 
@@ -88,7 +90,9 @@ Result<int> run_inside_of(const Found& found, lab::GuestCommand command) {
         if (value != nullptr) command.env.push_back(fmt::format("{}={}", name, value));
     }
     command.directory = "/home/" + machine.user;
-    LeftInterrupts left;
+    // Where Ctrl-C comes to the program as a byte, a signal is for us.
+    std::optional<LeftInterrupts> left;
+    if (!lab::takes_raw_terminal(command.in, command.out)) left.emplace();
     return lab::run_in_guest(machine.process, command);
 }
 
@@ -185,7 +189,9 @@ Result<void> copy_in(const Found& machine, const std::string& from, const std::s
                     to,
                     Path(from).filename().string(),
                     fmt::format("{:o}", status.st_mode & 0777)};
+    const UniqueFd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
     receive.in = source.get();
+    receive.out = nowhere.get();
     return finished(run_inside_of(machine, std::move(receive)), from);
 }
 
@@ -242,8 +248,9 @@ constexpr const char* kShellExamples = R"(Examples:
   vouchsafe vm shell MyCVM --resource-group MyConfidentialRG
 A shell in a virtual machine of the running lab, as its user. Its programs are
 this computer's; its home is its own and lasts; /dev/tpmrm0 is its TPM,
-169.254.169.254 its metadata service. What QEMU boots (tag
-vouchsafe.tier=qemu) has programs of its own and is entered by ssh.)";
+169.254.169.254 its metadata service. Ctrl-] three times within a second leaves
+it whatever runs there. What QEMU boots (tag vouchsafe.tier=qemu) has programs
+of its own and is entered by ssh.)";
 
 constexpr const char* kCpExamples = R"(Examples:
   vouchsafe vm cp train_xgb.py data.enc MyCVM:

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "vouchsafe/base/file.h"
+#include "vouchsafe/lab/raw_terminal.h"
 
 namespace vouchsafe::app {
 
@@ -31,6 +32,7 @@ sigset_t signals() {
 [[noreturn]] void end_now(int number) {
     remove_unfinished_outputs();
     remove_temporary_dirs();
+    lab::restore_terminals();
     ::_exit(128 + number);
 }
 

@@ -1,6 +1,6 @@
 // Ctrl-C and termination. Signals are blocked in every thread and taken by one watcher thread, so
-// cleaning up runs as ordinary code: half-written outputs and temporary folders are removed,
-// children die with us, and the exit code is 128 + signal.
+// cleaning up runs as ordinary code: half-written outputs and temporary folders are removed, the
+// terminal gets its modes back, children die with us, and the exit code is 128 + signal.
 #pragma once
 
 #include <functional>

@@ -667,6 +667,15 @@ class Users(unittest.TestCase):
             self.assertEqual(token.count("."), 2)
             if shutil.which("tpm2_getrandom"):
                 self.assertEqual(len(inside("tpm2_getrandom", "--hex", "8")), 16)
+            # At a terminal that is another's, as after su: it cannot be opened anew.
+            words = self.as_user(name, self.program, "vm", "exec", name + "-vm", "--", "sh", "-c",
+                                 "tty; echo up; read line; echo got-$line; exit 6")
+            with vms_test.Typist(*words[1:], program=words[0]) as typist:
+                typist.until(r"/dev/pts/0\r\nup\r\n")
+                typist.type("it\r")
+                typist.until(r"got-it\r\n")
+                self.assertEqual(typist.end(), 6)
+                self.assertFalse(typist.raw())
             if os.access("/usr/sbin/sshd", os.X_OK):
                 key = self.work / name / "key"
                 said = self.run_as(name, "ssh", "-o", "BatchMode=yes", "-i", key,

@@ -2,14 +2,20 @@
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
+import pty
+import re
+import select
 import shutil
 import signal
 import ssl
 import subprocess
+import struct
 import tempfile
+import termios
 import time
 import unittest
 import urllib.error
@@ -47,6 +53,59 @@ def children(pid):
             if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
                 out[int(folder.name)] = (folder / "cmdline").read_bytes().split(b"\0")
     return out
+
+
+class Typist:
+    """Somebody at a terminal, in which a program is started as a shell would: in a session of its own there."""
+
+    def __init__(self, *words, program=PROGRAM, stdin=None, stdout=None, stderr=None):
+        self.terminal, self.programs = pty.openpty()
+        streams = [self.programs if one is None else one for one in (stdin, stdout, stderr)]
+        self.process = subprocess.Popen([program, *map(str, words)], stdin=streams[0], stdout=streams[1],
+                                        stderr=streams[2], start_new_session=True,
+                                        preexec_fn=lambda: fcntl.ioctl(self.programs, termios.TIOCSCTTY, 0),
+                                        pass_fds=[self.programs])
+        self.seen = ""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.terminal)
+        os.close(self.programs)
+
+    def type(self, text):
+        os.write(self.terminal, text.encode())
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def raw(self):
+        return not termios.tcgetattr(self.programs)[3] & (termios.ICANON | termios.ECHO | termios.ISIG)
+
+    def read(self, seconds=0.0):
+        if select.select([self.terminal], [], [], seconds)[0]:
+            with contextlib.suppress(OSError):
+                self.seen += os.read(self.terminal, 65536).decode(errors="replace")
+
+    def until(self, pattern):
+        """until waits for what is shown, and returns the match; what comes after it is for the next."""
+        end = time.monotonic() + 30
+        while not (found := re.search(pattern, self.seen)):
+            assert time.monotonic() < end, (pattern, self.seen[-500:])
+            self.read(0.1)
+        self.seen = self.seen[found.end():]
+        return found
+
+    def end(self):
+        """end returns the exit code."""
+        end = time.monotonic() + 30
+        while self.process.poll() is None:
+            assert time.monotonic() < end, self.seen[-500:]
+            self.read(0.05)
+        return self.process.returncode
 
 
 class Lab(unittest.TestCase):
@@ -398,6 +457,104 @@ class Machines(Lab):
         self.assertEqual(self.listed(machine)["pid"], 0)
         self.act(machine, "start")
         self.assertEqual(self.enter(machine, "cat", "/home/azureuser/note"), "kept\n")
+
+    def test_a_shell_has_a_terminal_of_the_machines(self):
+        machine = self.machine(self.group("terminals"), "typed")
+        self.need_insides(machine)
+        with Typist("vm", "shell", "typed", "--dir", self.lab) as typist:
+            typist.resize(33, 111)
+            typist.until(r"azureuser@host:~\$ ")
+            self.assertTrue(typist.raw())
+            typist.type("tty; stty size; test $(tty) -ef /dev/stdin && echo it-is-$((40 + 2))\r")
+            self.assertTrue(typist.until(r"\r(/dev/pts/\d+)\r\n"))
+            typist.until(r"33 111\r\nit-is-42\r\n")
+            typist.resize(44, 99)
+            typist.type("stty size\r")
+            typist.until(r"44 99\r\n")
+            # Ctrl-C, Ctrl-Z and job control are the machine's.
+            typist.until(r"\$ ")
+            typist.type("sleep 100\r")
+            time.sleep(0.3)
+            typist.type("\x1a")
+            typist.until(r"Stopped +sleep 100\r\n")
+            typist.until(r"\$ ")
+            typist.type("fg\r")
+            typist.until(r"sleep 100\r\n")
+            time.sleep(0.3)
+            typist.type("\x03")
+            typist.until(r"\$ ")
+            typist.type("echo code-$?; exit 7\r")
+            typist.until(r"code-130\r\n")
+            self.assertNotIn("job control", typist.seen)
+            self.assertEqual(typist.end(), 7)
+            self.assertFalse(typist.raw())
+
+    def test_a_terminal_gets_its_modes_back_and_the_program_goes(self):
+        machine = self.machine(self.group("signals"), "ended")
+        self.need_insides(machine)
+        words = ("vm", "exec", "ended", "--dir", self.lab, "--")
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            with self.subTest(number), Typist(*words, "sh", "-c", "trap '' HUP TERM INT; echo up; sleep 600") as typist:
+                typist.until("up")
+                self.assertTrue(typist.raw())
+                os.kill(typist.process.pid, number)
+                self.assertEqual(typist.end(), 128 + number)
+                self.assertFalse(typist.raw())
+                wait_for(lambda: "sh" not in self.enter(machine, "ps", "-e", "-o", "comm="))
+        with Typist(*words, "sh", "-c", "echo up; kill -9 $$") as typist:
+            self.assertEqual(typist.end(), 137)
+            self.assertFalse(typist.raw())
+        with Typist(*words, "sh", "-c", "echo up; sleep 600") as typist:
+            typist.until("up")
+            os.kill(self.listed(machine)["pid"], signal.SIGKILL)
+            self.assertEqual(typist.end(), 137)
+            self.assertFalse(typist.raw())
+
+    def test_a_command_in_the_background_waits_for_its_turn(self):
+        machine = self.machine(self.group("jobs"), "jobs")
+        self.need_insides(machine)
+        script = "echo up-$((40 + 2)); for i in 1 2; do read line; echo got-$line; done; exit 6"
+        with Typist("--norc", "-i", program="/bin/bash") as shell:
+            shell.until(r"[#$] $")
+            shell.type(f"PS1=ready:; {PROGRAM} vm exec jobs --dir {self.lab} -- sh -c '{script}' &\r")
+            shell.until(r"up-42\s")
+            shell.type("jobs\r")
+            shell.until(r"\[1\]\+ +Running")
+            command, = children(shell.process.pid)
+            shell.type("fg\r")
+            shell.until(r"ready:fg\s")
+            wait_for(shell.raw)
+            shell.type("one\r")
+            shell.until(r"got-one\s")
+            os.kill(command, signal.SIGTSTP)
+            shell.until(r"Stopped")
+            shell.until(r"ready:")
+            self.assertFalse(shell.raw())
+            shell.type("fg\r")
+            shell.until(r"vm exec jobs")
+            wait_for(shell.raw)
+            shell.type("two\r")
+            shell.until(r"got-two\s")
+            shell.until(r"ready:")
+            shell.type("echo code-$?\r")
+            shell.until(r"code-6\s")
+
+    def test_a_command_with_input_from_elsewhere_is_interrupted_too(self):
+        machine = self.machine(self.group("partly"), "partly")
+        self.need_insides(machine)
+        script = "cat; tty <&1; echo up; exec sleep 600"
+        words = ("vm", "exec", "partly", "--dir", self.lab, "--", "sh", "-c")
+        with open(__file__, "rb") as file, Typist(*words, script, stdin=file) as typist:
+            typist.until(r"unittest\.main\(\)\r\n/dev/pts/\d+\r\nup\r\n")
+            self.assertFalse(typist.raw())
+            typist.type("\x03")
+            self.assertEqual(typist.end(), 130)
+        # As one is of which nothing is at the terminal.
+        nothing = subprocess.DEVNULL
+        with Typist(*words, "touch up; exec sleep 600", stdin=nothing, stdout=nothing, stderr=nothing) as typist:
+            wait_for(lambda: run(*words, "ls up").returncode == 0)
+            typist.type("\x03")
+            self.assertEqual(typist.end(), 130)
 
     @unittest.skipUnless(pathlib.Path("/usr/sbin/sshd").exists(), "sshd is not installed")
     def test_a_machine_from_before_openssh_was_installed_says_so(self):

@@ -98,7 +98,7 @@ void show_programs(PlanMaker& maker, const GuestSpec& spec, const Path& program)
 
 void make_devices(PlanMaker& maker, const GuestSpec& spec) {
     maker.show(PlaceKind::bind_device, "/dev/tty", "/dev/tty");
-    maker.make(PlaceKind::terminals, "/dev/pts", "newinstance,ptmxmode=0666,mode=0620");
+    maker.make(PlaceKind::terminals, "/dev/pts", "newinstance,ptmxmode=0666,mode=0620,max=256");
     maker.link("/dev/ptmx", "pts/ptmx");
     maker.make(PlaceKind::tmp, "/dev/shm", "mode=1777,size=256m");
     if (spec.tpm) maker.make(PlaceKind::fuse_file, "/dev/tpmrm0", kFuseOptions);

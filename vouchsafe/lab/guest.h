@@ -72,14 +72,15 @@ struct GuestCommand {
     std::vector<std::string> argv;  // argv[0] is looked up in the PATH of `env`, inside
     std::vector<std::string> env;
     std::string directory = "/";  // inside
-    int in = 0;                   // its standard streams; borrowed
-    int out = 1;
+    int in = 0;                   // its standard streams; borrowed. It does not get terminals
+    int out = 1;                  // among them, but others of the machine's (terminal_relay.h)
     int err = 2;
 };
 
-// run_in_guest runs it as a child of this process, on this process' terminal, and returns its exit
-// code; 128 + N if signal N ended it. It ends with this process. Any process of the guest's owner
-// can do so. Code::not_found if the guest is gone, Code::unavailable without the program.
+// run_in_guest runs it as a child of this process, in a session of its own, and returns its exit
+// code; 128 + N if signal N ended it, 128 + SIGHUP if this process' terminal went or its user left.
+// It ends with this process. Any process of the guest's owner can do so. Code::not_found if the
+// guest is gone, Code::unavailable without the program, or if the guest has no terminal left.
 Result<int> run_in_guest(const ProcessMark& first, const GuestCommand& command);
 
 }  // namespace vouchsafe::lab

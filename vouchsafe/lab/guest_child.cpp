@@ -78,6 +78,15 @@ bool hand_out(int channel, const int* fds, size_t count) noexcept {
     return ::sendmsg(channel, &message, MSG_NOSIGNAL) == 1;
 }
 
+bool set_up_terminal(int terminal, const InnerStreams& streams) noexcept {
+    termios modes{};
+    if (::tcgetattr(terminal, &modes) != 0) return false;
+    if (streams.modes) modes = *streams.modes;
+    if (!streams.processes) modes.c_oflag &= ~static_cast<tcflag_t>(OPOST);
+    return ::tcsetattr(terminal, TCSANOW, &modes) == 0 &&
+           ::ioctl(terminal, TIOCSWINSZ, &streams.size) == 0;
+}
+
 }  // namespace
 
 const char* guest_stage_name(int stage) {
@@ -144,6 +153,18 @@ bool enter_namespaces(const GuestEntry& entry) noexcept {
         if (::setns(fd, 0) != 0) return false;
     }
     return true;
+}
+
+int open_guest_terminal(const InnerStreams& streams) noexcept {
+    const int master = ::open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0) return -1;
+    const int locked = 0;
+    if (::ioctl(master, TIOCSPTLCK, &locked) != 0) return -1;
+    const int out = ::ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (out < 0 || !set_up_terminal(out, streams)) return -1;
+    if (!hand_out(streams.channel, &master, 1)) return -1;
+    ::close(master);
+    return out;
 }
 
 StartFailure confine_entered(const GuestEntry& entry) noexcept {

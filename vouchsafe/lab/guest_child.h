@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "vouchsafe/lab/sandbox_child.h"
+#include "vouchsafe/lab/terminal_relay.h"
 
 namespace vouchsafe::lab {
 
@@ -47,6 +48,9 @@ struct GuestEntry {
 
 // enter_namespaces makes this process' children ones of the guest, and its files the guest's.
 bool enter_namespaces(const GuestEntry& entry) noexcept;
+// open_guest_terminal makes a terminal among those of the guest that was entered, hands its master
+// out and returns the end that programs use; -1 if there are too many.
+int open_guest_terminal(const InnerStreams& streams) noexcept;
 // confine_entered takes from this process what no program of a guest has.
 StartFailure confine_entered(const GuestEntry& entry) noexcept;
 
