@@ -44,7 +44,8 @@ tl::unexpected<Error> no_range(const std::string& text) {
 Result<Range> range_at(const Arguments& arguments) {
     const std::string text = TRY(text_at(arguments, 0));
     const size_t slash = text.find('/');
-    if (slash == std::string::npos) return no_range(text);
+    // The address is read as a C text, which would end at a zero byte.
+    if (slash == std::string::npos || text.find('\0') < slash) return no_range(text);
     Range out;
     const bool six = text.find(':') < slash;
     out.bits = six ? 128 : 32;
@@ -54,10 +55,12 @@ Result<Range> range_at(const Arguments& arguments) {
     }
     for (int i = 0; i < out.bits / 8; ++i) out.first = out.first << 8 | bytes[size_t(i)];
     const char* end = text.data() + text.size();
-    auto parsed = std::from_chars(text.data() + slash + 1, end, out.prefix);
-    if (parsed.ec != std::errc() || parsed.ptr != end || out.prefix < 0 || out.prefix > out.bits) {
+    unsigned prefix = 0;
+    auto parsed = std::from_chars(text.data() + slash + 1, end, prefix);
+    if (parsed.ec != std::errc() || parsed.ptr != end || prefix > unsigned(out.bits)) {
         return no_range(text);
     }
+    out.prefix = static_cast<int>(prefix);
     out.first &= out.mask();
     return out;
 }

@@ -248,19 +248,22 @@ TEST(Functions, DivideRangesOfAddresses) {
                    {"cidrHost('10.144.3.0/24', 4)", "10.144.3.5"},
                    {"cidrHost('fdad:3236:5555:3000::/52', 0)", "fdad:3236:5555:3000::1"},
                    {"cidrHost('10.0.0.1/32', 0)", "10.0.0.1"}});
-    expect_problems({{"parseCidr('10.144.0.0')", "no address range"},
-                     {"parseCidr('10.144.0/20')", "no address range"},
-                     {"parseCidr('10.144.0.0/33')", "no address range"},
-                     {"parseCidr('10.144.0.0/-1')", "no address range"},
-                     {"parseCidr('10.144.0.0/20x')", "no address range"},
-                     {"parseCidr(7)", "argument 1"},
-                     {"cidrSubnet('10.144.0.0/20', 19, 0)", "20 to 32"},
-                     {"cidrSubnet('10.144.0.0/20', 33, 0)", "20 to 32"},
-                     {"cidrSubnet('10.144.0.0/20', 24, 16)", "no subnet number 16"},
-                     {"cidrSubnet('10.144.0.0/20', 24, -1)", "no subnet number -1"},
-                     {"cidrHost('10.144.3.0/24', 254)", "no host number"},
-                     {"cidrHost('10.144.3.0/24', -1)", "no host number"},
-                     {"cidrHost('10.0.0.1/32', 1)", "no host number"}});
+    expect_problems(
+        {{"parseCidr('10.144.0.0')", "no address range"},
+         {"parseCidr('10.144.0/20')", "no address range"},
+         {"parseCidr('10.144.0.0/33')", "no address range"},
+         {"parseCidr('10.144.0.0/-1')", "no address range"},
+         {"parseCidr('10.144.0.0/20x')", "no address range"},
+         {"parseCidr('10.144.0.0/-0')", "no address range"},
+         {"parseCidr(concat('10.144.0.0', base64ToString('AA=='), '/20'))", "no address range"},
+         {"parseCidr(7)", "argument 1"},
+         {"cidrSubnet('10.144.0.0/20', 19, 0)", "20 to 32"},
+         {"cidrSubnet('10.144.0.0/20', 33, 0)", "20 to 32"},
+         {"cidrSubnet('10.144.0.0/20', 24, 16)", "no subnet number 16"},
+         {"cidrSubnet('10.144.0.0/20', 24, -1)", "no subnet number -1"},
+         {"cidrHost('10.144.3.0/24', 254)", "no host number"},
+         {"cidrHost('10.144.3.0/24', -1)", "no host number"},
+         {"cidrHost('10.0.0.1/32', 1)", "no host number"}});
 }
 
 TEST(Functions, PickZonesWhereThereAreSome) {
