@@ -55,6 +55,8 @@ class Challenges final : public ChallengeBook {
     Result<void> check(std::string_view text, Time now, Checks& checks) override;
     // spend is check, and counts it as answered: of two answers one gets through.
     Result<void> spend(std::string_view text, Time now, Checks& checks);
+    // give_back lets a challenge that spend took be answered again: there was no answer.
+    void give_back(std::string_view text);
 
   private:
     struct Opened {

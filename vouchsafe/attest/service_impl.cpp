@@ -9,7 +9,6 @@
 #include "vouchsafe/attest/request/tpm_request.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/log.h"
-#include "vouchsafe/base/stopwatch.h"
 #include "vouchsafe/jose/jwk.h"
 #include "vouchsafe/jose/jwt.h"
 
@@ -76,13 +75,41 @@ audit::Entry Service::Impl::begin_entry(const net::Request& request, std::string
     return entry;
 }
 
+Result<Service::Impl::Sight> Service::Impl::look_in(store::View& view,
+                                                    policy::AttestationTarget target) const {
+    Sight out;
+    out.policy = TRY(policies->active(view, target));
+    out.references = TRY(references->current(view));
+    out.keys = TRY(keys->known_in(view));
+    return out;
+}
+
+Result<Service::Impl::Seen> Service::Impl::look(policy::AttestationTarget target, From from) const {
+    Seen out;
+    auto look_there = [&](store::View& view) -> Result<void> {
+        out.sight = TRY(look_in(view, target));
+        return {};
+    };
+    if (from == From::memory) {
+        TRY(deps.store.recall(look_there, out.basis));
+    } else {
+        TRY(deps.store.read(look_there));
+    }
+    return out;
+}
+
+bool Service::Impl::is_outdated(policy::AttestationTarget target, const Seen& seen) const {
+    if (!seen.basis.recalled) return false;
+    auto now = look(target, From::store);
+    return now && now->sight != seen.sight;
+}
+
 Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTarget target,
                                                           const net::Request& request,
-                                                          Checks& checks, Told& told) {
+                                                          const Sight& sight, Checks& checks,
+                                                          Told& told) {
     const bool ear = TRY(wants_ear(request, checks));
     const bool receipt = TRY(wants_receipt(request, checks));
-    SharedPolicy policy = TRY(policies->active(target));
-    ReferenceBook::Sets sets = TRY(references->current());
     std::vector<PiecePtr> used;
     Terms terms{config, deps.anchors, deps.clock.now()};
     terms.collateral = deps.collateral;
@@ -90,7 +117,7 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     terms.aks = &aks;
     terms.used_collateral = &used;
     terms.challenges = &challenges;
-    const Hearing hearing{std::move(terms), std::move(policy), std::move(sets)};
+    const Hearing hearing{std::move(terms), sight.policy, sight.references};
     const size_t before = checks.list().size();
     auto judged = judge_evidence(target, request.body, hearing, checks, told.details);
     if (!config.bundles.empty()) {
@@ -111,8 +138,19 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     return grant;
 }
 
+// A request is recorded in any case, and the transaction that does it tells whether what this
+// process remembers of the store is still so. Who keeps bundles writes a file first.
 net::Response Service::Impl::attest(policy::AttestationTarget target, const net::Request& request) {
-    Stopwatch stopwatch;
+    const Stopwatch stopwatch;
+    std::optional<net::Response> answered;
+    if (config.bundles.empty()) answered = try_attest(target, request, From::memory, stopwatch);
+    if (!answered) answered = try_attest(target, request, From::store, stopwatch);
+    return std::move(*answered);
+}
+
+std::optional<net::Response> Service::Impl::try_attest(policy::AttestationTarget target,
+                                                       const net::Request& request, From from,
+                                                       const Stopwatch& stopwatch) {
     audit::Entry entry =
         begin_entry(request, fmt::format("attest/{}", policy::target_name(target)));
     Told told{std::move(entry.details)};
@@ -123,21 +161,43 @@ net::Response Service::Impl::attest(policy::AttestationTarget target, const net:
         return response;
     };
     Checks checks;
-    Result<Grant> grant = judge_request(target, request, checks, told);
+    const Result<Seen> seen = look(target, from);
+    Result<Grant> grant = seen ? judge_request(target, request, seen->sight, checks, told)
+                               : Result<Grant>(fail(seen.error()));
+    if (!grant && seen && is_outdated(target, *seen)) return std::nullopt;
     entry.details = std::move(told.details);
     entry.checks = checks.list();
     if (!grant) return say_no(grant.error());
 
-    Result<std::string> token = mint(*grant, checks.list(), entry);
+    Result<std::string> token = mint(*grant, seen->sight.keys, checks.list(), entry);
     if (!token) return say_no(token.error());
     entry.outcome = audit::Outcome::allowed;
-    Result<uint64_t> recorded = record(entry, told.bundle ? &*told.bundle : nullptr);
+    auto recorded = record_grant(entry, told.bundle ? &*told.bundle : nullptr, target, *seen);
     if (!recorded) return say_no(recorded.error());
+    if (!*recorded) {
+        if (grant->appraisal.challenge) challenges.give_back(*grant->appraisal.challenge);
+        return std::nullopt;
+    }
     Result<std::string> receipt{""};
-    if (grant->wants_receipt) receipt = issue_receipt(*this, entry, *recorded);
+    if (grant->wants_receipt) receipt = issue_receipt(*this, entry, **recorded);
     if (!receipt) return say_no(receipt.error());
     tell_verdict(target, nullptr, stopwatch.seconds());
     return answer(*grant, std::move(*token), std::move(*receipt), request);
+}
+
+Result<std::optional<uint64_t>> Service::Impl::record_grant(audit::Entry& entry,
+                                                            const evidence::Bundle* bundle,
+                                                            policy::AttestationTarget target,
+                                                            const Seen& seen) const {
+    if (!seen.basis.recalled) return TRY(record(entry, bundle));
+    std::optional<uint64_t> index;
+    TRY(deps.store.run([&](store::Transaction& tx) -> Result<void> {
+        bool same = TRY(tx.still_holds(seen.basis));
+        if (!same) same = TRY(look_in(tx, target)) == seen.sight;
+        if (same) index = TRY(deps.audit.append(tx, entry));
+        return {};
+    }));
+    return index;
 }
 
 // Whoever wants bundles wants all of them: what cannot be kept is not recorded either, and so does
@@ -205,7 +265,8 @@ Json Service::Impl::header_of(const Grant& grant, const jose::RingKey& key) cons
     return out;
 }
 
-Result<std::string> Service::Impl::mint(Grant& grant, const std::vector<Check>& checks,
+Result<std::string> Service::Impl::mint(Grant& grant, const jose::SharedKeyRing& known,
+                                        const std::vector<Check>& checks,
                                         audit::Entry& entry) const {
     Json claims = std::move(grant.appraisal.claims);
     add_check_claims(claims, checks);
@@ -221,7 +282,7 @@ Result<std::string> Service::Impl::mint(Grant& grant, const std::vector<Check>& 
         claims = ear_claims(std::move(claims), grant.appraisal.trust);
     }
 
-    jose::SharedKeyRing ring = TRY(keys->current_for(lifetime));
+    jose::SharedKeyRing ring = TRY(keys->current_for(lifetime, known));
     const jose::RingKey& key = ring->signing(deps.clock.now());
     Json header = header_of(grant, key);
     std::string token;

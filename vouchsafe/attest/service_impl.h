@@ -6,6 +6,7 @@
 #include "vouchsafe/attest/appraisal_bundle.h"
 #include "vouchsafe/attest/service.h"
 #include "vouchsafe/audit/flood_gate.h"
+#include "vouchsafe/base/stopwatch.h"
 #include "vouchsafe/jose/jws.h"
 #include "vouchsafe/jose/signing_keys.h"
 #include "vouchsafe/net/router.h"
@@ -60,6 +61,28 @@ struct Service::Impl {
         // What the policy says of a report on a TPM: how long, and with which certificate.
         std::optional<policy::PolicyProperties> report = std::nullopt;
     };
+    // Sight is what a judgement takes from the store.
+    struct Sight {
+        SharedPolicy policy;
+        ReferenceBook::Sets references;
+        jose::SharedKeyRing keys;
+        bool operator==(const Sight&) const = default;
+    };
+    // Seen is a sight and what it rests on.
+    struct Seen {
+        Sight sight;
+        store::Basis basis = {};
+    };
+    enum class From { memory, store };
+    // try_attest answers, or returns nullopt if what it judged by was remembered (From::memory) and
+    // is not what the store has: then it did nothing.
+    std::optional<net::Response> try_attest(policy::AttestationTarget target,
+                                            const net::Request& request, From from,
+                                            const Stopwatch& stopwatch);
+    Result<Sight> look_in(store::View& view, policy::AttestationTarget target) const;
+    Result<Seen> look(policy::AttestationTarget target, From from) const;
+    // is_outdated reads what was remembered.
+    bool is_outdated(policy::AttestationTarget target, const Seen& seen) const;
     // Told is what a judgement leaves beside its verdict.
     struct Told {
         Json details;                                           // of the audit entry
@@ -68,9 +91,14 @@ struct Service::Impl {
     Json header_of(const Grant& grant, const jose::RingKey& key) const;
     Seconds lifetime_of(const Grant& grant) const;
     Result<Grant> judge_request(policy::AttestationTarget target, const net::Request& request,
-                                Checks& checks, Told& told);
+                                const Sight& sight, Checks& checks, Told& told);
     // record writes the bundle, if there is one, and the entry with its digest.
     Result<uint64_t> record(audit::Entry& entry, const evidence::Bundle* bundle) const;
+    // record_grant is record for what was judged by `seen`; nullopt if that is outdated.
+    Result<std::optional<uint64_t>> record_grant(audit::Entry& entry,
+                                                 const evidence::Bundle* bundle,
+                                                 policy::AttestationTarget target,
+                                                 const Seen& seen) const;
     // tell_verdict: `error` is nullptr if a token was granted.
     void tell_verdict(policy::AttestationTarget target, const Error* error, double seconds) const;
     net::Response answer_without_check(const Error& error, const std::string& request_id) const;
@@ -79,8 +107,8 @@ struct Service::Impl {
                          const net::Request& request) const;
     Json token_header(const std::string& kid) const;
     // mint takes the claims out of `grant`.
-    Result<std::string> mint(Grant& grant, const std::vector<Check>& checks,
-                             audit::Entry& entry) const;
+    Result<std::string> mint(Grant& grant, const jose::SharedKeyRing& known,
+                             const std::vector<Check>& checks, audit::Entry& entry) const;
 };
 
 // add_routes fills impl.router: the whole table of the service (routes.cpp).

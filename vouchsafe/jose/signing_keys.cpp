@@ -132,7 +132,16 @@ Result<void> SigningKeys::settle_in(store::Transaction& tx, std::optional<Signin
 }
 
 Result<SharedKeyRing> SigningKeys::read() {
-    std::optional<Bytes> stored = TRY(load());
+    SharedKeyRing out;
+    TRY(store_.read([&](store::View& view) -> Result<void> {
+        out = TRY(known_in(view));
+        return {};
+    }));
+    return out;
+}
+
+Result<SharedKeyRing> SigningKeys::known_in(store::View& view) {
+    std::optional<Bytes> stored = TRY(view.get(place_.table, place_.id));
     if (!stored) return fail(Code::io, "the signing keys of {} are gone", place_.id);
     std::lock_guard lock(mutex_);
     if (ring_ == nullptr || stored_ != *stored) {
@@ -149,7 +158,10 @@ bool SigningKeys::too_old(const KeyRing& ring) const {
 }
 
 Result<SharedKeyRing> SigningKeys::current() {
-    SharedKeyRing known = TRY(read());
+    return tended(TRY(read()));
+}
+
+Result<SharedKeyRing> SigningKeys::tended(SharedKeyRing known) {
     // A key that somebody's command made does not know yet how long this service's tokens live.
     bool known_to_live = known->allows_lifetime(rules_.longest_token, clock_.now());
     if (!too_old(*known) && !known->needs_tidying(clock_.now()) && known_to_live) return known;
@@ -165,7 +177,11 @@ Result<SharedKeyRing> SigningKeys::current() {
 }
 
 Result<SharedKeyRing> SigningKeys::current_for(Seconds lifetime) {
-    SharedKeyRing known = TRY(current());
+    return current_for(lifetime, TRY(read()));
+}
+
+Result<SharedKeyRing> SigningKeys::current_for(Seconds lifetime, SharedKeyRing known) {
+    known = TRY(tended(std::move(known)));
     if (known->allows_lifetime(lifetime, clock_.now())) return known;
     TRY(store_.run([&](store::Transaction& tx) -> Result<void> {
         std::optional<Bytes> stored = TRY(tx.get(place_.table, place_.id));

@@ -54,7 +54,13 @@ class SigningKeys {
 
     // current_for is current for signing a token of that lifetime now. If it is longer than any
     // that this key signed, the store is told first, so that the key stays published for as long.
+    // `known` is what known_in returned: then nothing is read unless something has to be done.
     Result<SharedKeyRing> current_for(Seconds lifetime);
+    Result<SharedKeyRing> current_for(Seconds lifetime, SharedKeyRing known);
+
+    // known_in returns the keys as they are there, old or not. They are the same object as long as
+    // nobody changes them. Code::io if they are not there.
+    Result<SharedKeyRing> known_in(store::View& view);
 
     // rotate makes a new key of the newest one's algorithm.
     //   announced   it signs in kKeyAnnounced from now. Code::conflict if one is announced already.
@@ -77,6 +83,8 @@ class SigningKeys {
     Result<void> tend(const KeyRing& known);
     Result<void> replace(KeyRing& ring, SigningKey fresh, When when, KeyChange& change) const;
     Result<SharedKeyRing> read();
+    // tended is what current does with the known keys.
+    Result<SharedKeyRing> tended(SharedKeyRing known);
 
     store::Store& store_;
     const KeyRecord place_;

@@ -30,6 +30,7 @@ constexpr std::array<const char*, kSqlCount> kSql{
     "ON CONFLICT (collection, key) DO UPDATE SET value = excluded.value",
     "INSERT INTO record VALUES (?1, ?2, ?3) ON CONFLICT (collection, key) DO NOTHING",
     "DELETE FROM record WHERE collection = ?1 AND key = ?2",
+    "PRAGMA data_version",
 };
 
 // configure_sqlite sets what SQLite has for the whole process. It fails, and everything still
@@ -243,6 +244,13 @@ Result<bool> Connection::insert(std::string_view table, std::string_view key, By
 Result<bool> Connection::erase(std::string_view table, std::string_view key) {
     TRY(check_open());
     return TRY(execute(Sql::erase, table, key)) > 0;
+}
+
+Result<uint64_t> Connection::data_version() {
+    Using statement = TRY(bind(Sql::data_version, {}, {}));
+    const int status = sqlite3_step(statement.get());
+    if (status != SQLITE_ROW) return error(status, "looking for others' changes");
+    return static_cast<uint64_t>(sqlite3_column_int64(statement.get(), 0));
 }
 
 Result<void> Connection::check_open() const {

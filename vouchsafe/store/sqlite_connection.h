@@ -25,9 +25,10 @@ enum class Sql {
     next_table,
     put,
     insert,
-    erase
+    erase,
+    data_version
 };
-inline constexpr size_t kSqlCount = 13;
+inline constexpr size_t kSqlCount = 14;
 
 // SqliteSchema is how a file's schema came about, and what it must be in the end: the text of every
 // table, joined by ";".
@@ -54,6 +55,10 @@ class Connection : public Records, private SchemaAccess {
     Result<void> put(std::string_view table, std::string_view key, ByteView value) override;
     Result<bool> insert(std::string_view table, std::string_view key, ByteView value) override;
     Result<bool> erase(std::string_view table, std::string_view key) override;
+
+    // data_version returns a number that changes when another connection changed the database, as
+    // seen by the open transaction.
+    Result<uint64_t> data_version();
 
     // check_open fails with Code::io if there is no transaction: a full disk can make SQLite roll
     // back by itself, and a write after that would be a transaction of its own.

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "vouchsafe/store/group_commit.h"
+#include "vouchsafe/store/memory.h"
 #include "vouchsafe/store/sqlite_connection.h"
 
 namespace vouchsafe::store {
@@ -13,15 +14,42 @@ namespace {
 
 constexpr size_t kMaxIdleReaders = 8;
 
-// SqliteWriter is the store's one writing connection.
+// NotingTransaction tells the memory what it changes.
+class NotingTransaction final : public CheckedTransaction {
+  public:
+    NotingTransaction(Records& records, Memory& memory)
+        : CheckedTransaction(records), memory_(memory) {}
+
+    Result<bool> still_holds(const Basis& basis) override { return memory_.still_holds(basis); }
+    Result<void> put(std::string_view table, std::string_view key, ByteView value) override {
+        memory_.begin_change(table);
+        return CheckedTransaction::put(table, key, value);
+    }
+    Result<void> insert(std::string_view table, std::string_view key, ByteView value) override {
+        memory_.begin_change(table);
+        return CheckedTransaction::insert(table, key, value);
+    }
+    Result<bool> erase(std::string_view table, std::string_view key) override {
+        memory_.begin_change(table);
+        return CheckedTransaction::erase(table, key);
+    }
+
+  private:
+    Memory& memory_;
+};
+
+// SqliteWriter is the store's one writing connection. It borrows the memory.
 class SqliteWriter : public SharedTransaction {
   public:
-    explicit SqliteWriter(std::unique_ptr<Connection> connection)
-        : connection_(std::move(connection)), transaction_(*connection_) {}
+    SqliteWriter(std::unique_ptr<Connection> connection, Memory& memory)
+        : connection_(std::move(connection)), memory_(memory), transaction_(*connection_, memory) {}
 
+    // begin waits for other processes, and learns whether they changed something.
     Result<void> begin() override {
-        return execute(Sql::begin_write);
-    }  // waits for other processes
+        TRY(execute(Sql::begin_write));
+        memory_.see_version(TRY(connection_->data_version()));
+        return {};
+    }
     Result<void> mark() override { return execute(Sql::savepoint); }
     Result<void> release() override { return execute(Sql::release); }
     Result<void> go_back() override {
@@ -29,8 +57,16 @@ class SqliteWriter : public SharedTransaction {
         return execute(Sql::release);
     }
     Result<void> check() override { return connection_->check_open(); }
-    Result<void> commit() override { return execute(Sql::commit); }
-    void roll_back() override { connection_->roll_back(); }
+    // The memory knows of a change before anybody is told that it is done.
+    Result<void> commit() override {
+        Result<void> done = execute(Sql::commit);
+        memory_.end_changes();
+        return done;
+    }
+    void roll_back() override {
+        connection_->roll_back();
+        memory_.end_changes();
+    }
     Transaction& transaction() override { return transaction_; }
 
   private:
@@ -40,37 +76,64 @@ class SqliteWriter : public SharedTransaction {
     }
 
     std::unique_ptr<Connection> connection_;
-    CheckedTransaction transaction_;
+    Memory& memory_;
+    NotingTransaction transaction_;
 };
 
 class SqliteStore : public Store {
   public:
     SqliteStore(Path file, std::unique_ptr<Connection> writer)
-        : file_(std::move(file)), writer_(std::move(writer)), group_(writer_) {}
+        : file_(std::move(file)), writer_(std::move(writer), memory_), group_(writer_) {}
 
     Result<void> run(const std::function<Result<void>(Transaction&)>& work) override {
         return group_.run(work);
     }
 
     Result<void> read(const std::function<Result<void>(View&)>& work) override {
-        std::unique_ptr<Connection> reader = TRY(borrow_reader());
-        Result<void> done = [&]() -> Result<void> {
-            struct RollBack {  // also when `work` throws
-                Connection& connection;
-                ~RollBack() { connection.roll_back(); }
-            } roll_back{*reader};
-            TRY(reader->execute(Sql::begin_read));
-            CheckedTransaction view(*reader);
-            return work(view);
-        }();
-        std::lock_guard lock(reading_);
-        if (idle_.size() < kMaxIdleReaders) idle_.push_back(std::move(reader));
-        return done;
+        Reading reading(*this);
+        return work(*TRY(reading.view()));
+    }
+
+    Result<void> recall(const std::function<Result<void>(View&)>& work, Basis& basis) override {
+        Reading reading(*this);
+        RecallingView view(
+            memory_, [&] { return reading.view(); }, basis);
+        return work(view);
     }
 
     Statistics statistics() const override { return group_.statistics(); }
 
   private:
+    // Reading is a snapshot, begun when it is first asked for.
+    class Reading {
+      public:
+        explicit Reading(SqliteStore& store) : store_(store) {}
+        ~Reading() {
+            if (reader_ == nullptr) return;
+            reader_->roll_back();
+            store_.give_back(std::move(reader_));
+        }
+        Reading(const Reading&) = delete;
+        Reading& operator=(const Reading&) = delete;
+
+        Result<View*> view() {
+            if (view_) return &*view_;
+            reader_ = TRY(store_.borrow_reader());
+            TRY(reader_->execute(Sql::begin_read));
+            return &view_.emplace(*reader_);
+        }
+
+      private:
+        SqliteStore& store_;
+        std::unique_ptr<Connection> reader_;
+        std::optional<CheckedTransaction> view_;
+    };
+
+    void give_back(std::unique_ptr<Connection> reader) {
+        std::lock_guard lock(reading_);
+        if (idle_.size() < kMaxIdleReaders) idle_.push_back(std::move(reader));
+    }
+
     Result<std::unique_ptr<Connection>> borrow_reader() {
         {
             std::lock_guard lock(reading_);
@@ -84,6 +147,7 @@ class SqliteStore : public Store {
     }
 
     const Path file_;
+    Memory memory_;
     SqliteWriter writer_;
     GroupCommit group_;
     std::mutex reading_;  // holds idle_

@@ -49,9 +49,24 @@ class View {
     virtual Result<std::optional<std::string>> next_table(std::string_view after) = 0;
 };
 
+// Basis is what a judgement by Store::recall rests on. Its members are the store's.
+struct Basis {
+    bool recalled = false;            // something came from memory: it may be outdated
+    uint64_t moment = 0;              // before anything was recalled
+    std::vector<std::string> tables;  // that were read
+    bool complete = false;            // they are all that was read
+};
+
 // Transaction reads and writes; it sees its own writes.
 class Transaction : public View {
   public:
+    // still_holds tells whether nothing changed since in the tables that the basis names, so that
+    // what was recalled is what this transaction would read. False if the store cannot tell: then
+    // read and judge again. Basis() never holds.
+    virtual Result<bool> still_holds(const Basis& basis) {
+        (void)basis;
+        return false;
+    }
     // put makes or replaces.
     virtual Result<void> put(std::string_view table, std::string_view key, ByteView value) = 0;
     // insert fails with Code::conflict if the record exists.
@@ -88,6 +103,15 @@ class Store {
 
     // read calls `work` on a snapshot. Readers do not wait for writers.
     virtual Result<void> read(const std::function<Result<void>(View&)>& work) = 0;
+
+    // recall is read for who acts on it in a transaction (Transaction::still_holds) or, to refuse,
+    // reads again: records that this process read before, and did not change since, may come from
+    // memory and not be one snapshot. A change by this process is seen as soon as its `run` has
+    // returned; of other processes' changes only that transaction knows. `basis` is replaced.
+    virtual Result<void> recall(const std::function<Result<void>(View&)>& work, Basis& basis) {
+        basis = {};
+        return read(work);
+    }
 
     virtual Statistics statistics() const = 0;
 };

@@ -18,6 +18,9 @@ class Watched final : public store::Transaction {
     explicit Watched(store::Transaction& inner) : inner_(inner) {}
     bool wrote_sealed() const { return wrote_sealed_; }
 
+    Result<bool> still_holds(const store::Basis& basis) override {
+        return inner_.still_holds(basis);
+    }
     Result<std::optional<Bytes>> get(std::string_view table, std::string_view key) override {
         return inner_.get(table, key);
     }

@@ -34,6 +34,10 @@ class RootGuard final : public store::Store {
     Result<void> read(const std::function<Result<void>(store::View&)>& work) override {
         return inner_.read(work);
     }
+    Result<void> recall(const std::function<Result<void>(store::View&)>& work,
+                        store::Basis& basis) override {
+        return inner_.recall(work, basis);
+    }
     store::Statistics statistics() const override { return inner_.statistics(); }
 
   private:

@@ -142,12 +142,19 @@ class FailingStore : public store::Store {
     Result<void> read(const std::function<Result<void>(store::View&)>& work) override {
         return inner_.read(work);
     }
+    Result<void> recall(const std::function<Result<void>(store::View&)>& work,
+                        store::Basis& basis) override {
+        return inner_.recall(work, basis);
+    }
     store::Statistics statistics() const override { return inner_.statistics(); }
 
   private:
     class Failing : public store::Transaction {
       public:
         Failing(store::Transaction& inner, std::string_view table) : inner_(inner), table_(table) {}
+        Result<bool> still_holds(const store::Basis& basis) override {
+            return inner_.still_holds(basis);
+        }
         Result<std::optional<Bytes>> get(std::string_view table, std::string_view key) override {
             return inner_.get(table, key);
         }

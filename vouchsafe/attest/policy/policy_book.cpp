@@ -52,11 +52,16 @@ std::string PolicyBook::key_of(policy::AttestationTarget type) const {
 }
 
 Result<SharedPolicy> PolicyBook::active(policy::AttestationTarget type) {
-    std::optional<Bytes> stored;
+    SharedPolicy out;
     TRY(store_.read([&](store::View& view) -> Result<void> {
-        stored = TRY(view.get(kPolicyTable, key_of(type)));
+        out = TRY(active(view, type));
         return {};
     }));
+    return out;
+}
+
+Result<SharedPolicy> PolicyBook::active(store::View& view, policy::AttestationTarget type) {
+    const auto stored = TRY(view.get(kPolicyTable, key_of(type)));
     if (!stored) {
         auto found = built_in_.find(type);
         return found == built_in_.end() ? nullptr : found->second;

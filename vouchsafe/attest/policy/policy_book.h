@@ -46,7 +46,9 @@ class PolicyBook {
     static Result<std::unique_ptr<PolicyBook>> create(store::Store& store, std::string issuer,
                                                       const BuiltIn& built_in);
 
-    // active returns the policy in force; nullptr if there is none.
+    // active returns the policy in force, there or in the store now; nullptr if there is none. It
+    // is the same object as long as it is the same policy.
+    Result<SharedPolicy> active(store::View& view, policy::AttestationTarget type);
     Result<SharedPolicy> active(policy::AttestationTarget type);
 
     // Within the caller's transaction, so that the audit entry is committed with the change.

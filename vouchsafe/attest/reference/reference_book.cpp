@@ -92,24 +92,28 @@ ReferenceBook::Sets ReferenceBook::known_at(uint64_t changes) {
     return known_changes_ == changes ? known_ : nullptr;
 }
 
-// Readers do not wait for each other; whoever is overtaken by a change reads again the next time.
 Result<ReferenceBook::Sets> ReferenceBook::current() {
     Sets out;
     TRY(store_.read([&](store::View& view) -> Result<void> {
-        uint64_t changes = TRY(total(view)).changes;
-        out = known_at(changes);
-        if (out != nullptr) return {};
-        auto sets = std::make_shared<std::vector<ReferenceSet>>();
-        for (const Named& named : changes == 0 ? std::vector<Named>{} : TRY(rows(view))) {
-            if (named.row.removed) continue;
-            sets->push_back(TRY(find(view, named.name, named.row.version)).document.set);
-        }
-        out = std::move(sets);
-        std::lock_guard lock(mutex_);
-        known_ = out;
-        known_changes_ = changes;
+        out = TRY(current(view));
         return {};
     }));
+    return out;
+}
+
+// Readers do not wait for each other; whoever is overtaken by a change reads again the next time.
+Result<ReferenceBook::Sets> ReferenceBook::current(store::View& view) {
+    const uint64_t changes = TRY(total(view)).changes;
+    if (Sets known = known_at(changes)) return known;
+    auto sets = std::make_shared<std::vector<ReferenceSet>>();
+    for (const Named& named : changes == 0 ? std::vector<Named>{} : TRY(rows(view))) {
+        if (named.row.removed) continue;
+        sets->push_back(TRY(find(view, named.name, named.row.version)).document.set);
+    }
+    Sets out = std::move(sets);
+    std::lock_guard lock(mutex_);
+    known_ = out;
+    known_changes_ = changes;
     return out;
 }
 

@@ -45,7 +45,8 @@ class ReferenceBook {
         : store_(store), issuer_(std::move(issuer)) {}
 
     // current returns all sets that were not removed, ordered by name, within their validity or
-    // not.
+    // not, there or in the store now. They are the same object as long as nobody changes them.
+    Result<Sets> current(store::View& view);
     Result<Sets> current();
 
     // change keeps a set or a removal, within the caller's transaction, so that the audit entry is
