@@ -51,6 +51,14 @@ void forget_judgement(Call& call) {
     call.checks = {};
     call.details = Json::object();
     call.throttled.reset();
+    call.loaded.reset();
+    call.basis = {};
+}
+
+// uses_secret: what it does is recorded by transact, which tells whether what was remembered of the
+// store is still so. Others would have to ask the store anyway.
+bool uses_secret(const Operation& operation) {
+    return operation.audited && operation.needs == Needs::object_and_material;
 }
 
 bool is_refusal(const Error& error) {
@@ -154,9 +162,9 @@ Result<void> Dispatcher::count(Call& call, net::LimitScope scope, std::string_vi
     return fail(Code::unavailable, "over the limit of one {}", net::limit_scope_name(scope));
 }
 
-Result<Json> Dispatcher::judge_and_act(Call& call) {
+Result<Json> Dispatcher::judge_and_act(Call& call, From from) {
     call.address = TRY(Address::parse(call.request.host, core_.config.dns_suffixes));
-    TRY(judge(call));
+    TRY(judge(call, from));
     TRY(count(call, net::LimitScope::service, call.vault->name));
     return call.operation.act(core_, call);
 }
@@ -175,7 +183,7 @@ Result<Dispatcher::KnownVault> Dispatcher::read_vault_now(const Address& address
     return known;
 }
 
-Result<void> Dispatcher::judge(Call& call) {
+Result<void> Dispatcher::judge(Call& call, From from) {
     for (bool again = false;; again = true) {
         KnownVault vault = again ? nullptr : vaults_.find(to_bytes(call.address.vault));
         if (!vault) vault = TRY(read_vault_now(call.address));
@@ -184,13 +192,16 @@ Result<void> Dispatcher::judge(Call& call) {
         const Result<void> met = meet_caller(call);
         bool same = true;
         Result<void> judged;
-        TRY(core_.store.read([&](store::View& view) -> Result<void> {
+        const auto look = [&](store::View& view) -> Result<void> {
             same = TRY(is_vault_as_stored(view, call.address.vault, vault->record));
             if (!met || (!same && !again)) return {};
             judged = authorize_call(view, call, call.checks);
             if (judged) load_for(view, call);
             return {};
-        }));
+        };
+        // Whoever is not known is not judged further, and may be anybody.
+        const bool recalls = from == From::memory && met && !again;
+        TRY(recalls ? core_.store.recall(look, call.basis) : core_.store.read(look));
         if (same || again) return met ? judged : met;
         forget_judgement(call);
     }
@@ -211,9 +222,29 @@ Result<void> Dispatcher::meet_caller(Call& call) {
 }
 
 net::Response Dispatcher::run(const Operation& operation, const net::Request& request) {
+    std::optional<net::Response> answered;
+    if (uses_secret(operation)) answered = try_run(operation, request, From::memory);
+    if (!answered) answered = try_run(operation, request, From::store);
+    return std::move(*answered);
+}
+
+// An empty transaction: nothing is written.
+bool Dispatcher::is_outdated(const Call& call) {
+    if (call.outdated || !call.basis.recalled) return call.outdated;
+    bool holds = true;
+    const auto asked = core_.store.run([&](store::Transaction& tx) -> Result<void> {
+        holds = TRY(tx.still_holds(call.basis));
+        return {};
+    });
+    return asked && !holds;
+}
+
+std::optional<net::Response> Dispatcher::try_run(const Operation& operation,
+                                                 const net::Request& request, From from) {
     Call call{.request = request, .operation = operation};
     call.request_id = request.params.at("request_id");
-    Result<Json> done = judge_and_act(call);
+    Result<Json> done = judge_and_act(call, from);
+    if (!done && is_outdated(call)) return std::nullopt;
     const bool stranger = !done && call.caller.object_id.empty() && !is_own_fault(done.error());
     if (stranger && access::shows_credential(request)) call.throttled = count_stranger(request);
     tell_verdict(call, done ? nullptr : &done.error());

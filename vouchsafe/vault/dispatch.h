@@ -30,11 +30,19 @@ class Dispatcher {
     // count fails, and tells the call so, if it is over the limit.
     Result<void> count(Call& call, net::LimitScope scope, std::string_view name);
     net::Response run(const Operation& operation, const net::Request& request);
-    Result<Json> judge_and_act(Call& call);
+    enum class From { memory, store };
+    // try_run answers, or returns nullopt if what the call was judged by was remembered
+    // (From::memory) and is outdated: then it did nothing.
+    std::optional<net::Response> try_run(const Operation& operation, const net::Request& request,
+                                         From from);
+    Result<Json> judge_and_act(Call& call, From from);
+    // is_outdated asks the store about what a call that failed was judged by.
+    bool is_outdated(const Call& call);
     // judge is who calls and whether they may. It goes by the vault as it was when last read; the
     // snapshot in which roles and object are read tells whether it still is so, and if not all is
     // judged anew. So a vault that was changed, by another replica too, counts at once.
-    Result<void> judge(Call& call);
+    // From::memory: instead of that snapshot it takes what the store recalls.
+    Result<void> judge(Call& call, From from);
     // meet_caller is what is judged of a call without its roles.
     Result<void> meet_caller(Call& call);
     using KnownVault = std::shared_ptr<const StoredVault>;

@@ -61,6 +61,74 @@ TEST_F(MeanwhileTest, ASecretIsNotGivenBehindItsEnd) {
     expect_refused(as(kReader, "GET", "/secrets/s"), 404, "");
 }
 
+// Judged by memory, which the store's change outdates, a request is judged again: by what is there.
+TEST_F(MeanwhileTest, WhatIsRememberedIsNotActedOnBehindAChange) {
+    ASSERT_EQ(set("s", {{"value", "v"}}).status, 200);
+    ASSERT_EQ(create("k", {{"kty", "EC"}}).status, 200);
+    const auto read = [&] { return as(kReader, "GET", "/secrets/s"); };
+    const auto remember = [&] {
+        for (int i = 0; i < 2; ++i) ASSERT_EQ(read().status, 200);
+        for (int i = 0; i < 2; ++i) ASSERT_EQ(sign().status, 200);
+    };
+    remember();
+    meanwhile("PUT", "/secrets/s", {{"value", "w"}});
+    const Answer renewed = read();
+    EXPECT_EQ(renewed.body["value"], "w");
+    EXPECT_EQ(recorded(renewed).size(), 1u);
+    remember();
+    meanwhile("PATCH", "/secrets/s", attribute_enabled(false));
+    expect_refused(read(), 403, "VAULT-SECRET-ENABLED");
+    ASSERT_EQ(officer("PATCH", "/secrets/s", attribute_enabled(true)).status, 200);
+    remember();
+    meanwhile("PATCH", "/keys/k", attribute_enabled(false));
+    expect_refused(sign(), 403, "VAULT-KEY-ENABLED");
+    ASSERT_EQ(officer("PATCH", "/keys/k", attribute_enabled(true)).status, 200);
+    remember();
+    Administration& admin = service_->administration();
+    store_->before_run = [&] { MUST(admin.set_networks(vault_.name, {"10.0.0.0/8"})); };
+    expect_refused(sign(), 403, "CALLER-NETWORK");
+    MUST(admin.set_networks(vault_.name, {}));
+    remember();
+    store_->before_run = [&] { MUST(admin.delete_vault(vault_.name)); };
+    expect_refused(read(), 404, "");
+}
+
+// The same by another process, of which this one hears nothing.
+TEST_F(MeanwhileTest, WhatAnotherProcessChangesCountsAtOnce) {
+    ASSERT_EQ(set("s", {{"value", "v"}}).status, 200);
+    const auto read = [&] { return as(kReader, "GET", "/secrets/s"); };
+    const auto elsewhere = [&](auto act) {
+        auto others = MUST(store::open_sqlite(dir_.path() / "vault.db"));
+        auto there = MUST(Service::create(config_, {*others, clock_, web_.fetch(), keys().signer}));
+        act(*there);
+    };
+    const auto officer_there = [&](Service& there, std::string_view method, const Json& body) {
+        EXPECT_EQ(send_to(there, method, "/secrets/s?api-version=7.4", dump_json(body),
+                          access_token(kOfficer))
+                      .status,
+                  200);
+    };
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(read().body["value"], "v");
+    elsewhere([&](Service& there) { officer_there(there, "PUT", {{"value", "w"}}); });
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(read().body["value"], "w");
+    elsewhere([&](Service& there) { officer_there(there, "PATCH", attribute_enabled(false)); });
+    for (int i = 0; i < 2; ++i) expect_refused(read(), 403, "VAULT-SECRET-ENABLED");
+    elsewhere([&](Service& there) { officer_there(there, "PATCH", attribute_enabled(true)); });
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(read().status, 200);
+    elsewhere([&](Service& there) {
+        MUST(there.administration().set_networks(vault_.name, {"10.0.0.0/8"}));
+    });
+    for (int i = 0; i < 2; ++i) expect_refused(read(), 403, "CALLER-NETWORK");
+    elsewhere([&](Service& there) { MUST(there.administration().set_networks(vault_.name, {})); });
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(read().status, 200);
+    elsewhere([&](Service& there) {
+        const auto role =
+            MUST(there.assign_role(kReader, "Key Vault Secrets User", vault_.resource_id));
+        MUST(there.remove_role(kReader, role.id));
+    });
+    for (int i = 0; i < 2; ++i) expect_refused(read(), 403, "CALLER-ROLE");
+}
+
 TEST_F(MeanwhileTest, NothingIsDoneInAVaultBehindItsEnd) {
     ASSERT_EQ(create("k", {{"kty", "EC"}}).status, 200);
     ASSERT_EQ(set("s", {{"value", "v"}}).status, 200);

@@ -115,6 +115,10 @@ Result<void> transact(Core& core, Call& call,
             call.details = details;
         }
         again = true;
+        call.unchanged = TRY(tx.still_holds(call.basis));
+        if (call.unchanged) return work(tx);
+        call.outdated = call.basis.recalled;
+        if (call.outdated) return fail(Code::conflict, "what the call was judged by was changed");
         TRY(check_vault_open(tx, call));
         return work(tx);
     });

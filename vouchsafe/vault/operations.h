@@ -138,6 +138,12 @@ struct Call {
     std::optional<net::Throttled> throttled;  // it was over a limit, and is not done
     // What the operation needs, or why it is not there; absent if it needs nothing.
     std::optional<Result<LoadedObject>> loaded = {};
+    // What vault, roles and object were read from. Within the transaction of transact: whether all
+    // of it is as it was judged. After it: whether what was remembered proved outdated, so that
+    // nothing was done and the request is to be judged anew.
+    store::Basis basis = {};
+    bool unchanged = false;
+    bool outdated = false;
 
     // resource_id is what the caller's roles are judged on.
     std::string resource_id() const;
@@ -154,8 +160,10 @@ audit::Entry make_entry(const Core& core, const Call& call);
 // append_success records that the call did what it asked for, within the transaction that does it.
 Result<void> append_success(Core& core, store::Transaction& transaction, const Call& call);
 
-// transact is core.store.run for a call. The store may run `work` again: then what it noted in the
-// call's checks and details before is taken back, so that the log has each once.
+// transact is core.store.run for a call. If what was judged is no longer so and the call was judged
+// by memory, it does nothing and notes that (Call::outdated). The store may run `work` again: then
+// what it noted in the call's checks and details before is taken back, so that the log has each
+// once.
 Result<void> transact(Core& core, Call& call,
                       const std::function<Result<void>(store::Transaction&)>& work);
 

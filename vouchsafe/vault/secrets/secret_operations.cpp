@@ -108,7 +108,9 @@ Result<Json> get_secret(Core& core, Call& call) {
     const SecretBytes value =
         TRY(open_value(core, vault, secret->record.name, version, *loaded.material));
     TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
-        if (!(TRY(read_as_stored(tx, kSecrets, call, version)) == loaded.stored)) {
+        const bool same =
+            call.unchanged || TRY(read_as_stored(tx, kSecrets, call, version)) == loaded.stored;
+        if (!same) {
             TRY(check_enabled(call, TRY(read_secret(tx, vault, call.key, version))));
         }
         return append_success(core, tx, call);
