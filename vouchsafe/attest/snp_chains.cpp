@@ -41,4 +41,20 @@ Result<std::shared_ptr<const evidence::VerifiedSnpEndorsements>> KeepingEndorser
     return verified;
 }
 
+// The certificate says where it ends, and signatures are of one size: no two questions have the
+// same bytes.
+bool KeepingEndorser::holds(const evidence::VerifiedSnpEndorsements& endorsements, ByteView data,
+                            ByteView signature) {
+    if (kept_ == nullptr) return SnpEndorser::holds(endorsements, data, signature);
+    crypto::Hasher hasher(crypto::HashAlg::sha256);
+    hasher.update(endorsements.leaf().der());
+    hasher.update(data);
+    hasher.update(signature);
+    const Bytes digest = hasher.finish();
+    if (kept_->signatures.find(digest) != nullptr) return true;
+    if (!SnpEndorser::holds(endorsements, data, signature)) return false;
+    kept_->signatures.keep(digest, std::make_shared<const HeldSignature>());
+    return true;
+}
+
 }  // namespace vouchsafe::attest

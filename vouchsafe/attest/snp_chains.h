@@ -1,7 +1,8 @@
 // Certificate chains of AMD processors that were verified already: the next report of the same
 // processor brings the same chain, and reading and verifying it again is a third of what a request
 // costs. What is kept is bound to the chain's bytes and to the revocation lists that it was held
-// against; a newer list, or a date that has passed, has it verified again.
+// against; a newer list, or a date that has passed, has it verified again. So are the signatures of
+// reports: a machine brings the same report with each request until it starts again.
 #pragma once
 
 #include "vouchsafe/attest/collateral/collateral_store.h"
@@ -17,8 +18,14 @@ struct KeptSnpChain {
     std::vector<Check> checks;    // that were made then
 };
 
-// KeptSnpChains holds chains that verified, by the digest of their bytes; some 15 kB each.
-using KeptSnpChains = Kept<KeptSnpChain, 1024>;
+// HeldSignature stands for a signature that held: of which key, over what, is in its digest.
+struct HeldSignature {};
+
+// KeptSnpChains holds chains that verified, by the digest of their bytes; some 15 kB each. And
+// signatures of reports that held, by the digest of the certificate, the data and the signature.
+struct KeptSnpChains : Kept<KeptSnpChain, 1024> {
+    Kept<HeldSignature, 1024> signatures;
+};
 
 // KeepingEndorser is the endorser of one request. Borrows all; each may be nullptr but `anchors`.
 class KeepingEndorser final : public evidence::SnpEndorser {
@@ -29,6 +36,8 @@ class KeepingEndorser final : public evidence::SnpEndorser {
 
     Result<std::shared_ptr<const evidence::VerifiedSnpEndorsements>> endorse(
         ByteView chain, Time now, Checks& checks) override;
+    bool holds(const evidence::VerifiedSnpEndorsements& endorsements, ByteView data,
+               ByteView signature) override;
 
     // missing_lists names the revocation lists that the chain needs and nobody has; "" if none.
     const std::string& missing_lists() const { return missing_lists_; }

@@ -71,6 +71,74 @@ TEST(KeptSnpChains, AreRefusedOnceAListRevokesThem) {
     EXPECT_EQ(endorsed(kept, chain, test_time(), collateral.get()), "SNP-REVOKED");
 }
 
+// A report as its verifier takes it apart: what is signed, and r and s big-endian.
+struct SignedReport {
+    explicit SignedReport(const Machine& machine) {
+        data = machine.report(Bytes(64, 7));
+        data.resize(evidence::kSnpSignedSize);
+        signature = MUST(machine.vcek.sign(crypto::SigAlg::es384, data));
+    }
+    Bytes data, signature;
+};
+
+TEST(KeptSnpSignatures, HoldOnlyForExactlyWhatHeld) {
+    KeptSnpChains kept;
+    const evidence::TrustAnchors anchors = test_anchors();
+    KeepingEndorser endorser(anchors, share().collateral.get(), &kept);
+    Checks checks;
+    const auto endorsements = MUST(endorser.endorse(chain_of(Machine{}), test_time(), checks));
+    Machine stranger;
+    stranger.vcek = make_vcek();
+    const auto others = MUST(endorser.endorse(chain_of(stranger), test_time(), checks));
+    const SignedReport report(Machine{});
+    EXPECT_FALSE(endorser.holds(*others, report.data, report.signature));
+    for (int again = 0; again < 2; ++again) {
+        EXPECT_TRUE(endorser.holds(*endorsements, report.data, report.signature));
+        EXPECT_FALSE(endorser.holds(*others, report.data, report.signature));
+        for (size_t at : {size_t{0}, report.data.size() - 1}) {
+            Bytes data = report.data;
+            data[at] ^= 1;
+            EXPECT_FALSE(endorser.holds(*endorsements, data, report.signature));
+        }
+        for (size_t at : {size_t{0}, report.signature.size() - 1}) {
+            Bytes signature = report.signature;
+            signature[at] ^= 1;
+            EXPECT_FALSE(endorser.holds(*endorsements, report.data, signature));
+        }
+    }
+}
+
+TEST(KeptSnpSignatures, AreKeptOnceAndNotWhereNothingIs) {
+    KeptSnpChains kept;
+    const evidence::TrustAnchors anchors = test_anchors();
+    KeepingEndorser keeping(anchors, share().collateral.get(), &kept);
+    KeepingEndorser forgetful(anchors, share().collateral.get(), nullptr);
+    Checks checks;
+    const auto endorsements = MUST(keeping.endorse(chain_of(Machine{}), test_time(), checks));
+    SignedReport report(Machine{});
+    EXPECT_TRUE(forgetful.holds(*endorsements, report.data, report.signature));
+    report.data[1] ^= 1;
+    EXPECT_FALSE(forgetful.holds(*endorsements, report.data, report.signature));
+    EXPECT_FALSE(keeping.holds(*endorsements, report.data, report.signature));
+}
+
+// Through the service: the same machine again, and then with a report that its processor did not
+// sign.
+TEST(KeptSnpSignatures, DoNotCoverAChangedReport) {
+    Running running;
+    Json body = snp_request(Machine{});
+    const auto send = [&] { return running.send("POST", "/attest/SevSnpVm", dump_json(body)); };
+    EXPECT_EQ(send().status, 200);
+    EXPECT_EQ(send().status, 200);
+    Json inner =
+        MUST(parse_json_object(as_text(MUST(decode_base64url(body["report"].get<std::string>())))));
+    Bytes report = MUST(decode_base64url(inner["SnpReport"].get<std::string>()));
+    report[0x50] ^= 1;  // REPORT_DATA
+    inner["SnpReport"] = encode_base64url(report);
+    body["report"] = encode_base64url(as_bytes(dump_json(inner)));
+    EXPECT_EQ(refused_code(running, send()), "SNP-SIGNATURE");
+}
+
 TEST(KeptSnpChains, ForgetTheChainThatWasNotUsedForLongest) {
     KeptSnpChains kept;
     auto some = std::make_shared<const KeptSnpChain>();

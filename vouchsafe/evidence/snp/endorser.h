@@ -1,5 +1,6 @@
 // Where verified endorsements come from: made from the chain that came with a report, or kept from
-// an earlier report of the same machine by whoever implements this.
+// an earlier report of the same machine by whoever implements this. A report itself may have been
+// verified before too: a machine shows the same one until it starts again.
 #pragma once
 
 #include <memory>
@@ -16,6 +17,12 @@ class SnpEndorser {
     // `now`. `checks` holds the checks that were made, now or before, or the one that failed.
     virtual Result<std::shared_ptr<const VerifiedSnpEndorsements>> endorse(ByteView chain, Time now,
                                                                            Checks& checks) = 0;
+
+    // holds tells whether `signature` (r and s, 48 bytes each) over `data` was made with the key
+    // that is endorsed. Who remembers that it held, of exactly this key, data and signature, need
+    // not verify it again.
+    virtual bool holds(const VerifiedSnpEndorsements& endorsements, ByteView data,
+                       ByteView signature);
 };
 
 // FreshSnpEndorser verifies each chain anew. Borrows both.

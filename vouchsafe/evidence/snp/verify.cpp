@@ -75,8 +75,17 @@ Scalar read_scalar(ByteView field) {
     return out;
 }
 
+// Holds tells whether a signature over data holds.
+using Holds = std::function<bool(ByteView data, ByteView signature)>;
+
+Holds by_key_of(const SnpCertificate& certificate) {
+    return [&](ByteView data, ByteView signature) {
+        return certificate.key.verify(crypto::SigAlg::es384, data, signature).has_value();
+    };
+}
+
 Result<void> check_signature(const SnpCertificate& certificate, const SnpReport& report,
-                             ByteView bytes, Checks& checks) {
+                             ByteView bytes, const Holds& holds, Checks& checks) {
     Scalar r = read_scalar(report.signature_r);
     Scalar s = read_scalar(report.signature_s);
     bool in_range = r.in_range && s.in_range;
@@ -85,11 +94,10 @@ Result<void> check_signature(const SnpCertificate& certificate, const SnpReport&
                        in_range ? "well formed" : "out of range"));
     Bytes signature = std::move(r.big_endian);
     append(signature, s.big_endian);
-    auto verified =
-        certificate.key.verify(crypto::SigAlg::es384, bytes.first(kSnpSignedSize), signature);
-    return checks.require(verified.has_value(), "SNP-SIGNATURE", "signature",
+    const bool held = holds(bytes.first(kSnpSignedSize), signature);
+    return checks.require(held, "SNP-SIGNATURE", "signature",
                           fmt::format("made with the {}'s key", signer_name(certificate.kind)),
-                          verified ? "holds" : "does not hold");
+                          held ? "holds" : "does not hold");
 }
 
 Result<void> check_form(const SnpReport& report, const SnpRules& rules, Checks& checks) {
@@ -190,11 +198,12 @@ struct SnpVerifier {
     // judge verifies a report of which the form was checked, and that it agrees with the leaf.
     static Result<VerifiedSnpReport> judge(ByteView bytes, SnpReport report,
                                            const VerifiedSnpEndorsements& endorsements,
-                                           const SnpRules& rules, Checks& checks) {
+                                           const Holds& holds, const SnpRules& rules,
+                                           Checks& checks) {
         const SnpCertificate& certificate = endorsements.certificate_;
         TRY(check_tcb(certificate, report, checks));
         TRY(check_chip(certificate, report, checks));
-        TRY(check_signature(certificate, report, bytes, checks));
+        TRY(check_signature(certificate, report, bytes, holds, checks));
         TRY(check_snp_rules(report, certificate.product, rules, checks));
         auto not_checked = TRY(check_all_was_checked(endorsements, rules, checks));
         return VerifiedSnpReport(std::move(report), certificate.product, endorsements.tier_,
@@ -209,7 +218,8 @@ struct SnpVerifier {
 
     static Result<VerifiedSnpReport> verify(ByteView bytes, SnpReport report,
                                             const VerifiedSnpEndorsements& endorsements,
-                                            const SnpRules& rules, Time now, Checks& checks) {
+                                            const Holds& holds, const SnpRules& rules, Time now,
+                                            Checks& checks) {
         TRY(checks.require(
             endorsements.valid_from_ <= now && now <= endorsements.valid_to_, "SNP-CHAIN-DATES",
             "endorsements",
@@ -217,9 +227,14 @@ struct SnpVerifier {
                         format_rfc3339(endorsements.valid_to_)),
             format_rfc3339(now)));
         TRY(check_agreement(report, endorsements.certificate_, checks));
-        return judge(bytes, std::move(report), endorsements, rules, checks);
+        return judge(bytes, std::move(report), endorsements, holds, rules, checks);
     }
 };
+
+bool SnpEndorser::holds(const VerifiedSnpEndorsements& endorsements, ByteView data,
+                        ByteView signature) {
+    return by_key_of(endorsements.certificate())(data, signature);
+}
 
 Result<VerifiedSnpEndorsements> verify_snp_endorsements(const SnpEndorsements& endorsements,
                                                         const TrustAnchors& anchors, Time now,
@@ -231,7 +246,8 @@ Result<VerifiedSnpEndorsements> verify_snp_endorsements(const SnpEndorsements& e
 Result<VerifiedSnpReport> verify_snp(ByteView report, const VerifiedSnpEndorsements& endorsements,
                                      const SnpRules& rules, Time now, Checks& checks) {
     SnpReport parsed = TRY(SnpVerifier::read(report, rules, checks));
-    return SnpVerifier::verify(report, std::move(parsed), endorsements, rules, now, checks);
+    return SnpVerifier::verify(report, std::move(parsed), endorsements,
+                               by_key_of(endorsements.certificate()), rules, now, checks);
 }
 
 Result<VerifiedSnpReport> verify_snp(ByteView report, const SnpEndorsements& endorsements,
@@ -242,7 +258,8 @@ Result<VerifiedSnpReport> verify_snp(ByteView report, const SnpEndorsements& end
     TRY(check_agreement(parsed, certificate, checks));
     VerifiedSnpEndorsements verified =
         TRY(SnpVerifier::endorse(endorsements, std::move(certificate), anchors, now, checks));
-    return SnpVerifier::judge(report, std::move(parsed), verified, rules, checks);
+    return SnpVerifier::judge(report, std::move(parsed), verified,
+                              by_key_of(verified.certificate()), rules, checks);
 }
 
 Result<std::shared_ptr<const VerifiedSnpEndorsements>> FreshSnpEndorser::endorse(ByteView chain,
@@ -258,7 +275,10 @@ Result<VerifiedSnpReport> verify_snp(ByteView report, ByteView chain, SnpEndorse
                                      const SnpRules& rules, Time now, Checks& checks) {
     SnpReport parsed = TRY(SnpVerifier::read(report, rules, checks));
     auto endorsements = TRY(endorser.endorse(chain, now, checks));
-    return SnpVerifier::verify(report, std::move(parsed), *endorsements, rules, now, checks);
+    const Holds holds = [&](ByteView data, ByteView signature) {
+        return endorser.holds(*endorsements, data, signature);
+    };
+    return SnpVerifier::verify(report, std::move(parsed), *endorsements, holds, rules, now, checks);
 }
 
 }  // namespace vouchsafe::evidence

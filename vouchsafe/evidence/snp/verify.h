@@ -30,6 +30,7 @@ struct SnpEndorsements {
 class VerifiedSnpEndorsements {
   public:
     const SnpCertificate& certificate() const { return certificate_; }
+    const crypto::Certificate& leaf() const { return leaf_; }  // the same as X.509
     Tier tier() const { return tier_; }
     Time valid_from() const { return valid_from_; }  // of every certificate and list together
     Time valid_to() const { return valid_to_; }
