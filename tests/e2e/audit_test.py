@@ -163,10 +163,10 @@ class Audit(unittest.TestCase):
         told = json.loads(ok("--json", "audit", "verify", "--dir", self.lab, "--key", self.key))
         self.assertEqual(told["covered"], told["size"])
         self.assertGreaterEqual(told["checkpoints"], 2)
-        entry, where = (b"audit_entry", b"%016x" % 1), "WHERE collection = ? AND key = ?"
-        lab = self.changed_lab((f"UPDATE record SET value = ? {where}", (b"{}", *entry)))
+        entry, where = (2 * 1,), "WHERE place = ?"
+        lab = self.changed_lab((f"UPDATE numbered SET value = ? {where}", (b"{}", *entry)))
         self.assertEqual(self.refused("verify", "--dir", lab), ("AUDIT-ENTRY", "entry 1"))
-        lab = self.changed_lab((f"DELETE FROM record {where}", entry))
+        lab = self.changed_lab((f"DELETE FROM numbered {where}", entry))
         self.assertEqual(self.refused("verify", "--dir", lab), ("AUDIT-ENTRY", "entry 1"))
 
     def test_a_log_that_was_set_back_contradicts_a_kept_checkpoint_and_is_not_signed_on(self):

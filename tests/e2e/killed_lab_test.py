@@ -24,7 +24,7 @@ ROLE = vms_test.CRYPTO_OFFICER
 def records(lab, service, table):
     """records are what a service keeps, as (key, value)."""
     with contextlib.closing(sqlite3.connect(f"file:{lab}/{service}/store.db?mode=ro", uri=True)) as store:
-        return store.execute("SELECT key, value FROM record WHERE collection = ?", (table.encode(),)).fetchall()
+        return store.execute("SELECT key, value FROM keyed WHERE collection = ?", (table.encode(),)).fetchall()
 
 
 def processes_below(folder):

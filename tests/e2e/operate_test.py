@@ -188,14 +188,14 @@ class Operate(unittest.TestCase):
         shutil.copytree(self.lab, lab)
         with Serving("attestation", lab) as serving, self.store(lab) as store:
             self.assertEqual(serving.health("/healthz")[0], 200)
-            store.execute("ALTER TABLE record RENAME TO hidden")
+            store.execute("ALTER TABLE keyed RENAME TO hidden")
             try:
                 wait_for(lambda: serving.health("/healthz")[0] == 503)
                 self.assertEqual(serving.health("/healthz")[1]["failed"], ["store_readable"])
                 wait_for(lambda: serving.health("/readyz")[0] == 503)
                 self.assertEqual(serving.health("/readyz")[1]["failed"], ["store_writable", "signing_key", "policies"])
             finally:
-                store.execute("ALTER TABLE hidden RENAME TO record")
+                store.execute("ALTER TABLE hidden RENAME TO keyed")
             wait_for(lambda: serving.health("/healthz")[0] == 200 and serving.health("/readyz")[0] == 200)
             self.assertEqual(serving.stop(), 0)
             changes = [line["message"] for line in serving.logged() if line.get("check") == "store_readable"]
@@ -203,7 +203,7 @@ class Operate(unittest.TestCase):
 
     def test_checking_leaves_no_record(self):
         def records(store):
-            return store.execute("SELECT count(*) FROM record").fetchone()
+            return store.execute("SELECT (SELECT count(*) FROM keyed) + (SELECT count(*) FROM numbered)").fetchone()
 
         with Serving("attestation", self.lab) as serving, self.store() as store:
             before = records(store)

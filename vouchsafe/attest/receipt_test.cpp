@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "vouchsafe/attest/test_receipt.h"
+#include "vouchsafe/audit/test_tree.h"
 #include "vouchsafe/base/removal_table.h"
 #include "vouchsafe/base/test_flips.h"
 
@@ -312,9 +313,7 @@ TEST_F(AttestReceipt, IsNotMadeFromADamagedLog) {
     uint64_t index = MUST(log.append(entry));
     auto made = [&] { return make_receipt(log, entry, index, "https://a.example", from_unix(1)); };
     EXPECT_TRUE(made());
-    MUST(office_.running.store->run([&](store::Transaction& tx) {
-        return tx.put("audit_node", fmt::format("00/{:016x}", index), Bytes(32, 7));
-    }));
+    audit::change_node(*office_.running.store, 0, index);
     ASSERT_FALSE(made());
     EXPECT_EQ(made().error().code, Code::io);
 }

@@ -54,7 +54,7 @@ TEST(AttestVerdict, IsToldOnceForEachRequestForAToken) {
 
 TEST(AttestVerdict, SaysThatTheServiceFailed) {
     CountedService counted;
-    counted.put("audit_head", "size", "damaged");  // no verdict can be recorded
+    counted.put("audit_size", "entries", "damaged");  // no verdict can be recorded
     EXPECT_EQ(counted.post("SevSnpVm", dump_json(snp_request(Machine{}))), 500);
     ASSERT_EQ(counted.told.size(), 1U);
     EXPECT_TRUE(counted.told[0].starts_with("SevSnpVm failed ")) << counted.told[0];

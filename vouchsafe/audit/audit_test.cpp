@@ -1,10 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <random>
 
 #include "vouchsafe/audit/log.h"
-#include "vouchsafe/audit/tree.h"
+#include "vouchsafe/audit/test_tree.h"
 #include "vouchsafe/base/encoding.h"
 
 namespace vouchsafe::audit {
@@ -204,7 +205,7 @@ TEST_F(LogTest, VerifyFindsAChangedEntry) {
 
 TEST_F(LogTest, VerifyFindsAChangedTree) {
     append_many(9);
-    change("audit_node", "03/0000000000000000", Bytes(32, 1));
+    change_node(*store_, 3, 0);
     Checks checks;
     auto verified = log_->verify({}, checks);
     ASSERT_FALSE(verified);
@@ -270,6 +271,97 @@ TEST_F(LogTest, VerifyNamesAMissingEntry) {
     ASSERT_NE(verified.error().reason(), nullptr);
     EXPECT_EQ(verified.error().reason()->code, "AUDIT-ENTRY");
     EXPECT_EQ(verified.error().reason()->field, "entry 2");
+}
+
+// write_old_log makes the records that a log had before its size moved to audit_size: a record for
+// each node of the tree.
+void write_old_log(store::Store& store, const std::vector<Entry>& entries) {
+    MUST(store.run([&](store::Transaction& tx) -> Result<void> {
+        std::map<std::pair<unsigned, uint64_t>, TreeHash> nodes;
+        for (uint64_t index = 0; index < entries.size(); ++index) {
+            const Bytes bytes = entries[index].encode();
+            TRY(tx.insert("audit_entry", store::number_key(index), bytes));
+            const std::string& id = entries[index].request_id;
+            TRY(tx.insert("audit_request", id + "/" + store::number_key(index), {}));
+            nodes[{0, index}] = leaf_hash(bytes);
+            for (unsigned level = 0; (index + 1) % (2ULL << level) == 0; ++level) {
+                const uint64_t right = index >> level;
+                nodes[{level + 1, right / 2}] =
+                    node_hash(nodes.at({level, right - 1}), nodes.at({level, right}));
+            }
+        }
+        for (const auto& [place, hash] : nodes) {
+            const std::string key = fmt::format("{:02x}/{:016x}", place.first, place.second);
+            TRY(tx.insert("audit_node", key, hash));
+        }
+        return tx.put("audit_head", "size", Writer().u64_be(entries.size()).view());
+    }));
+}
+
+// is_refused_by_older_programs: they take the size from here, as eight bytes or, in a log without
+// entries, no record.
+bool is_refused_by_older_programs(store::Store& store) {
+    bool out = false;
+    MUST(store.read([&](store::View& view) -> Result<void> {
+        const auto size = TRY(view.get("audit_head", "size"));
+        out = size && size->size() != 8;
+        return {};
+    }));
+    return out;
+}
+
+TEST_F(LogTest, GoesOnWithALogOfAnOlderProgram) {
+    for (size_t old_size = 0; old_size <= 9; ++old_size) {
+        auto store = MUST(store::open_sqlite(dir_.path() / fmt::format("old-{}.db", old_size)));
+        Log log(*store);
+        RootBuilder tree;
+        std::vector<Entry> entries;
+        for (size_t i = 0; i < 20; ++i) entries.push_back(entry(fmt::format("r{}", i)));
+        for (size_t i = 0; i < old_size; ++i) tree.add(leaf_hash(entries[i].encode()));
+        write_old_log(*store, {entries.begin(), entries.begin() + static_cast<long>(old_size)});
+        const TreeHead before = MUST(log.head());
+        EXPECT_EQ(before.size, old_size);
+        EXPECT_EQ(before.root, tree.root());
+        Checks checks;
+        MUST(log.verify(before, checks));
+        EXPECT_FALSE(is_refused_by_older_programs(*store));
+
+        for (size_t i = old_size; i < entries.size(); ++i) {
+            EXPECT_EQ(MUST(log.append(entries[i])), i);
+            EXPECT_TRUE(is_refused_by_older_programs(*store));
+            tree.add(leaf_hash(entries[i].encode()));
+            EXPECT_EQ(MUST(log.head()).root, tree.root());
+        }
+        MUST(log.verify(before, checks));
+        const TreeHead now = MUST(log.head());
+        for (uint64_t i = 0; i < entries.size(); ++i) {
+            MUST(verify_inclusion(MUST(log.prove_inclusion(i, now.size)), entries[i].encode(),
+                                  now.root));
+            MUST(verify_consistency(MUST(log.prove_consistency(i, now.size)),
+                                    MUST(log.head_at(i)).root, now.root));
+            EXPECT_EQ(MUST(log.find(entries[i].request_id)).at(0).index, i);
+        }
+    }
+}
+
+TEST_F(LogTest, RefusesALogWhoseSizeIsGone) {
+    append_many(3);
+    MUST(store_->run([&](store::Transaction& tx) -> Result<void> {
+        TRY(tx.erase("audit_size", "entries"));
+        return {};
+    }));
+    EXPECT_EQ(log_->size().error().code, Code::io);
+    EXPECT_EQ(log_->append(entry("r")).error().code, Code::io);
+}
+
+TEST_F(LogTest, RefusesATreeWhoseHashesAreOfAnotherNumber) {
+    for (size_t bytes : {0, 32, 64, 95, 97, 128}) {
+        store_ = MUST(store::open_sqlite(dir_.path() / fmt::format("{}.db", bytes)));
+        log_.emplace(*store_);
+        append_many(4);
+        change("audit_hash", store::number_key(3), Bytes(bytes));
+        EXPECT_EQ(log_->head().error().code, Code::io) << bytes;
+    }
 }
 
 TEST(Entry, RefusesWhatIsNoEntry) {

@@ -4,7 +4,7 @@
 
 #include "vouchsafe/audit/checkpoint_book.h"
 #include "vouchsafe/audit/log_proof.h"
-#include "vouchsafe/audit/tree.h"
+#include "vouchsafe/audit/test_tree.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/sealed_blob.h"
 
@@ -217,9 +217,7 @@ TEST_F(CheckpointBookTest, NothingIsSignedThatDoesNotContinueTheNewest) {
     for (const char* id : {"one", "two", "three"}) append(id);
     MUST(writer_.write(Seconds{0}));
     append("four");
-    MUST(store_->run([&](store::Transaction& tx) {
-        return tx.put("audit_node", "02/0000000000000000", Bytes(32, 9));
-    }));
+    change_node(*store_, 2, 0);
     append("five");
     append("six");
     append("seven");

@@ -4,19 +4,46 @@
 
 #include "vouchsafe/audit/tree.h"
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/store/numbered.h"
 
 namespace vouchsafe::audit {
 
 namespace {
 
-constexpr std::string_view kEntryTable = "audit_entry";      // index -> encoded entry
-constexpr std::string_view kRequestTable = "audit_request";  // request id / index -> nothing
-constexpr std::string_view kHeadTable = "audit_head";
-constexpr std::string_view kSizeKey = "size";
+// docs/formats/audit-log.md has what is stored.
+constexpr std::string_view kEntryTable = store::kNumberedTables[0];  // index -> encoded entry
+constexpr std::string_view kRequestTable = "audit_request";          // request id / index
+// The next name in the order of tables: so the size is mostly in the page of the newest request.
+constexpr std::string_view kSizeTable = "audit_size";
+constexpr std::string_view kSizeKey = "entries";
+// Where the size was before. A log that grew since has the note there, for which older programs
+// refuse it.
+constexpr std::string_view kOldSizeTable = "audit_head";
+constexpr std::string_view kOldSizeKey = "size";
+constexpr std::string_view kMoved = "moved to audit_size";
 constexpr size_t kMaxRequestId = 128;
 
-std::string index_key(uint64_t index) {
-    return fmt::format("{:016x}", index);
+Result<uint64_t> parse_size(ByteView bytes) {
+    Reader reader(bytes, "audit log size");
+    const uint64_t size = TRY(reader.u64_be("size"));
+    TRY(reader.end());
+    return size;
+}
+
+Result<uint64_t> read_old_size(store::View& view) {
+    const auto bytes = TRY(view.get(kOldSizeTable, kOldSizeKey));
+    if (!bytes) return uint64_t{0};
+    if (as_text(*bytes) == kMoved) return fail(Code::io, "the audit log lacks its size");
+    return parse_size(*bytes);
+}
+
+// take_size is read_log_size for who appends.
+Result<uint64_t> take_size(store::Transaction& transaction) {
+    const auto bytes = TRY(transaction.get(kSizeTable, kSizeKey));
+    if (bytes) return parse_size(*bytes);
+    const uint64_t size = TRY(read_old_size(transaction));
+    TRY(transaction.put(kOldSizeTable, kOldSizeKey, as_bytes(kMoved)));
+    return size;
 }
 
 // add_text appends `lead`, which is the punctuation and name of a member, and the member's text.
@@ -53,16 +80,12 @@ Result<Outcome> parse_outcome(std::string_view name) {
 }  // namespace
 
 Result<uint64_t> read_log_size(store::View& view) {
-    auto bytes = TRY(view.get(kHeadTable, kSizeKey));
-    if (!bytes) return uint64_t{0};
-    Reader reader(*bytes, "audit head");
-    uint64_t size = TRY(reader.u64_be("size"));
-    TRY(reader.end());
-    return size;
+    const auto bytes = TRY(view.get(kSizeTable, kSizeKey));
+    return bytes ? parse_size(*bytes) : read_old_size(view);
 }
 
 Result<std::optional<Bytes>> find_log_entry(store::View& view, uint64_t index) {
-    return view.get(kEntryTable, index_key(index));
+    return view.get(kEntryTable, store::number_key(index));
 }
 
 Result<Bytes> read_log_entry(store::View& view, uint64_t index) {
@@ -133,13 +156,14 @@ Result<uint64_t> Log::append(store::Transaction& transaction, const Entry& entry
         return fail(Code::invalid, "an audit entry has at most {} bytes, this one {}",
                     kMaxEntrySize, bytes.size());
     }
-    const uint64_t index = TRY(read_log_size(transaction));
-    TRY(transaction.insert(kEntryTable, index_key(index), bytes));
+    const uint64_t index = TRY(take_size(transaction));
+    const std::string key = store::number_key(index);
+    TRY(transaction.insert(kEntryTable, key, bytes));
     TRY(add_leaf(transaction, index, leaf_hash(bytes)));
     if (!entry.request_id.empty()) {
-        TRY(transaction.insert(kRequestTable, entry.request_id + "/" + index_key(index), {}));
+        TRY(transaction.insert(kRequestTable, entry.request_id + "/" + key, {}));
     }
-    TRY(transaction.put(kHeadTable, kSizeKey, Writer().u64_be(index + 1).view()));
+    TRY(transaction.put(kSizeTable, kSizeKey, Writer().u64_be(index + 1).view()));
     return index;
 }
 

@@ -1,6 +1,7 @@
 // Every check of the log is needed: see base/removal_table.h.
 #include "vouchsafe/audit/export.h"
 #include "vouchsafe/audit/log_proof.h"
+#include "vouchsafe/audit/test_tree.h"
 #include "vouchsafe/base/removal_table.h"
 
 namespace vouchsafe::audit {
@@ -41,11 +42,7 @@ std::string judge_head_of_another_log() {
 }
 
 std::string judge_changed_tree() {
-    return judge_log({}, [](store::Store& store) {
-        MUST(store.run([](store::Transaction& tx) {
-            return tx.put("audit_node", "01/0000000000000000", Bytes(32, 1));
-        }));
-    });
+    return judge_log({}, [](store::Store& store) { change_node(store, 1, 0); });
 }
 
 struct Signed {

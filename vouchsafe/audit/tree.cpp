@@ -3,14 +3,28 @@
 #include <algorithm>
 #include <bit>
 
+#include "vouchsafe/store/numbered.h"
+
 namespace vouchsafe::audit {
 
 namespace {
 
-constexpr std::string_view kNodeTable = "audit_node";
+constexpr std::string_view kHashTable = store::kNumberedTables[1];  // leaf -> its hashes
+constexpr std::string_view kOldNodeTable = "audit_node";            // level / index -> one hash
+constexpr size_t kHashSize = TreeHash().size();
 
-std::string node_key(unsigned level, uint64_t index) {
+std::string old_key(unsigned level, uint64_t index) {
     return fmt::format("{:02x}/{:016x}", level, index);
+}
+
+// last_leaf is the leaf that completes a node.
+uint64_t last_leaf(unsigned level, uint64_t index) {
+    return ((index + 1) << level) - 1;
+}
+
+// completed is how many nodes a leaf completes, itself being the first.
+unsigned completed(uint64_t leaf) {
+    return 1 + static_cast<unsigned>(std::countr_one(leaf));
 }
 
 // split_point is RFC 6962's k: the largest power of two smaller than `count`, which is over 1.
@@ -21,12 +35,20 @@ uint64_t split_point(uint64_t count) {
 }  // namespace
 
 Result<TreeHash> Nodes::stored(unsigned level, uint64_t index) {
-    auto bytes = TRY(view_.get(kNodeTable, node_key(level, index)));
-    if (!bytes || bytes->size() != TreeHash().size()) {
-        return fail(Code::io, "the audit log's tree lacks node {}", node_key(level, index));
+    const uint64_t leaf = last_leaf(level, index);
+    auto bytes = TRY(view_.get(kHashTable, store::number_key(leaf)));
+    size_t at = level * kHashSize;
+    size_t size = completed(leaf) * kHashSize;
+    if (!bytes) {
+        bytes = TRY(view_.get(kOldNodeTable, old_key(level, index)));
+        at = 0;
+        size = kHashSize;
+    }
+    if (!bytes || bytes->size() != size) {
+        return fail(Code::io, "the audit log's tree lacks node {} of level {}", index, level);
     }
     TreeHash out;
-    std::copy(bytes->begin(), bytes->end(), out.begin());
+    std::copy_n(bytes->begin() + static_cast<ptrdiff_t>(at), kHashSize, out.begin());
     return out;
 }
 
@@ -85,20 +107,15 @@ Result<std::vector<TreeHash>> Nodes::consistency_path(uint64_t old_size, uint64_
 }
 
 Result<void> add_leaf(store::Transaction& transaction, uint64_t index, const TreeHash& leaf) {
+    Nodes nodes(transaction);
     TreeHash hash = leaf;
-    unsigned level = 0;
-    TRY(transaction.insert(kNodeTable, node_key(level, index), hash));
-    for (; index % 2 == 1; index >>= 1, ++level) {
-        auto left = TRY(transaction.get(kNodeTable, node_key(level, index - 1)));
-        if (!left || left->size() != hash.size()) {
-            return fail(Code::io, "the audit log's tree lacks node {}", node_key(level, index - 1));
-        }
-        TreeHash left_hash;
-        std::copy(left->begin(), left->end(), left_hash.begin());
-        hash = node_hash(left_hash, hash);
-        TRY(transaction.insert(kNodeTable, node_key(level + 1, index >> 1), hash));
+    Writer hashes;
+    hashes.bytes(hash);
+    for (unsigned level = 0; level + 1 < completed(index); ++level) {
+        hash = node_hash(TRY(nodes.stored(level, (index >> level) - 1)), hash);
+        hashes.bytes(hash);
     }
-    return {};
+    return transaction.insert(kHashTable, store::number_key(index), hashes.view());
 }
 
 void RootBuilder::add(const TreeHash& leaf) {

@@ -10,8 +10,8 @@
 
 namespace vouchsafe::audit {
 
-// Nodes reads stored hashes. A complete subtree of 2^level leaves that begins at leaf
-// index << level is the record (level, index). A missing one is Code::io: the store is damaged.
+// Nodes reads stored hashes. Node (level, index) is the complete subtree of 2^level leaves that
+// begins at leaf index << level. A missing one is Code::io: the store is damaged.
 class Nodes {
   public:
     explicit Nodes(store::View& view) : view_(view) {}
@@ -19,11 +19,11 @@ class Nodes {
     // range returns RFC 6962's MTH of the leaves [begin, end). begin is a multiple of the largest
     // power of two that fits the range's left part, as it is in every call of section 2.1.
     Result<TreeHash> range(uint64_t begin, uint64_t end);
+    Result<TreeHash> stored(unsigned level, uint64_t index);
     Result<std::vector<TreeHash>> inclusion_path(uint64_t index, uint64_t size);
     Result<std::vector<TreeHash>> consistency_path(uint64_t old_size, uint64_t new_size);
 
   private:
-    Result<TreeHash> stored(unsigned level, uint64_t index);
     store::View& view_;
 };
 

@@ -12,12 +12,14 @@ Result<void> GroupCommit::run(const Work& work) {
     }
     Job job;
     job.work = &work;
-    {
-        std::unique_lock lock(mutex_);
-        waiting_.push_back(&job);
-        if (wanted_ != 0 && waiting_.size() >= wanted_) gathered_.notify_one();
-        if (leading_) job.ready.wait(lock, [&] { return job.done || job.leads; });
-        if (!job.done) lead(lock);
+    std::unique_lock lock(mutex_);
+    waiting_.push_back(&job);
+    if (wanted_ != 0 && waiting_.size() >= wanted_) gathered_.notify_one();
+    if (leading_) {
+        lock.unlock();
+        if (wait(job) == Turn::leads) lead(std::unique_lock(mutex_));
+    } else {
+        lead(std::move(lock));
     }
     if (job.thrown) std::rethrow_exception(job.thrown);
     return std::move(job.result);
@@ -45,7 +47,7 @@ void GroupCommit::gather(std::unique_lock<std::mutex>& lock) {
 }
 
 // lead works off a group whose first job is the calling thread's own.
-void GroupCommit::lead(std::unique_lock<std::mutex>& lock) {
+void GroupCommit::lead(std::unique_lock<std::mutex> lock) {
     Group group;
     group.jobs.reserve(kMaxGroup);
     leading_ = true;
@@ -72,24 +74,31 @@ void GroupCommit::lead(std::unique_lock<std::mutex>& lock) {
     expected_ = group.jobs.size() + waiting_.size();
     statistics_.transactions += group.kept;
     if (group.kept > 0) ++statistics_.commits;
-    for (Job* job : group.jobs) finish(*job);
     // A transaction that cannot be begun may have taken seconds to fail. Who came meanwhile would
     // wait as long again, one after another.
     while (!begun && !waiting_.empty()) {
         waiting_.front()->result = group.whole;
-        finish(*waiting_.front());
+        group.jobs.push_back(waiting_.front());
         waiting_.pop_front();
     }
-    leading_ = !waiting_.empty();
-    if (leading_) {
-        waiting_.front()->leads = true;
-        waiting_.front()->ready.notify_one();
-    }
+    Job* next = waiting_.empty() ? nullptr : waiting_.front();  // it stays until it is told
+    leading_ = next != nullptr;
+    lock.unlock();
+    for (Job* job : group.jobs) tell(*job, Turn::done);
+    if (next != nullptr) tell(*next, Turn::leads);
 }
 
-void GroupCommit::finish(Job& job) {
-    job.done = true;
-    job.ready.notify_one();  // the job lives until the caller's lock is given back
+// tell is the last that the leader does with another's job, which ends once its lock is given back.
+void GroupCommit::tell(Job& job, Turn turn) {
+    std::lock_guard lock(job.mutex);
+    job.turn = turn;
+    job.told.notify_one();
+}
+
+GroupCommit::Turn GroupCommit::wait(Job& job) {
+    std::unique_lock lock(job.mutex);
+    job.told.wait(lock, [&] { return job.turn != Turn::waits; });
+    return job.turn;
 }
 
 void GroupCommit::do_work(Job& job) {

@@ -59,14 +59,16 @@ class GroupCommit {
     Statistics statistics() const;
 
   private:
+    enum class Turn { waits, leads, done };
     struct Job {
         const Work* work;
         Result<void> result;
         std::exception_ptr thrown;
         bool beside_others = false;  // it saw what others had not yet committed
-        bool done = false;
-        bool leads = false;
-        std::condition_variable ready;
+        // Of its own, so that those who are told do not meet at one lock.
+        std::mutex mutex;  // holds turn
+        Turn turn = Turn::waits;
+        std::condition_variable told;
     };
     struct Group {
         std::vector<Job*> jobs;
@@ -75,10 +77,11 @@ class GroupCommit {
         Result<void> whole;  // an error that is everybody's
     };
 
-    static void finish(Job& job);
+    static void tell(Job& job, Turn turn);
+    static Turn wait(Job& job);
     // gather waits before the group begins, while no transaction is open.
     void gather(std::unique_lock<std::mutex>& lock);
-    void lead(std::unique_lock<std::mutex>& lock);
+    void lead(std::unique_lock<std::mutex> lock);
     void perform(Group& group, Job& job);
     void do_work(Job& job);
     void close(Group& group);

@@ -81,12 +81,20 @@ TEST_F(PostgresStoreTest, ACrashWithinATransactionLeavesNothing) {
     MUST(put(*store_, "a"));
 }
 
+TEST_F(PostgresStoreTest, TakesOverASchemaOfVersion1) {
+    MUST(put(*store_, "a"));
+    sql("UPDATE schema_version SET version = 1");
+    auto again = MUST(open_postgres(PostgresServer::server().url(), schema_));
+    EXPECT_TRUE(has(*again, "a"));
+    sql("DO $$ BEGIN ASSERT (SELECT version FROM schema_version) = 2; END $$");
+}
+
 TEST_F(PostgresStoreTest, RefusesANewerSchemaAndOtherPrograms) {
-    sql("UPDATE schema_version SET version = 2");
+    sql("UPDATE schema_version SET version = 3");
     auto newer = open_postgres(PostgresServer::server().url(), schema_);
     ASSERT_FALSE(newer);
     EXPECT_EQ(newer.error().code, Code::unsupported);
-    EXPECT_THAT(newer.error().message, HasSubstr("schema version 2"));
+    EXPECT_THAT(newer.error().message, HasSubstr("schema version 3"));
     const PostgresPlace place{PostgresServer::server().url(), schema_};
     auto connection = MUST(PostgresConnection::open(place, PostgresConnection::Setup::known));
     MUST(connection->execute("DROP TABLE schema_version"));

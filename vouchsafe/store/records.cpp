@@ -1,5 +1,7 @@
 #include "vouchsafe/store/records.h"
 
+#include "vouchsafe/store/numbered.h"
+
 namespace vouchsafe::store {
 
 namespace {
@@ -15,6 +17,9 @@ Result<void> check_key(std::string_view table, std::string_view key) {
     TRY(check_table(table));
     if (key.empty() || key.size() > kMaxKeySize) {
         return fail(Code::invalid, "a key has 1 to {} bytes, this one {}", kMaxKeySize, key.size());
+    }
+    if (numbered_table(table) && !parse_number(key)) {
+        return fail(Code::invalid, "a key of {} is a number", table);
     }
     return {};
 }
@@ -42,6 +47,10 @@ Result<std::vector<Record>> CheckedTransaction::scan(std::string_view table,
     if (prefix.size() > kMaxKeySize || after.size() > kMaxKeySize || limit > kMaxScan) {
         return fail(Code::invalid, "a scan is limited to {} records and keys of {} bytes", kMaxScan,
                     kMaxKeySize);
+    }
+    if (numbered_table(table)) {
+        if (!prefix.empty()) return fail(Code::invalid, "a scan of {} has no prefix", table);
+        if (!after.empty()) TRY(check_key(table, after));
     }
     std::string lower(prefix);
     // The successor of a key in the order of bytes is that key with a zero byte behind it.

@@ -11,7 +11,8 @@ class Records {
   public:
     virtual ~Records() = default;
     virtual Result<std::optional<Bytes>> get(std::string_view table, std::string_view key) = 0;
-    // scan returns records from `lower` on that begin with `prefix`.
+    // scan returns records from `lower` on that begin with `prefix`. Of a numbered table the prefix
+    // is empty, and `lower` too or a key with a zero byte behind it.
     virtual Result<std::vector<Record>> scan(std::string_view table, std::string_view prefix,
                                              std::string_view lower, size_t limit) = 0;
     virtual Result<std::optional<std::string>> next_table(std::string_view after) = 0;

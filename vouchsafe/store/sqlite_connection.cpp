@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "vouchsafe/store/numbered.h"
+
 namespace vouchsafe::store {
 
 namespace {
@@ -9,11 +11,27 @@ namespace {
 constexpr int kApplicationId = 0x56534653;  // "VSFS": tells our files from other SQLite files
 constexpr int kBusyMilliseconds = 10000;    // how long to wait for another process's transaction
 
-// Names and keys are bytes so that their order is the order of memcmp.
+// Names and keys are bytes so that their order is the order of memcmp. A record of a numbered table
+// is at the place 2 * number + the table's place in kNumberedTables. Version 2 gave the table of
+// all records another name too: a program of version 1 that has the file open is stopped by that.
 constexpr const char* kMigrations[] = {
     "CREATE TABLE record (collection BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, "
     "PRIMARY KEY (collection, key)) STRICT, WITHOUT ROWID",
+    "ALTER TABLE record RENAME TO keyed; "
+    "CREATE TABLE numbered (place INTEGER PRIMARY KEY, value BLOB NOT NULL) STRICT; "
+    "INSERT INTO numbered SELECT 2 * number, value FROM (SELECT value, key, (WITH RECURSIVE "
+    "digits(n, number) AS (SELECT 1, 0 UNION ALL SELECT n + 1, 16 * number + "
+    "instr('123456789abcdef', substr(CAST(key AS TEXT), n, 1)) FROM digits WHERE n <= 16) "
+    "SELECT number FROM digits WHERE n = 17) AS number FROM keyed "
+    "WHERE collection = CAST('audit_entry' AS BLOB)) "
+    "WHERE number >> 61 = 0 AND key = CAST(printf('%016x', number) AS BLOB); "
+    "DELETE FROM keyed WHERE collection = CAST('audit_entry' AS BLOB)",
 };
+// What they lead to. SQLite writes the name it changed within quotes.
+constexpr const char* kResult =
+    "CREATE TABLE \"keyed\" (collection BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, "
+    "PRIMARY KEY (collection, key)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE numbered (place INTEGER PRIMARY KEY, value BLOB NOT NULL) STRICT";
 
 constexpr std::array<const char*, kSqlCount> kSql{
     "BEGIN DEFERRED",
@@ -23,13 +41,20 @@ constexpr std::array<const char*, kSqlCount> kSql{
     "SAVEPOINT one",
     "RELEASE one",
     "ROLLBACK TO one",
-    "SELECT value FROM record WHERE collection = ?1 AND key = ?2",
-    "SELECT key, value FROM record WHERE collection = ?1 AND key >= ?2 ORDER BY key LIMIT ?3",
-    "SELECT collection FROM record WHERE collection > ?1 ORDER BY collection LIMIT 1",
-    "INSERT INTO record VALUES (?1, ?2, ?3) "
+    "SELECT collection FROM keyed WHERE collection > ?1 ORDER BY collection LIMIT 1",
+    "SELECT value FROM keyed WHERE collection = ?1 AND key = ?2",
+    "SELECT key, value FROM keyed WHERE collection = ?1 AND key >= ?2 ORDER BY key LIMIT ?3",
+    "INSERT INTO keyed VALUES (?1, ?2, ?3) "
     "ON CONFLICT (collection, key) DO UPDATE SET value = excluded.value",
-    "INSERT INTO record VALUES (?1, ?2, ?3) ON CONFLICT (collection, key) DO NOTHING",
-    "DELETE FROM record WHERE collection = ?1 AND key = ?2",
+    "INSERT INTO keyed VALUES (?1, ?2, ?3) ON CONFLICT (collection, key) DO NOTHING",
+    "DELETE FROM keyed WHERE collection = ?1 AND key = ?2",
+    // The same for numbered tables: ?1 is the table's place in kNumberedTables, ?2 the record's.
+    "SELECT value FROM numbered WHERE place = ?2",
+    "SELECT place, value FROM numbered WHERE place & 1 = ?1 AND place >= ?2 ORDER BY place "
+    "LIMIT ?3",
+    "INSERT INTO numbered VALUES (?2, ?3) ON CONFLICT (place) DO UPDATE SET value = excluded.value",
+    "INSERT INTO numbered VALUES (?2, ?3) ON CONFLICT (place) DO NOTHING",
+    "DELETE FROM numbered WHERE place = ?2",
     "PRAGMA data_version",
 };
 
@@ -56,6 +81,16 @@ int bind_bytes(sqlite3_stmt* statement, int index, ByteView bytes) {
 ByteView column_bytes(sqlite3_stmt* statement, int column) {
     auto* data = static_cast<const uint8_t*>(sqlite3_column_blob(statement, column));
     return {data, static_cast<size_t>(sqlite3_column_bytes(statement, column))};
+}
+
+uint64_t column_number(sqlite3_stmt* statement, int column) {
+    return static_cast<uint64_t>(sqlite3_column_int64(statement, column)) / 2;
+}
+
+// lowest_number is the first number in a scan from `lower` on: Records::scan.
+uint64_t lowest_number(std::string_view lower) {
+    if (lower.empty()) return 0;
+    return parse_number(lower.substr(0, lower.size() - 1)).value() + 1;
 }
 
 Code code_of(int status) {
@@ -113,7 +148,7 @@ Result<void> Connection::configure() {
 }
 
 const SqliteSchema& sqlite_schema() {
-    static const SqliteSchema schema{kMigrations, kMigrations[0]};
+    static const SqliteSchema schema{kMigrations, kResult};
     return schema;
 }
 
@@ -176,12 +211,24 @@ Result<std::unique_ptr<Connection>> Connection::open(const Path& file, const Sql
 
 Result<Connection::Using> Connection::bind(Sql which, std::string_view table,
                                            std::string_view key) {
+    if (auto numbered = numbered_table(table)) {
+        return bind_number(which, *numbered, parse_number(key).value());
+    }
     Using statement(statements_[static_cast<size_t>(which)].get());
     if (!table.empty()) {
         int status = bind_bytes(statement.get(), 1, as_bytes(table));
         if (status == SQLITE_OK) status = bind_bytes(statement.get(), 2, as_bytes(key));
         if (status != SQLITE_OK) return error(status, "binding a key");
     }
+    return statement;
+}
+
+Result<Connection::Using> Connection::bind_number(Sql which, size_t table, uint64_t number) {
+    Using statement(statements_[static_cast<size_t>(which) + kToNumbered].get());
+    const auto place = static_cast<sqlite3_int64>(2 * number + table);
+    int status = sqlite3_bind_int64(statement.get(), 1, static_cast<sqlite3_int64>(table));
+    if (status == SQLITE_OK) status = sqlite3_bind_int64(statement.get(), 2, place);
+    if (status != SQLITE_OK) return error(status, "binding a number");
     return statement;
 }
 
@@ -207,14 +254,17 @@ Result<std::optional<Bytes>> Connection::get(std::string_view table, std::string
 
 Result<std::vector<Record>> Connection::scan(std::string_view table, std::string_view prefix,
                                              std::string_view lower, size_t limit) {
-    Using statement = TRY(bind(Sql::scan, table, lower));
+    const auto numbered = numbered_table(table);
+    Using statement = TRY(numbered ? bind_number(Sql::scan, *numbered, lowest_number(lower))
+                                   : bind(Sql::scan, table, lower));
     int status = sqlite3_bind_int64(statement.get(), 3, static_cast<sqlite3_int64>(limit));
     if (status != SQLITE_OK) return error(status, "binding a limit");
     std::vector<Record> out;
     while ((status = sqlite3_step(statement.get())) == SQLITE_ROW) {
-        std::string_view key = as_text(column_bytes(statement.get(), 0));
+        std::string key = numbered ? number_key(column_number(statement.get(), 0))
+                                   : to_text(column_bytes(statement.get(), 0));
         if (!key.starts_with(prefix)) return out;
-        out.push_back({std::string(key), to_bytes(column_bytes(statement.get(), 1))});
+        out.push_back({std::move(key), to_bytes(column_bytes(statement.get(), 1))});
     }
     if (status != SQLITE_DONE) return error(status, "reading records");
     return out;
@@ -225,9 +275,14 @@ Result<std::optional<std::string>> Connection::next_table(std::string_view after
     int status = bind_bytes(statement.get(), 1, as_bytes(after));
     if (status != SQLITE_OK) return error(status, "binding a table");
     status = sqlite3_step(statement.get());
-    if (status == SQLITE_DONE) return std::optional<std::string>();
-    if (status != SQLITE_ROW) return error(status, "looking for a table");
-    return std::optional<std::string>(to_text(column_bytes(statement.get(), 0)));
+    if (status != SQLITE_ROW && status != SQLITE_DONE) return error(status, "looking for a table");
+    std::optional<std::string> out;
+    if (status == SQLITE_ROW) out = to_text(column_bytes(statement.get(), 0));
+    for (std::string_view name : kNumberedTables) {
+        if (name <= after || (out && name >= *out)) continue;
+        if (!TRY(scan(name, "", "", 1)).empty()) out = std::string(name);
+    }
+    return out;
 }
 
 Result<void> Connection::put(std::string_view table, std::string_view key, ByteView value) {

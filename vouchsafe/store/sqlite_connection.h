@@ -20,15 +20,23 @@ enum class Sql {
     savepoint,
     release,
     go_back,
+    next_table,
     get,
     scan,
-    next_table,
     put,
     insert,
     erase,
+    numbered_get,
+    numbered_scan,
+    numbered_put,
+    numbered_insert,
+    numbered_erase,
     data_version
 };
-inline constexpr size_t kSqlCount = 14;
+inline constexpr size_t kSqlCount = 19;
+// From a statement to the same for a numbered table.
+inline constexpr size_t kToNumbered =
+    static_cast<size_t>(Sql::numbered_get) - static_cast<size_t>(Sql::get);
 
 // SqliteSchema is how a file's schema came about, and what it must be in the end: the text of every
 // table, joined by ";".
@@ -92,6 +100,7 @@ class Connection : public Records, private SchemaAccess {
     Result<void> run_text(const char* sql);
     Result<std::string> single_value(const char* sql);
     Result<Using> bind(Sql which, std::string_view table, std::string_view key);
+    Result<Using> bind_number(Sql which, size_t table, uint64_t number);
     tl::unexpected<Error> error(int status, std::string_view doing) const;
 
     std::unique_ptr<sqlite3, Closer> db_;

@@ -11,6 +11,8 @@
 #include <csignal>
 #include <thread>
 
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/store/numbered.h"
 #include "vouchsafe/store/sqlite_connection.h"
 
 namespace vouchsafe::store {
@@ -76,11 +78,11 @@ TEST_F(SqliteStoreTest, FileIsReadableByItsOwnerAlone) {
 
 TEST_F(SqliteStoreTest, RefusesAnotherSchemaVersion) {
     store_.reset();
-    sql("PRAGMA user_version = 2");
+    sql("PRAGMA user_version = 3");
     auto opened = open_sqlite(file_);
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().code, Code::unsupported);
-    EXPECT_THAT(opened.error().message, testing::HasSubstr("schema version 2"));
+    EXPECT_THAT(opened.error().message, testing::HasSubstr("schema version 3"));
 }
 
 // A file as the first program wrote it.
@@ -98,38 +100,87 @@ TEST_F(SqliteStoreTest, TakesOverAStoreOfVersion1) {
     MUST(put(*store_, "k2", "v"));
 }
 
+TEST_F(SqliteStoreTest, MovesTheNumberedRecordsOfAStoreOfVersion1) {
+    const std::vector<uint64_t> numbers = {0, 1, 2, 4, 15, 16, 0x123456789abcdef, kMaxNumber};
+    std::string records;
+    for (uint64_t number : numbers) {
+        records += fmt::format("INSERT INTO record VALUES (x'{0}', CAST('{1}' AS BLOB), x'{0}');",
+                               encode_hex(as_bytes("audit_entry")), number_key(number));
+    }
+    // Such keys the program of version 1 never wrote there.
+    for (const char* key : {"ffffffffffffffff", "000000000000000A", "1", "0000000000000000/1"}) {
+        records += fmt::format("INSERT INTO record VALUES (x'{}', CAST('{}' AS BLOB), x'00');",
+                               encode_hex(as_bytes("audit_entry")), key);
+    }
+    file_ = dir_.path() / "version1.db";
+    sql(kVersion1);
+    sql(records.c_str());
+    store_ = MUST(open_sqlite(file_));
+    MUST(store_->read([&](View& view) -> Result<void> {
+        std::vector<uint64_t> found;
+        for (const Record& record : TRY(view.scan("audit_entry", "", "", kMaxScan))) {
+            found.push_back(parse_number(record.key).value());
+            EXPECT_EQ(to_text(record.value), "audit_entry");
+        }
+        EXPECT_EQ(found, numbers);
+        EXPECT_EQ(TRY(view.next_table("")), "audit_entry");
+        EXPECT_EQ(TRY(view.next_table("audit_entry")), "t");
+        return {};
+    }));
+}
+
+TEST_F(SqliteStoreTest, StopsAProgramOfVersion1ThatHasTheFileOpen) {
+    file_ = dir_.path() / "version1.db";
+    sql(kVersion1);
+    sqlite3* old = nullptr;
+    ASSERT_EQ(sqlite3_open(file_.c_str(), &old), SQLITE_OK);
+    sqlite3_stmt* insert = nullptr;
+    ASSERT_EQ(sqlite3_prepare_v3(old, "INSERT INTO record VALUES (x'74', x'6b6b', x'76')", -1,
+                                 SQLITE_PREPARE_PERSISTENT, &insert, nullptr),
+              SQLITE_OK);
+    store_ = MUST(open_sqlite(file_));
+    EXPECT_EQ(sqlite3_step(insert), SQLITE_ERROR);
+    EXPECT_STREQ(sqlite3_errmsg(old), "no such table: record");
+    sqlite3_finalize(insert);
+    sqlite3_close(old);
+    EXPECT_EQ(get("t", "kk"), std::nullopt);
+}
+
 TEST_F(SqliteStoreTest, MigratesWhollyOrNotAtAll) {
     file_ = dir_.path() / "version1.db";
     sql(kVersion1);
-    const std::string first = sqlite_schema().result;
-    const char* const broken[] = {first.c_str(), "CREATE TABLE note (x BLOB) STRICT", "nonsense"};
-    const SqliteSchema third_broken{broken, ""};
-    ASSERT_FALSE(Connection::open(file_, &third_broken));
+    const SqliteSchema& now = sqlite_schema();
+    std::vector<const char*> longer(now.migrations.begin(), now.migrations.end());
+    longer.push_back("CREATE TABLE note (x BLOB) STRICT");
+    const SqliteSchema next{longer, now.result + ";CREATE TABLE note (x BLOB) STRICT"};
+    std::vector<const char*> broken = longer;
+    broken.push_back("nonsense");
+    const SqliteSchema next_broken{broken, ""};
+    ASSERT_FALSE(Connection::open(file_, &next_broken));
     store_ = MUST(open_sqlite(file_));  // as it was
     store_.reset();
 
-    const char* const longer[] = {first.c_str(), "CREATE TABLE note (x BLOB) STRICT",
-                                  "INSERT INTO note SELECT value FROM record"};
-    const SqliteSchema third{longer, first + ";CREATE TABLE note (x BLOB) STRICT"};
-    MUST(Connection::open(file_, &third));
-    auto migrated = MUST(Connection::open(file_, &third));
+    longer.push_back("INSERT INTO note SELECT value FROM keyed");
+    const SqliteSchema after_next{longer, next.result};
+    MUST(Connection::open(file_, &after_next));
+    auto migrated = MUST(Connection::open(file_, &after_next));
     EXPECT_EQ(to_text(MUST(migrated->get("t", "k")).value_or(Bytes{})), "v");
     migrated.reset();
     auto older = open_sqlite(file_);
     ASSERT_FALSE(older);
     EXPECT_EQ(older.error().code, Code::unsupported);
-    EXPECT_THAT(older.error().message, testing::HasSubstr("schema version 3"));
+    EXPECT_THAT(older.error().message, testing::HasSubstr("schema version 4"));
 
     // A new file goes through all of them.
     file_ = dir_.path() / "new.db";
     sql("VACUUM");
-    MUST(Connection::open(file_, &third));
-    MUST(Connection::open(file_, &third));
+    MUST(Connection::open(file_, &after_next));
+    MUST(Connection::open(file_, &after_next));
 }
 
 TEST_F(SqliteStoreTest, RefusesAChangedSchema) {
     store_.reset();
-    sql("CREATE TRIGGER t AFTER INSERT ON record BEGIN DELETE FROM record; END");
+    sql("CREATE TRIGGER t AFTER INSERT ON keyed BEGIN DELETE FROM keyed; END");
     auto opened = open_sqlite(file_);
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().code, Code::invalid);

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "vouchsafe/store/group_commit.h"
+#include "vouchsafe/store/numbered.h"
 #include "vouchsafe/store/test_engine.h"
 
 namespace vouchsafe::store {
@@ -36,10 +37,11 @@ class StoreTest : public testing::TestWithParam<EngineKind> {
     Result<void> put(Store& store, std::string_view key, std::string_view value) {
         return store.run([&](Transaction& tx) { return tx.put("t", key, as_bytes(value)); });
     }
-    std::vector<std::string> scan(std::string_view prefix, std::string_view after, size_t limit) {
+    std::vector<std::string> scan(std::string_view prefix, std::string_view after, size_t limit,
+                                  std::string_view table = "t") {
         std::vector<std::string> keys;
         MUST(store_->read([&](View& view) -> Result<void> {
-            for (Record& record : TRY(view.scan("t", prefix, after, limit))) {
+            for (Record& record : TRY(view.scan(table, prefix, after, limit))) {
                 keys.push_back(std::move(record.key));
             }
             return {};
@@ -167,6 +169,54 @@ TEST_P(StoreTest, RefusesNamesAndSizesOutsideTheLimits) {
         EXPECT_EQ(tx.scan("t", "", "", kMaxScan + 1).error().code, Code::invalid);
         TRY(tx.put("t", std::string(kMaxKeySize, 'k'), ByteView(large).first(kMaxValueSize)));
         return {};
+    }));
+}
+
+TEST_P(StoreTest, NumberedTablesAreTables) {
+    const std::vector<uint64_t> numbers = {0, 1, 15, 16, 0xabcdef, kMaxNumber};
+    std::vector<std::string> keys;
+    for (uint64_t number : numbers) keys.push_back(number_key(number));
+    for (std::string_view table : kNumberedTables) {
+        MUST(store_->run([&](Transaction& tx) -> Result<void> {
+            // From the last: their order is not that of their coming.
+            for (size_t i = keys.size(); i-- > 0;) TRY(tx.insert(table, keys[i], as_bytes("v")));
+            EXPECT_EQ(tx.insert(table, keys[2], {}).error().code, Code::conflict);
+            TRY(tx.put(table, keys[2], as_bytes(table)));
+            TRY(tx.put(table, keys[3], {}));
+            EXPECT_TRUE(TRY(tx.erase(table, keys[4])));
+            EXPECT_FALSE(TRY(tx.erase(table, keys[4])));
+            return {};
+        }));
+    }
+    keys.erase(keys.begin() + 4);
+    for (std::string_view table : kNumberedTables) {
+        EXPECT_EQ(get(table, keys[1]), "v");
+        EXPECT_EQ(get(table, keys[2]), table);
+        EXPECT_EQ(get(table, keys[3]), "");
+        EXPECT_EQ(get(table, number_key(2)), std::nullopt);
+        EXPECT_EQ(get(table, number_key(0xabcdef)), std::nullopt);
+        EXPECT_EQ(scan("", "", 10, table), keys);
+        EXPECT_THAT(scan("", number_key(1), 2, table), ElementsAre(keys[2], keys[3]));
+        EXPECT_THAT(scan("", number_key(17), 10, table), ElementsAre(keys[4]));
+        EXPECT_THAT(scan("", number_key(kMaxNumber), 10, table), ElementsAre());
+    }
+}
+
+TEST_P(StoreTest, NumberedTablesRefuseOtherKeys) {
+    MUST(store_->run([&](Transaction& tx) -> Result<void> {
+        for (std::string_view key :
+             {"1", "00000000000000001", "000000000000000A", "000000000000000g", "ffffffffffffffff",
+              "2000000000000000", "00/0000000000000", " 000000000000001"}) {
+            for (std::string_view table : kNumberedTables) {
+                EXPECT_EQ(tx.insert(table, key, {}).error().code, Code::invalid) << key;
+                EXPECT_EQ(tx.put(table, key, {}).error().code, Code::invalid) << key;
+                EXPECT_EQ(tx.get(table, key).error().code, Code::invalid) << key;
+                EXPECT_EQ(tx.erase(table, key).error().code, Code::invalid) << key;
+                EXPECT_EQ(tx.scan(table, "", key, 1).error().code, Code::invalid) << key;
+            }
+        }
+        EXPECT_EQ(tx.scan("audit_entry", "0", "", 1).error().code, Code::invalid);
+        return tx.put("audit_entry", "1fffffffffffffff", {});
     }));
 }
 
