@@ -6,7 +6,6 @@
 #include "vouchsafe/access/trusted_issuers.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
-#include "vouchsafe/jose/jwt.h"
 
 namespace vouchsafe::access {
 
@@ -37,8 +36,9 @@ Result<std::string_view> bearer_token(const net::Request& request, Checks& check
                         equal_ignore_case(header->substr(0, kScheme.size()), kScheme);
     TRY(checks.require(bearer && header->size() <= kMaxAccessToken, "CALLER-TOKEN", "Authorization",
                        "one header \"Bearer <token>\"",
-                       fmt::format("{} such headers{}", count,
-                                   count == 1 && !bearer ? ", not a bearer token" : "")));
+                       bearer ? "1 such headers"
+                              : fmt::format("{} such headers{}", count,
+                                            count == 1 ? ", not a bearer token" : "")));
     return std::string_view(*header).substr(kScheme.size());
 }
 
@@ -57,19 +57,12 @@ jose::JwtRules access_token_rules(const Issuer& issuer, const std::vector<std::s
     return rules;
 }
 
-// said_issuer is the unverified `iss`, "" if there is none that can be read.
-std::string said_issuer(const jose::Jws& jws) {
-    const Result<Json> claims = parse_json_object(as_text(jws.payload));
-    return claims ? text_or_empty(*claims, "iss") : "";
-}
-
-Result<Caller> verify_own(jose::Jws token, const Issuer& issuer,
-                          const std::vector<std::string>& audiences, KeySets& key_sets, Time now,
-                          Checks& checks) {
+Result<Caller> verify_own(jose::ReadToken token, const Issuer& issuer, const jose::JwtRules& rules,
+                          KeySets& key_sets, Checks& checks) {
     const std::string base = fmt::format("{}/{}/v2.0", issuer.login_authority, issuer.tenant);
-    KeySets::Keys keys = TRY(key_sets.find(base, token.kid));
-    VerifiedClaims verified = TRY(jose::verify_jwt(
-        std::move(token), *keys, access_token_rules(issuer, audiences, now), checks));
+    const KeySets::Keys keys = TRY(key_sets.find(base, token.kid()));
+    const VerifiedClaims verified =
+        TRY(key_sets.tokens().verify(std::move(token), keys, rules, checks));
 
     const Json& claims = verified.claims();
     const std::string tenant = text_claim(claims, "tid");
@@ -106,29 +99,28 @@ Result<Caller> verify(const net::Request& request, const Issuer& issuer,
         return checks.refuse("CALLER-TENANT", "tid", "a tenant that this service was given",
                              "none was");
     }
-    Result<jose::Jws> parsed = jose::parse_jws(token, kMaxAccessToken);
-    if (!parsed) {
-        return checks.refuse("TOKEN-FORMAT", "token", "a compact JWS", parsed.error().message);
+    Result<jose::ReadToken> read = key_sets.tokens().read(token, kMaxAccessToken);
+    if (!read) {
+        return checks.refuse("TOKEN-FORMAT", "token", "a compact JWS", read.error().message);
     }
-    if (!vouching.issuers) {
-        return verify_own(std::move(*parsed), issuer, audiences, key_sets, now, checks);
-    }
+    const jose::JwtRules rules = access_token_rules(issuer, audiences, now);
+    if (!vouching.issuers) return verify_own(std::move(*read), issuer, rules, key_sets, checks);
 
     // Nobody's keys are fetched for a token that says to be of somebody else.
-    const std::string said = said_issuer(*parsed);
+    const std::string said = read->issuer().value_or("");
     const TrustedIssuer* trusted = vouching.issuers->find(issuer.tenant, said);
     if (trusted != nullptr) {
-        return verify_trusted(std::move(*parsed), *trusted, audiences, issuer.skew, key_sets, now,
+        return verify_trusted(std::move(*read), *trusted, audiences, issuer.skew, key_sets, now,
                               checks);
     }
-    const auto own = access_token_rules(issuer, audiences, now).issuers;
-    const bool is_own = std::any_of(own.begin(), own.end(), [&](const std::string& one) {
-        return jose::normalize_issuer(one) == jose::normalize_issuer(said);
+    const std::string normal = jose::normalize_issuer(said);
+    const bool is_own = std::ranges::any_of(rules.issuers, [&](const std::string& one) {
+        return jose::normalize_issuer(one) == normal;
     });
     const bool counts = is_own && !vouching.issuers->login_of(issuer.tenant);
     TRY(checks.require(counts, "TOKEN-ISSUER", "iss", "an issuer that this tenant trusts",
                        show_json(said)));
-    return verify_own(std::move(*parsed), issuer, audiences, key_sets, now, checks);
+    return verify_own(std::move(*read), issuer, rules, key_sets, checks);
 }
 
 }  // namespace

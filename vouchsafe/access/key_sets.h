@@ -16,6 +16,7 @@
 #include "vouchsafe/base/clock.h"
 #include "vouchsafe/base/json_fwd.h"
 #include "vouchsafe/jose/jwk.h"
+#include "vouchsafe/jose/kept_tokens.h"
 #include "vouchsafe/net/client.h"
 
 namespace vouchsafe::access {
@@ -86,6 +87,9 @@ class KeySets {
     // own are not touched.
     void forget(const std::string& origin);
 
+    // tokens keeps what was verified by these keys.
+    jose::KeptTokens& tokens() { return tokens_; }
+
   private:
     using Instant = std::chrono::steady_clock::time_point;
     struct Entry {
@@ -122,6 +126,7 @@ class KeySets {
     const FetchJson fetch_;
     const Clock& clock_;
     const KeySetTimes times_;
+    jose::KeptTokens tokens_;
     std::atomic<unsigned> waiting_ = 0;
     std::mutex mutex_;
     uint64_t asks_ = 0;

@@ -5,7 +5,6 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/hash.h"
-#include "vouchsafe/jose/jwt.h"
 #include "vouchsafe/jose/signing_key.h"
 
 namespace vouchsafe::access {
@@ -125,11 +124,11 @@ std::string group_of(std::string_view issuer, std::string_view name) {
     return named_guid("group", issuer, name);
 }
 
-Result<Caller> verify_trusted(jose::Jws token, const TrustedIssuer& trusted,
+Result<Caller> verify_trusted(jose::ReadToken token, const TrustedIssuer& trusted,
                               const std::vector<std::string>& audiences, Seconds skew,
                               KeySets& key_sets, Time now, Checks& checks) {
     const KeyPlace place{trusted.issuer, trusted.jwks_uri, trusted.fetch, trusted.trust};
-    const KeySets::Keys keys = TRY(key_sets.find(place, token.kid));
+    const KeySets::Keys keys = TRY(key_sets.find(place, token.kid()));
     jose::JwtRules rules;
     rules.issuers = {trusted.issuer};
     rules.audiences = trusted.audiences;
@@ -137,7 +136,8 @@ Result<Caller> verify_trusted(jose::Jws token, const TrustedIssuer& trusted,
     rules.algorithms.assign(jose::kSigningAlgorithms.begin(), jose::kSigningAlgorithms.end());
     rules.now = now;
     rules.skew = skew;
-    const VerifiedClaims verified = TRY(jose::verify_jwt(std::move(token), *keys, rules, checks));
+    const VerifiedClaims verified =
+        TRY(key_sets.tokens().verify(std::move(token), keys, rules, checks));
 
     const Json& claims = verified.claims();
     if (!trusted.tenant_claim.empty()) {

@@ -12,7 +12,6 @@
 
 #include "vouchsafe/access/caller.h"
 #include "vouchsafe/access/key_sets.h"
-#include "vouchsafe/jose/jws.h"
 
 namespace vouchsafe::access {
 
@@ -68,7 +67,7 @@ std::string group_of(std::string_view issuer, std::string_view name);
 
 // verify_trusted makes the checks of jose::verify_jwt with the issuer's keys, then CALLER-TENANT if
 // a claim must name the tenant, and CALLER-OID. `audiences` are the service's.
-Result<Caller> verify_trusted(jose::Jws token, const TrustedIssuer& trusted,
+Result<Caller> verify_trusted(jose::ReadToken token, const TrustedIssuer& trusted,
                               const std::vector<std::string>& audiences, Seconds skew,
                               KeySets& key_sets, Time now, Checks& checks);
 

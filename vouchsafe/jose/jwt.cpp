@@ -4,19 +4,43 @@
 #include <optional>
 
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/crypto/hash.h"
 #include "vouchsafe/jose/kept_signatures.h"
+#include "vouchsafe/jose/kept_tokens.h"
 
 namespace vouchsafe::jose {
 
 // The only place in the program that makes VerifiedClaims.
 struct VerifiedClaimsMaker {
-    static VerifiedClaims make(std::string issuer, Json claims) {
-        return VerifiedClaims(std::move(issuer), std::make_shared<const Json>(std::move(claims)));
+    static VerifiedClaims make(std::string issuer, std::shared_ptr<const Json> claims) {
+        return VerifiedClaims(std::move(issuer), std::move(claims));
+    }
+};
+
+struct TokenTimes {
+    Time expires;
+    std::optional<Time> not_before;
+};
+
+// KeptToken is a token that was verified, but for its times, and what it was judged by.
+struct KeptToken {
+    std::string alg, kid, issuer;
+    std::shared_ptr<const Json> claims;
+    TokenTimes times;
+    std::vector<Check> checks;  // all but those of its times, which come last
+    std::shared_ptr<const JwkSet> keys;
+    std::vector<std::string> issuers, audiences;
+    std::vector<crypto::SigAlg> algorithms;
+
+    bool judged_by(const std::shared_ptr<const JwkSet>& by, const JwtRules& rules) const {
+        return keys == by && issuers == rules.issuers && audiences == rules.audiences &&
+               algorithms == rules.algorithms;
     }
 };
 
 namespace {
 
+constexpr size_t kMaxKeptText = 16 << 10;    // bytes of a token that is kept
 constexpr int64_t kLastTime = 253402300799;  // 9999-12-31T23:59:59Z
 constexpr std::string_view kTimeForm = "whole seconds since 1970, before the year 10000";
 
@@ -25,8 +49,7 @@ struct Token {
     Jws jws;
     Json claims;
     std::string issuer;
-    Time expires;
-    std::optional<Time> not_before;
+    TokenTimes times;
 };
 
 Result<Json> parse_claims(const Jws& jws) {
@@ -56,10 +79,9 @@ tl::unexpected<Error> no_token(const Error& problem, Checks& checks) {
                          show_json(problem.message));
 }
 
-Result<Token> read_token(Jws jws, Checks& checks) {
-    Result<Json> claims = parse_claims(jws);
+Result<Token> read_token(Jws jws, Result<Json> claims, Checks& checks) {
     if (!claims) return no_token(claims.error(), checks);
-    Token out{std::move(jws), std::move(*claims), "", {}, {}};
+    Token out{std::move(jws), std::move(*claims), "", {}};
     const Json* iss = find_member(out.claims, "iss");
     if (iss == nullptr || !iss->is_string()) {
         return checks.refuse("TOKEN-FORMAT", "iss", "a string",
@@ -73,8 +95,8 @@ Result<Token> read_token(Jws jws, Checks& checks) {
     }
     auto expires = TRY(read_time(out.claims, "exp", checks));
     if (!expires) return checks.refuse("TOKEN-FORMAT", "exp", std::string(kTimeForm), "nothing");
-    out.expires = *expires;
-    out.not_before = TRY(read_time(out.claims, "nbf", checks));
+    out.times.expires = *expires;
+    out.times.not_before = TRY(read_time(out.claims, "nbf", checks));
     TRY(read_time(out.claims, "iat", checks));
     TRY(checks.require(true, "TOKEN-FORMAT", "token", "a signed JSON Web Token in compact form",
                        "one"));
@@ -106,15 +128,26 @@ Result<void> check_audience(const Json& claims, const JwtRules& rules, Checks& c
                           aud == nullptr ? "nothing" : show_json(*aud));
 }
 
-Result<void> check_times(const Token& token, const JwtRules& rules, Checks& checks) {
+Result<void> check_times(const TokenTimes& times, const JwtRules& rules, Checks& checks) {
     auto allowed =
         fmt::format("{} (now), give or take {} s", format_rfc3339(rules.now), rules.skew.count());
-    if (token.not_before) {
-        TRY(checks.require(*token.not_before <= rules.now + rules.skew, "TOKEN-NOT-BEFORE", "nbf",
-                           "not after " + allowed, format_rfc3339(*token.not_before)));
+    if (times.not_before) {
+        TRY(checks.require(*times.not_before <= rules.now + rules.skew, "TOKEN-NOT-BEFORE", "nbf",
+                           "not after " + allowed, format_rfc3339(*times.not_before)));
     }
-    return checks.require(rules.now - rules.skew < token.expires, "TOKEN-EXPIRED", "exp",
-                          "after " + allowed, format_rfc3339(token.expires));
+    return checks.require(rules.now - rules.skew < times.expires, "TOKEN-EXPIRED", "exp",
+                          "after " + allowed, format_rfc3339(times.expires));
+}
+
+// verify_but_times makes all checks of verify_jwt but those of its times.
+Result<Token> verify_but_times(Jws jws, Result<Json> claims, const JwkSet& keys,
+                               const JwtRules& rules, Checks& checks) {
+    Token token = TRY(read_token(std::move(jws), std::move(claims), checks));
+    TRY(verify_by_key_set(token.jws, keys, rules.algorithms, checks));
+    TRY(checks.require(accepts(rules.issuers, token.issuer), "TOKEN-ISSUER", "iss",
+                       list(rules.issuers), show_json(token.issuer)));
+    TRY(check_audience(token.claims, rules, checks));
+    return token;
 }
 
 }  // namespace
@@ -166,13 +199,78 @@ Result<VerifiedClaims> verify_jwt(std::string_view compact, const JwkSet& keys,
 
 Result<VerifiedClaims> verify_jwt(Jws jws, const JwkSet& keys, const JwtRules& rules,
                                   Checks& checks) {
-    Token token = TRY(read_token(std::move(jws), checks));
-    TRY(verify_by_key_set(token.jws, keys, rules.algorithms, checks));
-    TRY(checks.require(accepts(rules.issuers, token.issuer), "TOKEN-ISSUER", "iss",
-                       list(rules.issuers), show_json(token.issuer)));
-    TRY(check_audience(token.claims, rules, checks));
-    TRY(check_times(token, rules, checks));
-    return VerifiedClaimsMaker::make(std::move(token.issuer), std::move(token.claims));
+    Result<Json> claims = parse_claims(jws);
+    Token token = TRY(verify_but_times(std::move(jws), std::move(claims), keys, rules, checks));
+    TRY(check_times(token.times, rules, checks));
+    return VerifiedClaimsMaker::make(std::move(token.issuer),
+                                     std::make_shared<const Json>(std::move(token.claims)));
+}
+
+const std::string& ReadToken::alg() const {
+    return kept_ ? kept_->alg : parts_->jws.alg;
+}
+
+const std::string& ReadToken::kid() const {
+    return kept_ ? kept_->kid : parts_->jws.kid;
+}
+
+Result<std::string> ReadToken::issuer() const {
+    if (kept_) return kept_->issuer;
+    if (!parts_->claims) return fail(parts_->claims.error());
+    return json_string(*parts_->claims, "iss");
+}
+
+Result<ReadToken> KeptTokens::read(std::string_view compact, size_t max_bytes) {
+    const auto digest = crypto::sha256(as_bytes(compact));
+    ReadToken out;
+    out.text_ = compact;
+    out.digest_.assign(digest.begin(), digest.end());
+    if (compact.size() <= std::min(max_bytes, kMaxKeptText)) out.kept_ = kept_.find(out.digest_);
+    if (out.kept_) return out;
+    out.parts_ = TRY(take_apart(compact, max_bytes));
+    return out;
+}
+
+Result<ReadToken::Parts> KeptTokens::take_apart(std::string_view compact, size_t max_bytes) {
+    Jws jws = TRY(parse_jws(compact, max_bytes));
+    Result<Json> claims = parse_claims(jws);
+    return ReadToken::Parts{std::move(jws), std::move(claims)};
+}
+
+Result<std::shared_ptr<const KeptToken>> KeptTokens::judge(ReadToken read, const Keys& keys,
+                                                           const JwtRules& rules, Checks& checks) {
+    if (!read.parts_) read.parts_ = TRY(take_apart(read.text_, read.text_.size()));
+    const size_t before = checks.list().size();
+    Token token = TRY(verify_but_times(std::move(read.parts_->jws), std::move(read.parts_->claims),
+                                       *keys, rules, checks));
+    auto out = std::make_shared<KeptToken>();
+    out->alg = std::move(token.jws.alg);
+    out->kid = std::move(token.jws.kid);
+    out->issuer = std::move(token.issuer);
+    out->claims = std::make_shared<const Json>(std::move(token.claims));
+    out->times = token.times;
+    out->checks.assign(checks.list().begin() + static_cast<ptrdiff_t>(before), checks.list().end());
+    out->keys = keys;
+    out->issuers = rules.issuers;
+    out->audiences = rules.audiences;
+    out->algorithms = rules.algorithms;
+    return std::shared_ptr<const KeptToken>(std::move(out));
+}
+
+Result<VerifiedClaims> KeptTokens::verify(ReadToken read, const Keys& keys, const JwtRules& rules,
+                                          Checks& checks) {
+    const Bytes digest = read.digest_;
+    const bool keeps = read.text_.size() <= kMaxKeptText;
+    std::shared_ptr<const KeptToken> token = read.kept_;
+    const bool known = token && token->judged_by(keys, rules);
+    if (known) {
+        checks.repeat(token->checks);
+    } else {
+        token = TRY(judge(std::move(read), keys, rules, checks));
+    }
+    TRY(check_times(token->times, rules, checks));
+    if (!known && keeps) kept_.keep(digest, token);
+    return VerifiedClaimsMaker::make(token->issuer, token->claims);
 }
 
 Result<std::string> peek_issuer(std::string_view compact) {

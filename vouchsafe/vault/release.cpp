@@ -6,7 +6,6 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/wrap.h"
-#include "vouchsafe/jose/jwt.h"
 #include "vouchsafe/jose/signing_key.h"
 #include "vouchsafe/policy/release/evaluate.h"
 #include "vouchsafe/policy/release/release_change.h"
@@ -84,27 +83,28 @@ void note_refusal(Call& call, const policy::ReleasePolicy& policy, const Verifie
 Result<policy::Grant> judge_token(Core& core, Call& call, const KeyRecord& key,
                                   const std::string& target) {
     Checks& checks = call.checks;
-    Result<jose::Jws> parsed = jose::parse_jws(target, kMaxToken);
-    Result<std::string> issuer =
-        parsed ? jose::peek_issuer(*parsed) : Result<std::string>(fail(parsed.error()));
-    if (!parsed || !issuer) {
+    Result<jose::ReadToken> read = core.key_sets.tokens().read(target, kMaxToken);
+    const Result<std::string> issuer =
+        read ? read->issuer() : Result<std::string>(fail(read.error()));
+    if (!issuer) {
         return checks.refuse("TOKEN-FORMAT", "target", "a signed JSON Web Token in compact form",
                              issuer.error().message);
     }
-    TRY(checks.require(jose::signing_algorithm(parsed->alg).has_value(), "TOKEN-ALG", "alg",
-                       "RS256, PS256 or ES256", show_json(parsed->alg)));
+    TRY(checks.require(jose::signing_algorithm(read->alg()).has_value(), "TOKEN-ALG", "alg",
+                       "RS256, PS256 or ES256", show_json(read->alg())));
     Result<policy::ReleasePolicy> policy = policy::ReleasePolicy::parse(key.policy);
     if (!policy) return fail(Code::io, "the stored release policy of {} is damaged", key.name);
     const std::string authority = TRY(policy::select_authority(*policy, *issuer, checks));
     TRY(check_authority_allowed(core, authority, checks));
 
-    access::KeySets::Keys keys = TRY(core.key_sets.find(authority, parsed->kid));
+    access::KeySets::Keys keys = TRY(core.key_sets.find(authority, read->kid()));
     jose::JwtRules rules;
     rules.issuers = {authority};
     rules.now = core.clock.now();
     rules.skew = core.config.token_skew;
     rules.algorithms.assign(jose::kSigningAlgorithms.begin(), jose::kSigningAlgorithms.end());
-    const VerifiedClaims token = TRY(jose::verify_jwt(std::move(*parsed), *keys, rules, checks));
+    const VerifiedClaims token =
+        TRY(core.key_sets.tokens().verify(std::move(*read), keys, rules, checks));
     note_token(call, token);
     TRY(check_tier(core, token.claims(), checks));
     Result<policy::Grant> grant = policy::evaluate(*policy, token, checks);
