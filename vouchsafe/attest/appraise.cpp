@@ -68,7 +68,7 @@ Result<Appraisal> appraise_azure_guest(std::string_view body, const Terms& terms
     rules.require_secure_boot = terms.built_in_policy && request.draft_policy.empty();
     rules.nonce = TRY(expected_nonce(request, terms, checks));
     KeepingEndorser endorser(terms.anchors, terms.collateral, terms.snp_chains);
-    KeepingAkEndorser aks(terms.anchors, terms.aks);
+    KeepingAkEndorser aks(terms.anchors, terms.aks, terms.runtimes);
     auto verified =
         evidence::verify_azure_guest(request.evidence, endorser, aks, rules, terms.now, checks);
     tell_used(endorser, terms);

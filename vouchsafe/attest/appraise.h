@@ -35,6 +35,8 @@ struct Terms {
     KeptSnpChains* snp_chains = nullptr;
     // Likewise certificates of attestation keys.
     KeptAks* aks = nullptr;
+    // Likewise runtime data.
+    KeptRuntimes* runtimes = nullptr;
     // Takes the pieces of collateral that were looked at, for a refusal too; nullptr: nobody asks.
     std::vector<PiecePtr>* used_collateral = nullptr;
     // Whose answers may come with evidence; nullptr: nobody's. Thread-safe.

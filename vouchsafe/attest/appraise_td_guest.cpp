@@ -32,7 +32,7 @@ Result<Appraisal> appraise_td_guest(const AzureGuestRequest& request, const Term
     auto quote =
         TRY(verify_td_quote(request.evidence.td_quote, request.draft_policy, terms, checks));
     TRY(check_td_paravisor(quote.report(), terms.config, checks));
-    KeepingAkEndorser aks(terms.anchors, terms.aks);
+    KeepingAkEndorser aks(terms.anchors, terms.aks, terms.runtimes);
     auto guest = TRY(evidence::verify_td_guest(request.evidence, std::move(quote), aks, rules,
                                                terms.now, checks));
     Appraisal out;

@@ -40,4 +40,20 @@ Result<evidence::VerifiedAkCertificate> KeepingAkEndorser::endorse(ByteView cert
     return verified;
 }
 
+Result<evidence::RuntimeClaims> KeepingAkEndorser::read_runtime(ByteView json, Checks& checks) {
+    if (runtimes_ == nullptr || json.size() > kMaxKeptRuntime) {
+        return evidence::RuntimeClaims::parse(json, checks);
+    }
+    const Bytes digest = crypto::hash(crypto::HashAlg::sha256, json);
+    if (auto known = runtimes_->find(digest)) {
+        checks.repeat(known->checks);
+        return known->claims;
+    }
+    const size_t before = checks.list().size();
+    auto claims = TRY(evidence::RuntimeClaims::parse(json, checks));
+    runtimes_->keep(digest, std::make_shared<const KeptRuntime>(
+                                KeptRuntime{claims, made_since(checks, before)}));
+    return claims;
+}
+
 }  // namespace vouchsafe::attest

@@ -115,6 +115,7 @@ Result<Service::Impl::Grant> Service::Impl::judge_request(policy::AttestationTar
     terms.collateral = deps.collateral;
     terms.snp_chains = &snp_chains;
     terms.aks = &aks;
+    terms.runtimes = &runtimes;
     terms.used_collateral = &used;
     terms.challenges = &challenges;
     const Hearing hearing{std::move(terms), sight.policy, sight.references};

@@ -45,6 +45,7 @@ struct Service::Impl {
     Challenges challenges;
     KeptSnpChains snp_chains;
     KeptAks aks;
+    KeptRuntimes runtimes;
     access::KeySets key_sets;
     access::CurrentVouching vouching;  // at first that of `deps`
     net::Router router;

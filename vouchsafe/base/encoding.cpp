@@ -3,34 +3,41 @@
 #include <algorithm>
 #include <array>
 
+#include "vouchsafe/base/base64_wide.h"
+
 namespace vouchsafe {
 
 namespace {
 
 constexpr std::string_view kHex = "0123456789abcdef";
-constexpr std::string_view kStandard =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr std::string_view kUrl =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
 using Table = std::array<int8_t, 256>;
 
-constexpr Table make_table(std::string_view alphabet) {
-    Table table{};
-    for (auto& entry : table) entry = -1;
-    for (size_t i = 0; i < alphabet.size(); ++i) {
-        table[static_cast<uint8_t>(alphabet[i])] = static_cast<int8_t>(i);
+// Alphabet is one of RFC 4648, 4 and 5. Of the characters for 62 and 63 either counts, and the
+// first of each is written.
+struct Alphabet {
+    Base64Ends ends;
+    std::array<char, 64> digits;
+    Table values;  // -1: none
+};
+
+constexpr Alphabet make_alphabet(const Base64Ends& ends) {
+    Alphabet out{ends, {}, {}};
+    constexpr std::string_view kCommon =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    std::copy(kCommon.begin(), kCommon.end(), out.digits.begin());
+    out.digits[62] = ends.for_62[0];
+    out.digits[63] = ends.for_63[0];
+    out.values.fill(-1);
+    for (size_t i = 0; i < out.digits.size(); ++i) {
+        out.values[static_cast<uint8_t>(out.digits[i])] = static_cast<int8_t>(i);
     }
-    return table;
+    out.values[static_cast<uint8_t>(ends.for_62[1])] = 62;
+    out.values[static_cast<uint8_t>(ends.for_63[1])] = 63;
+    return out;
 }
-constexpr Table kStandardTable = make_table(kStandard);
-constexpr Table kUrlTable = make_table(kUrl);
-constexpr Table kAnyTable = [] {
-    Table table = make_table(kStandard);
-    table[static_cast<uint8_t>('-')] = 62;
-    table[static_cast<uint8_t>('_')] = 63;
-    return table;
-}();
+constexpr Alphabet kStandard = make_alphabet({{'+', '+'}, {'/', '/'}});
+constexpr Alphabet kUrl = make_alphabet({{'-', '-'}, {'_', '_'}});
+constexpr Alphabet kAny = make_alphabet({{'+', '-'}, {'/', '_'}});
 
 int hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -39,13 +46,13 @@ int hex_digit(char c) {
     return -1;
 }
 
-std::string encode(ByteView bytes, std::string_view alphabet, bool pad) {
-    auto digit = [&](uint32_t word, int shift) { return alphabet[(word >> shift) & 63]; };
+std::string encode(ByteView bytes, const Alphabet& alphabet, bool pad) {
+    auto digit = [&](uint32_t word, int shift) { return alphabet.digits[(word >> shift) & 63]; };
     const size_t rest = bytes.size() % 3;
     const size_t digits_of_rest = rest == 0 ? 0 : pad ? 4 : rest + 1;
     std::string out(bytes.size() / 3 * 4 + digits_of_rest, '=');
-    char* to = out.data();
-    size_t i = 0;
+    size_t i = encode_base64_wide(bytes, alphabet.ends, out);
+    char* to = out.data() + i / 3 * 4;
     for (; i + 3 <= bytes.size(); i += 3, to += 4) {
         uint32_t word = uint32_t{bytes[i]} << 16 | uint32_t{bytes[i + 1]} << 8 | bytes[i + 2];
         to[0] = digit(word, 18);
@@ -66,12 +73,14 @@ tl::unexpected<Error> outside_alphabet() {
     return fail(Code::invalid, "base64 has a character outside its alphabet");
 }
 
-Result<Bytes> decode(std::string_view text, const Table& table) {
+Result<Bytes> decode(std::string_view text, const Alphabet& alphabet) {
     if (text.size() % 4 == 1) return fail(Code::invalid, "base64 has an impossible length");
-    auto value = [&](size_t i) { return int{table[static_cast<uint8_t>(text[i])]}; };
+    auto value = [&](size_t i) { return int{alphabet.values[static_cast<uint8_t>(text[i])]}; };
     Bytes out(text.size() * 3 / 4);
-    uint8_t* to = out.data();
-    size_t i = 0;
+    const std::optional<size_t> wide = decode_base64_wide(text, alphabet.ends, out);
+    if (!wide) return outside_alphabet();
+    size_t i = *wide;
+    uint8_t* to = out.data() + i / 4 * 3;
     for (; i + 4 <= text.size(); i += 4, to += 3) {
         int a = value(i), b = value(i + 1), c = value(i + 2), d = value(i + 3);
         if ((a | b | c | d) < 0) return outside_alphabet();
@@ -101,11 +110,11 @@ std::string_view strip_padding(std::string_view text) {
 }  // namespace
 
 std::string encode_hex(ByteView bytes) {
-    std::string out;
-    out.reserve(bytes.size() * 2);
+    std::string out(bytes.size() * 2, '0');
+    char* to = out.data();
     for (uint8_t byte : bytes) {
-        out += kHex[byte >> 4];
-        out += kHex[byte & 15];
+        *to++ = kHex[byte >> 4];
+        *to++ = kHex[byte & 15];
     }
     return out;
 }
@@ -132,11 +141,11 @@ std::string encode_base64url(ByteView bytes) {
 
 Result<Bytes> decode_base64(std::string_view text) {
     if (text.size() % 4 != 0) return fail(Code::invalid, "base64 is not padded to a multiple of 4");
-    return decode(strip_padding(text), kStandardTable);
+    return decode(strip_padding(text), kStandard);
 }
 
 Result<Bytes> decode_base64url(std::string_view text) {
-    return decode(text, kUrlTable);
+    return decode(text, kUrl);
 }
 
 Result<Bytes> decode_base64_any(std::string_view text) {
@@ -144,7 +153,7 @@ Result<Bytes> decode_base64_any(std::string_view text) {
     if (bare.size() != text.size() && text.size() % 4 != 0) {
         return fail(Code::invalid, "base64 has wrong padding");
     }
-    return decode(bare, kAnyTable);
+    return decode(bare, kAny);
 }
 
 std::string encode_percent(std::string_view text) {

@@ -12,7 +12,8 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-constexpr size_t kKept = 64 << 10;  // a reader for text up to this size stays with its thread
+// A reader for text up to this size stays with its thread: a guest's evidence fits.
+constexpr size_t kKept = 256 << 10;
 
 // QuickReader has room for text of `capacity` bytes. Texts may hold secrets, so it is wiped after
 // use.
@@ -110,21 +111,22 @@ class Builder {
     size_t left_;
 };
 
-// The library writes these bytes of a text as they are; for guests all but a few of them.
-using Bytemap = std::array<uint8_t, 256>;
-constexpr Bytemap make_map(std::string_view but) {
-    Bytemap out{};
-    for (size_t c = ' '; c < 0x7f; ++c) out[c] = but.find(static_cast<char>(c)) == but.npos;
-    return out;
+// plain tells whether the library writes this text as it is; of what guests read four characters
+// more are written otherwise (dump_json_ascii). No table and no early end: the compiler looks at
+// many characters at once.
+template <bool ascii>
+bool is_plain(std::string_view text) {
+    uint8_t other = 0;
+    for (char c : text) {
+        const auto byte = static_cast<uint8_t>(c);
+        other |= (byte < ' ') | (byte >= 0x7f) | (byte == '"') | (byte == '\\');
+        if constexpr (ascii) other |= (byte == '>') | (byte == '?') | (byte == '~');
+    }
+    return other == 0;
 }
-constexpr Bytemap kPlain = make_map("\"\\");
-constexpr Bytemap kPlainForGuests = make_map("\"\\>?~");
 
 bool plain(std::string_view text, bool ascii) {
-    const Bytemap& map = ascii ? kPlainForGuests : kPlain;
-    uint8_t all = 1;
-    for (char c : text) all &= map[static_cast<uint8_t>(c)];
-    return all == 1;
+    return ascii ? is_plain<true>(text) : is_plain<false>(text);
 }
 
 void write_text(std::string& out, const Json& json, std::string_view text, bool ascii) {
@@ -138,10 +140,25 @@ void write_text(std::string& out, const Json& json, std::string_view text, bool 
     out += ascii ? escape_for_guests(careful) : careful;
 }
 
+// room_for is about as many bytes as a document takes, so that its text does not grow by copies.
+size_t room_for(const Json& json) {
+    constexpr size_t kOther = 8;  // a number, true, null; quotes and a comma
+    if (const auto* text = json.get_ptr<const std::string*>()) return text->size() + kOther;
+    size_t out = kOther;
+    if (const auto* members = json.get_ptr<const Json::object_t*>()) {
+        for (const auto& [name, value] : *members) out += name.size() + kOther + room_for(value);
+    } else if (const auto* elements = json.get_ptr<const Json::array_t*>()) {
+        for (const Json& element : *elements) out += room_for(element);
+    }
+    return out;
+}
+
+void write(std::string& out, const Json& json, bool ascii);
+
 void write_object(std::string& out, const Json& json, bool ascii) {
     out += '{';
     bool first = true;
-    for (const auto& [name, value] : json.items()) {
+    for (const auto& [name, value] : json.get_ref<const Json::object_t&>()) {
         if (!first) out += ',';
         first = false;
         if (plain(name, ascii)) {
@@ -150,7 +167,7 @@ void write_object(std::string& out, const Json& json, bool ascii) {
             write_text(out, Json(name), name, ascii);
         }
         out += ':';
-        write_json_quick(out, value, ascii);
+        write(out, value, ascii);
     }
     out += '}';
 }
@@ -159,6 +176,33 @@ template <typename T>
 void write_number(std::string& out, T number) {
     char digits[24];
     out.append(digits, std::to_chars(digits, digits + sizeof(digits), number).ptr);
+}
+
+void write(std::string& out, const Json& json, bool ascii) {
+    switch (json.type()) {
+        case Json::value_t::object:
+            return write_object(out, json, ascii);
+        case Json::value_t::array: {
+            out += '[';
+            for (size_t i = 0; i < json.size(); ++i) {
+                if (i > 0) out += ',';
+                write(out, json[i], ascii);
+            }
+            out += ']';
+            return;
+        }
+        case Json::value_t::string:
+            return write_text(out, json, json.get_ref<const std::string&>(), ascii);
+        case Json::value_t::number_integer:
+            return write_number(out, json.get<int64_t>());
+        case Json::value_t::number_unsigned:
+            return write_number(out, json.get<uint64_t>());
+        case Json::value_t::boolean:
+            out += json.get<bool>() ? "true" : "false";
+            return;
+        default:
+            out += json.dump();
+    }
 }
 
 }  // namespace
@@ -206,27 +250,8 @@ void write_text_quick(std::string& out, std::string_view text) {
 }
 
 void write_json_quick(std::string& out, const Json& json, bool ascii) {
-    switch (json.type()) {
-        case Json::value_t::object:
-            return write_object(out, json, ascii);
-        case Json::value_t::array: {
-            out += '[';
-            for (size_t i = 0; i < json.size(); ++i) {
-                if (i > 0) out += ',';
-                write_json_quick(out, json[i], ascii);
-            }
-            out += ']';
-            return;
-        }
-        case Json::value_t::string:
-            return write_text(out, json, json.get_ref<const std::string&>(), ascii);
-        case Json::value_t::number_integer:
-            return write_number(out, json.get<int64_t>());
-        case Json::value_t::number_unsigned:
-            return write_number(out, json.get<uint64_t>());
-        default:
-            out += json.dump();
-    }
+    out.reserve(out.size() + room_for(json));
+    write(out, json, ascii);
 }
 
 }  // namespace vouchsafe

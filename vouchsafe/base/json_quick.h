@@ -13,7 +13,7 @@ namespace vouchsafe {
 Result<Json> parse_json_carefully(std::string_view text, const JsonLimits& limits);
 
 // parse_json_quick reads a document within `limits` by simdjson. nullopt: it is wrong, or breaks a
-// limit, or has something on which two libraries might differ. Thread-safe; text of up to 64 KiB
+// limit, or has something on which two libraries might differ. Thread-safe; text of up to 256 KiB
 // costs no allocation but the document's own, and no trace of it stays in the reader.
 std::optional<Json> parse_json_quick(std::string_view text, const JsonLimits& limits);
 

@@ -5,6 +5,7 @@
 #include <openssl/core_names.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "vouchsafe/crypto/openssl.h"
 #include "vouchsafe/crypto/pem.h"
@@ -53,12 +54,6 @@ BigNum number_param(const EVP_PKEY* key, const char* name) {
     return number;
 }
 
-Bytes bytes_of(const BIGNUM* number) {
-    Bytes out(static_cast<size_t>(BN_num_bytes(number)));
-    BN_bn2bin(number, out.data());
-    return out;
-}
-
 // Parameters hold numbers in the byte order of the machine.
 Bytes native_bytes_of(const BIGNUM* number) {
     Bytes out(static_cast<size_t>(BN_num_bytes(number)));
@@ -70,6 +65,18 @@ Bytes native_bytes_of(const BIGNUM* number) {
 ByteView without_leading_zeros(ByteView number) {
     auto first = std::find_if(number.begin(), number.end(), [](uint8_t byte) { return byte != 0; });
     return number.subspan(static_cast<size_t>(first - number.begin()));
+}
+
+// number_bytes returns a parameter of at most `max_size` bytes, big-endian. EVP_PKEY_get_bn_param
+// would go by way of a number of 2048 bytes.
+Bytes number_bytes(const EVP_PKEY* key, const char* name, size_t max_size) {
+    Bytes out(max_size);
+    OSSL_PARAM wanted[] = {OSSL_PARAM_construct_BN(name, out.data(), out.size()),
+                           OSSL_PARAM_construct_end()};
+    expect(EVP_PKEY_get_params(key, wanted) == 1 && wanted[0].return_size <= max_size, name);
+    out.resize(wanted[0].return_size);
+    if constexpr (std::endian::native == std::endian::little) std::ranges::reverse(out);
+    return to_bytes(without_leading_zeros(out));
 }
 
 Result<void> check_rsa(const BIGNUM* modulus, const BIGNUM* exponent, size_t min_bits) {
@@ -143,12 +150,23 @@ Result<void> check_key(EVP_PKEY* key, size_t min_rsa_bits, Curves curves) {
     return fail(Code::unsupported, "a key that is neither RSA nor EC");
 }
 
-Pkey key_from_parts(const char* type, const OSSL_PARAM* parts) {
-    PkeyCtx ctx(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
-    expect(ctx && EVP_PKEY_fromdata_init(ctx.get()) == 1, "EVP_PKEY_fromdata_init");
+// import_context is for making keys of parts. To make one takes longer than to make a key with it,
+// so each thread keeps its own.
+EVP_PKEY_CTX* import_context(KeyType type) {
+    auto make = [](const char* name) {
+        PkeyCtx ctx(EVP_PKEY_CTX_new_from_name(nullptr, name, nullptr));
+        expect(ctx && EVP_PKEY_fromdata_init(ctx.get()) == 1, "EVP_PKEY_fromdata_init");
+        return ctx;
+    };
+    thread_local const PkeyCtx rsa = make("RSA");
+    thread_local const PkeyCtx ec = make("EC");
+    return type == KeyType::rsa ? rsa.get() : ec.get();
+}
+
+Pkey key_from_parts(KeyType type, const OSSL_PARAM* parts) {
     EVP_PKEY* raw = nullptr;
-    int made =
-        EVP_PKEY_fromdata(ctx.get(), &raw, EVP_PKEY_PUBLIC_KEY, const_cast<OSSL_PARAM*>(parts));
+    int made = EVP_PKEY_fromdata(import_context(type), &raw, EVP_PKEY_PUBLIC_KEY,
+                                 const_cast<OSSL_PARAM*>(parts));
     Pkey key(raw);
     if (made != 1) key.reset();
     return key;
@@ -245,7 +263,7 @@ Result<PublicKey> PublicKey::from_rsa(ByteView modulus, ByteView exponent) {
         OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_N, native_n.data(), native_n.size()),
         OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_E, native_e.data(), native_e.size()),
         OSSL_PARAM_construct_end()};
-    Pkey key = key_from_parts("RSA", parts);
+    Pkey key = key_from_parts(KeyType::rsa, parts);
     if (!key) return fail(Code::invalid, "not an RSA public key");
     return PublicKey(share(std::move(key)));
 }
@@ -264,7 +282,7 @@ Result<PublicKey> PublicKey::from_ec(Curve curve, ByteView x, ByteView y) {
                                          const_cast<char*>(info.openssl_name), 0),
         OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()),
         OSSL_PARAM_construct_end()};
-    Pkey key = key_from_parts("EC", parts);
+    Pkey key = key_from_parts(KeyType::ec, parts);
     if (!key) return fail(Code::invalid, "the point is not on the curve");
     return checked_public_key(std::move(key), Curves::with_p256k);
 }
@@ -291,9 +309,9 @@ std::string PublicKey::pem() const {
 
 Result<RsaPublicParts> PublicKey::rsa() const {
     if (type() != KeyType::rsa) return fail(Code::invalid, "not an RSA key");
-    BigNum modulus = number_param(key_.get(), OSSL_PKEY_PARAM_RSA_N);
-    BigNum exponent = number_param(key_.get(), OSSL_PKEY_PARAM_RSA_E);
-    return RsaPublicParts{bytes_of(modulus.get()), bytes_of(exponent.get())};
+    const auto size = static_cast<size_t>(EVP_PKEY_get_size(key_.get()));
+    return RsaPublicParts{number_bytes(key_.get(), OSSL_PKEY_PARAM_RSA_N, size),
+                          number_bytes(key_.get(), OSSL_PKEY_PARAM_RSA_E, size)};
 }
 
 Result<EcPublicParts> PublicKey::ec() const {
@@ -376,7 +394,7 @@ PublicKey PrivateKey::public_key() const {
     int got = EVP_PKEY_todata(key_.get(), EVP_PKEY_PUBLIC_KEY, &raw);
     Params parts(raw);
     expect(got == 1, "EVP_PKEY_todata");
-    Pkey key = key_from_parts(type() == KeyType::rsa ? "RSA" : "EC", parts.get());
+    Pkey key = key_from_parts(type(), parts.get());
     expect(key != nullptr, "EVP_PKEY_fromdata");
     return PublicKey(share(std::move(key)));
 }

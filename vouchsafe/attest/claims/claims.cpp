@@ -1,6 +1,7 @@
 #include "vouchsafe/attest/claims/claims.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "vouchsafe/attest/claims/boot_claims.h"
 #include "vouchsafe/attest/claims/secure_boot_keys.h"
@@ -155,7 +156,8 @@ Json guest_claims(const AzureGuestRequest& request, const Guest& guest, Json iso
 
 bool is_listed(ByteView digest, const std::vector<std::string>& known) {
     std::string hex = encode_hex(digest);
-    return std::ranges::any_of(known, [&](const std::string& one) { return to_lower(one) == hex; });
+    return std::ranges::any_of(known,
+                               [&](const std::string& one) { return equal_ignore_case(one, hex); });
 }
 
 }  // namespace
@@ -255,13 +257,12 @@ void add_token_claims(Json& claims, const Config& config, Seconds lifetime, Time
 }
 
 void add_check_claims(Json& claims, const std::vector<Check>& checks) {
-    std::vector<std::string> codes;
+    Json codes = Json::array();
+    std::unordered_set<std::string_view> known;
     for (const Check& check : checks) {
-        if (std::find(codes.begin(), codes.end(), check.code) == codes.end()) {
-            codes.push_back(check.code);
-        }
+        if (known.insert(check.code).second) codes.push_back(check.code);
     }
-    claims["x-vouchsafe-checks"] = codes;
+    claims["x-vouchsafe-checks"] = std::move(codes);
 }
 
 }  // namespace vouchsafe::attest

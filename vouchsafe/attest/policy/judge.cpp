@@ -68,23 +68,23 @@ Result<std::vector<policy::Claim>> policy_claims(const Json& claims) {
     for (policy::Claim& claim : out) {
         if (is_guests_word(claim, claims)) claim.issuer = ClaimIssuer::custom_claim;
         // Old names of claims about enclaves stand for rules behind a dollar.
+        if (claim.type.starts_with("x-")) continue;
         std::string old_name = "$" + claim.type;
         if (policy::find_known_claim(old_name) != nullptr) claim.type = std::move(old_name);
     }
     const Json* isolation = find_member(claims, kIsolation);
     if (isolation == nullptr || !isolation->is_object()) return out;
     auto inner = TRY(policy::claims_from_json(*isolation, ClaimIssuer::attestation_service));
-    out.insert(out.end(), inner.begin(), inner.end());
+    std::ranges::move(inner, std::back_inserter(out));
     return out;
 }
 
 Result<policy::AttestationOutcome> judge(const ActivePolicy& policy, const Json& claims,
                                          Json* explanation, Checks& checks) {
-    std::vector<policy::Claim> incoming = TRY(policy_claims(claims));
-    auto outcome = policy::evaluate(policy.rules, incoming);
+    auto outcome = policy::evaluate(policy.rules, TRY(policy_claims(claims)));
     bool permitted = outcome && outcome->permitted();
     if (!permitted && explanation != nullptr) {
-        *explanation = explain_shortly(policy.rules, incoming);
+        *explanation = explain_shortly(policy.rules, TRY(policy_claims(claims)));
     }
     TRY(checks.require(permitted, "ATTEST-POLICY",
                        policy.built_in ? "built-in policy" : "policy " + policy.hash,

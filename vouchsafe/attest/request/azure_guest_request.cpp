@@ -51,18 +51,21 @@ Result<const Json*> require_list(const JsonFields& fields, std::string_view name
 
 Result<std::vector<uint32_t>> parse_pcr_set(const JsonFields& tpm) {
     std::vector<uint32_t> indices;
+    const std::string path = tpm.path_of("PcrSet");
     for (const Json& entry : *TRY(require_list(tpm, "PcrSet"))) {
-        indices.push_back(TRY(parse_pcr_index(entry, tpm.path_of("PcrSet"))));
+        indices.push_back(TRY(parse_pcr_index(entry, path)));
     }
     return indices;
 }
 
 Result<std::vector<evidence::PcrValue>> parse_pcr_values(const JsonFields& tpm) {
     std::vector<evidence::PcrValue> values;
+    const std::string path = tpm.path_of("PCRs");
+    const std::string path_of_index = path + ".Index";
     for (const Json& entry : *TRY(require_list(tpm, "PCRs"))) {
-        JsonFields fields = TRY(JsonFields::of(entry, tpm.path_of("PCRs")));
+        JsonFields fields = TRY(JsonFields::of(entry, path));
         evidence::PcrValue value;
-        value.index = TRY(parse_pcr_index(*TRY(fields.require("Index")), fields.path_of("Index")));
+        value.index = TRY(parse_pcr_index(*TRY(fields.require("Index")), path_of_index));
         value.digest = TRY(fields.bytes("Digest", kPcrSize));
         if (value.digest.size() != kPcrSize) {
             return fail(Code::invalid, "{} must have {} bytes", fields.path_of("Digest"), kPcrSize);

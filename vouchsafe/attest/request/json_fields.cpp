@@ -69,8 +69,9 @@ Result<Bytes> JsonFields::bytes(std::string_view name, size_t max_size) const {
     if (text.size() > longest) {
         return fail(Code::invalid, "{} is longer than {} bytes", path_of(name), max_size);
     }
-    Bytes decoded = TRY(with_context(decode_base64_any(text), path_of(name)));
-    if (decoded.size() > max_size) {
+    auto decoded = decode_base64_any(text);
+    if (!decoded) return with_context(std::move(decoded), path_of(name));
+    if (decoded->size() > max_size) {
         return fail(Code::invalid, "{} is longer than {} bytes", path_of(name), max_size);
     }
     return decoded;
@@ -84,7 +85,8 @@ Result<std::string> JsonFields::encoded_text(std::string_view name, size_t max_s
 
 Result<Json> JsonFields::encoded_json(std::string_view name, size_t max_size) const {
     Bytes text = TRY(bytes(name, max_size));
-    return with_context(parse_json(as_text(text), {.max_bytes = max_size}), path_of(name));
+    auto parsed = parse_json(as_text(text), {.max_bytes = max_size});
+    return parsed ? std::move(parsed) : with_context(std::move(parsed), path_of(name));
 }
 
 Result<int64_t> JsonFields::whole_number(std::string_view name) const {

@@ -32,8 +32,17 @@ Result<TpmPublic> parse_ak(ByteView bytes, Checks& checks) {
     return ak;
 }
 
-Result<TpmSigningKey> signing_key(const TpmPublic& ak, Checks& checks) {
-    auto key = ak.signing_key();
+// The key that the hardware vouches for is mostly that of the TPM: then it is made once, and if the
+// runtime data was kept so was what verifying with it needs.
+Result<TpmSigningKey> read_signing_key(const TpmPublic& ak, const RuntimeClaims* runtime) {
+    const RuntimeKey* vouched = runtime == nullptr ? nullptr : runtime->find_key(kAkKid);
+    if (vouched == nullptr || !ak.is_rsa(vouched->numbers)) return ak.signing_key();
+    return ak.signing_key(vouched->key);
+}
+
+Result<TpmSigningKey> signing_key(const TpmPublic& ak, const RuntimeClaims* runtime,
+                                  Checks& checks) {
+    auto key = read_signing_key(ak, runtime);
     bool strong =
         key && (key->key.type() != crypto::KeyType::rsa || key->key.bits() >= kMinKeyBits);
     TRY(checks.require(
@@ -157,7 +166,7 @@ struct GuestTpmVerifier {
                                            const AzureGuestRules& rules, Time now, Checks& checks) {
         TpmPublic ak = TRY(parse_ak(evidence.ak_public, checks));
         TRY(check_ak_attributes(ak, checks));
-        TpmSigningKey key = TRY(signing_key(ak, checks));
+        TpmSigningKey key = TRY(signing_key(ak, runtime, checks));
         if (runtime != nullptr) TRY(check_ak_binding(*runtime, key.key, checks));
         std::optional<VerifiedAkCertificate> certificate =
             TRY(check_ak_certificate(evidence, key.key, endorser, rules, now, checks));
@@ -187,11 +196,20 @@ Result<VerifiedGuestTpm> verify_trusted_launch(const AzureGuestEvidence& evidenc
 }
 
 struct AzureGuestVerifier {
+    // bound verifies a report, and that it vouches for the runtime data.
+    static Result<VerifiedSnpReport> bound(ByteView report, ByteView chain, ByteView runtime_data,
+                                           SnpEndorser& endorser, const SnpRules& rules, Time now,
+                                           Checks& checks) {
+        VerifiedSnpReport snp = TRY(verify_snp(report, chain, endorser, rules, now, checks));
+        TRY(check_runtime_binding(snp.report().report_data, runtime_data, HashAlg::sha256, checks));
+        return snp;
+    }
+
     static Result<VerifiedSnpPlatform> platform(ByteView report, ByteView chain,
                                                 ByteView runtime_data, SnpEndorser& endorser,
                                                 const SnpRules& rules, Time now, Checks& checks) {
-        VerifiedSnpReport snp = TRY(verify_snp(report, chain, endorser, rules, now, checks));
-        TRY(check_runtime_binding(snp.report().report_data, runtime_data, HashAlg::sha256, checks));
+        VerifiedSnpReport snp =
+            TRY(bound(report, chain, runtime_data, endorser, rules, now, checks));
         RuntimeClaims runtime = TRY(RuntimeClaims::parse(runtime_data, checks));
         return VerifiedSnpPlatform(std::move(snp), std::move(runtime));
     }
@@ -202,14 +220,13 @@ struct AzureGuestVerifier {
                                             Checks& checks) {
         TRY(check_isolation(evidence, checks));
         // The hardware first: without it nothing else means anything.
-        VerifiedSnpPlatform hardware =
-            TRY(platform(evidence.snp_report, evidence.vcek_chain, evidence.runtime_data,
-                         processors, rules.snp, now, checks));
+        VerifiedSnpReport snp =
+            TRY(bound(evidence.snp_report, evidence.vcek_chain, evidence.runtime_data, processors,
+                      rules.snp, now, checks));
         // Then the TPM that the hardware vouches for.
-        VerifiedGuestTpm tpm =
-            TRY(verify_guest_tpm(evidence, hardware.runtime(), aks, rules, now, checks));
-        return VerifiedAzureGuest(std::move(hardware.snp_), std::move(hardware.runtime_),
-                                  std::move(tpm));
+        RuntimeClaims runtime = TRY(aks.read_runtime(evidence.runtime_data, checks));
+        VerifiedGuestTpm tpm = TRY(verify_guest_tpm(evidence, runtime, aks, rules, now, checks));
+        return VerifiedAzureGuest(std::move(snp), std::move(runtime), std::move(tpm));
     }
 };
 

@@ -97,7 +97,8 @@ Result<RuntimeKey> parse_runtime_key(const Json& jwk) {
     Bytes n = TRY(decode_base64url(modulus));
     Bytes e = TRY(decode_base64url(exponent));
     crypto::PublicKey key = TRY(crypto::PublicKey::from_rsa(n, e));
-    RuntimeKey out{std::move(kid), {}, std::move(key)};
+    crypto::RsaPublicParts numbers = TRY(key.rsa());
+    RuntimeKey out{std::move(kid), {}, std::move(numbers), std::move(key)};
     const Json* operations = find_member(jwk, "key_ops");
     if (operations == nullptr) return out;
     if (!operations->is_array()) return fail(Code::invalid, "key_ops is no array");

@@ -38,6 +38,7 @@ struct HclReport {
 struct RuntimeKey {
     std::string kid;  // "HCLAkPub", "HCLEkPub"
     std::vector<std::string> operations;
+    crypto::RsaPublicParts numbers;  // of `key`
     crypto::PublicKey key;
 };
 

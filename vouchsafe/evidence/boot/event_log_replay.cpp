@@ -33,13 +33,15 @@ PcrBank EventLog::replay(HashAlg bank) const {
     uint16_t alg = tpm_alg_from_hash(bank);
     if (std::find(banks().begin(), banks().end(), alg) == banks().end()) return out;
     if (startup_locality_) out.values[0] = initial_value(0, bank);
+    Bytes extended;  // one buffer for all
     for (const LogEvent& event : events()) {
         auto digest = event.digests.find(alg);
         if (event.type == kEvNoAction || digest == event.digests.end()) continue;
-        Bytes value =
-            out.values.contains(event.pcr) ? out.values[event.pcr] : initial_value(event.pcr, bank);
-        append(value, digest->second);
-        out.values[event.pcr] = crypto::hash(bank, value);
+        auto [value, fresh] = out.values.try_emplace(event.pcr);
+        if (fresh) value->second = initial_value(event.pcr, bank);
+        extended = value->second;
+        append(extended, digest->second);
+        value->second = crypto::hash(bank, extended);
     }
     return out;
 }

@@ -141,13 +141,11 @@ Result<void> read_signature_list(Reader& in, std::vector<UefiSignature>& out) {
 }  // namespace
 
 std::string guid_text(const Guid& g) {
-    auto hex = [&](std::initializer_list<size_t> order) {
-        Bytes bytes;
-        for (size_t i : order) bytes.push_back(g[i]);
-        return encode_hex(bytes);
-    };
-    return fmt::format("{}-{}-{}-{}-{}", hex({3, 2, 1, 0}), hex({5, 4}), hex({7, 6}), hex({8, 9}),
-                       hex({10, 11, 12, 13, 14, 15}));
+    const Guid in_order{g[3], g[2], g[1],  g[0],  g[5],  g[4],  g[7],  g[6],
+                        g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]};
+    std::string out = encode_hex(in_order);
+    for (size_t dash : {8, 13, 18, 23}) out.insert(dash, 1, '-');
+    return out;
 }
 
 std::string text_from_utf16(ByteView bytes) {

@@ -1,7 +1,9 @@
-// Where an attestation key's verified certificate comes from: verified from what came with the
-// evidence, or kept from earlier evidence of the same machine by whoever implements this.
+// Where an attestation key's verified certificate comes from, and the claims in which hardware
+// vouches for the key: verified and read from what came with the evidence, or kept from earlier
+// evidence of the same machine by whoever implements this.
 #pragma once
 
+#include "vouchsafe/evidence/azure/hcl.h"
 #include "vouchsafe/evidence/tpm/ak_cert.h"
 
 namespace vouchsafe::evidence {
@@ -15,6 +17,11 @@ class AkEndorser {
     // the one that failed.
     virtual Result<VerifiedAkCertificate> endorse(ByteView certificate, const crypto::PublicKey& ak,
                                                   Time now, Checks& checks) = 0;
+
+    // read_runtime is RuntimeClaims::parse, for runtime data that verified hardware vouched for.
+    virtual Result<RuntimeClaims> read_runtime(ByteView json, Checks& checks) {
+        return RuntimeClaims::parse(json, checks);
+    }
 };
 
 // FreshAkEndorser verifies each certificate anew. Borrows the anchors.

@@ -258,8 +258,20 @@ Result<TpmSigningKey> with_scheme(crypto::PublicKey key, uint16_t scheme, uint16
 
 }  // namespace
 
+bool TpmPublic::is_rsa(const crypto::RsaPublicParts& numbers) const {
+    uint64_t exponent = 0;
+    if (numbers.exponent.size() > sizeof(exponent)) return false;
+    for (uint8_t byte : numbers.exponent) exponent = exponent << 8 | byte;
+    return type == kTpmAlgRsa && equal(unique_x, numbers.modulus) &&
+           exponent == (rsa_exponent == 0 ? kDefaultExponent : rsa_exponent);
+}
+
 Result<TpmSigningKey> TpmPublic::signing_key() const {
-    return with_scheme(TRY(public_key()), scheme, scheme_hash);
+    return signing_key(TRY(public_key()));
+}
+
+Result<TpmSigningKey> TpmPublic::signing_key(crypto::PublicKey key) const {
+    return with_scheme(std::move(key), scheme, scheme_hash);
 }
 
 Result<TpmSigningKey> signing_key_for(const crypto::PublicKey& key, ByteView signature) {

@@ -77,8 +77,12 @@ struct TpmPublic {
     }
     Bytes name() const;  // nameAlg || H(area) (part 1, "Names")
     Result<crypto::PublicKey> public_key() const;
+    // is_rsa tells whether these are the numbers of this key, without leading zeros.
+    bool is_rsa(const crypto::RsaPublicParts& numbers) const;
     // signing_key needs a key that carries its own scheme (RSASSA, RSAPSS or ECDSA).
     Result<TpmSigningKey> signing_key() const;
+    // The same where public_key() was made before, of the same numbers.
+    Result<TpmSigningKey> signing_key(crypto::PublicKey key) const;
 };
 
 // PcrBankSelection is a TPMS_PCR_SELECTION: one bank and a bitmap of registers.

@@ -59,19 +59,20 @@ std::string_view issuer_name(ClaimIssuer issuer) {
 Result<std::vector<Claim>> claims_from_json(const Json& object, ClaimIssuer issuer) {
     if (!object.is_object()) return fail(Code::invalid, "claims must be a JSON object");
     std::vector<Claim> out;
-    for (auto member = object.begin(); member != object.end(); ++member) {
-        if (member.key().empty()) return fail(Code::invalid, "a claim has no name");
+    out.reserve(object.size() * 2);  // lists give several
+    for (const auto& [name, member] : object.get_ref<const Json::object_t&>()) {
+        if (name.empty()) return fail(Code::invalid, "a claim has no name");
         bool read_only = issuer == ClaimIssuer::attestation_service &&
-                         std::find(std::begin(kReadOnlyClaims), std::end(kReadOnlyClaims),
-                                   member.key()) != std::end(kReadOnlyClaims);
+                         std::find(std::begin(kReadOnlyClaims), std::end(kReadOnlyClaims), name) !=
+                             std::end(kReadOnlyClaims);
         auto add = [&](const Json& value) {
             if (value.is_null()) return;
-            out.push_back({member.key(), value_from_json(value), issuer, read_only});
+            out.push_back({name, value_from_json(value), issuer, read_only});
         };
-        if (is_list_of_primitives(*member)) {
-            std::for_each(member->begin(), member->end(), add);
+        if (is_list_of_primitives(member)) {
+            std::for_each(member.begin(), member.end(), add);
         } else {
-            add(*member);
+            add(member);
         }
     }
     return out;

@@ -29,6 +29,22 @@ struct Uses {
     }
 };
 
+uint64_t steps_to_compare(const ClaimValue& value) {
+    const auto* text = std::get_if<std::string>(&value);
+    return 1 + (text == nullptr ? 0 : text->size() / kComparedBytesPerStep);
+}
+
+// wanted_type returns the type that all claims have that fit a condition which begins with
+// `type == "x"`, as most do; nullptr if it begins otherwise.
+const std::string* wanted_type(const ClaimCondition& condition) {
+    if (condition.tests.empty()) return nullptr;
+    const PropertyTest& test = condition.tests[0];
+    const bool plain = test.property == ClaimProperty::type &&
+                       test.comparison == Comparison::equal &&
+                       test.expected.kind == PolicyExpression::Kind::literal;
+    return plain ? std::get_if<std::string>(&test.expected.literal) : nullptr;
+}
+
 }  // namespace
 
 // Join is the search for combinations of one rule.
@@ -90,9 +106,9 @@ bool RuleEngine::passes(const Claim& claim, const PropertyTest& test, const Clai
     }
 }
 
-Result<void> RuleEngine::start(const std::vector<Claim>& incoming) {
+Result<void> RuleEngine::start(std::vector<Claim> incoming) {
     TRY(meter_.within(incoming.size(), kMaxClaims, "claims"));
-    claims_ = incoming;
+    claims_ = std::move(incoming);
     return {};
 }
 
@@ -107,8 +123,7 @@ Result<PolicyValues> RuleEngine::value_of(const PolicyExpression& expression, co
         if (place == bound.end()) return out;  // only in explanations, where nothing fits it
         auto add = [&](size_t index) -> Result<void> {
             const Claim& claim = claims_[index];
-            const auto* text = std::get_if<std::string>(&claim.value);
-            TRY(meter_.spend(1 + (text == nullptr ? 0 : text->size() / kComparedBytesPerStep)));
+            TRY(meter_.spend(steps_to_compare(claim.value)));
             out.list.push_back(value_of_property(claim, expression.property));
             out.read_only = out.read_only || claim.read_only;
             return {};
@@ -131,23 +146,35 @@ Result<PolicyValues> RuleEngine::value_of(const PolicyExpression& expression, co
 Result<std::set<size_t>> RuleEngine::matching(const ClaimCondition& condition,
                                               const Bindings& bound, bool first) {
     std::set<size_t> out;
+    const std::string* wanted = wanted_type(condition);
+    uint64_t passed_over = 0;
     // What is compared with does not depend on the claim: it is computed once, when needed.
-    std::vector<std::optional<ClaimValue>> expected(condition.tests.size());
+    std::vector<std::optional<ClaimValue>> computed(condition.tests.size());
     for (size_t index = 0; index < claims_.size(); ++index) {
+        if (wanted != nullptr && claims_[index].type != *wanted) {
+            ++passed_over;
+            continue;
+        }
+        if (passed_over > 0)
+            TRY(meter_.spend(passed_over * steps_to_compare(condition.tests[0].expected.literal)));
+        passed_over = 0;
         bool all = true;
         for (size_t i = 0; all && i < condition.tests.size(); ++i) {
             const PropertyTest& test = condition.tests[i];
-            if (!expected[i]) {
+            const bool literal = test.expected.kind == PolicyExpression::Kind::literal;
+            if (!literal && !computed[i]) {
                 PolicyValues values = TRY(value_of(test.expected, bound));
-                expected[i] = *TRY(single_value(values, "what a condition compares with"));
+                computed[i] = *TRY(single_value(values, "what a condition compares with"));
             }
-            const auto* text = std::get_if<std::string>(&*expected[i]);
-            TRY(meter_.spend(1 + (text == nullptr ? 0 : text->size() / kComparedBytesPerStep)));
-            all = passes(claims_[index], test, *expected[i]);
+            const ClaimValue& expected = literal ? test.expected.literal : *computed[i];
+            TRY(meter_.spend(steps_to_compare(expected)));
+            all = passes(claims_[index], test, expected);
         }
         if (all) out.insert(index);
-        if (all && first) break;
+        if (all && first) return out;
     }
+    if (passed_over > 0)
+        TRY(meter_.spend(passed_over * steps_to_compare(condition.tests[0].expected.literal)));
     return out;
 }
 

@@ -26,7 +26,7 @@ class RuleEngine {
     explicit RuleEngine(uint64_t steps = kMaxPolicySteps) : meter_(steps) {}
 
     // start fails if there are too many claims.
-    Result<void> start(const std::vector<Claim>& incoming);
+    Result<void> start(std::vector<Claim> incoming);
 
     const std::vector<Claim>& claims() const { return claims_; }
 

@@ -17,8 +17,8 @@ class Evaluation {
     Evaluation(const AttestationPolicy& policy, PolicyTrace* trace)
         : policy_(policy), trace_(trace) {}
 
-    Result<AttestationOutcome> run(const std::vector<Claim>& incoming) {
-        TRY(engine_.start(incoming));
+    Result<AttestationOutcome> run(std::vector<Claim> incoming) {
+        TRY(engine_.start(std::move(incoming)));
         TRY(configure());
         if (!out_.decided_in) TRY(authorize());
         if (out_.permitted()) TRY(issue());
@@ -114,9 +114,9 @@ class Evaluation {
 
 }  // namespace
 
-Result<AttestationOutcome> evaluate(const AttestationPolicy& policy,
-                                    const std::vector<Claim>& incoming, PolicyTrace* trace) {
-    return with_context(Evaluation(policy, trace).run(incoming), "attestation policy");
+Result<AttestationOutcome> evaluate(const AttestationPolicy& policy, std::vector<Claim> incoming,
+                                    PolicyTrace* trace) {
+    return with_context(Evaluation(policy, trace).run(std::move(incoming)), "attestation policy");
 }
 
 Result<PolicyProperties> configure(const AttestationPolicy& policy,

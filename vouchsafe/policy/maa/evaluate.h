@@ -86,8 +86,7 @@ struct AttestationOutcome {
 };
 
 // evaluate decides. Fails with Code::invalid only if a bound above is exceeded.
-Result<AttestationOutcome> evaluate(const AttestationPolicy& policy,
-                                    const std::vector<Claim>& incoming,
+Result<AttestationOutcome> evaluate(const AttestationPolicy& policy, std::vector<Claim> incoming,
                                     PolicyTrace* trace = nullptr);
 
 // configure runs configurationrules alone, for a caller that needs them before there is evidence to

@@ -1,6 +1,7 @@
 #include "vouchsafe/policy/maa/known_claims.h"
 
 #include <array>
+#include <unordered_map>
 
 #include "vouchsafe/base/encoding.h"
 
@@ -166,10 +167,14 @@ std::span<const KnownClaim> known_claims() {
 }
 
 const KnownClaim* find_known_claim(std::string_view name) {
-    for (const KnownClaim& claim : kKnownClaims) {
-        if (claim.name == name) return &claim;
-    }
-    return nullptr;
+    // Every claim of every request is looked for here.
+    static const auto kByName = [] {
+        std::unordered_map<std::string_view, const KnownClaim*> out;
+        for (const KnownClaim& claim : kKnownClaims) out.emplace(claim.name, &claim);
+        return out;
+    }();
+    auto found = kByName.find(name);
+    return found == kByName.end() ? nullptr : found->second;
 }
 
 bool is_claim_of(std::string_view name, AttestationTarget target) {
