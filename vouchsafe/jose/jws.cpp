@@ -76,13 +76,21 @@ Result<void> verify_jws(const Jws& jws, const crypto::PublicKey& key) {
     return {};
 }
 
-Result<std::string> sign_jws(Json header, ByteView payload, const crypto::PrivateKey& key,
-                             crypto::SigAlg alg) {
+std::string encode_header(Json header, crypto::SigAlg alg) {
     header["alg"] = crypto::sig_alg_name(alg);
-    std::string out =
-        encode_base64url(as_bytes(dump_json_ascii(header))) + "." + encode_base64url(payload);
+    return encode_base64url(as_bytes(dump_json_ascii(header)));
+}
+
+Result<std::string> sign_encoded(const std::string& header, ByteView payload,
+                                 const crypto::PrivateKey& key, crypto::SigAlg alg) {
+    std::string out = header + "." + encode_base64url(payload);
     Bytes signature = TRY(key.sign(alg, as_bytes(out)));
     return out + "." + encode_base64url(signature);
+}
+
+Result<std::string> sign_jws(Json header, ByteView payload, const crypto::PrivateKey& key,
+                             crypto::SigAlg alg) {
+    return sign_encoded(encode_header(std::move(header), alg), payload, key, alg);
 }
 
 std::string unsigned_jws(Json header, ByteView payload) {

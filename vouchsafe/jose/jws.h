@@ -31,7 +31,13 @@ Result<Jws> parse_jws(std::string_view compact, size_t max_bytes = kMaxJwsBytes)
 // never verify. The key is the caller's choice: nothing in the header (jwk, jku, x5c) is followed.
 Result<void> verify_jws(const Jws& jws, const crypto::PublicKey& key);
 
-// sign_jws sets header.alg. The payload is taken as it is. The header is written by
+// encode_header sets header.alg and gives the first part of a JWS, for sign_encoded: what signs
+// much under one header encodes it once. It is written by dump_json_ascii.
+std::string encode_header(Json header, crypto::SigAlg alg);
+Result<std::string> sign_encoded(const std::string& header, ByteView payload,
+                                 const crypto::PrivateKey& key, crypto::SigAlg alg);
+
+// sign_jws is both. It sets header.alg. The payload is taken as it is. The header is written by
 // dump_json_ascii.
 Result<std::string> sign_jws(Json header, ByteView payload, const crypto::PrivateKey& key,
                              crypto::SigAlg alg);

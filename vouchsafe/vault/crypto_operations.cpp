@@ -10,8 +10,9 @@ namespace {
 
 Json answer(const Call& call, const Key& key, const CryptoResult& result) {
     if (result.holds) return {{"value", *result.holds}};
-    Json out = {{"kid", key_id(call.address.base, key.record.name, key.version.version)},
-                {"value", encode_base64url(result.value.expose())}};
+    Json out = Json::object();
+    out["kid"] = key_id(call.address.base, key.record.name, key.version.version);
+    out["value"] = encode_base64url(result.value.expose());
     if (result.iv) out["iv"] = encode_base64url(*result.iv);
     if (result.tag) out["tag"] = encode_base64url(*result.tag);
     if (result.aad) out["aad"] = encode_base64url(*result.aad);
@@ -54,7 +55,8 @@ Result<void> record_use(Core& core, Call& call, const LoadedObject& judged, KeyU
 Result<Json> use_of(Core& core, Call& call, KeyUse use) {
     const CryptoBody body = TRY(parse_crypto_body(call.request.body));
     const LoadedObject loaded = TRY(take_loaded(call));
-    const Key key = TRY(key_of(loaded.stored));
+    const auto known = TRY(core.remembered.key(loaded.stored));
+    const Key& key = *known;
     TRY(check_key(core, call, key, use));
     if (!needs_secret(key.version.family(), use)) {
         return answer(call, key, TRY(use_key(use, key.version, nullptr, body)));

@@ -120,7 +120,8 @@ std::optional<net::Throttled> Dispatcher::count_stranger(const net::Request& req
 
 net::Response Dispatcher::answer(const net::Request& request) {
     net::Response response = router_.handle(request);
-    const bool no_route = router_.route_of(request).empty() || response.status == 405;
+    const bool no_route =
+        response.status == 405 || (response.status == 404 && router_.route_of(request).empty());
     // Nothing there looks at a credential.
     if (no_route && access::shows_credential(request)) {
         if (auto over = count_stranger(request)) {

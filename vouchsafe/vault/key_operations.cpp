@@ -67,10 +67,11 @@ Result<Json> import_key(Core& core, Call& call) {
                         TRY(place_material(core, order, std::move(material))));
 }
 
-Result<Json> get_key(Core&, Call& call) {
+Result<Json> get_key(Core& core, Call& call) {
     const LoadedObject loaded = TRY(take_loaded(call));
-    const Key key = TRY(key_of(loaded.stored));
-    return encode_bundle(call.address.base, key, *call.version, *call.vault);
+    const auto key = TRY(core.remembered.key(loaded.stored));
+    const auto jwk = TRY(core.remembered.public_jwk(key->version));
+    return encode_bundle(call.address.base, *key, *jwk, *call.version, *call.vault);
 }
 
 Result<Json> update_key(Core& core, Call& call) {

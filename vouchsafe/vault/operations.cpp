@@ -92,6 +92,13 @@ Result<void> append_success(Core& core, store::Transaction& transaction, const C
 
 namespace {
 
+Checks first_of(const Checks& checks, size_t count) {
+    const std::vector<Check>& list = checks.list();
+    Checks out;
+    out.repeat({list.begin(), list.begin() + static_cast<ptrdiff_t>(count)});
+    return out;
+}
+
 // check_vault_open: the vault may have been deleted since the call began.
 Result<void> check_vault_open(store::View& view, const Call& call) {
     const bool same = call.judged_vault &&
@@ -106,12 +113,12 @@ Result<void> check_vault_open(store::View& view, const Call& call) {
 
 Result<void> transact(Core& core, Call& call,
                       const std::function<Result<void>(store::Transaction&)>& work) {
-    const Checks checks = call.checks;
+    const size_t made = call.checks.list().size();
     const Json details = call.details;
     bool again = false;
     return core.store.run([&](store::Transaction& tx) -> Result<void> {
         if (again) {
-            call.checks = checks;
+            call.checks = first_of(call.checks, made);
             call.details = details;
         }
         again = true;

@@ -12,6 +12,7 @@
 #include "vouchsafe/access/key_sets.h"
 #include "vouchsafe/crypto/root_ring.h"
 #include "vouchsafe/vault/keys/opened_key.h"
+#include "vouchsafe/vault/remembered.h"
 #include "vouchsafe/vault/wire.h"
 
 namespace vouchsafe::vault {
@@ -20,19 +21,27 @@ namespace vouchsafe::vault {
 inline constexpr size_t kMaxOpenedKeys = 256;
 inline constexpr Seconds kOpenedKeyAge{600};
 
+// ReleaseIdentity is what signs releases, and the header that these signatures have.
+struct ReleaseIdentity {
+    explicit ReleaseIdentity(net::TlsIdentity signer);  // release.cpp
+
+    net::TlsIdentity signer;
+    std::string header;  // encoded: jose::encode_header
+};
+
 // ReleaseSigner holds what signs releases, which changes with the service's certificate.
 // Thread-safe.
 class ReleaseSigner {
   public:
-    using Shared = std::shared_ptr<const net::TlsIdentity>;
+    using Shared = std::shared_ptr<const ReleaseIdentity>;
     explicit ReleaseSigner(net::TlsIdentity signer)
-        : signer_(std::make_shared<const net::TlsIdentity>(std::move(signer))) {}
+        : signer_(std::make_shared<const ReleaseIdentity>(std::move(signer))) {}
     Shared get() const {
         std::lock_guard lock(mutex_);
         return signer_;
     }
     void set(net::TlsIdentity signer) {
-        auto made = std::make_shared<const net::TlsIdentity>(std::move(signer));
+        auto made = std::make_shared<const ReleaseIdentity>(std::move(signer));
         std::lock_guard lock(mutex_);
         signer_.swap(made);
     }
@@ -66,7 +75,7 @@ class TrustedOrigins {
 };
 
 // Core is what the service is made of. Thread-safe; immutable but for trusted, release_signer,
-// key_sets, vouching, opened_keys and limits.
+// key_sets, vouching, opened_keys, remembered and limits.
 struct Core {
     Config config;
     store::Store& store;
@@ -81,6 +90,7 @@ struct Core {
     access::CurrentVouching vouching;
     std::shared_ptr<net::RateLimits> limits;  // nullptr: none
     OpenedKeys opened_keys{kMaxOpenedKeys, kOpenedKeyAge};
+    Remembered remembered;
 };
 
 struct Call;

@@ -92,9 +92,10 @@ Result<policy::Grant> judge_token(Core& core, Call& call, const KeyRecord& key,
     }
     TRY(checks.require(jose::signing_algorithm(read->alg()).has_value(), "TOKEN-ALG", "alg",
                        "RS256, PS256 or ES256", show_json(read->alg())));
-    Result<policy::ReleasePolicy> policy = policy::ReleasePolicy::parse(key.policy);
-    if (!policy) return fail(Code::io, "the stored release policy of {} is damaged", key.name);
-    const std::string authority = TRY(policy::select_authority(*policy, *issuer, checks));
+    const auto parsed = core.remembered.release_policy(key.policy);
+    if (!parsed) return fail(Code::io, "the stored release policy of {} is damaged", key.name);
+    const policy::ReleasePolicy& policy = **parsed;
+    const std::string authority = TRY(policy::select_authority(policy, *issuer, checks));
     TRY(check_authority_allowed(core, authority, checks));
 
     access::KeySets::Keys keys = TRY(core.key_sets.find(authority, read->kid()));
@@ -107,15 +108,15 @@ Result<policy::Grant> judge_token(Core& core, Call& call, const KeyRecord& key,
         TRY(core.key_sets.tokens().verify(std::move(*read), keys, rules, checks));
     note_token(call, token);
     TRY(check_tier(core, token.claims(), checks));
-    Result<policy::Grant> grant = policy::evaluate(*policy, token, checks);
-    if (!grant) note_refusal(call, *policy, token);
+    Result<policy::Grant> grant = policy::evaluate(policy, token, checks);
+    if (!grant) note_refusal(call, policy, token);
     return grant;
 }
 
-// TeeKey is the key of the machine that the released key is encrypted to.
-struct TeeKey {
+// Recipient is the key of the machine that the released key is encrypted to.
+struct Recipient {
     std::string kid;
-    crypto::PublicKey key;
+    std::shared_ptr<const TeeKey> tee;
 };
 
 bool is_encryption_key(const Json& jwk) {
@@ -138,19 +139,18 @@ const Json* first_encryption_key(const Json& claims) {
     return nullptr;
 }
 
-Result<TeeKey> select_tee_key(const VerifiedClaims& token, Checks& checks) {
+Result<Recipient> select_tee_key(Core& core, const VerifiedClaims& token, Checks& checks) {
     constexpr std::string_view kField = "x-ms-runtime.keys";
     const std::string expected = fmt::format("an RSA encryption key of {} bits", kMinTeeKeyBits);
     const Json* jwk = first_encryption_key(token.claims());
     if (jwk == nullptr) return checks.refuse("VAULT-TEE-KEY", kField, expected, "none");
-    Result<crypto::PublicKey> key = jose::parse_jwk(*jwk);
-    if (!key) return checks.refuse("VAULT-TEE-KEY", kField, expected, key.error().message);
-    const bool rsa = key->type() == crypto::KeyType::rsa;
-    TRY(checks.require(rsa && key->bits() >= kMinTeeKeyBits, "VAULT-TEE-KEY", kField, expected,
-                       fmt::format("{} of {} bits", rsa ? "RSA" : "EC", key->bits())));
-    const Json* kid = find_member(*jwk, "kid");
-    return TeeKey{kid != nullptr && kid->is_string() ? kid->get<std::string>() : "",
-                  std::move(*key)};
+    const auto tee = core.remembered.tee_key(*jwk);
+    if (!tee) return checks.refuse("VAULT-TEE-KEY", kField, expected, tee.error().message);
+    const crypto::PublicKey& key = (*tee)->key;
+    const bool rsa = key.type() == crypto::KeyType::rsa;
+    TRY(checks.require(rsa && key.bits() >= kMinTeeKeyBits, "VAULT-TEE-KEY", kField, expected,
+                       fmt::format("{} of {} bits", rsa ? "RSA" : "EC", key.bits())));
+    return Recipient{text_or_empty(*jwk, "kid"), *tee};
 }
 
 // wrap_for encrypts the secret half to `to`; one in an HSM leaves it as ciphertext.
@@ -167,10 +167,10 @@ Result<Bytes> wrap_for(Core& core, const Call& call, const Key& key, const Loade
 }
 
 // encode_key_hsm is the member `key_hsm`: the wrapped key and how it is wrapped.
-std::string encode_key_hsm(const TeeKey& tee, const std::string& enc, ByteView ciphertext) {
-    const Json json = {{"schema_version", "1.0"},
-                       {"header", {{"kid", tee.kid}, {"alg", "dir"}, {"enc", enc}}},
-                       {"ciphertext", encode_base64url(ciphertext)}};
+std::string encode_key_hsm(const std::string& kid, const std::string& enc, ByteView ciphertext) {
+    Json json = {{"schema_version", "1.0"},
+                 {"header", {{"kid", kid}, {"alg", "dir"}, {"enc", enc}}}};
+    json["ciphertext"] = encode_base64url(ciphertext);
     return encode_base64url(as_bytes(dump_json(json)));
 }
 
@@ -192,18 +192,21 @@ Json release_header(const net::TlsIdentity& signer) {
             {"x5c", std::move(chain)}};
 }
 
-Result<Json> release_payload(const Call& call, const ReleaseBody& body, const Key& key,
-                             std::string key_hsm) {
+Json release_payload(const Call& call, const ReleaseBody& body, const Key& key, Json public_jwk,
+                     std::string key_hsm) {
     Json request = {{"api-version", call.version->text()},
                     {"enc", body.enc},
                     {"kid", key_id(call.address.base, key.record.name, call.key_version)}};
     if (body.nonce) request["nonce"] = *body.nonce;
-    Json jwk = TRY(encode_key(call.address.base, key));
+    Json jwk = encode_key(call.address.base, key, std::move(public_jwk));
     jwk["key_hsm"] = std::move(key_hsm);
-    Json released = {{"key", std::move(jwk)},
-                     {"attributes", encode_attributes(key, *call.version, *call.vault)},
-                     {"release_policy", encode_policy(key.record)}};
-    return Json{{"request", std::move(request)}, {"response", {{"key", std::move(released)}}}};
+    Json out = Json::object();
+    out["request"] = std::move(request);
+    Json& released = out["response"]["key"];
+    released["key"] = std::move(jwk);
+    released["attributes"] = encode_attributes(key, *call.version, *call.vault);
+    released["release_policy"] = encode_policy(key.record);
+    return out;
 }
 
 Result<void> check_releasable(const Key& key, Checks& checks) {
@@ -221,11 +224,13 @@ struct Counted {
 
 // judge_caller_again goes by the vault's settings of now.
 Result<void> judge_caller_again(store::View& view, Call& call) {
-    const auto vault = TRY(read_vault(view, call.vault->name));
-    if (!vault) return fail(Code::not_found, "there is no vault {} here", call.vault->name);
-    call.vault = *vault;
+    const std::string name = call.vault->name;
+    const StoredVault& judged = *call.judged_vault;
+    const bool same = TRY(is_vault_as_stored(view, name, judged.record));
+    call.vault = same ? judged.info : TRY(read_vault(view, name));
+    if (!call.vault) return fail(Code::not_found, "there is no vault {} here", name);
     Checks again;
-    TRY(access::check_network(vault->networks, call.request.remote, again));
+    TRY(access::check_network(call.vault->networks, call.request.remote, again));
     return authorize_call(view, call, again);
 }
 
@@ -251,6 +256,10 @@ Result<void> commit(Core& core, Call& call, const Key& judged, const LoadedObjec
 
 }  // namespace
 
+ReleaseIdentity::ReleaseIdentity(net::TlsIdentity identity)
+    : signer(std::move(identity)),
+      header(jose::encode_header(release_header(signer), crypto::SigAlg::rs256)) {}
+
 Result<Json> release_key(Core& core, Call& call) {
     if (!call.version->at_least_7(3)) {
         return fail(Code::invalid, "release needs api-version 7.3 or later");
@@ -258,7 +267,8 @@ Result<Json> release_key(Core& core, Call& call) {
     const ReleaseBody body = TRY(parse_release_body(call.request.body));
     const crypto::HashAlg hash = TRY(parse_enc(body.enc));
     const LoadedObject loaded = TRY(take_loaded(call));
-    const Key key = TRY(key_of(loaded.stored));
+    const auto known = TRY(core.remembered.key(loaded.stored));
+    const Key& key = *known;
     call.details["enc"] = body.enc;
     call.details["version"] = key.version.version;
     call.details["release_policy"] = key.record.policy;
@@ -274,19 +284,20 @@ Result<Json> release_key(Core& core, Call& call) {
     }
     const Counted counted{rules, token_use(body.target, grant->claims(), core.config.token_skew)};
     TRY(check_rules(rules, grant->claims(), core.clock.now(), core.config.token_skew, call.checks));
-    const TeeKey tee = TRY(select_tee_key(grant->claims(), call.checks));
-    call.details["tee_key"] = {{"kid", show_json(tee.kid)},
-                               {"thumbprint", encode_base64url(jose::thumbprint(tee.key))}};
+    const Recipient to = TRY(select_tee_key(core, grant->claims(), call.checks));
+    call.details["tee_key"] = {{"kid", show_json(to.kid)}, {"thumbprint", to.tee->thumbprint}};
 
-    const Bytes ciphertext = TRY(wrap_for(core, call, key, loaded, tee.key, hash));
+    const Bytes ciphertext = TRY(wrap_for(core, call, key, loaded, to.tee->key, hash));
+    const auto jwk = TRY(core.remembered.public_jwk(key.version));
     const Json payload =
-        TRY(release_payload(call, body, key, encode_key_hsm(tee, body.enc, ciphertext)));
-    const ReleaseSigner::Shared signer = core.release_signer.get();
-    const std::string jws =
-        TRY(jose::sign_jws(release_header(*signer), as_bytes(dump_json_ascii(payload)), signer->key,
-                           crypto::SigAlg::rs256));
+        release_payload(call, body, key, *jwk, encode_key_hsm(to.kid, body.enc, ciphertext));
+    const ReleaseSigner::Shared by = core.release_signer.get();
+    std::string jws = TRY(jose::sign_encoded(by->header, as_bytes(dump_json_ascii(payload)),
+                                             by->signer.key, crypto::SigAlg::rs256));
     TRY(commit(core, call, key, loaded, counted));
-    return Json{{"value", jws}};
+    Json out = Json::object();
+    out["value"] = std::move(jws);
+    return out;
 }
 
 }  // namespace vouchsafe::vault

@@ -90,12 +90,17 @@ std::string object_id(std::string_view base, std::string_view collection, std::s
 std::string key_id(std::string_view base, std::string_view name, std::string_view version = {});
 
 // The pieces of answers.
-Result<Json> encode_key(std::string_view base, const Key& key);  // the JWK
+// public_jwk is the public half of a version: {} of an oct key. Code::io if it is damaged.
+Result<Json> public_jwk(const KeyVersion& version);
+// encode_key is the JWK, made of that.
+Json encode_key(std::string_view base, const Key& key, Json public_jwk);
 Json encode_attributes(const Key& key, const ApiVersion& version, const VaultInfo& vault);
 Json encode_policy(const KeyRecord& record);
 // add_recovery adds what the attributes of every object say of the vault's soft delete (A.4).
 void add_recovery(Json& attributes, const VaultInfo& vault);
 // encode_bundle is the whole KeyBundle.
+Json encode_bundle(std::string_view base, const Key& key, Json public_jwk,
+                   const ApiVersion& version, const VaultInfo& vault);
 Result<Json> encode_bundle(std::string_view base, const Key& key, const ApiVersion& version,
                            const VaultInfo& vault);
 // encode_item is the key in a list; versioned ids in a list of versions.

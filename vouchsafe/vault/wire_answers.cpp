@@ -6,8 +6,10 @@ namespace vouchsafe::vault {
 
 std::string object_id(std::string_view base, std::string_view collection, std::string_view name,
                       std::string_view version) {
-    std::string id = fmt::format("{}/{}/{}", base, collection, name);
-    if (!version.empty()) id += fmt::format("/{}", version);
+    std::string id(base);
+    for (const std::string_view part : {collection, name, version}) {
+        if (!part.empty()) id.append("/").append(part);
+    }
     return id;
 }
 
@@ -22,12 +24,15 @@ void add_recovery(Json& attributes, const VaultInfo& vault) {
     attributes["recoverableDays"] = vault.retention_days;
 }
 
-Result<Json> encode_key(std::string_view base, const Key& key) {
-    Json jwk = Json::object();
-    if (key.version.family() != KeyFamily::oct) {
-        jwk = jose::encode_jwk(
-            TRY(crypto::PublicKey::from_spki(key.version.spki, crypto::Curves::with_p256k)));
-    }
+Result<Json> public_jwk(const KeyVersion& version) {
+    if (version.family() == KeyFamily::oct) return Json::object();
+    const auto key = crypto::PublicKey::from_spki(version.spki, crypto::Curves::with_p256k);
+    if (!key) return fail(Code::io, "the public half of a key is damaged");
+    return jose::encode_jwk(*key);
+}
+
+Json encode_key(std::string_view base, const Key& key, Json public_jwk) {
+    Json jwk = std::move(public_jwk);
     jwk["kid"] = key_id(base, key.record.name, key.version.version);
     jwk["kty"] = key.version.kty;
     jwk["key_ops"] = key.version.key_ops;
@@ -54,14 +59,19 @@ Json encode_policy(const KeyRecord& record) {
             {"immutable", record.policy_immutable}};
 }
 
-Result<Json> encode_bundle(std::string_view base, const Key& key, const ApiVersion& version,
-                           const VaultInfo& vault) {
-    Json encoded = TRY(encode_key(base, key));
-    Json out = {{"key", std::move(encoded)},
-                {"attributes", encode_attributes(key, version, vault)}};
+Json encode_bundle(std::string_view base, const Key& key, Json public_jwk,
+                   const ApiVersion& version, const VaultInfo& vault) {
+    Json out = Json::object();
+    out["key"] = encode_key(base, key, std::move(public_jwk));
+    out["attributes"] = encode_attributes(key, version, vault);
     if (!key.version.tags.empty()) out["tags"] = key.version.tags;
     if (!key.record.policy.empty()) out["release_policy"] = encode_policy(key.record);
     return out;
+}
+
+Result<Json> encode_bundle(std::string_view base, const Key& key, const ApiVersion& version,
+                           const VaultInfo& vault) {
+    return encode_bundle(base, key, TRY(public_jwk(key.version)), version, vault);
 }
 
 Json encode_item(std::string_view base, const Key& key, bool versioned, const ApiVersion& version,

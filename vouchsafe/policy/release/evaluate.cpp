@@ -57,7 +57,7 @@ Finding judge_claim(const Condition& condition, const Json& claims) {
     out.path = condition.path;
     out.claim = condition.claim;
     out.operation = operator_name(condition.op);
-    out.expected = show_json(MUST(parse_json(condition.value)));
+    out.expected = condition.value_shown;
     out.found = claim == nullptr ? std::string(kNothing) : show_json(*claim);
     out.missing = claim == nullptr;
     out.passed = holds(condition, claim);

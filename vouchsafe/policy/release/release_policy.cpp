@@ -202,6 +202,7 @@ class Parser {
                          "\"exists\":true or \"exists\":false");
         }
         out.value = dump_json(value);
+        out.value_shown = show_json(value);
         out.value_text = std::move(*text);
         return {};
     }

@@ -42,8 +42,9 @@ struct Condition {
     // Kind::claim only.
     std::string claim;  // the claim's path in the token: "x-ms-isolation-tee.x-ms-attestation-type"
     Operator op = Operator::equals;
-    std::string value;       // as JSON: "\"sevsnpvm\"", "true", "8"
-    std::string value_text;  // what it is compared as: "sevsnpvm", "true", "8"; see compare.h
+    std::string value;        // as JSON: "\"sevsnpvm\"", "true", "8"
+    std::string value_text;   // what it is compared as: "sevsnpvm", "true", "8"; see compare.h
+    std::string value_shown;  // for people: show_json
 
     std::vector<Condition> members;  // the other kinds only; never empty
 };

@@ -99,8 +99,7 @@ Result<Json> set_secret(Core& core, Call& call) {
 Result<Json> get_secret(Core& core, Call& call) {
     const std::string& vault = call.vault->name;
     const LoadedObject loaded = TRY(take_loaded(call));
-    const Result<Secret> secret = parse_stored_secret(loaded.stored);
-    if (!secret) return fail(Code::io, "a record of {} is damaged", call.key);
+    const auto secret = TRY(core.remembered.secret(loaded.stored));
     if (!loaded.material) return fail(Code::io, "the value of {} is missing", call.key);
     const std::string& version = loaded.version;
     note_secret(call, *secret);

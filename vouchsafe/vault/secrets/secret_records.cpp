@@ -64,6 +64,13 @@ Result<SecretVersion> parse_version(ByteView bytes) {
     return out;
 }
 
+Result<Secret> secret_of(const StoredObject& object) {
+    Result<SecretRecord> record = parse_record(object.record);
+    Result<SecretVersion> version = parse_version(object.version);
+    if (!record || !version) return fail(Code::io, "a record of a secret is damaged");
+    return Secret{std::move(*record), std::move(*version)};
+}
+
 Result<std::optional<SecretRecord>> read_record(store::View& view, std::string_view vault,
                                                 std::string_view name) {
     return read_parsed(view, kRecords, key_record_key(vault, name), parse_record);

@@ -40,6 +40,8 @@ struct Secret {
     SecretVersion version;
 };
 
+// secret_of parses what was loaded of a secret; Code::io for damaged records.
+Result<Secret> secret_of(const StoredObject& object);
 // The parsers fail with Code::invalid.
 Result<SecretRecord> parse_record(ByteView bytes);
 Result<SecretVersion> parse_version(ByteView bytes);

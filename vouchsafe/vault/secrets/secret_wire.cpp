@@ -86,8 +86,9 @@ Result<void> apply(SecretVersion& version, const SecretBody& body) {
 
 Json encode_secret_item(const Call& call, const Secret& secret, bool versioned) {
     const std::string_view version = versioned ? std::string_view(secret.version.version) : "";
-    Json out = {{"id", object_id(call.address.base, "secrets", secret.record.name, version)},
-                {"attributes", encode_secret_attributes(call, secret.version)}};
+    Json out = Json::object();
+    out["id"] = object_id(call.address.base, "secrets", secret.record.name, version);
+    out["attributes"] = encode_secret_attributes(call, secret.version);
     if (!secret.version.content_type.empty()) out["contentType"] = secret.version.content_type;
     if (!secret.version.tags.empty()) out["tags"] = secret.version.tags;
     return out;
