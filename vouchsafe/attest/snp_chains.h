@@ -17,8 +17,13 @@ struct KeptSnpChain {
     std::vector<Check> checks;    // that were made then
 };
 
-// KeptSnpChains holds chains that verified, by the digest of their bytes; some 15 kB each.
-using KeptSnpChains = Kept<KeptSnpChain, 1024>;
+// KeptSnpChains holds chains that verified, by the digest of their bytes; some 15 kB each. Their
+// issuers' certificates are those of all processors of a line: the first chain of a new processor
+// has them read already.
+struct KeptSnpChains {
+    Kept<KeptSnpChain, 1024> chains;
+    evidence::ReadCertificates issuers;
+};
 
 // KeepingEndorser is the endorser of one request. Borrows all; each may be nullptr but `anchors`.
 class KeepingEndorser final : public evidence::SnpEndorser {
