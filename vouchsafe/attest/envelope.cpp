@@ -22,12 +22,15 @@ Result<std::string> seal_token(std::string_view token, const crypto::PublicKey& 
     // The clients demand BlockPadding and a KeySizeInBits, though neither means anything here. The
     // members must be standard base64: the URL alphabet makes the C++ client abort. No digit of it
     // is escaped in JSON.
-    return encode_base64url(as_bytes(fmt::format(
+    std::string envelope = fmt::format(
         R"({{"AuthenticationData":"{}","EncryptedInnerKey":"{}","EncryptionParams":)"
         R"({{"BlockMode":"ChainingModeGCM","BlockPadding":"PKCS7","Cipher":"AES","Iv":"{}",)"
-        R"("KeySizeInBits":{}}},"Jwt":"{}"}})",
+        R"("KeySizeInBits":{}}},"Jwt":")",
         encode_base64(tag), encode_base64(encrypted_key), encode_base64(nonce),
-        crypto::kGcmKeySize * 8, encode_base64(ciphertext))));
+        crypto::kGcmKeySize * 8);
+    envelope += encode_base64(ciphertext);
+    envelope += "\"}";
+    return encode_base64url(as_bytes(envelope));
 }
 
 }  // namespace vouchsafe::attest

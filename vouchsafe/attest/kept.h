@@ -9,8 +9,9 @@ namespace vouchsafe::attest {
 
 // made_again lists checks that were made before, at `now`, which is within all their dates.
 inline std::vector<Check> made_again(std::vector<Check> checks, Time now) {
+    const std::string time = format_rfc3339(now);
     for (Check& check : checks) {
-        if (check.code.ends_with("-DATES")) check.found = format_rfc3339(now);
+        if (check.code.ends_with("-DATES")) check.found = time;
     }
     return checks;
 }

@@ -76,5 +76,51 @@ TEST(KeptAks, TellTheTimeOfTheRequestAndNotThatOfTheFirst) {
     }
 }
 
+std::string read(KeptRuntimes& kept, ByteView json) {
+    static const evidence::TrustAnchors kAnchors = test_anchors();
+    KeepingAkEndorser endorser(kAnchors, nullptr, &kept);
+    Checks checks;
+    auto out = endorser.read_runtime(json, checks);
+    if (!out) return out.error().reason()->code;
+    return fmt::format("{} checks, {} keys, {}", checks.list().size(), out->keys.size(),
+                       out->vm.vm_unique_id.value_or("none"));
+}
+
+bool holds(KeptRuntimes& kept, ByteView json) {
+    return kept.find(crypto::hash(crypto::HashAlg::sha256, json)) != nullptr;
+}
+
+TEST(KeptRuntimes, SayTheSameAgain) {
+    KeptRuntimes kept;
+    const Bytes json = Machine{}.runtime_data();
+    const std::string first = read(kept, json);
+    EXPECT_EQ(first, "1 checks, 1 keys, " + kVmId);
+    ASSERT_TRUE(holds(kept, json));
+    EXPECT_EQ(read(kept, json), first);
+}
+
+TEST(KeptRuntimes, AreOfTheseBytesAlone) {
+    KeptRuntimes kept;
+    read(kept, Machine{}.runtime_data());
+    Machine other;
+    other.vm_id = "70F5CE9A-2BDC-4B6B-8401-E9B964D3AEB8";
+    EXPECT_EQ(read(kept, other.runtime_data()), "1 checks, 1 keys, " + other.vm_id);
+}
+
+TEST(KeptRuntimes, AreNotWhatCannotBeReadOrIsLong) {
+    KeptRuntimes kept;
+    Bytes broken = Machine{}.runtime_data();
+    broken.pop_back();
+    EXPECT_EQ(read(kept, broken), "HCL-RUNTIME-JSON");
+    EXPECT_FALSE(holds(kept, broken));
+    Bytes padded = Machine{}.runtime_data();
+    padded.resize(kMaxKeptRuntime, ' ');
+    EXPECT_EQ(read(kept, padded), "1 checks, 1 keys, " + kVmId);
+    EXPECT_TRUE(holds(kept, padded));
+    padded.push_back(' ');
+    EXPECT_EQ(read(kept, padded), "1 checks, 1 keys, " + kVmId);
+    EXPECT_FALSE(holds(kept, padded));
+}
+
 }  // namespace
 }  // namespace vouchsafe::attest

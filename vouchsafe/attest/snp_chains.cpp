@@ -18,7 +18,7 @@ HeldSnp KeepingEndorser::lists_for(const evidence::SnpCertificate& leaf) {
 Result<std::shared_ptr<const evidence::VerifiedSnpEndorsements>> KeepingEndorser::endorse(
     ByteView chain, Time now, Checks& checks) {
     const Bytes digest = crypto::hash(crypto::HashAlg::sha256, chain);
-    if (auto known = kept_ == nullptr ? nullptr : kept_->find(digest)) {
+    if (auto known = kept_ == nullptr ? nullptr : kept_->chains.find(digest)) {
         const auto& endorsements = known->endorsements;
         HeldSnp held = lists_for(endorsements->certificate());
         bool in_force = endorsements->valid_from() <= now && now <= endorsements->valid_to();
@@ -28,7 +28,8 @@ Result<std::shared_ptr<const evidence::VerifiedSnpEndorsements>> KeepingEndorser
         }
     }
     const size_t before = checks.list().size();
-    auto endorsements = TRY(evidence::SnpEndorsements::parse(chain, checks));
+    auto endorsements = TRY(evidence::SnpEndorsements::parse(
+        chain, checks, kept_ == nullptr ? nullptr : &kept_->issuers));
     HeldSnp held;
     // A certificate that cannot be read is refused by the verifier.
     if (auto leaf = evidence::SnpCertificate::parse(endorsements.leaf)) held = lists_for(*leaf);
@@ -36,8 +37,11 @@ Result<std::shared_ptr<const evidence::VerifiedSnpEndorsements>> KeepingEndorser
     auto verified = std::make_shared<const evidence::VerifiedSnpEndorsements>(
         TRY(evidence::verify_snp_endorsements(endorsements, anchors_, now, checks)));
     if (kept_ == nullptr) return verified;
-    kept_->keep(digest, std::make_shared<const KeptSnpChain>(KeptSnpChain{
-                            verified, std::move(held.lists), made_since(checks, before)}));
+    for (const crypto::Certificate& one : endorsements.intermediates) {
+        kept_->issuers.keep(one.der(), std::make_shared<const crypto::Certificate>(one));
+    }
+    kept_->chains.keep(digest, std::make_shared<const KeptSnpChain>(KeptSnpChain{
+                                   verified, std::move(held.lists), made_since(checks, before)}));
     return verified;
 }
 

@@ -21,9 +21,13 @@ struct KeptSnpChain {
 // HeldSignature stands for a signature that held: of which key, over what, is in its digest.
 struct HeldSignature {};
 
-// KeptSnpChains holds chains that verified, by the digest of their bytes; some 15 kB each. And
-// signatures of reports that held, by the digest of the certificate, the data and the signature.
-struct KeptSnpChains : Kept<KeptSnpChain, 1024> {
+// KeptSnpChains holds chains that verified, by the digest of their bytes; some 15 kB each. Their
+// issuers' certificates are those of all processors of a line: the first chain of a new processor
+// has them read already. And signatures of reports that held, by the digest of the certificate, the
+// data and the signature.
+struct KeptSnpChains {
+    Kept<KeptSnpChain, 1024> chains;
+    evidence::ReadCertificates issuers;
     Kept<HeldSignature, 1024> signatures;
 };
 

@@ -23,7 +23,7 @@ std::string endorsed(KeptSnpChains& kept, const Bytes& chain, Time now,
 }
 
 bool holds(KeptSnpChains& kept, const Bytes& chain) {
-    return kept.find(crypto::hash(crypto::HashAlg::sha256, chain)) != nullptr;
+    return kept.chains.find(crypto::hash(crypto::HashAlg::sha256, chain)) != nullptr;
 }
 
 TEST(KeptSnpChains, GiveTheSameChecksAsAFreshVerification) {
@@ -140,15 +140,42 @@ TEST(KeptSnpSignatures, DoNotCoverAChangedReport) {
 }
 
 TEST(KeptSnpChains, ForgetTheChainThatWasNotUsedForLongest) {
-    KeptSnpChains kept;
+    KeptSnpChains all;
+    auto& kept = all.chains;
     auto some = std::make_shared<const KeptSnpChain>();
     auto digest = [](size_t i) { return to_bytes(fmt::format("{}", i)); };
-    for (size_t i = 0; i < KeptSnpChains::kMost; ++i) kept.keep(digest(i), some);
+    for (size_t i = 0; i < kept.kMost; ++i) kept.keep(digest(i), some);
     EXPECT_NE(kept.find(digest(0)), nullptr);  // used now
-    kept.keep(digest(KeptSnpChains::kMost), some);
+    kept.keep(digest(kept.kMost), some);
     EXPECT_NE(kept.find(digest(0)), nullptr);
     EXPECT_EQ(kept.find(digest(1)), nullptr);
-    EXPECT_NE(kept.find(digest(KeptSnpChains::kMost)), nullptr);
+    EXPECT_NE(kept.find(digest(kept.kMost)), nullptr);
+}
+
+TEST(KeptSnpChains, HaveTheIssuersOfVerifiedChainsReadAlready) {
+    KeptSnpChains kept;
+    Machine machine;
+    machine.chip = 0xC2;
+    const std::string first = endorsed(kept, chain_of(Machine{}), test_time());
+    EXPECT_NE(kept.issuers.find(keys().ask.certificate.der()), nullptr);
+    EXPECT_NE(kept.issuers.find(keys().ark.certificate.der()), nullptr);
+    EXPECT_EQ(kept.issuers.find(machine.vcek_certificate().der()), nullptr);
+    EXPECT_EQ(endorsed(kept, chain_of(machine), test_time()), first);
+}
+
+TEST(KeptSnpChains, KeepNoIssuersOfARefusedChain) {
+    KeptSnpChains kept;
+    endorsed(kept, chain_of(Machine{}), test_time() + std::chrono::hours{24 * 365 * 30}, nullptr);
+    EXPECT_EQ(kept.issuers.find(keys().ask.certificate.der()), nullptr);
+}
+
+TEST(KeptSnpChains, TakeNoOtherCertificateForAKnownIssuer) {
+    KeptSnpChains kept;
+    endorsed(kept, chain_of(Machine{}), test_time());
+    const Issuer other = make_ca("ASK-TEST", &keys().ark);  // of the same name, with another key
+    const std::string chain =
+        Machine{}.vcek_certificate().pem() + other.certificate.pem() + keys().ark.certificate.pem();
+    EXPECT_EQ(endorsed(kept, to_bytes(chain), test_time()), "SNP-CHAIN-LINK");
 }
 
 }  // namespace

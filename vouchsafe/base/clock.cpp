@@ -24,9 +24,20 @@ std::string format_rfc3339(Time time) {
     auto day = std::chrono::floor<std::chrono::days>(time);
     std::chrono::year_month_day date{day};
     std::chrono::hh_mm_ss clock{time - day};
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
-                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                       clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+    std::string out = fmt::format("{:04}", static_cast<int>(date.year()));
+    // Verified certificates and audit entries say many times, and digits are quicker than a format.
+    auto add = [&](char before, int64_t number) {
+        out += before;
+        out += static_cast<char>('0' + number / 10);
+        out += static_cast<char>('0' + number % 10);
+    };
+    add('-', static_cast<unsigned>(date.month()));
+    add('-', static_cast<unsigned>(date.day()));
+    add('T', clock.hours().count());
+    add(':', clock.minutes().count());
+    add(':', clock.seconds().count());
+    out += 'Z';
+    return out;
 }
 
 Result<Time> parse_rfc3339(std::string_view text) {

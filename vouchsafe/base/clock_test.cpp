@@ -13,6 +13,13 @@ TEST(Rfc3339, RoundTrips) {
     EXPECT_EQ(*parse_rfc3339("2026-07-01T00:00:00.123Z"), *parse_rfc3339("2026-07-01"));
 }
 
+TEST(Rfc3339, WritesAllNumbersWithTheirZeros) {
+    for (const char* text : {"0001-01-01T00:00:00Z", "0999-12-31T23:59:59Z", "1969-12-31T23:59:59Z",
+                             "2026-10-09T08:07:06Z", "9999-12-31T10:20:30Z"}) {
+        EXPECT_EQ(format_rfc3339(*parse_rfc3339(text)), text);
+    }
+}
+
 TEST(Rfc3339, RefusesWhatIsNoTime) {
     for (const char* text :
          {"", "2026", "2026-13-01", "2026-02-30", "2026-07-01T", "2026-07-01T25:00:00Z",

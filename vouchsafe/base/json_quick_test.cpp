@@ -90,6 +90,24 @@ TEST(QuickJson, ReadsLongTextsAndForgetsThemBetweenReads) {
     EXPECT_EQ(parse_json_quick(empty, {})->size(), 20001u);
 }
 
+// Texts are looked at in blocks: each byte, in each place of one and behind it.
+TEST(QuickJson, WritesEachByteAsTheLibraryDoes) {
+    for (size_t size : {1u, 15u, 16u, 17u, 33u, 70u}) {
+        for (size_t at = 0; at<size; at += size> 20 ? 7 : 1) {
+            for (int c = 0; c < 256; ++c) {
+                std::string text(size, 'x');
+                text[at] = static_cast<char>(c);
+                const Json json = {{text, text}};
+                const auto careful = [&](bool ascii) {
+                    return json.dump(-1, ' ', ascii, Json::error_handler_t::replace);
+                };
+                ASSERT_EQ(dump_json(json), careful(false)) << c;
+                ASSERT_EQ(dump_json_ascii(json), escape_for_guests(careful(true))) << c;
+            }
+        }
+    }
+}
+
 TEST(QuickJson, WritesAsTheLibraryDoes) {
     for (std::string_view text :
          {R"({"b":[1,-2,3.5,1e300,true,false,null],"a":{"":[],"q\"":"\\"}})", R"("ü€𝄞\n\t\u007f")",

@@ -1,7 +1,6 @@
 #include "vouchsafe/attest/claims/claims.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "vouchsafe/attest/claims/boot_claims.h"
 #include "vouchsafe/attest/claims/secure_boot_keys.h"
@@ -257,12 +256,12 @@ void add_token_claims(Json& claims, const Config& config, Seconds lifetime, Time
 }
 
 void add_check_claims(Json& claims, const std::vector<Check>& checks) {
-    Json codes = Json::array();
-    std::unordered_set<std::string_view> known;
+    std::vector<std::string_view> codes;
     for (const Check& check : checks) {
-        if (known.insert(check.code).second) codes.push_back(check.code);
+        const std::string_view code = check.code;
+        if (std::ranges::find(codes, code) == codes.end()) codes.push_back(code);
     }
-    claims["x-vouchsafe-checks"] = std::move(codes);
+    claims["x-vouchsafe-checks"] = codes;
 }
 
 }  // namespace vouchsafe::attest

@@ -34,7 +34,8 @@ class ChainVerifier {
     Result<SnpChain> verify(Time now) {
         TRY(refuse_own_roots());
         SnpChain chain = TRY(find());
-        TRY(check_link(endorsements_.leaf, chain.intermediate, "leaf"));
+        TRY(check_link(endorsements_.leaf, chain.intermediate, "leaf",
+                       endorsements_.leaf.verify_signed_by(chain.intermediate)));
         TRY(check_signer_kind(chain.intermediate));
         chain.valid_from = endorsements_.leaf.not_before();
         chain.valid_to = endorsements_.leaf.not_after();
@@ -97,9 +98,12 @@ class ChainVerifier {
         }
         SnpChain chain{intermediates.front(), roots_.front()->ark, {}, {}};
         bool found = false;
+        Result<void> signature;  // that it was found by, or of the last that was tried
         for (const Certificate& intermediate : intermediates) {
             for (const AmdRoot* root : roots_) {
-                if (found || !intermediate.verify_signed_by(root->ark)) continue;
+                if (found) continue;
+                signature = intermediate.verify_signed_by(root->ark);
+                if (!signature) continue;
                 chain = SnpChain{intermediate, root->ark, {}, {}};
                 found = true;
             }
@@ -108,18 +112,19 @@ class ChainVerifier {
             found, "SNP-CHAIN-ROOT", "root", expected_root(),
             found ? chain.ark.subject()
                   : fmt::format("{}, which that ARK did not sign", chain.intermediate.subject())));
-        TRY(check_link(chain.intermediate, chain.ark, "intermediate"));
+        TRY(check_link(chain.intermediate, chain.ark, "intermediate", signature));
         return chain;
     }
 
+    // check_link checks that `issuer` may have signed and that the signature of `subject` is of
+    // AMD's form. `signature` is what verifying it gave.
     Result<void> check_link(const Certificate& subject, const Certificate& issuer,
-                            std::string_view field) {
+                            std::string_view field, const Result<void>& signature) {
         TRY(checks_.require(issuer.is_ca(), "SNP-CHAIN-CA", field, "an issuer that is a CA",
                             issuer.subject()));
         TRY(checks_.require(subject.signature_is_pss_sha384(), "SNP-CHAIN-PSS", field,
                             "RSASSA-PSS, SHA-384, salt 48",
                             subject.signature_is_pss_sha384() ? "the same" : "another form"));
-        auto signature = subject.verify_signed_by(issuer);
         return checks_.require(signature.has_value(), "SNP-CHAIN-LINK", field,
                                fmt::format("signed by {}", issuer.subject()),
                                signature ? "signed" : signature.error().message);

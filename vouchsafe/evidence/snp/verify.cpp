@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/crypto/pem.h"
 #include "vouchsafe/evidence/snp/certificate.h"
 #include "vouchsafe/evidence/snp/endorser.h"
 #include "vouchsafe/evidence/snp/steps.h"
@@ -135,12 +136,25 @@ Result<void> check_agreement(const SnpReport& report, const SnpCertificate& cert
                                                 report.cpuid->family, report.cpuid->model));
 }
 
-Result<std::vector<Certificate>> read_certificates(ByteView bytes) {
+Result<Certificate> read_certificate(ByteView der, ReadCertificates* read_before) {
+    auto known = read_before == nullptr ? nullptr : read_before->find(to_bytes(der));
+    return known == nullptr ? Certificate::parse_der(der) : *known;
+}
+
+Result<std::vector<Certificate>> read_certificates(ByteView bytes, ReadCertificates* read_before) {
+    constexpr size_t kMost = 16;
     if (!bytes.empty() && bytes[0] == 0x30) {
         Certificate one = TRY(Certificate::parse_der(bytes));
         return std::vector<Certificate>{one};
     }
-    return Certificate::parse_pem_bundle(as_text(bytes));
+    std::vector<Certificate> out;
+    for (const crypto::PemBlock& block : TRY(crypto::parse_pem_blocks(bytes, kMost))) {
+        if (block.label != "CERTIFICATE") {
+            return fail(Code::invalid, "a PEM block that is not a certificate");
+        }
+        out.push_back(TRY(read_certificate(block.der.expose(), read_before)));
+    }
+    return out;
 }
 
 }  // namespace
@@ -151,9 +165,10 @@ std::string hex_start(ByteView bytes) {
     return encode_hex(bytes.first(kShown)) + "...";
 }
 
-Result<SnpEndorsements> SnpEndorsements::parse(ByteView pem_or_der, Checks& checks) {
+Result<SnpEndorsements> SnpEndorsements::parse(ByteView pem_or_der, Checks& checks,
+                                               ReadCertificates* read_before) {
     constexpr std::string_view kExpected = "one VCEK or VLEK and its issuers";
-    auto certificates = read_certificates(pem_or_der);
+    auto certificates = read_certificates(pem_or_der, read_before);
     if (!certificates) {
         return checks.refuse("SNP-CHAIN-FORM", "certificate chain", std::string(kExpected),
                              certificates.error().message);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vouchsafe/base/clock.h"
+#include "vouchsafe/base/kept.h"
 #include "vouchsafe/crypto/crl.h"
 #include "vouchsafe/evidence/anchors/anchors.h"
 #include "vouchsafe/evidence/snp/certificate.h"
@@ -10,6 +11,10 @@
 #include "vouchsafe/evidence/snp/rules.h"
 
 namespace vouchsafe::evidence {
+
+// ReadCertificates holds certificates that were read before, by their DER: OpenSSL takes several
+// times as long to read one as to verify its signature. Nothing is said of them but what they are.
+using ReadCertificates = Kept<crypto::Certificate, 64>;
 
 // SnpEndorsements are the certificates that come with a report, and the revocation lists. Nothing
 // in them is trusted.
@@ -21,8 +26,10 @@ struct SnpEndorsements {
     std::vector<crypto::Crl> crls = {};
 
     // parse reads PEM certificates in any order, or one DER certificate. The leaf is the only one
-    // with AMD's TCB extensions. Fails with the check SNP-CHAIN-FORM.
-    static Result<SnpEndorsements> parse(ByteView pem_or_der, Checks& checks);
+    // with AMD's TCB extensions. What is in `read_before`, which may be nullptr, is not read again.
+    // Fails with the check SNP-CHAIN-FORM.
+    static Result<SnpEndorsements> parse(ByteView pem_or_der, Checks& checks,
+                                         ReadCertificates* read_before = nullptr);
 };
 
 // VerifiedSnpEndorsements is a VCEK or VLEK whose chain holds: verified once, it serves for all

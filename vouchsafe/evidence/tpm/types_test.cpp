@@ -76,6 +76,27 @@ TEST(TpmPublic, RefusesWhatDoesNotFit) {
     EXPECT_FALSE(TpmPublic::parse_area(huge));
 }
 
+TEST(TpmPublic, KnowsItsNumbersAndNoOthers) {
+    const TpmPublic ak = MUST(TpmPublic::parse_area(ak_area()));
+    const crypto::RsaPublicParts numbers = MUST(ak_key().public_key().rsa());
+    EXPECT_TRUE(ak.is_rsa(numbers));
+    crypto::RsaPublicParts other = numbers;
+    other.modulus.back() ^= 2;
+    EXPECT_FALSE(ak.is_rsa(other));
+    other = numbers;
+    other.modulus.pop_back();
+    EXPECT_FALSE(ak.is_rsa(other));
+    for (const Bytes& exponent : {Bytes{3}, Bytes{}, Bytes{1, 0, 3}, Bytes{2, 0, 1, 0, 1},
+                                  Bytes{1, 0, 0, 0, 0, 0, 1, 0, 1}}) {
+        other = numbers;
+        other.exponent = exponent;
+        EXPECT_FALSE(ak.is_rsa(other));
+    }
+    TpmPublic other_type = ak;
+    other_type.type = kTpmAlgEcc;
+    EXPECT_FALSE(other_type.is_rsa(numbers));
+}
+
 TEST(TpmPublic, ASigningKeyNeedsItsOwnScheme) {
     TpmPublic key = MUST(TpmPublic::parse_area(
         rsa_area(ak_key().public_key(), kEphemeralAttributes, {}, kTpmAlgNull)));

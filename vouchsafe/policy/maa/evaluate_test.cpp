@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "vouchsafe/policy/maa/engine.h"
+
 using namespace vouchsafe;
 using namespace vouchsafe::policy;
 using testing::HasSubstr;
@@ -50,6 +52,33 @@ std::string problem_of(std::string_view rule, std::string_view claims) {
 // holds tells whether a condition lets a permit fire.
 bool holds(std::string_view condition, std::string_view claims) {
     return verdict_of(fmt::format("{} => permit();", condition), claims) == Verdict::permitted;
+}
+
+// steps_of tells how many steps a rule takes, by giving it ever more.
+uint64_t steps_of(std::string_view condition, const std::vector<Claim>& claims) {
+    const AttestationPolicy policy = policy_of(fmt::format("{}=>permit();", condition));
+    const PolicyRule& rule = policy.block(PolicySection::authorization)->rules[0];
+    for (uint64_t steps = 1; steps < 1000; ++steps) {
+        RuleEngine engine(steps);
+        MUST(engine.start(claims));
+        if (engine.run(rule)) return steps - 1;
+    }
+    return 0;
+}
+
+TEST(EvaluatePolicy, PaysForClaimsOfOtherTypesThatItPassesOver) {
+    const auto claims =
+        service_claims(R"({"a":1,"b":2,"c":[3,4],"d":true,"e":"text"})");  // six claims
+    EXPECT_EQ(steps_of(R"([type=="z"])", claims), 6u);
+    EXPECT_EQ(steps_of(R"([type=="z", value==1])", claims), 6u);
+    EXPECT_EQ(steps_of(R"(![type=="z"])", claims), 6u);
+    EXPECT_EQ(steps_of(R"([type=="a"])", claims), 1u);
+    EXPECT_EQ(steps_of(R"([type=="c"])", claims), 3u);  // the first that fits is enough
+    EXPECT_EQ(steps_of(R"([type=="c", value==4])", claims), 6u);
+    EXPECT_EQ(steps_of(R"([type=="c", value==5])", claims), 8u);
+    EXPECT_EQ(steps_of(R"([value==5, type=="c"])", claims), 6u);
+    // A type of 256 characters costs two steps for each claim.
+    EXPECT_EQ(steps_of(fmt::format(R"([type=="{}"])", std::string(256, 'z')), claims), 12u);
 }
 
 }  // namespace
