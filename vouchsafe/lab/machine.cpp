@@ -216,7 +216,7 @@ Result<std::string> provision_confidential(device::Tpm& tpm, const MachineSpec& 
 
 // ---- the recorded boot --------------------------------------------------------------------------
 
-Result<void> extend(device::Tpm& tpm, uint32_t pcr, const std::map<uint16_t, Bytes>& by_bank) {
+Result<void> extend(device::Tpm& tpm, uint32_t pcr, const evidence::LogDigests& by_bank) {
     std::vector<device::Tpm::PcrDigest> digests;
     for (const auto& [alg, digest] : by_bank) {
         if (auto bank = evidence::hash_from_tpm_alg(alg)) digests.push_back({*bank, digest});
@@ -231,10 +231,10 @@ Result<void> boot(const std::string& tcti, const MachineSpec& spec) {
         if (event.type != evidence::kEvNoAction) TRY(extend(tpm, event.pcr, event.digests));
     }
     if (!spec.extend_after_boot) return {};
-    std::map<uint16_t, Bytes> digests;
+    evidence::LogDigests digests;
     for (uint16_t alg : log.banks()) {
         if (auto hash = evidence::hash_from_tpm_alg(alg)) {
-            digests[alg] = crypto::hash(*hash, as_bytes("extended after the boot"));
+            digests.add(alg, crypto::hash(*hash, as_bytes("extended after the boot")));
         }
     }
     return extend(tpm, *spec.extend_after_boot, digests);

@@ -1,6 +1,7 @@
 #include "vouchsafe/evidence/boot/event_log.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace vouchsafe::evidence {
 
@@ -10,7 +11,6 @@ namespace {
 
 constexpr size_t kSha1Size = 20;
 constexpr uint32_t kMaxAlgorithms = 16;
-constexpr size_t kMaxDigestSize = 64;
 constexpr uint32_t kPcrCount = 24;
 
 constexpr std::string_view kSpecIdCryptoAgile{"Spec ID Event03\0", 16};
@@ -72,7 +72,7 @@ Result<std::vector<Algorithm>> parse_spec_id(ByteView data) {
         one.size = TRY(in.u16_le("digest size"));
         std::optional<HashAlg> known = hash_from_tpm_alg(one.id);
         bool size_fits = known ? one.size == crypto::hash_size(*known)
-                               : one.size > 0 && one.size <= kMaxDigestSize;
+                               : one.size > 0 && one.size <= LogDigest::kMaxSize;
         if (!size_fits) {
             return fail(Code::invalid, "algorithm {:#06x} with digests of {} bytes", one.id,
                         one.size);
@@ -94,7 +94,7 @@ Result<LogEvent> read_sha1_event(Reader& in) {
     out.offset = in.offset();
     out.pcr = TRY(in.u32_le("PCR index"));
     out.type = TRY(in.u32_le("event type"));
-    out.digests[kTpmAlgSha1] = to_bytes(TRY(in.take(kSha1Size, "digest")));
+    out.digests.add(kTpmAlgSha1, TRY(in.take(kSha1Size, "digest")));
     uint32_t size = TRY(in.u32_le("event size"));
     out.data = to_bytes(TRY(in.take(size, "event data")));
     return out;
@@ -111,6 +111,7 @@ Result<LogEvent> read_agile_event(Reader& in, const std::vector<Algorithm>& algo
         return fail(Code::invalid, "{} digests at {:#x}, the log has {} banks", count, out.offset,
                     algorithms.size());
     }
+    out.digests.reserve(count);
     for (uint32_t i = 0; i < count; ++i) {
         uint16_t id = TRY(in.u16_le("digest algorithm"));
         auto known = std::find_if(algorithms.begin(), algorithms.end(),
@@ -118,7 +119,7 @@ Result<LogEvent> read_agile_event(Reader& in, const std::vector<Algorithm>& algo
         if (known == algorithms.end() || out.digests.contains(id)) {
             return fail(Code::invalid, "digest of algorithm {:#06x} at {:#x}", id, out.offset);
         }
-        out.digests[id] = to_bytes(TRY(in.take(known->size, "digest")));
+        out.digests.add(id, TRY(in.take(known->size, "digest")));
     }
     uint32_t size = TRY(in.u32_le("event size"));
     out.data = to_bytes(TRY(in.take(size, "event data")));
@@ -178,6 +179,24 @@ Result<void> check_event(const LogEvent& event) {
 }
 
 }  // namespace
+
+LogDigest::LogDigest(ByteView digest) : size(std::min(digest.size(), kMaxSize)) {
+    std::ranges::copy(digest.first(size), bytes.begin());
+}
+
+void LogDigests::add(uint16_t alg, ByteView digest) {
+    auto place = std::ranges::lower_bound(entries_, alg, {}, &Entry::first);
+    entries_.emplace(place, alg, LogDigest(digest));
+}
+
+std::vector<LogDigests::Entry>::const_iterator LogDigests::find(uint16_t alg) const {
+    return std::ranges::find(entries_, alg, &Entry::first);
+}
+
+const LogDigest& LogDigests::at(uint16_t alg) const {
+    auto found = find(alg);
+    return found == end() ? throw std::out_of_range("no such digest") : found->second;
+}
 
 std::string event_type_name(uint32_t type) {
     for (const auto& [known, name] : kEventTypes) {

@@ -56,10 +56,41 @@ std::string event_type_name(uint32_t type);  // "EV_SEPARATOR", or hex
 inline constexpr size_t kMaxEventLogSize = 4 << 20;
 inline constexpr size_t kMaxEvents = 8192;
 
+// LogDigest holds its bytes in place: a log has some hundred of them.
+struct LogDigest {
+    static constexpr size_t kMaxSize = 64;
+    std::array<uint8_t, kMaxSize> bytes{};
+    size_t size = 0;
+
+    explicit LogDigest(ByteView digest);  // of at most kMaxSize bytes
+    operator ByteView() const { return ByteView(bytes).first(size); }
+    operator Bytes() const { return to_bytes(ByteView(*this)); }
+};
+
+// LogDigests are those of one event, by TPM_ALG_ID, in the order of these. What the functions
+// return is borrowed.
+class LogDigests {
+  public:
+    using Entry = std::pair<uint16_t, LogDigest>;
+
+    void reserve(size_t count) { entries_.reserve(count); }
+    // add is for an algorithm that is not there.
+    void add(uint16_t alg, ByteView digest);
+    std::vector<Entry>::const_iterator find(uint16_t alg) const;  // end() if it is not there
+    bool contains(uint16_t alg) const { return find(alg) != end(); }
+    const LogDigest& at(uint16_t alg) const;  // one that is there
+    size_t size() const { return entries_.size(); }
+    std::vector<Entry>::const_iterator begin() const { return entries_.begin(); }
+    std::vector<Entry>::const_iterator end() const { return entries_.end(); }
+
+  private:
+    std::vector<Entry> entries_;
+};
+
 struct LogEvent {
     uint32_t pcr = 0;
     uint32_t type = 0;
-    std::map<uint16_t, Bytes> digests;  // by TPM_ALG_ID
+    LogDigests digests;
     Bytes data;
     size_t offset = 0;  // of the event in the log
 };
