@@ -142,8 +142,8 @@ inline double full_rate(const LoadedServer& server, const Load& load, size_t thr
     const double used = server.cpu_seconds() - cpu;
     const auto count = static_cast<double>(done);
     std::printf(
-        "%s, %zu clients: %.0f a second, %.0f a second of the server's CPU (%.2f ms each)\n",
-        load.name.c_str(), threads, count / taken, count / used, 1000 * used / count);
+        "%s, %zu clients: %.0f a second, %.0f a second of the server's CPU (%.1f us each)\n",
+        load.name.c_str(), threads, count / taken, count / used, 1e6 * used / count);
     return count / taken;
 }
 

@@ -48,6 +48,9 @@ echo "== vault key operation"
 echo "== vault under load, and with a million keys"
 "$build/vault_load_bench"
 
+echo "== HTTPS server alone"
+"$build/http_bench"
+
 echo "== front door: entrance beside CONNECT"
 "$build/front_door_bench"
 

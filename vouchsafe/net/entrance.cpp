@@ -68,7 +68,7 @@ std::string why_no_certificate(const Door* door, const std::optional<std::string
 Awaitable<void> serve_https(Door* door, ConnectionPtr connection, WayPtr way) {
     const auto time = std::min<Milliseconds>(kHandshakeTimeout, door->options.idle_timeout);
     connection->use_tls(door->naming);
-    ssl_st* tls = connection->tls->native_handle();
+    ssl_st* tls = connection->tls->handle();
     set_deadline(connection, time);
     auto greeting = handshake(connection);
     co_await std::move(greeting);  // never done: it stops where a certificate is needed
@@ -79,11 +79,10 @@ Awaitable<void> serve_https(Door* door, ConnectionPtr connection, WayPtr way) {
     }
     auto minting = take_certificate(door, connection, *name);
     TlsContext context = co_await std::move(minting);
-    if (!context || !use_identity(tls, context->native_handle())) {
+    if (!context || !use_identity(tls, context.get())) {
         tell_no_tls(door, *way, name, "no certificate could be made for this host");
         co_return;
     }
-    connection->context = std::move(context);
     set_deadline(connection, time);
     auto shaking = handshake(connection);
     bool ok = co_await std::move(shaking);

@@ -50,6 +50,9 @@ Awaitable<void> serve_door(Door* door, ConnectionPtr connection) {
     using Progress = RequestParser::Progress;
     WireLimits limits{door->options.max_header, ServerOptions().max_body, true};
     for (;;) {
+        auto waiting = wait_for_request(&door->listening, connection);
+        bool begun = co_await std::move(waiting);
+        if (!begun) co_return;
         RequestParser parser(limits);
         auto reading = read_request(&door->listening, connection, &parser);
         std::optional<Progress> progress = co_await std::move(reading);
@@ -82,8 +85,7 @@ FrontDoor::Impl::Impl(FrontDoorOptions wanted)
       }) {}
 
 Result<void> FrontDoor::Impl::start() {
-    SslContext made = TRY(make_naming_context(&serves));
-    naming = std::make_shared<asio::ssl::context>(made.release());
+    naming = TRY(make_naming_context(&serves));
     return listening.start();
 }
 

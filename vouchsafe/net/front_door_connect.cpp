@@ -48,7 +48,7 @@ Awaitable<void> serve_host(Door* door, ConnectionPtr connection, std::string nam
     auto establishing = establish(door, connection);
     bool established = co_await std::move(establishing);
     if (!established) co_return;
-    connection->use_tls(std::move(context));
+    connection->use_tls(context);
     set_deadline(connection, std::min<Milliseconds>(kHandshakeTimeout, door->options.idle_timeout));
     auto shaking = handshake(connection);
     bool ok = co_await std::move(shaking);
@@ -90,8 +90,8 @@ Awaitable<void> pass_through(Door* door, ConnectionPtr connection, std::string n
 Awaitable<TlsContext> take_certificate(FrontDoor::Impl* door, ConnectionPtr connection,
                                        std::string name) {
     Result<TlsContext> context = fail(Code::internal, "not made");
-    auto minting = run_on_worker(&door->listening, connection,
-                                 [door, &context, &name] { context = door->minted.take(name); });
+    auto minting = run_in_turn(&door->listening, connection,
+                               [door, &context, &name] { context = door->minted.take(name); });
     bool ran = co_await std::move(minting);
     if (!ran) co_return nullptr;
     if (context) co_return std::move(*context);

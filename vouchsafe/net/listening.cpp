@@ -3,8 +3,10 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
+#include <fcntl.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <typeinfo>
 
 #include "vouchsafe/base/log.h"
@@ -15,6 +17,7 @@ namespace vouchsafe::net {
 namespace {
 
 constexpr Milliseconds kStopTimeout{300};  // for a last answer after stop()
+constexpr unsigned kReadsInARow = 16;      // then other connections come first
 constexpr Milliseconds kAcceptPause{100};  // when accepting fails (no descriptors left)
 
 void name_thread(const std::string& name) {
@@ -31,7 +34,8 @@ std::string encode(const Response& response, const ResponseForm& form) {
 
 }  // namespace
 
-bool is_outdated(const Listening& listening, const Connection& connection) {
+bool is_outdated(const Listening& listening, Connection& connection) {
+    std::lock_guard lock(connection.mutex);
     return connection.certificate && connection.asked != listening.asked;
 }
 
@@ -48,14 +52,23 @@ Response call_handler(const Handler& handler, const Request& request) {
     return error_response(500, code_info(Code::internal).azure_code, "The service failed.");
 }
 
+Awaitable<bool> wait_for_request(Listening* listening, ConnectionPtr connection) {
+    set_deadline(connection, listening->options.idle_timeout);
+    // What has left the socket already may belong to it.
+    if (!connection->input.empty()) co_return true;
+    if (connection->tls && connection->tls->has_more()) co_return true;
+    auto waiting = wait_for(connection, Io::wants_read);
+    bool ready = co_await std::move(waiting);
+    co_return ready;
+}
+
 Awaitable<std::optional<RequestParser::Progress>> read_request(Listening* listening,
                                                                ConnectionPtr connection,
                                                                RequestParser* parser) {
     using Progress = RequestParser::Progress;
     set_deadline(connection, listening->options.idle_timeout);
-    bool begun = !connection->input.empty();
-    for (;;) {
-        Progress progress = begun ? parser->feed(connection->input) : Progress::more;
+    for (unsigned reads = 1;; ++reads) {
+        Progress progress = parser->feed(connection->input);
         if (progress == Progress::done || progress == Progress::refused) co_return progress;
         if (progress == Progress::wants_continue) {
             connection->output = kContinue;
@@ -63,93 +76,82 @@ Awaitable<std::optional<RequestParser::Progress>> read_request(Listening* listen
             bool written = co_await std::move(writing);
             if (!written) co_return std::nullopt;
         }
+        if (reads % kReadsInARow == 0) {
+            auto letting = let_others_first(connection);
+            bool ready = co_await std::move(letting);
+            if (!ready) co_return std::nullopt;
+        }
         auto reading = read_some(connection);
         bool more = co_await std::move(reading);
         if (!more) co_return std::nullopt;
-        if (!begun) set_deadline(connection, listening->options.idle_timeout);
-        begun = true;
     }
 }
 
 namespace {
 
-// wait_for_wakeup goes on when the connection's `answered` is cancelled.
-Awaitable<void> wait_for_wakeup(ConnectionPtr connection) {
-    connection->answered.expires_at(Timer::time_point::max());
-    ErrorCode cancelled;
-    auto token = asio::redirect_error(kAwaitable, cancelled);
-    auto operation = connection->answered.async_wait(token);
-    co_await std::move(operation);
-}
-
-Awaitable<void> take_place(Places* places, ConnectionPtr connection) {
-    if (places->left > 0) {
-        --places->left;
-        co_return;
-    }
-    places->waiting.push_back(connection);
-    auto waiting = wait_for_wakeup(connection);
-    co_await std::move(waiting);
-}
-
-// give_place hands a place on to who waited longest.
-void give_place(Places* places) {
-    if (places->waiting.empty()) {
-        ++places->left;
-        return;
-    }
-    places->waiting.front()->answered.cancel();
-    places->waiting.pop_front();
-}
-
-// work_now is run_on_worker for who has a place there. The worker hands the coroutine itself back
-// to the I/O thread, which stays for it.
-Awaitable<void> work_now(Listening* listening, const std::function<void()>* work) {
-    auto hand_over = [listening, work](auto resume) {
-        auto stay = asio::make_work_guard(listening->io);
-        asio::post(listening->work,
-                   [work, stay = std::move(stay), resume = std::move(resume)]() mutable {
-                       (*work)();
-                       asio::post(std::move(resume));
-                   });
+// wait_for_turn is always true.
+Awaitable<bool> wait_for_turn(Listening* listening, const ConnectionPtr& connection) {
+    auto waiting = [listening, connection](Resume resume) {
+        std::optional<Resume> now =
+            listening->turns.wait(connection->intake->share, std::move(resume));
+        if (now) (*now)(true);
     };
-    auto working =
-        asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(hand_over, kAwaitable);
-    co_await std::move(working);
+    return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(waiting,
+                                                                                   kAwaitable);
+}
+
+// Turn is one that was taken. Whose turn comes next goes on, on this thread, when the connection
+// that had it waits again.
+struct Turn {
+    ~Turn() {
+        std::optional<Resume> next = listening.turns.give(intake.share);
+        if (next) listening.crew.soon(std::move(*next));
+    }
+    Listening& listening;
+    Intake& intake;
+};
+
+void use_turn(Listening& listening, Intake& intake, const std::function<void()>& work) {
+    const Turn turn{listening, intake};
+    if (!intake.removed) work();
 }
 
 }  // namespace
 
-Awaitable<bool> run_on_worker(Listening* listening, ConnectionPtr connection,
-                              std::function<void()> work) {
-    clear_deadline(connection);
+Awaitable<bool> run_in_turn(Listening* listening, ConnectionPtr connection,
+                            std::function<void()> work) {
+    clear_deadline(*connection);
     Intake& intake = *connection->intake;
-    if (intake.added) {
-        auto own = take_place(&intake.places, connection);
-        co_await std::move(own);
-        auto common = take_place(&listening->places, connection);
-        co_await std::move(common);
+    if (!listening->turns.take(intake.share)) {
+        auto waiting = wait_for_turn(listening, connection);
+        co_await std::move(waiting);
     }
-    if (!intake.removed) {
-        auto working = work_now(listening, &work);
-        co_await std::move(working);
-    }
-    if (intake.added) {
-        give_place(&listening->places);
-        give_place(&intake.places);
-    }
+    use_turn(*listening, intake, work);
     co_return !intake.removed;
 }
 
+namespace {
+
+// forget_request frees what a request took: a string that is assigned to keeps its memory, and a
+// connection may wait for long. What was read of the next request stays.
+void forget_request(Connection& connection) {
+    std::exchange(connection.request, {});
+    std::exchange(connection.response, {});
+    std::exchange(connection.output, {});
+    if (connection.input.empty()) std::exchange(connection.input, {});
+}
+
+}  // namespace
+
 Awaitable<bool> send_response(Listening* listening, ConnectionPtr connection, ResponseForm form) {
     connection->output = encode(connection->response, form);
-    set_deadline(connection, listening->stopping ? kStopTimeout : listening->options.idle_timeout);
+    // Before it looks whether this stops: who stops looks at deadlines afterwards.
+    set_deadline(connection, listening->options.idle_timeout);
+    if (listening->stopping) set_deadline(connection, kStopTimeout);
     auto writing = write_output(connection);
     bool written = co_await std::move(writing);
-    connection->busy = false;
-    connection->request = {};
-    connection->response = {};
-    connection->output = {};
+    end_answer(*connection);
+    forget_request(*connection);
     if (!written || listening->stopping) co_return false;
     if (form.keep_alive && is_outdated(*listening, *connection)) co_return false;
     if (!form.keep_alive) {
@@ -161,7 +163,7 @@ Awaitable<bool> send_response(Listening* listening, ConnectionPtr connection, Re
 
 Awaitable<bool> answer(Listening* listening, ConnectionPtr connection, RequestParser* parser,
                        RequestParser::Progress progress, const Handler* handler) {
-    connection->busy = true;
+    if (!begin_answer(*connection)) co_return false;
     ResponseForm form;
     if (progress == RequestParser::Progress::refused) {
         form.keep_alive = false;
@@ -171,7 +173,7 @@ Awaitable<bool> answer(Listening* listening, ConnectionPtr connection, RequestPa
         connection->request.remote = connection->remote;
         connection->request.tls = connection->tls.has_value();
         connection->request.client_certificate = connection->certificate;
-        auto running = run_on_worker(listening, connection, [connection, handler] {
+        auto running = run_in_turn(listening, connection, [connection, handler] {
             connection->response = call_handler(*handler, connection->request);
         });
         bool ran = co_await std::move(running);
@@ -189,6 +191,9 @@ Awaitable<bool> answer(Listening* listening, ConnectionPtr connection, RequestPa
 Awaitable<void> answer_all(Listening* listening, ConnectionPtr connection, WireLimits limits,
                            const Handler* handler) {
     for (;;) {
+        auto waiting = wait_for_request(listening, connection);
+        bool begun = co_await std::move(waiting);
+        if (!begun) co_return;
         RequestParser parser(limits);
         auto reading = read_request(listening, connection, &parser);
         std::optional<RequestParser::Progress> progress = co_await std::move(reading);
@@ -202,18 +207,17 @@ Awaitable<void> answer_all(Listening* listening, ConnectionPtr connection, WireL
 namespace {
 
 void close_connection(Listening* listening, const ConnectionPtr& connection) {
-    connection->deadline.cancel();
-    connection->close();
+    close(*connection);
     auto counted = listening->by_place.find(connection->place);
     if (--counted->second == 0) listening->by_place.erase(counted);
     --connection->intake->connections;
-    if (connection->intake->added) --listening->added_connections;
+    if (connection->intake->share.added) --listening->added_connections;
     listening->connections.erase(connection);
 }
 
 bool is_full(const Listening& listening, const Intake& intake) {
     return intake.connections >= intake.max_connections ||
-           (intake.added && listening.added_connections >= listening.options.max_connections);
+           (intake.share.added && listening.added_connections >= listening.options.max_connections);
 }
 
 // remote_of is who came in; nullopt: gone already.
@@ -223,6 +227,25 @@ std::optional<std::string> remote_of(const Intake& intake, const Socket& socket)
     tcp::endpoint peer = socket.remote_endpoint(error);
     if (error) return std::nullopt;
     return peer.address().to_string();
+}
+
+// take_socket takes a socket out of Asio's hands: the crew waits for it.
+std::optional<UniqueFd> take_socket(Socket socket) {
+    ErrorCode error;
+    UniqueFd out(socket.release(error));
+    const bool ok = !error && ::fcntl(out.get(), F_SETFD, FD_CLOEXEC) == 0 &&
+                    ::fcntl(out.get(), F_SETFL, ::fcntl(out.get(), F_GETFL) | O_NONBLOCK) == 0;
+    if (!ok) return std::nullopt;
+    return out;
+}
+
+// live goes over to the crew at once, for a new socket can be written to.
+Awaitable<void> live(ConnectionPtr connection) {
+    auto waiting = wait_for(connection, Io::wants_write);
+    bool ready = co_await std::move(waiting);
+    if (!ready) co_return;
+    auto serving = connection->intake->serve(connection);
+    co_await std::move(serving);
 }
 
 void open_connection(Listening* listening, const IntakePtr& intake, Socket socket) {
@@ -236,16 +259,20 @@ void open_connection(Listening* listening, const IntakePtr& intake, Socket socke
     const size_t most = options.max_connections_per_address;
     auto& by_place = listening->by_place;
     if (most != 0 && by_place.contains(place) && by_place[place] >= most) return;
-    auto connection = std::make_shared<Connection>(std::move(socket), listening->tls);
+    std::optional<UniqueFd> own = take_socket(std::move(socket));
+    if (!own) return;
+    auto connection = std::make_shared<Connection>(listening->crew, listening->io.get_executor(),
+                                                   std::move(*own));
+    if (listening->tls) connection->use_tls(listening->tls);
     connection->asked = listening->asked;
     connection->intake = intake;
     connection->remote = std::move(*remote);
     connection->place = std::move(place);
     ++by_place[connection->place];
     ++intake->connections;
-    if (intake->added) ++listening->added_connections;
+    if (intake->share.added) ++listening->added_connections;
     listening->connections.insert(connection);
-    asio::co_spawn(listening->io, intake->serve(connection),
+    asio::co_spawn(listening->io, live(connection),
                    [listening, connection](std::exception_ptr exception) {
                        if (exception) log_event(LogLevel::error, "a connection failed");
                        close_connection(listening, connection);
@@ -296,18 +323,17 @@ Result<void> listen_error(const ServerOptions& options, std::string_view what,
 }  // namespace
 
 Listening::Listening(ServerOptions wanted, Serve serve)
-    : options(std::move(wanted)), own(std::make_shared<Intake>(io, std::move(serve))) {
+    : options(std::move(wanted)),
+      turns(std::max(1U, options.workers)),
+      own(std::make_shared<Intake>(io, std::move(serve))) {
     own->name = options.name;
     own->max_connections = options.max_connections;
-    const size_t workers = std::max(1U, options.workers);
-    places.left = std::max<size_t>(1, workers - std::max<size_t>(1, workers / 4));
 }
 
 Result<uint64_t> Listening::add(IntakePtr intake) {
     std::lock_guard lock(intake_mutex_);
     if (ending_) return fail(Code::unavailable, "{} has stopped", options.name);
-    intake->added = true;
-    intake->places.left = std::max(1U, options.workers / 2);
+    intake->share.added = true;
     intakes_.emplace(++last_id_, intake);
     asio::post(io, [this, intake] { open_intake(intake); });
     return last_id_;
@@ -349,7 +375,7 @@ void Listening::close_intake(const IntakePtr& intake) {
     ErrorCode ignored;
     intake->acceptor.close(ignored);
     for (const ConnectionPtr& connection : connections) {
-        if (connection->intake == intake) connection->close();
+        if (connection->intake == intake) end(*connection);
     }
     std::lock_guard lock(intake_mutex_);
     intake->closed = true;
@@ -391,14 +417,9 @@ void Listening::run_io() {
 }
 
 Result<void> Listening::start_threads() {
+    TRY(crew.start(options.name + "-work", std::max(1U, options.workers) + 1));
     open_intake(own);
     try {
-        for (unsigned i = 0; i < std::max(1U, options.workers); ++i) {
-            workers_.emplace_back([this] {
-                name_thread(options.name + "-work");
-                work.run();
-            });
-        }
         io_thread_ = std::thread([this] {
             name_thread(options.name);
             run_io();
@@ -421,6 +442,17 @@ Result<void> Listening::start() {
     return {};
 }
 
+namespace {
+
+// hurry leaves a connection the time for the answer that it is at.
+void hurry(const ConnectionPtr& connection) {
+    if (end_unless_busy(*connection)) return;
+    if (has_deadline(*connection))
+        set_deadline(connection, kStopTimeout);  // the answer is being written
+}
+
+}  // namespace
+
 void Listening::begin_stop() {
     stopping = true;
     ErrorCode ignored;
@@ -429,13 +461,7 @@ void Listening::begin_stop() {
         std::lock_guard lock(intake_mutex_);
         for (const auto& [id, intake] : intakes_) intake->acceptor.close(ignored);
     }
-    for (const ConnectionPtr& connection : connections) {
-        if (!connection->busy) {
-            connection->close();
-        } else if (connection->due != Timer::time_point::max()) {
-            set_deadline(connection, kStopTimeout);  // its answer is being written
-        }
-    }
+    for (const ConnectionPtr& connection : connections) hurry(connection);
 }
 
 void Listening::stop() {
@@ -448,8 +474,7 @@ void Listening::stop() {
     asio::post(io, [this] { begin_stop(); });
     // The loop ends when the last connection has.
     if (io_thread_.joinable()) io_thread_.join();
-    work_guard.reset();
-    for (std::thread& worker : workers_) worker.join();
+    crew.stop();
 }
 
 }  // namespace vouchsafe::net

@@ -1,39 +1,35 @@
-// Listeners with their connections, one I/O thread and its workers, and how a request is taken from
-// a connection, answered by a handler on a worker, and the answer sent. What a connection is for
-// says whoever makes it: an HTTP server (server.cpp) or a proxy (front_door.cpp). Private to net/.
+// Listeners with their connections, and how a request is taken from a connection, answered by a
+// handler, and the answer sent. What a connection is for says whoever makes it: an HTTP server
+// (server.cpp) or a proxy (front_door.cpp). Private to net/.
+//
+// One thread, the I/O thread, accepts connections, counts them, ends those that take too long, and
+// carries tunnels. What is read from a connection and written to it, TLS and handlers included, is
+// done by the crew, which has one thread more than handlers may run at a time: so there always is
+// one that reads, however slow handlers are.
 #pragma once
 
 // Boost 1.74 and GCC 12 need <utility> before the first Asio header.
 #include <utility>
 
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <set>
 #include <thread>
-#include <vector>
 
 #include "vouchsafe/net/connection.h"
 #include "vouchsafe/net/server.h"
+#include "vouchsafe/net/turns.h"
 #include "vouchsafe/net/wire.h"
 
 namespace vouchsafe::net {
 
-// Serve is a connection's whole life, on the I/O thread.
+// Serve is a connection's whole life. It begins on a thread of the crew.
 using Serve = std::function<Awaitable<void>(ConnectionPtr)>;
-
-// Places are what so many may have at a time. Others wait, in the order in which they came. The I/O
-// thread's.
-struct Places {
-    size_t left = 0;
-    std::deque<ConnectionPtr> waiting = {};
-};
 
 // Intake is one listening socket of a Listening: its own, or one that was added.
 struct Intake {
@@ -45,8 +41,7 @@ struct Intake {
     std::string remote;          // what its requests say as their remote; "": the peer's address
     size_t max_connections = 0;  // more are closed at once
     size_t connections = 0;      // the I/O thread's
-    bool added = false;
-    Places places;  // at the workers, of one that was added
+    Share share;                 // of the turns
     std::atomic<bool> removed = false;
     bool closed = false;  // Listening's, as the next
     unsigned inside = 0;  // how many are between enter() and leave()
@@ -56,8 +51,8 @@ using IntakePtr = std::shared_ptr<Intake>;
 // Listening runs until it is stopped or destroyed.
 //
 // Intakes that were added share everything with its own but the count of connections: together they
-// have as many as its own, and each has its limit. Nor have they all of the workers: one has half
-// of them at most, and all together leave a quarter free. So who comes in at the own listener is
+// have as many as its own, and each has its limit. Nor have they all of the turns: one has half of
+// them at most, and all together leave a quarter free. So who comes in at the own listener is
 // answered though handlers are slow for those who come in at others.
 struct Listening {
     // Of the options, `tls` and `client` are for who makes the contexts.
@@ -81,18 +76,19 @@ struct Listening {
     void leave(Intake& intake);
 
     const ServerOptions options;
-    asio::io_context work;  // handlers
-    asio::executor_work_guard<asio::io_context::executor_type> work_guard{work.get_executor()};
     asio::io_context io{1};
-    TlsContext tls;      // of new connections; the I/O thread's once started
-    uint64_t asked = 0;  // how often what clients are asked for changed; the I/O thread's
+    Crew crew;
+    Turns turns;
+    std::atomic<bool> stopping = false;
+    std::atomic<uint64_t> asked = 0;  // how often what clients are asked for changed
     IntakePtr own;
     uint16_t port = 0;
-    Places places;                           // at the workers, of all intakes that were added
-    size_t added_connections = 0;            // the I/O thread's
-    std::set<ConnectionPtr> connections;     // the I/O thread's
-    std::map<std::string, size_t> by_place;  // how many of them; the I/O thread's
-    bool stopping = false;                   // the I/O thread's
+
+    // The I/O thread's once started.
+    TlsContext tls;  // of new connections
+    size_t added_connections = 0;
+    std::set<ConnectionPtr> connections;
+    std::map<std::string, size_t> by_place;  // how many of them
 
   private:
     Result<void> listen();
@@ -113,25 +109,28 @@ struct Listening {
     std::mutex stop_mutex_;
     bool stopped_ = false;
     std::thread io_thread_;
-    std::vector<std::thread> workers_;
 };
 
 // is_outdated tells whether the client's certificate was believed under rules that are no more.
-bool is_outdated(const Listening& listening, const Connection& connection);
+bool is_outdated(const Listening& listening, Connection& connection);
 
 // call_handler turns what a handler throws into 500 without its text.
 Response call_handler(const Handler& handler, const Request& request);
 
+// wait_for_request waits for the first byte of a request, for as long as the idle timeout. False:
+// the connection is over.
+Awaitable<bool> wait_for_request(Listening* listening, ConnectionPtr connection);
+
 // read_request returns how far the parser came; nullopt: the connection is over. The idle timeout
-// counts once for the first byte and once for the whole request.
+// counts anew for the whole request.
 Awaitable<std::optional<RequestParser::Progress>> read_request(Listening* listening,
                                                                ConnectionPtr connection,
                                                                RequestParser* parser);
 
-// run_on_worker has a worker do `work` and waits without holding the I/O thread. False: the intake
-// of the connection was removed, before or after.
-Awaitable<bool> run_on_worker(Listening* listening, ConnectionPtr connection,
-                              std::function<void()> work);
+// run_in_turn does `work` when it is the connection's turn. On a thread of the crew. False: the
+// intake of the connection was removed, before or after.
+Awaitable<bool> run_in_turn(Listening* listening, ConnectionPtr connection,
+                            std::function<void()> work);
 
 // send_response sends the connection's `response` and forgets it and its request. False: no further
 // request on this connection.

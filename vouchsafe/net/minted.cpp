@@ -34,8 +34,7 @@ Result<TlsContext> Minted::take(const std::string& name) {
     Instant now = std::chrono::steady_clock::now();
     if (TlsContext known = find(name, now)) return known;
     if (!mint_) return fail(Code::internal, "nobody makes certificates");
-    SslContext made = TRY(make_server_context(TRY(mint_(name))));
-    auto context = std::make_shared<asio::ssl::context>(made.release());
+    TlsContext context = TRY(make_server_context(TRY(mint_(name))));
     keep(name, context, now);
     return context;
 }

@@ -2,13 +2,13 @@
 // net/.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <string>
 
-#include "vouchsafe/net/connection.h"
-#include "vouchsafe/net/tls.h"
+#include "vouchsafe/net/tls_context.h"
 
 namespace vouchsafe::net {
 

@@ -26,6 +26,12 @@ struct Server::Impl {
 
 namespace {
 
+void keep_certificate(Connection& connection) {
+    auto shown = verified_peer(connection.tls->handle());
+    std::lock_guard lock(connection.mutex);
+    connection.certificate = std::move(shown);
+}
+
 Awaitable<void> serve(Listening* listening, ConnectionPtr connection, const Handler* handler) {
     if (connection->tls) {
         set_deadline(connection,
@@ -33,7 +39,7 @@ Awaitable<void> serve(Listening* listening, ConnectionPtr connection, const Hand
         auto shaking = handshake(connection);
         bool ok = co_await std::move(shaking);
         if (!ok) co_return;
-        connection->certificate = verified_peer(connection->tls->native_handle());
+        keep_certificate(*connection);
         if (is_outdated(*listening, *connection)) co_return;
     }
     auto answering =
@@ -60,8 +66,7 @@ Server::Impl::Impl(ServerOptions wanted, Handler to_call)
 
 Result<TlsContext> Server::Impl::make_context(const TlsIdentity& identity,
                                               const ClientAuthentication& asks) const {
-    SslContext context = TRY(make_server_context(identity, asks));
-    return std::make_shared<asio::ssl::context>(context.release());
+    return TlsContext(TRY(make_server_context(identity, asks)));
 }
 
 Result<void> Server::Impl::replace_tls(const TlsIdentity& identity,
@@ -81,7 +86,7 @@ Result<void> Server::Impl::replace_tls(const TlsIdentity& identity,
 void Server::Impl::end_certified() {
     ++listening.asked;
     for (const ConnectionPtr& connection : listening.connections) {
-        if (is_outdated(listening, *connection) && !connection->busy) connection->close();
+        if (is_outdated(listening, *connection)) end_unless_busy(*connection);
     }
 }
 

@@ -37,6 +37,7 @@ Result<SslContext> make_context() {
     SSL_CTX* raw = context.get();
     SSL_CTX_set_options(raw, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(raw, 1);  // a record's header and its content by one call
     // Tickets resume sessions; nothing is kept here.
     SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_alpn_select_cb(raw, select_alpn, nullptr);

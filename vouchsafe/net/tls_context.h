@@ -18,6 +18,7 @@ struct SslContextFree {
     void operator()(ssl_ctx_st* context) const;
 };
 using SslContext = std::unique_ptr<ssl_ctx_st, SslContextFree>;
+using TlsContext = std::shared_ptr<ssl_ctx_st>;  // nullptr: plain HTTP
 
 // make_server_context allows TLS 1.2 with ECDHE and an AEAD, and TLS 1.3; HTTP/1.1 by ALPN.
 // Code::invalid if the key does not belong to the first certificate. With `client.authorities` it
@@ -26,7 +27,7 @@ using SslContext = std::unique_ptr<ssl_ctx_st, SslContextFree>;
 Result<SslContext> make_server_context(const TlsIdentity& identity,
                                        const ClientAuthentication& client = {});
 
-// ServesName tells whether a server has a name, in lower case. Called by the I/O thread: quick.
+// ServesName tells whether a server has a name, in lower case. By any thread that serves: quick.
 using ServesName = std::function<bool(const std::string& name)>;
 
 // make_naming_context is for connections whose certificate depends on the name that the client asks

@@ -2,6 +2,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/connect.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 
 #include <vector>
@@ -11,6 +12,11 @@ namespace vouchsafe::net {
 namespace {
 
 constexpr Milliseconds kConnectTimeout{10'000};  // the DNS included
+
+bool has_ended(Connection& connection) {
+    std::lock_guard lock(connection.mutex);
+    return connection.ended;
+}
 
 // carry takes bytes from one end of a connection to the other until the first is done.
 Awaitable<void> carry(Socket* from, Socket* to, ConnectionPtr connection, Milliseconds idle) {
@@ -34,7 +40,7 @@ Awaitable<void> carry(Socket* from, Socket* to, ConnectionPtr connection, Millis
     if (done) to->shutdown(tcp::socket::shutdown_send, error);
     // The other may have gone already, which its own direction finds.
     if (error == asio::error::not_connected) error = {};
-    if (!done || error) connection->close();
+    if (!done || error) end(*connection);
 }
 
 }  // namespace
@@ -43,33 +49,49 @@ Awaitable<bool> connect_upstream(ConnectionPtr connection, std::string host, std
     set_deadline(connection, kConnectTimeout);
     ErrorCode error;
     auto token = asio::redirect_error(kAwaitable, error);
-    auto executor = connection->socket.get_executor();
+    Executor executor = connection->deadline.get_executor();
     asio::ip::basic_resolver<tcp, Executor> resolver(executor);
     auto resolving = resolver.async_resolve(host, port, token);
     auto found = co_await std::move(resolving);
-    if (error || !connection->socket.is_open()) co_return false;
+    if (error || has_ended(*connection)) co_return false;
     connection->upstream.emplace(executor);
     auto connecting = asio::async_connect(*connection->upstream, found, token);
     co_await std::move(connecting);
     co_return !error;
 }
 
+namespace {
+
+// Inward is the direction from the real host to the client.
+struct Inward {
+    explicit Inward(const Executor& executor) : over(executor, Timer::time_point::max()) {}
+
+    bool done = false;
+    Timer over;  // cancelled when it is done
+};
+
+}  // namespace
+
 Awaitable<void> run_tunnel(ConnectionPtr connection, Milliseconds idle) {
-    auto inward_done = std::make_shared<bool>(false);
-    connection->answered.expires_at(Timer::time_point::max());
-    Socket* client = &connection->socket;
+    Executor executor = connection->deadline.get_executor();
+    auto going = asio::post(executor, kAwaitable);
+    co_await std::move(going);
+    if (has_ended(*connection)) co_return;
+    connection->client.emplace(executor, tcp::v4(), connection->waiter.socket.release());
+    auto inward = std::make_shared<Inward>(executor);
+    Socket* client = &*connection->client;
     Socket* upstream = &*connection->upstream;
-    asio::co_spawn(connection->socket.get_executor(), carry(upstream, client, connection, idle),
-                   [connection, inward_done](std::exception_ptr) {
-                       *inward_done = true;
-                       connection->answered.cancel();
+    asio::co_spawn(executor, carry(upstream, client, connection, idle),
+                   [connection, inward](std::exception_ptr) {
+                       inward->done = true;
+                       inward->over.cancel();
                    });
     auto outward = carry(client, upstream, connection, idle);
     co_await std::move(outward);
-    if (*inward_done) co_return;
+    if (inward->done) co_return;
     ErrorCode cancelled;
     auto token = asio::redirect_error(kAwaitable, cancelled);
-    auto waiting = connection->answered.async_wait(token);
+    auto waiting = inward->over.async_wait(token);
     co_await std::move(waiting);
 }
 

@@ -1,0 +1,127 @@
+#include "vouchsafe/net/crew.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <typeinfo>
+
+#include "vouchsafe/base/log.h"
+
+namespace vouchsafe::net {
+
+namespace {
+
+bool watch(int epoll, int operation, int fd, uint32_t events, void* data) {
+    epoll_event event{};
+    event.events = events;
+    event.data.ptr = data;
+    return ::epoll_ctl(epoll, operation, fd, &event) == 0;
+}
+
+}  // namespace
+
+Result<void> Crew::start(const std::string& name, size_t threads) {
+    epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
+    end_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!epoll_ || !end_ || !watch(epoll_.get(), EPOLL_CTL_ADD, end_.get(), EPOLLIN, nullptr)) {
+        return fail(Code::unavailable, "sockets cannot be waited for: {}", std::strerror(errno));
+    }
+    try {
+        for (size_t i = 0; i < threads; ++i) {
+            threads_.emplace_back([this, name] {
+                ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
+                run();
+            });
+        }
+    } catch (const std::system_error&) {
+        stop();
+        return fail(Code::unavailable, "no more threads can be started");
+    }
+    return {};
+}
+
+void Crew::stop() {
+    ending_ = true;
+    if (end_) ::eventfd_write(end_.get(), 1);
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+}
+
+// arm: each wait is for one event, and one thread gets it.
+bool Crew::arm(Waiter& waiter, Io wanted) {
+    const uint32_t events = (wanted == Io::wants_write ? EPOLLOUT : EPOLLIN) | EPOLLONESHOT;
+    const int operation = std::exchange(waiter.known, true) ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    return watch(epoll_.get(), operation, waiter.socket.get(), events, &waiter);
+}
+
+Awaitable<bool> Crew::wait(Waiter* waiter, Io wanted) {
+    // Another thread may be woken before this one has left here, and finds the mutex locked.
+    auto arming = [this, waiter, wanted](Resume resume) {
+        std::unique_lock lock(waiter->mutex);
+        waiter->resume.emplace(std::move(resume));
+        if (arm(*waiter, wanted)) return;
+        Resume now = std::move(*waiter->resume);
+        waiter->resume.reset();
+        lock.unlock();
+        now(false);
+    };
+    return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(arming,
+                                                                                   kAwaitable);
+}
+
+void Crew::soon(Resume resume) {
+    std::lock_guard lock(mutex_);
+    due_.push_back(std::move(resume));
+}
+
+std::optional<Resume> Crew::take_due() {
+    std::lock_guard lock(mutex_);
+    if (due_.empty()) return std::nullopt;
+    std::optional<Resume> out(std::move(due_.front()));
+    due_.pop_front();
+    return out;
+}
+
+namespace {
+
+std::optional<Resume> take_resume(Waiter& waiter) {
+    std::lock_guard lock(waiter.mutex);
+    std::optional<Resume> out(std::move(waiter.resume));
+    waiter.resume.reset();
+    return out;
+}
+
+}  // namespace
+
+std::optional<Resume> Crew::take_ready() {
+    epoll_event event{};
+    if (::epoll_wait(epoll_.get(), &event, 1, -1) != 1) return std::nullopt;
+    if (event.data.ptr == nullptr) return std::nullopt;
+    return take_resume(*static_cast<Waiter*>(event.data.ptr));
+}
+
+void Crew::run_some() {
+    while (!ending_) {
+        std::optional<Resume> due = take_due();
+        std::optional<Resume> next = due ? std::move(due) : take_ready();
+        if (next) (*next)(true);
+    }
+}
+
+void Crew::run() {
+    for (;;) {
+        try {
+            run_some();
+            return;
+        } catch (const std::exception& error) {
+            log_event(LogLevel::error, "a server's thread caught an exception",
+                      {{"exception_type", typeid(error).name()}});
+        }
+    }
+}
+
+}  // namespace vouchsafe::net
