@@ -2,18 +2,15 @@
 // cannot do without? From the body to the answer, the audit entry on disk included; collateral
 // warm, HTTP and TLS not included.
 //
-// Three requests: a machine's next one, with the report that it showed before (a machine has one
-// until it starts again); its first one since it started, with a report that nobody has seen; and
-// the first one of a processor, with certificates that nobody has seen. The service keeps what it
-// verified, so each has its own bare cryptography.
+// Of the three kinds of guest_bodies.h each has its own bare cryptography.
 //
 // `attest_bench again SECONDS` runs the service alone on the first kind, for a profile or for two
 // programs in turn, and prints the CPU microseconds of one; `report SECONDS` and `first SECONDS`
 // the same for the others, `bare SECONDS` the cryptography of the first kind.
 #define VS_TEST_CA_BITS 4096  // as AMD's
 #include "bench/environment.h"
+#include "bench/guest_bodies.h"
 #include "bench/rate.h"
-#include "vouchsafe/attest/kept_aks.h"
 #include "vouchsafe/attest/service.h"
 #include "vouchsafe/attest/test_guest.h"
 #include "vouchsafe/crypto/hash.h"
@@ -69,32 +66,18 @@ std::unique_ptr<attest::CollateralStore> warm_collateral(const Path& folder,
         attest::CollateralStore::create({}, attest::CollateralPack(folder), anchors, clock));
 }
 
-net::Request make_request(const evidence::AzureGuestEvidence& evidence) {
+net::Request make_request(std::string body) {
     net::Request out;
     out.method = "POST";
     out.path = {"attest", "AzureGuest"};
     out.query = {{"api-version", "2020-10-01"}};
-    out.body = request_body(inner_request(evidence, Dialect::cpp));
+    out.body = std::move(body);
     return out;
 }
 
-// Each has certificates of its own.
-std::vector<net::Request> of_new_processors(size_t count) {
+std::vector<net::Request> make_requests(std::vector<std::string> bodies) {
     std::vector<net::Request> out;
-    while (out.size() < count) out.push_back(make_request(Machine{}.evidence()));
-    return out;
-}
-
-// The same processor and TPM, each with a report of its own.
-std::vector<net::Request> with_new_reports(size_t count) {
-    evidence::AzureGuestEvidence evidence = Machine{}.evidence();
-    std::vector<net::Request> out;
-    while (out.size() < count) {
-        Machine started;
-        started.host_data = crypto::hash(HashAlg::sha256, as_bytes(std::to_string(out.size())));
-        evidence.snp_report = started.report(crypto::sha256(evidence.runtime_data));
-        out.push_back(make_request(evidence));
-    }
+    for (std::string& body : bodies) out.push_back(make_request(std::move(body)));
     return out;
 }
 
@@ -120,13 +103,12 @@ void run(std::string_view mode, double seconds) {
         attest::Service::create(config, {*store, log, clock, anchors, nullptr, collateral.get()}));
     net::Handler handler = service->handler();
     const auto answer = [&](const net::Request& request) { return handler(request).status == 200; };
-    // More than are kept, so that each is new when its turn comes again.
-    const auto many = [&](std::string_view wanted) -> size_t {
-        return mode.empty() || mode == wanted ? attest::KeptAks::kMost + 50 : 0;
+    const auto many = [&](std::string_view wanted) {
+        return mode.empty() || mode == wanted ? kMoreThanKept : 0;
     };
-    const net::Request again = make_request(Machine{}.evidence());
-    const std::vector<net::Request> reports = with_new_reports(many("report"));
-    const std::vector<net::Request> firsts = of_new_processors(many("first"));
+    const net::Request again = make_request(guest_body(Machine{}.evidence()));
+    const auto reports = make_requests(bodies_with_new_reports(many("report")));
+    const auto firsts = make_requests(bodies_of_new_processors(many("first")));
     size_t next = 0;
     const Bare bare;
     const Way bare_again{"cryptography: a machine's next", [&] { return bare.run(0, false); }};

@@ -1,6 +1,7 @@
 // The attestation service under load over TLS: AzureGuest requests, audit entries on disk included.
 #define VS_TEST_CA_BITS 4096  // as AMD's
 #include "bench/environment.h"
+#include "bench/guest_bodies.h"
 #include "bench/load.h"
 #include "vouchsafe/attest/service.h"
 #include "vouchsafe/attest/test_guest.h"
@@ -30,6 +31,26 @@ struct Office {
     std::unique_ptr<attest::Service> service;
 };
 
+std::vector<net::ClientRequest> requests(const LoadedServer& server,
+                                         std::vector<std::string> bodies) {
+    std::vector<net::ClientRequest> out;
+    for (std::string& body : bodies) {
+        net::ClientRequest request;
+        request.method = "POST";
+        request.url = server.url("/attest/AzureGuest?api-version=2020-10-01");
+        request.headers.set("Content-Type", "application/json");
+        request.body = std::move(body);
+        out.push_back(std::move(request));
+    }
+    return out;
+}
+
+void measure(const LoadedServer& server, const Load& load) {
+    for (size_t clients : {1, 4, 16}) full_rate(server, load, clients, std::chrono::seconds(5));
+    const double rate = full_rate(server, load, 4, std::chrono::seconds(5));
+    latencies(server, load, rate / 2, std::chrono::seconds(20));
+}
+
 void run() {
     (void)keys();  // the same in both processes
     TemporaryDir dir = MUST(TemporaryDir::create("attest-load-bench"));
@@ -38,15 +59,11 @@ void run() {
         return MUST(net::Server::start(std::move(options), office->service->handler()));
     });
     idle_memory(server, "/certs", 1000);
-    net::ClientRequest request;
-    request.method = "POST";
-    request.url = server.url("/attest/AzureGuest?api-version=2020-10-01");
-    request.headers.set("Content-Type", "application/json");
-    request.body = guest_request(Machine{});
-    const Load load{"POST /attest/AzureGuest", std::move(request)};
-    for (size_t clients : {1, 4, 16}) full_rate(server, load, clients, std::chrono::seconds(5));
-    const double rate = full_rate(server, load, 4, std::chrono::seconds(5));
-    latencies(server, load, rate / 2, std::chrono::seconds(20));
+    measure(server, {"AzureGuest, a machine's next", requests(server, {guest_request(Machine{})})});
+    measure(server, {"AzureGuest, with a new report",
+                     requests(server, bodies_with_new_reports(kMoreThanKept))});
+    measure(server, {"AzureGuest, a processor's first",
+                     requests(server, bodies_of_new_processors(kMoreThanKept))});
 }
 
 }  // namespace

@@ -67,9 +67,9 @@ void requests() {
     net::ClientRequest post{.url = server.url("/things/one")};
     post.method = "POST";
     post.body = std::string(kEvidence, 'x');
-    measure(server, {"bare handler", {.url = server.url("/bare")}});
-    measure(server, {"router, metrics, log", {.url = server.url("/things/one")}});
-    measure(server, {"100 KB sent", std::move(post)});
+    measure(server, {"bare handler", {{.url = server.url("/bare")}}});
+    measure(server, {"router, metrics, log", {{.url = server.url("/things/one")}}});
+    measure(server, {"100 KB sent", {std::move(post)}});
     if (wanted.empty()) idle_memory(server, "/bare", 1000);
 }
 

@@ -115,9 +115,12 @@ inline void at_once(size_t threads, const std::function<void(size_t)>& work) {
     for (std::thread& one : all) one.join();
 }
 
+// Load is requests that are sent in turn.
 struct Load {
     std::string name;
-    net::ClientRequest request;
+    std::vector<net::ClientRequest> requests;
+
+    const net::ClientRequest& at(size_t i) const { return requests[i % requests.size()]; }
 };
 
 inline void send(net::Client& client, const net::ClientRequest& request) {
@@ -131,12 +134,14 @@ inline void send(net::Client& client, const net::ClientRequest& request) {
 // full_rate: requests a second with `threads` clients that each wait for their answer.
 inline double full_rate(const LoadedServer& server, const Load& load, size_t threads,
                         std::chrono::seconds time) {
-    std::atomic<size_t> done = 0;
+    std::atomic<size_t> done = 0, next = 0;
     const double cpu = server.cpu_seconds();
     const auto start = steady_clock::now();
     at_once(threads, [&](size_t) {
         net::Client client = server.client();
-        for (; steady_clock::now() - start < time; ++done) send(client, load.request);
+        for (; steady_clock::now() - start < time; ++done) {
+            send(client, load.at(next++));
+        }
     });
     const double taken = std::chrono::duration<double>(steady_clock::now() - start).count();
     const double used = server.cpu_seconds() - cpu;
@@ -158,13 +163,13 @@ inline void latencies(const LoadedServer& server, const Load& load, double rate,
     const auto start = steady_clock::now() + std::chrono::milliseconds(100);
     at_once(kThreads, [&](size_t) {
         net::Client client = server.client();
-        send(client, load.request);  // its connection is there before
+        send(client, load.requests.front());  // its connection is there before
         for (size_t i = next++; i < count; i = next++) {
             const auto due =
                 start + std::chrono::duration_cast<steady_clock::duration>(
                             std::chrono::duration<double>(static_cast<double>(i) / rate));
             std::this_thread::sleep_until(due);
-            send(client, load.request);
+            send(client, load.at(i));
             taken[i] = std::chrono::duration<double>(steady_clock::now() - due).count() * 1000;
         }
     });

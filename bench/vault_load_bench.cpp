@@ -96,17 +96,17 @@ void usual_requests() {
     const auto get_key = request(server, "/keys/k?api-version=7.4", officer);
     const auto key = MUST(jose::parse_jwk(asked(client, get_key)["key"]));
     const Bytes sealed = MUST(key.encrypt_oaep(crypto::HashAlg::sha256, Bytes(32, 7)));
-    measure(server, {"GET key", get_key});
-    measure(server, {"GET secret", request(server, "/secrets/s?api-version=7.4", officer)});
+    measure(server, {"GET key", {get_key}});
+    measure(server, {"GET secret", {request(server, "/secrets/s?api-version=7.4", officer)}});
     measure(server, {"POST unwrapkey, RSA-OAEP-256",
-                     request(server, "/keys/k/unwrapkey?api-version=7.4", user,
-                             {{"alg", "RSA-OAEP-256"}, {"value", encode_base64url(sealed)}})});
+                     {request(server, "/keys/k/unwrapkey?api-version=7.4", user,
+                              {{"alg", "RSA-OAEP-256"}, {"value", encode_base64url(sealed)}})}});
     measure(server,
             {"POST release",
-             request(server, "/keys/released/release?api-version=7.4", access_token(kReleaser),
-                     {{"target", keys().attestation.token(attestation_claims())},
-                      {"nonce", "ADE0101"},
-                      {"enc", "RSA_AES_KEY_WRAP_256"}})});
+             {request(server, "/keys/released/release?api-version=7.4", access_token(kReleaser),
+                      {{"target", keys().attestation.token(attestation_claims())},
+                       {"nonce", "ADE0101"},
+                       {"enc", "RSA_AES_KEY_WRAP_256"}})}});
 }
 
 // many_keys: one key by name, and a list of all, page after page.
@@ -117,7 +117,7 @@ void many_keys(size_t more) {
     std::printf("with %zu more keys, before a request: %.0f MiB\n", more, server.resident_mib());
     const auto get =
         request(server, fmt::format("/keys/n{:07}?api-version=7.4", more / 2), officer);
-    full_rate(server, {"GET key", get}, 1, std::chrono::seconds(4));
+    full_rate(server, {"GET key", {get}}, 1, std::chrono::seconds(4));
     auto next = request(server, "/keys?api-version=7.4&maxresults=25", officer);
     std::vector<double> taken;
     for (;;) {
