@@ -135,17 +135,19 @@ class Secrets(unittest.TestCase):
         self.assertEqual(self.named("set", "due", value=b"v").returncode, 0)
         self.assertEqual(self.named("delete", "due").returncode, 0)
         with sqlite3.connect(self.lab / "vault/store.db") as store:
-            table, = [row[0] for row in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            names = [row[1] for row in store.execute(f"PRAGMA table_info({table})")]
-            rows = list(store.execute(f"SELECT {', '.join(names)} FROM {table}"))
+            rows = list(store.execute("SELECT collection, key, value FROM keyed"))
+            changed = 0
             for kind, key, value in rows:
-                if kind == "vault_deleted" and bytes(key) == b"secrets/secret-kv/due":
-                    changed = json.dumps({**json.loads(value), "purge": 1}).encode()
-                    store.execute(f"UPDATE {table} SET {names[2]} = ? WHERE {names[0]} = ? AND {names[1]} = ?",
-                                  (changed, kind, key))
-                if kind == "vault_purge_due" and bytes(key).endswith(b"/secrets/secret-kv/due"):
-                    store.execute(f"UPDATE {table} SET {names[1]} = ? WHERE {names[0]} = ? AND {names[1]} = ?",
+                if kind == b"vault_deleted" and key == b"secrets/secret-kv/due":
+                    sooner = json.dumps({**json.loads(value), "purge": 1}).encode()
+                    store.execute("UPDATE keyed SET value = ? WHERE collection = ? AND key = ?",
+                                  (sooner, kind, key))
+                    changed += 1
+                if kind == b"vault_purge_due" and key.endswith(b"/secrets/secret-kv/due"):
+                    store.execute("UPDATE keyed SET key = ? WHERE collection = ? AND key = ?",
                                   (b"0000000000000001/secrets/secret-kv/due", kind, key))
+                    changed += 1
+            self.assertEqual(changed, 2)
         store.close()
         server = subprocess.Popen([PROGRAM, "--json", "serve", "vault", "--dir", str(self.lab)],
                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
