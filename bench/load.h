@@ -95,6 +95,7 @@ class LoadedServer {
         net::ServerOptions options;
         options.tls = authority_.issue(host_);
         options.max_connections = 2000;
+        options.workers = 16;  // as the program's services
         options.idle_timeout = std::chrono::minutes(10);
         auto server = make(std::move(options));
         uint16_t port = server->port();
