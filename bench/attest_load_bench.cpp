@@ -45,12 +45,6 @@ std::vector<net::ClientRequest> requests(const LoadedServer& server,
     return out;
 }
 
-void measure(const LoadedServer& server, const Load& load) {
-    for (size_t clients : {1, 4, 16}) full_rate(server, load, clients, std::chrono::seconds(5));
-    const double rate = full_rate(server, load, 4, std::chrono::seconds(5));
-    latencies(server, load, rate / 2, std::chrono::seconds(20));
-}
-
 void run() {
     (void)keys();  // the same in both processes
     TemporaryDir dir = MUST(TemporaryDir::create("attest-load-bench"));

@@ -51,13 +51,6 @@ void log_nowhere() {
 
 std::string wanted;  // the loads whose name it is a part of; all of them: ""
 
-void measure(const LoadedServer& server, const Load& load) {
-    if (load.name.find(wanted) == std::string::npos) return;
-    for (size_t clients : {1, 4}) full_rate(server, load, clients, std::chrono::seconds(2));
-    const double rate = full_rate(server, load, 16, std::chrono::seconds(4));
-    latencies(server, load, rate / 2, std::chrono::seconds(2));
-}
-
 void requests() {
     const LoadedServer server([](net::ServerOptions options) {
         log_nowhere();
@@ -67,9 +60,9 @@ void requests() {
     net::ClientRequest post{.url = server.url("/things/one")};
     post.method = "POST";
     post.body = std::string(kEvidence, 'x');
-    measure(server, {"bare handler", {{.url = server.url("/bare")}}});
-    measure(server, {"router, metrics, log", {{.url = server.url("/things/one")}}});
-    measure(server, {"100 KB sent", {std::move(post)}});
+    measure(server, {"bare handler", {{.url = server.url("/bare")}}}, wanted);
+    measure(server, {"router, metrics, log", {{.url = server.url("/things/one")}}}, wanted);
+    measure(server, {"100 KB sent", {std::move(post)}}, wanted);
     if (wanted.empty()) idle_memory(server, "/bare", 1000);
 }
 

@@ -179,6 +179,16 @@ inline void latencies(const LoadedServer& server, const Load& load, double rate,
                 taken[count / 2], taken[count * 99 / 100], taken.back());
 }
 
+// measure prints full rates with 1, 4 and 16 clients, and latencies at half the last rate. Loads of
+// which the name does not have `wanted` in it are left out.
+inline void measure(const LoadedServer& server, const Load& load, std::string_view wanted = {},
+                    std::chrono::seconds time = std::chrono::seconds(4)) {
+    if (load.name.find(wanted) == std::string::npos) return;
+    for (size_t clients : {1, 4}) full_rate(server, load, clients, time);
+    const double rate = full_rate(server, load, 16, time);
+    latencies(server, load, rate / 2, time);
+}
+
 inline void idle_memory(const LoadedServer& server, std::string_view target, size_t connections) {
     const double before = server.resident_mib();
     std::vector<net::Client> clients;

@@ -1,5 +1,5 @@
 // An HTTP/1.1 server over TCP, with or without TLS (1.2 and 1.3). I/O runs on coroutines that never
-// leave this module; handlers are plain functions run on a worker pool.
+// leave this module; handlers are plain functions, so many at a time as the options say.
 #pragma once
 
 #include <chrono>
@@ -27,8 +27,8 @@ struct ServerOptions {
     // Of which one address may have so many; 0: all of them. IPv6 counts by its /64.
     size_t max_connections_per_address = 0;
     std::chrono::milliseconds idle_timeout{
-        30'000};  // for a request to arrive whole, and between requests
-    unsigned workers = 4;
+        30'000};           // for a request to arrive whole, and between requests
+    unsigned workers = 4;  // handlers at a time; further requests wait, read whole
 };
 
 // Server runs until it is stopped or destroyed. Thread-safe.
