@@ -19,6 +19,7 @@ pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(FUSE3 REQUIRED IMPORTED_TARGET fuse3>=3.14)
 pkg_check_modules(P11 REQUIRED p11-kit-1)  # headers alone: PKCS#11 modules are loaded at run time
 pkg_check_modules(CBOR REQUIRED IMPORTED_TARGET libcbor)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 
 find_path(XGBOOST_INCLUDE_DIR xgboost/c_api.h)
 if(NOT XGBOOST_INCLUDE_DIR)

@@ -12,6 +12,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]')
 DOORS = {
     "nlohmann/": {"base"},
     "simdjson": {"base"},
+    "zstd.h": {"base"},
     "spdlog/": {"base"},
     "cbor": {"base"},
     "openssl/": {"crypto", "net"},

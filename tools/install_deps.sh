@@ -5,7 +5,7 @@ set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config libboost-dev libssl-dev libcurl4-openssl-dev
     libsqlite3-dev libpq-dev libtss2-dev libtss2-tcti-swtpm0 libfmt-dev libspdlog-dev nlohmann-json3-dev libsimdjson-dev
-    libcli11-dev libexpected-dev libcbor-dev libxgboost-dev libseccomp-dev libfuse3-dev libp11-kit-dev swtpm mold)
+    libzstd-dev libcli11-dev libexpected-dev libcbor-dev libxgboost-dev libseccomp-dev libfuse3-dev libp11-kit-dev swtpm mold)
 [ "$(dpkg --print-architecture)" = amd64 ] && build+=(libipsec-mb-dev)
 test=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-cryptography python3-jmespath tpm2-tools openssl
     procps softhsm2 clang-format-16 postgresql)
@@ -15,7 +15,7 @@ interop=(python3-azure azure-cli python3-xgboost python3-pandas python3-sklearn 
 heavy=(qemu-system-x86 ovmf swtpm sbsigntool systemd-boot-efi mtools dosfstools busybox-static dropbear-bin
     openssh-client openssh-sftp-server libtss2-tcti-device0 openssl zstd)
 run=(libcurl4 libsqlite3-0 libpq5 libtss2-esys-3.0.2-0 libtss2-mu0 libtss2-rc0 libtss2-tctildr0
-    libtss2-tcti-swtpm0 libtss2-tcti-device0 libfmt9 libspdlog1.10 libsimdjson14 libcbor0.8 libxgboost0 libseccomp2
+    libtss2-tcti-swtpm0 libtss2-tcti-device0 libfmt9 libspdlog1.10 libsimdjson14 libzstd1 libcbor0.8 libxgboost0 libseccomp2
     libfuse3-3 libssl3 libstdc++6 ca-certificates swtpm openssh-client openssh-server)
 [ "$(dpkg --print-architecture)" = amd64 ] && run+=(libipsec-mb1)
 

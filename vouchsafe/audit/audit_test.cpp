@@ -203,6 +203,40 @@ TEST_F(LogTest, VerifyFindsAChangedEntry) {
     EXPECT_EQ(verified.error().reason()->field, "entry 3");
 }
 
+// What cannot be opened any more is an entry that was changed, not an error that hides which.
+TEST_F(LogTest, VerifyFindsADamagedCompressedEntry) {
+    append_many(9);
+    Bytes stored;
+    MUST(store_->read([&](store::View& view) -> Result<void> {
+        stored = *TRY(view.get("audit_entry", "0000000000000003"));
+        return {};
+    }));
+    const Bytes good = stored;
+    for (size_t at : {size_t{0}, size_t{3}, stored.size() / 2, stored.size() - 1}) {
+        stored = good;
+        stored[at] ^= 0x40;
+        change("audit_entry", "0000000000000003", stored);
+        Checks checks;
+        auto verified = log_->verify({}, checks);
+        ASSERT_FALSE(verified) << at;
+        EXPECT_EQ(verified.error().reason()->code, "AUDIT-ENTRY");
+        EXPECT_EQ(verified.error().reason()->field, "entry 3");
+    }
+    change("audit_entry", "0000000000000003", good);
+    Checks checks;
+    EXPECT_TRUE(log_->verify({}, checks));
+}
+
+TEST_F(LogTest, KeepsEntriesCompressed) {
+    append_many(1);
+    MUST(store_->read([&](store::View& view) -> Result<void> {
+        EXPECT_LT(TRY(view.get("audit_entry", "0000000000000000"))->size(),
+                  entry("r0").encode().size() * 2 / 3);
+        return {};
+    }));
+    EXPECT_EQ(MUST(log_->encoded(0)), entry("r0").encode());
+}
+
 TEST_F(LogTest, VerifyFindsAChangedTree) {
     append_many(9);
     change_node(*store_, 3, 0);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "vouchsafe/audit/entry_form.h"
 #include "vouchsafe/audit/tree.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/store/numbered.h"
@@ -11,7 +12,7 @@ namespace vouchsafe::audit {
 namespace {
 
 // docs/formats/audit-log.md has what is stored.
-constexpr std::string_view kEntryTable = store::kNumberedTables[0];  // index -> encoded entry
+constexpr std::string_view kEntryTable = store::kNumberedTables[0];  // index -> stored entry
 constexpr std::string_view kRequestTable = "audit_request";          // request id / index
 // The next name in the order of tables: so the size is mostly in the page of the newest request.
 constexpr std::string_view kSizeTable = "audit_size";
@@ -85,7 +86,9 @@ Result<uint64_t> read_log_size(store::View& view) {
 }
 
 Result<std::optional<Bytes>> find_log_entry(store::View& view, uint64_t index) {
-    return view.get(kEntryTable, store::number_key(index));
+    auto stored = TRY(view.get(kEntryTable, store::number_key(index)));
+    if (!stored) return std::nullopt;
+    return entry_of(std::move(*stored));
 }
 
 Result<Bytes> read_log_entry(store::View& view, uint64_t index) {
@@ -158,7 +161,7 @@ Result<uint64_t> Log::append(store::Transaction& transaction, const Entry& entry
     }
     const uint64_t index = TRY(take_size(transaction));
     const std::string key = store::number_key(index);
-    TRY(transaction.insert(kEntryTable, key, bytes));
+    TRY(transaction.insert(kEntryTable, key, stored_entry(bytes)));
     TRY(add_leaf(transaction, index, leaf_hash(bytes)));
     if (!entry.request_id.empty()) {
         TRY(transaction.insert(kRequestTable, entry.request_id + "/" + key, {}));

@@ -9,13 +9,15 @@ namespace vouchsafe::store {
 namespace {
 
 // bytea is ordered as memcmp orders it, whatever the database's collation. `writer` has one row for
-// each process that writes: what its last commit was. Version 2 has the tables of version 1: since
-// then the audit log is kept in another form, for which a program of version 1 is to be refused.
+// each process that writes: what its last commit was. Versions 2 and 3 have the tables of version
+// 1: the audit log is kept in another form since 2 and compressed since 3, for which programs that
+// do not know it are to be refused.
 constexpr const char* kPostgresMigrations[] = {
     "CREATE TABLE record (collection bytea NOT NULL, key bytea NOT NULL, value bytea NOT NULL, "
     "PRIMARY KEY (collection, key));"
     "CREATE TABLE writer (name bytea PRIMARY KEY, token bytea NOT NULL, "
     "at timestamptz NOT NULL DEFAULT now())",
+    "SELECT 1",
     "SELECT 1",
 };
 

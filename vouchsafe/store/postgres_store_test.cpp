@@ -86,15 +86,15 @@ TEST_F(PostgresStoreTest, TakesOverASchemaOfVersion1) {
     sql("UPDATE schema_version SET version = 1");
     auto again = MUST(open_postgres(PostgresServer::server().url(), schema_));
     EXPECT_TRUE(has(*again, "a"));
-    sql("DO $$ BEGIN ASSERT (SELECT version FROM schema_version) = 2; END $$");
+    sql("DO $$ BEGIN ASSERT (SELECT version FROM schema_version) = 3; END $$");
 }
 
 TEST_F(PostgresStoreTest, RefusesANewerSchemaAndOtherPrograms) {
-    sql("UPDATE schema_version SET version = 3");
+    sql("UPDATE schema_version SET version = 4");
     auto newer = open_postgres(PostgresServer::server().url(), schema_);
     ASSERT_FALSE(newer);
     EXPECT_EQ(newer.error().code, Code::unsupported);
-    EXPECT_THAT(newer.error().message, HasSubstr("schema version 3"));
+    EXPECT_THAT(newer.error().message, HasSubstr("schema version 4"));
     const PostgresPlace place{PostgresServer::server().url(), schema_};
     auto connection = MUST(PostgresConnection::open(place, PostgresConnection::Setup::known));
     MUST(connection->execute("DROP TABLE schema_version"));

@@ -14,6 +14,8 @@ constexpr int kBusyMilliseconds = 10000;    // how long to wait for another proc
 // Names and keys are bytes so that their order is the order of memcmp. A record of a numbered table
 // is at the place 2 * number + the table's place in kNumberedTables. Version 2 gave the table of
 // all records another name too: a program of version 1 that has the file open is stopped by that.
+// Version 3 has the same tables: audit entries are compressed since then, which a program of
+// version 2 cannot read.
 constexpr const char* kMigrations[] = {
     "CREATE TABLE record (collection BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, "
     "PRIMARY KEY (collection, key)) STRICT, WITHOUT ROWID",
@@ -26,6 +28,7 @@ constexpr const char* kMigrations[] = {
     "WHERE collection = CAST('audit_entry' AS BLOB)) "
     "WHERE number >> 61 = 0 AND key = CAST(printf('%016x', number) AS BLOB); "
     "DELETE FROM keyed WHERE collection = CAST('audit_entry' AS BLOB)",
+    "SELECT 1",
 };
 // What they lead to. SQLite writes the name it changed within quotes.
 constexpr const char* kResult =

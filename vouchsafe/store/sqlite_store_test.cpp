@@ -78,11 +78,11 @@ TEST_F(SqliteStoreTest, FileIsReadableByItsOwnerAlone) {
 
 TEST_F(SqliteStoreTest, RefusesAnotherSchemaVersion) {
     store_.reset();
-    sql("PRAGMA user_version = 3");
+    sql("PRAGMA user_version = 4");
     auto opened = open_sqlite(file_);
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().code, Code::unsupported);
-    EXPECT_THAT(opened.error().message, testing::HasSubstr("schema version 3"));
+    EXPECT_THAT(opened.error().message, testing::HasSubstr("schema version 4"));
 }
 
 // A file as the first program wrote it.
@@ -169,7 +169,7 @@ TEST_F(SqliteStoreTest, MigratesWhollyOrNotAtAll) {
     auto older = open_sqlite(file_);
     ASSERT_FALSE(older);
     EXPECT_EQ(older.error().code, Code::unsupported);
-    EXPECT_THAT(older.error().message, testing::HasSubstr("schema version 4"));
+    EXPECT_THAT(older.error().message, testing::HasSubstr("schema version 5"));
 
     // A new file goes through all of them.
     file_ = dir_.path() / "new.db";
