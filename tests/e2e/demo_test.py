@@ -102,6 +102,11 @@ class Demo(unittest.TestCase):
         for path in self.lab.rglob("*"):
             if path.is_file():
                 self.assertNotIn(line, path.read_bytes(), path)
+        for service in ("vault", "attestation"):  # their entries are compressed on the disk
+            shown = run("--json", "audit", "show", "--service", service, "--dir", self.lab)
+            self.assertEqual(shown.returncode, 0, shown.stderr)
+            self.assertIn("request_id", shown.stdout)
+            self.assertNotIn(line.decode(), shown.stdout)
 
     def test_secrets_of_the_lab_are_the_owners_alone(self):
         for path in self.lab.rglob("*"):

@@ -424,10 +424,7 @@ TEST_F(KeysTest, TheDatabaseHoldsNoPrivateKey) {
     Answer made = create("k", {{"kty", "RSA"}});
     // The modulus is public and must be there; the primes and the private exponent must not.
     const Bytes modulus = MUST(public_key(made).rsa()).modulus;
-    std::string files;
-    for (const char* name : {"vault.db", "vault.db-wal"}) {
-        files += to_text(MUST(read_file(dir_.path() / name)));
-    }
+    const std::string files = on_disk();
     // spki is stored in base64, so the modulus's own bytes are nowhere; its base64 is.
     EXPECT_THAT(files, testing::HasSubstr(encode_base64(public_key(made).spki())));
     EXPECT_EQ(files.find(as_text(modulus)), std::string::npos);  // part of PKCS#8 too

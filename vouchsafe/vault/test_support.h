@@ -279,6 +279,18 @@ class VaultTest : public testing::Test {
         return MUST(service_->audit().find(answer.request_id()));
     }
 
+    // on_disk is all that can be read in the store's files, audit entries opened.
+    std::string on_disk() {
+        std::string out;
+        for (const char* name : {"vault.db", "vault.db-wal"}) {
+            out += to_text(MUST(read_file(dir_.path() / name)));
+        }
+        audit::Log log(*store_);
+        const uint64_t entries = MUST(log.size());
+        for (uint64_t i = 0; i < entries; ++i) out += to_text(MUST(log.encoded(i)));
+        return out;
+    }
+
     static void split(std::string_view text, char separator,
                       const std::function<void(std::string_view)>& use) {
         while (!text.empty()) {

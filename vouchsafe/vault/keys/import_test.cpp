@@ -189,10 +189,7 @@ TEST_F(ImportTest, ReleasesAnImportedOctKey) {
 
 TEST_F(ImportTest, TheDatabaseHoldsNoOctets) {
     ASSERT_EQ(import("oct", {{"key", oct_jwk(32)}}).status, 200);
-    std::string files;
-    for (const char* name : {"vault.db", "vault.db-wal"}) {
-        files += to_text(MUST(read_file(dir_.path() / name)));
-    }
+    const std::string files = on_disk();
     EXPECT_EQ(files.find(to_text(Bytes(32, 5))), std::string::npos);
     EXPECT_EQ(files.find(encode_base64url(Bytes(30, 5))), std::string::npos);
 }

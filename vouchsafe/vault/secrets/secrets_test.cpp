@@ -253,11 +253,9 @@ TEST_F(SecretsTest, TheDatabaseHoldsNoValueAndOpensItInItsPlaceOnly) {
     const std::string value = "0123456789abcdef-a-value-to-look-for";
     Answer first = set("s", {{"value", value}});
     ASSERT_EQ(set("t", {{"value", "of another"}}).status, 200);
-    std::string files;
-    for (const char* name : {"vault.db", "vault.db-wal"}) {
-        files += to_text(MUST(read_file(dir_.path() / name)));
-    }
+    const std::string files = on_disk();
     EXPECT_THAT(files, testing::HasSubstr("vault_secret_value"));
+    EXPECT_THAT(files, testing::HasSubstr("\"action\":\"secrets/set\""));
     EXPECT_EQ(files.find(value), std::string::npos);
     EXPECT_EQ(files.find(encode_base64(as_bytes(value))), std::string::npos);
 
