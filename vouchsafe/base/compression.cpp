@@ -8,6 +8,10 @@ namespace vouchsafe {
 
 namespace {
 
+// A tenth longer than at zstd's default, 3, whose tables for a dictionary of 31 KB take 440 KB
+// instead of 80: they do not stay in a core's cache.
+constexpr int kLevel = 1;
+
 template <typename T, size_t (*release)(T*)>
 struct Release {
     void operator()(T* what) const { release(what); }
@@ -28,7 +32,7 @@ T* made(T* what) {
 
 struct CompressionDictionary::Tables {
     explicit Tables(std::string_view content)
-        : compressing(made(ZSTD_createCDict(content.data(), content.size(), ZSTD_CLEVEL_DEFAULT))),
+        : compressing(made(ZSTD_createCDict(content.data(), content.size(), kLevel))),
           decompressing(made(ZSTD_createDDict(content.data(), content.size()))) {}
 
     Owned<ZSTD_CDict, ZSTD_freeCDict> compressing;

@@ -12,12 +12,14 @@ Result<void> GroupCommit::run(const Work& work) {
     }
     Job job;
     job.work = &work;
+    job.seat = take_seat();
     std::unique_lock lock(mutex_);
     waiting_.push_back(&job);
-    if (wanted_ != 0 && waiting_.size() >= wanted_) gathered_.notify_one();
+    const bool all_came = wanted_ != 0 && waiting_.size() >= wanted_;
     if (leading_) {
         lock.unlock();
-        if (wait(job) == Turn::leads) lead(std::unique_lock(mutex_));
+        if (all_came) gathered_.notify_one();
+        if (wait(*job.seat) == Turn::leads) lead(std::unique_lock(mutex_));
     } else {
         lead(std::move(lock));
     }
@@ -88,17 +90,29 @@ void GroupCommit::lead(std::unique_lock<std::mutex> lock) {
     if (next != nullptr) tell(*next, Turn::leads);
 }
 
-// tell is the last that the leader does with another's job, which ends once its lock is given back.
-void GroupCommit::tell(Job& job, Turn turn) {
-    std::lock_guard lock(job.mutex);
-    job.turn = turn;
-    job.told.notify_one();
+// take_seat gives the calling thread's seat. One job of a thread waits at a time.
+std::shared_ptr<GroupCommit::Seat> GroupCommit::take_seat() {
+    thread_local const auto seat = std::make_shared<Seat>();
+    std::lock_guard lock(seat->mutex);
+    seat->turn = Turn::waits;
+    return seat;
 }
 
-GroupCommit::Turn GroupCommit::wait(Job& job) {
-    std::unique_lock lock(job.mutex);
-    job.told.wait(lock, [&] { return job.turn != Turn::waits; });
-    return job.turn;
+// tell is the last that the leader does with another's job, which may end as soon as the turn is
+// known. Woken before the lock is free, its thread would only wait again.
+void GroupCommit::tell(Job& job, Turn turn) {
+    const std::shared_ptr<Seat> seat = job.seat;
+    {
+        std::lock_guard lock(seat->mutex);
+        seat->turn = turn;
+    }
+    seat->told.notify_one();
+}
+
+GroupCommit::Turn GroupCommit::wait(Seat& seat) {
+    std::unique_lock lock(seat.mutex);
+    seat.told.wait(lock, [&] { return seat.turn != Turn::waits; });
+    return seat.turn;
 }
 
 void GroupCommit::do_work(Job& job) {

@@ -15,6 +15,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -60,15 +61,19 @@ class GroupCommit {
 
   private:
     enum class Turn { waits, leads, done };
-    struct Job {
-        const Work* work;
-        Result<void> result;
-        std::exception_ptr thrown;
-        bool beside_others = false;  // it saw what others had not yet committed
-        // Of its own, so that those who are told do not meet at one lock.
+    // Seat is where a thread waits. Each has its own, so that those who are told do not meet at one
+    // lock, and who tells it keeps it too: so the thread is woken when the lock is free again.
+    struct Seat {
         std::mutex mutex;  // holds turn
         Turn turn = Turn::waits;
         std::condition_variable told;
+    };
+    struct Job {
+        const Work* work;
+        std::shared_ptr<Seat> seat;
+        Result<void> result;
+        std::exception_ptr thrown;
+        bool beside_others = false;  // it saw what others had not yet committed
     };
     struct Group {
         std::vector<Job*> jobs;
@@ -77,8 +82,9 @@ class GroupCommit {
         Result<void> whole;  // an error that is everybody's
     };
 
+    static std::shared_ptr<Seat> take_seat();
     static void tell(Job& job, Turn turn);
-    static Turn wait(Job& job);
+    static Turn wait(Seat& seat);
     // gather waits before the group begins, while no transaction is open.
     void gather(std::unique_lock<std::mutex>& lock);
     void lead(std::unique_lock<std::mutex> lock);
