@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "vouchsafe/base/file.h"
 #include "vouchsafe/net/client.h"
 #include "vouchsafe/net/test_support.h"
 
@@ -41,7 +42,7 @@ class LoadedServer {
 
     // `host` is the name clients reach it by.
     explicit LoadedServer(const Make& make, std::string host = "bench.test")
-        : host_(std::move(host)) {
+        : host_(std::move(host)), folder_(MUST(TemporaryDir::create("load-bench"))) {
         rlimit files{16384, 16384};
         setrlimit(RLIMIT_NOFILE, &files);
         int told[2];
@@ -92,6 +93,7 @@ class LoadedServer {
   private:
     [[noreturn]] void serve(const Make& make, int tell) const {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        ::setenv("TMPDIR", folder_.path().c_str(), 1);
         net::ServerOptions options;
         options.tls = authority_.issue(host_);
         options.max_connections = 2000;
@@ -104,6 +106,8 @@ class LoadedServer {
     }
 
     const std::string host_;
+    // The server's temporary files: it is killed, and removes none.
+    const TemporaryDir folder_;
     net::test::Authority authority_;
     pid_t process_ = -1;
     uint16_t port_ = 0;
