@@ -6,12 +6,6 @@
 
 namespace vouchsafe::crypto {
 
-namespace {
-
-constexpr size_t kMaxHash = 64;  // bytes of a SHA-512
-
-}  // namespace
-
 // The two steps over OpenSSL's HMAC: its own HKDF looks for HMAC and hash by name in each of them,
 // which takes longer than what they do.
 SecretBytes hkdf(HashAlg alg, ByteView key, ByteView salt, ByteView info, size_t length) {
@@ -19,7 +13,7 @@ SecretBytes hkdf(HashAlg alg, ByteView key, ByteView salt, ByteView info, size_t
     expect(!key.empty() && length != 0 && length <= 255 * size && info.size() <= kMaxHkdfInfo,
            "sizes within the limits of HKDF");
     Hmac mac(alg);
-    Secret<kMaxHash> extracted_memory, block_memory;
+    Secret<EVP_MAX_MD_SIZE> extracted_memory, block_memory;
     const MutableByteView extracted = extracted_memory.expose_mutable().first(size);
     const MutableByteView block = block_memory.expose_mutable().first(size);
     // RFC 5869, 2.2. HMAC pads its key with zeros: an empty salt is as good as the zeros named
