@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bitset>
 #include <fstream>
@@ -55,11 +56,12 @@ class Arena {
         if (count > kGranules / 4) return map_secret(round_up(size, kPage));
         std::lock_guard lock(mutex_);
         size_t run = 0;
-        for (size_t i = 0; i < kGranules; ++i) {
+        for (size_t i = first_free_; i < kGranules; ++i) {
             run = used_[i] ? 0 : run + 1;
             if (run < count) continue;
             size_t first = i + 1 - count;
             for (size_t k = first; k <= i; ++k) used_[k] = true;
+            if (first == first_free_) first_free_ = i + 1;
             return pages_ + first * kGranule;
         }
         return map_secret(round_up(size, kPage));
@@ -74,6 +76,7 @@ class Arena {
         std::lock_guard lock(mutex_);
         size_t first = static_cast<size_t>(data - pages_) / kGranule;
         for (size_t k = 0; k < size / kGranule; ++k) used_[first + k] = false;
+        first_free_ = std::min(first_free_, first);
     }
 
     static constexpr size_t kGranule = 64;
@@ -85,6 +88,7 @@ class Arena {
     uint8_t* pages_ = map_secret(kGranules * kGranule);
     std::mutex mutex_;
     std::bitset<kGranules> used_;
+    size_t first_free_ = 0;  // all before it are used: what lives long comes to lie there
 };
 
 }  // namespace

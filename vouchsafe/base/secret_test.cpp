@@ -4,6 +4,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <random>
+
 namespace vouchsafe {
 namespace {
 
@@ -55,6 +57,31 @@ TEST(SecretBytes, ManySizesDoNotOverlap) {
         EXPECT_EQ(to_bytes(secret.expose()),
                   Bytes(secret.size(), static_cast<uint8_t>(secret.size())));
     }
+}
+
+TEST(SecretBytes, TakeUpWhatOthersLeftAndNoMore) {
+    std::mt19937 random(7);
+    std::vector<SecretBytes> all;
+    std::vector<uint8_t> filled;  // with what
+    for (int i = 0; i < 3000; ++i) {
+        const auto value = static_cast<uint8_t>(i);
+        const size_t size = 1 + random() % 700;
+        if (all.size() < 100) {
+            all.push_back(SecretBytes::copy_of(Bytes(size, value)));
+            filled.push_back(value);
+            continue;
+        }
+        const size_t at = random() % all.size();
+        EXPECT_EQ(to_bytes(all[at].expose()), Bytes(all[at].size(), filled[at]));
+        all[at] = SecretBytes();
+        all[at] = SecretBytes::copy_of(Bytes(size, value));
+        filled[at] = value;
+    }
+    const uint8_t* place = all.front().expose().data();
+    const size_t size = all.front().size();
+    all.front() = SecretBytes();
+    all.front() = SecretBytes(size);
+    EXPECT_LE(all.front().expose().data(), place);
 }
 
 TEST(SecretBytes, IsEmptyInAForkedChild) {

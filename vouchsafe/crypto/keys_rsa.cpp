@@ -1,3 +1,5 @@
+#include <openssl/core_names.h>
+
 #include "vouchsafe/crypto/kdf.h"
 #include "vouchsafe/crypto/keys.h"
 #include "vouchsafe/crypto/openssl.h"
@@ -7,25 +9,41 @@ namespace vouchsafe::crypto {
 
 namespace {
 
-void set_oaep(EVP_PKEY_CTX* ctx, HashAlg hash, HashAlg mgf1) {
-    expect(EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1, "OAEP padding");
-    expect(EVP_PKEY_CTX_set_rsa_oaep_md(ctx, digest_of(hash)) == 1, "OAEP hash");
-    expect(EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, digest_of(mgf1)) == 1, "MGF1 hash");
+// Parameters that go along with the start of an operation take half of what it takes to set them
+// one after the other.
+using Options = std::array<OSSL_PARAM, 4>;
+
+OSSL_PARAM text_option(const char* name, const char* value) {
+    return OSSL_PARAM_construct_utf8_string(name, const_cast<char*>(value), 0);
+}
+
+Options oaep(HashAlg hash, HashAlg mgf1) {
+    return {text_option(OSSL_ASYM_CIPHER_PARAM_PAD_MODE, OSSL_PKEY_RSA_PAD_MODE_OAEP),
+            text_option(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, openssl_name(hash)),
+            text_option(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, openssl_name(mgf1)),
+            OSSL_PARAM_construct_end()};
+}
+
+Options pkcs1() {
+    return {text_option(OSSL_ASYM_CIPHER_PARAM_PAD_MODE, OSSL_PKEY_RSA_PAD_MODE_PKCSV15),
+            OSSL_PARAM_construct_end()};
 }
 
 size_t modulus_size(const EVP_PKEY* key) {
     return static_cast<size_t>(EVP_PKEY_get_size(key));
 }
 
-PkeyCtx start_encrypt(EVP_PKEY* key) {
+PkeyCtx start_encrypt(EVP_PKEY* key, const Options& options) {
     PkeyCtx ctx(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
-    expect(ctx && EVP_PKEY_encrypt_init(ctx.get()) == 1, "EVP_PKEY_encrypt_init");
+    expect(ctx && EVP_PKEY_encrypt_init_ex(ctx.get(), options.data()) == 1,
+           "EVP_PKEY_encrypt_init_ex");
     return ctx;
 }
 
-PkeyCtx start_decrypt(EVP_PKEY* key) {
+PkeyCtx start_decrypt(EVP_PKEY* key, const Options& options) {
     PkeyCtx ctx(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
-    expect(ctx && EVP_PKEY_decrypt_init(ctx.get()) == 1, "EVP_PKEY_decrypt_init");
+    expect(ctx && EVP_PKEY_decrypt_init_ex(ctx.get(), options.data()) == 1,
+           "EVP_PKEY_decrypt_init_ex");
     return ctx;
 }
 
@@ -76,8 +94,7 @@ Result<Bytes> PublicKey::encrypt_oaep(HashAlg hash, ByteView plaintext) const {
         return fail(Code::invalid, "{} bytes are too many for RSA-OAEP with a {} bit key",
                     plaintext.size(), bits());
     }
-    PkeyCtx ctx = start_encrypt(key_.get());
-    set_oaep(ctx.get(), hash, hash);
+    PkeyCtx ctx = start_encrypt(key_.get(), oaep(hash, hash));
     return encrypt(ctx.get(), key_.get(), plaintext);
 }
 
@@ -88,8 +105,7 @@ Result<Bytes> PublicKey::encrypt_pkcs1(ByteView plaintext) const {
         return fail(Code::invalid, "{} bytes are too many for RSAES-PKCS1-v1_5 with a {} bit key",
                     plaintext.size(), bits());
     }
-    PkeyCtx ctx = start_encrypt(key_.get());
-    expect(EVP_PKEY_CTX_set_rsa_padding(ctx.get(), RSA_PKCS1_PADDING) == 1, "PKCS#1 padding");
+    PkeyCtx ctx = start_encrypt(key_.get(), pkcs1());
     return encrypt(ctx.get(), key_.get(), plaintext);
 }
 
@@ -101,8 +117,7 @@ Result<SecretBytes> decrypt_oaep(const PrivateKey& key, HashAlg hash, HashAlg mg
                                  ByteView ciphertext) {
     ErrorScope errors;
     if (key.type() != KeyType::rsa) return fail(Code::invalid, "not an RSA key");
-    PkeyCtx ctx = start_decrypt(key.handle());
-    set_oaep(ctx.get(), hash, mgf1);
+    PkeyCtx ctx = start_decrypt(key.handle(), oaep(hash, mgf1));
     return decrypt(ctx.get(), key.handle(), ciphertext);
 }
 
@@ -118,8 +133,7 @@ Result<SecretBytes> PrivateKey::decrypt_pkcs1(ByteView ciphertext, size_t expect
         return fail(Code::invalid, "a plaintext of {} bytes does not fit the key", expected_size);
     }
     SecretBytes out = rejected_plaintext(*this, ciphertext, expected_size);
-    PkeyCtx ctx = start_decrypt(key_.get());
-    expect(EVP_PKEY_CTX_set_rsa_padding(ctx.get(), RSA_PKCS1_PADDING) == 1, "PKCS#1 padding");
+    PkeyCtx ctx = start_decrypt(key_.get(), pkcs1());
     // OpenSSL 3.0 checks the padding in constant time but reports it. From here to the end nothing
     // may branch on `held` or `size`.
     size_t size = opened.size();

@@ -3,7 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <chrono>
+#include <mutex>
+#include <set>
+#include <thread>
 
 namespace vouchsafe::crypto {
 namespace {
@@ -36,6 +42,51 @@ TEST(Random, TimeOrderedUuidsBeginWithTheTime) {
     const auto since =
         std::chrono::duration_cast<std::chrono::milliseconds>(before.time_since_epoch());
     EXPECT_NEAR(static_cast<double>(milliseconds), static_cast<double>(since.count()), 10'000);
+}
+
+// Threads make them many at a time, so some hundreds show what happens in between.
+TEST(Random, TimeOrderedUuidsAreNeverMadeTwice) {
+    std::mutex mutex;
+    std::set<std::string> made;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            for (int k = 0; k < 500; ++k) {
+                const std::string random_part = time_ordered_uuid().substr(15);
+                std::lock_guard lock(mutex);
+                EXPECT_TRUE(made.insert(random_part).second) << random_part;
+            }
+        });
+    }
+    for (std::thread& one : threads) one.join();
+}
+
+TEST(Random, TimeOrderedUuidsOfAForkedChildAreOthers) {
+    (void)time_ordered_uuid();  // some are left over for this thread
+    int told[2];
+    ASSERT_EQ(::pipe(told), 0);
+    constexpr int kCount = 40;
+    constexpr size_t kRandomPart = 21;  // of 36 characters
+    const pid_t child = ::fork();
+    if (child == 0) {
+        for (int i = 0; i < kCount; ++i) {
+            const std::string random_part = time_ordered_uuid().substr(15);
+            if (::write(told[1], random_part.data(), kRandomPart) != kRandomPart) ::_exit(1);
+        }
+        ::_exit(0);
+    }
+    ::close(told[1]);
+    std::set<std::string> made;
+    for (int i = 0; i < kCount; ++i) made.insert(time_ordered_uuid().substr(15));
+    for (int i = 0; i < kCount; ++i) {
+        std::string theirs(kRandomPart, ' ');
+        ASSERT_EQ(::read(told[0], theirs.data(), kRandomPart), ssize_t{kRandomPart});
+        EXPECT_TRUE(made.insert(theirs).second) << theirs;
+    }
+    ::close(told[0]);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
 }
 
 }  // namespace

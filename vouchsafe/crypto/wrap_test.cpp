@@ -4,11 +4,36 @@
 
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/file.h"
+#include "vouchsafe/crypto/openssl.h"
 #include "vouchsafe/crypto/random.h"
 #include "vouchsafe/crypto/test_support.h"
 
 namespace vouchsafe::crypto {
 namespace {
+
+// openssl is what OpenSSL's cipher of that name makes of `in`: its own key wrapping, beside ours.
+Bytes openssl(const std::string& name, ByteView kek, ByteView in, ByteView iv = {}) {
+    Cipher cipher(EVP_CIPHER_fetch(nullptr, name.c_str(), nullptr));
+    CipherCtx ctx(EVP_CIPHER_CTX_new());
+    EVP_CIPHER_CTX_set_flags(ctx.get(), EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
+    Bytes out(in.size() + 16);
+    int size = 0;
+    expect(EVP_EncryptInit_ex2(ctx.get(), cipher.get(), kek.data(), iv.data(), nullptr) == 1 &&
+               EVP_CIPHER_CTX_set_padding(ctx.get(), 0) == 1 &&
+               EVP_EncryptUpdate(ctx.get(), out.data(), &size, in.data(),
+                                 static_cast<int>(in.size())) == 1,
+           "OpenSSL's cipher");
+    out.resize(static_cast<size_t>(size));
+    return out;
+}
+
+// padded_by_hand is an AES-KWP that begins with any eight bytes and has any padding.
+Bytes padded_by_hand(ByteView kek, std::string_view initial, ByteView padded) {
+    if (padded.size() > 8) return openssl("AES-256-WRAP", kek, padded, hex(initial));
+    Bytes block = hex(initial);
+    append(block, padded);
+    return openssl("AES-256-ECB", kek, block);
+}
 
 TEST(AesKeyWrap, GivesTheValuesOfRfc3394) {
     struct Case {
@@ -19,6 +44,15 @@ TEST(AesKeyWrap, GivesTheValuesOfRfc3394) {
          "1fa68b0a8112b447aef34bd8fb5a7b829d3e862371d2cfe5"},  // 4.1
         {"000102030405060708090a0b0c0d0e0f1011121314151617", "00112233445566778899aabbccddeeff",
          "96778b25ae6ca435f92b5b97c050aed2468ab8a17ad84e5d"},  // 4.2
+        {"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+         "00112233445566778899aabbccddeeff",
+         "64e8c3f9ce0f5ba263e9777905818a2a93c8191e7d6e8ae7"},  // 4.3
+        {"000102030405060708090a0b0c0d0e0f1011121314151617",
+         "00112233445566778899aabbccddeeff0001020304050607",
+         "031d33264e15d33268f24ec260743edce1c6c7ddee725a936ba814915c6762d2"},  // 4.4
+        {"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+         "00112233445566778899aabbccddeeff0001020304050607",
+         "a8f9bc1612c68b3ff6e6f4fbe30e71e4769c8b80a32cb8958cd5d17d6b254da1"},  // 4.5
         {"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
          "00112233445566778899aabbccddeeff000102030405060708090a0b0c0d0e0f",
          "28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd2"
@@ -53,6 +87,73 @@ TEST(AesKeyWrap, OpensEverySizeItWraps) {
         } else {
             EXPECT_EQ(code_of(aes_kw_wrap(kek, key)), Code::invalid);
         }
+    }
+}
+
+TEST(AesKeyWrap, IsWhatOpensslMakesOfEverySize) {
+    for (size_t bits : {128, 192, 256}) {
+        const std::string name = fmt::format("AES-{}-WRAP", bits);
+        Bytes kek = random_bytes(bits / 8);
+        for (size_t size = 1; size <= 600; ++size) {
+            SCOPED_TRACE(fmt::format("{} of {} bytes", name, size));
+            Bytes key = random_bytes(size);
+            Bytes padded = openssl(name + "-PAD", kek, key);
+            EXPECT_EQ(MUST(aes_kwp_wrap(kek, key)), padded);
+            EXPECT_TRUE(equal(MUST(aes_kwp_unwrap(kek, padded)).expose(), key));
+            if (size < 16 || size % 8 != 0) continue;
+            Bytes plain = openssl(name, kek, key);
+            EXPECT_EQ(MUST(aes_kw_wrap(kek, key)), plain);
+            EXPECT_TRUE(equal(MUST(aes_kw_unwrap(kek, plain)).expose(), key));
+        }
+    }
+}
+
+// Who knows the key-encryption key can wrap anything: sizes and paddings that no wrapping makes.
+TEST(AesKeyWrapPadded, OpensOneFormOfEachKeyAlone) {
+    Bytes kek = random_bytes(32);
+    auto opened = [&](std::string_view initial, ByteView padded) -> std::optional<Bytes> {
+        auto out = aes_kwp_unwrap(kek, padded_by_hand(kek, initial, padded));
+        if (out) return to_bytes(out->expose());
+        EXPECT_EQ(out.error().code, Code::bad_evidence);
+        return std::nullopt;
+    };
+    for (size_t all : {8, 16, 24, 256}) {
+        for (size_t padding = 0; padding < 8; ++padding) {
+            SCOPED_TRACE(fmt::format("{} bytes, {} of them padding", all, padding));
+            const size_t size = all - padding;
+            const std::string initial = fmt::format("a65959a6{:08x}", size);
+            const Bytes key(size, 0xff);
+            Bytes padded = key;
+            padded.resize(all);
+            EXPECT_EQ(opened(initial, padded), key);
+            for (size_t bit = 8 * size; bit < 8 * all; ++bit) {
+                Bytes other = padded;
+                other[bit / 8] = static_cast<uint8_t>(1U << (bit % 8));
+                EXPECT_EQ(opened(initial, other), std::nullopt) << bit;
+            }
+            for (size_t bit = 0; bit < 32; ++bit) {
+                Bytes other = hex(initial);
+                other[bit / 8] = static_cast<uint8_t>(other[bit / 8] ^ (1U << (bit % 8)));
+                EXPECT_EQ(opened(encode_hex(other), padded), std::nullopt) << bit;
+            }
+        }
+        for (uint64_t size : {uint64_t{0}, uint64_t{all - 8}, uint64_t{all + 1}, uint64_t{all + 8},
+                              uint64_t{0x80000000} + all, uint64_t{0xffffffff}}) {
+            EXPECT_EQ(opened(fmt::format("a65959a6{:08x}", size), Bytes(all)), std::nullopt)
+                << all << " " << size;
+        }
+    }
+}
+
+TEST(AesKeyWrap, OpensNothingThatBeginsOtherwise) {
+    Bytes kek = random_bytes(32);
+    Bytes key = random_bytes(32);
+    EXPECT_TRUE(aes_kw_unwrap(kek, openssl("AES-256-WRAP", kek, key, Bytes(8, 0xa6))));
+    for (size_t bit = 0; bit < 64; ++bit) {
+        Bytes initial(8, 0xa6);
+        initial[bit / 8] = static_cast<uint8_t>(initial[bit / 8] ^ (1U << (bit % 8)));
+        EXPECT_EQ(code_of(aes_kw_unwrap(kek, openssl("AES-256-WRAP", kek, key, initial))),
+                  Code::bad_evidence);
     }
 }
 
