@@ -87,56 +87,24 @@ std::array<uint8_t, 32> sha256(ByteView data) {
     return out;
 }
 
-namespace {
-
-// blank_hmac is a context to copy, which costs half of making one: the algorithms are found by name
-// only once.
-const EVP_MAC_CTX* blank_hmac(HashAlg alg) {
-    auto make = [](HashAlg wanted) {
-        const Mac mac(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
-        MacCtx ctx(mac ? EVP_MAC_CTX_new(mac.get()) : nullptr);
-        const OSSL_PARAM params[] = {
-            OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-                                             const_cast<char*>(openssl_name(wanted)), 0),
-            OSSL_PARAM_construct_end()};
-        const uint8_t any_key = 0;
-        expect(ctx && EVP_MAC_init(ctx.get(), &any_key, 1, params) == 1, "EVP_MAC_init");
-        return ctx;
-    };
-    static const std::array<MacCtx, 4> blank = {make(HashAlg::sha1), make(HashAlg::sha256),
-                                                make(HashAlg::sha384), make(HashAlg::sha512)};
-    return blank.at(static_cast<size_t>(alg)).get();
-}
-
-}  // namespace
-
-Hmac::Hmac(HashAlg alg) : ctx_(EVP_MAC_CTX_dup(blank_hmac(alg))) {
-    expect(ctx_ != nullptr, "EVP_MAC_CTX_dup");
-}
-
-void Hmac::start(ByteView key) {
+Bytes hmac(HashAlg alg, ByteView key, ByteView data) {
+    static const Mac mac(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
+    expect(mac != nullptr, "EVP_MAC_fetch");
+    MacCtx ctx(EVP_MAC_CTX_new(mac.get()));
+    expect(ctx != nullptr, "EVP_MAC_CTX_new");
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
+                                         const_cast<char*>(openssl_name(alg)), 0),
+        OSSL_PARAM_construct_end()};
     // A null key would mean "the key of before", also when it is empty.
     const uint8_t nothing = 0;
-    const uint8_t* data = key.empty() ? &nothing : key.data();
-    expect(EVP_MAC_init(ctx_.get(), data, key.size(), nullptr) == 1, "EVP_MAC_init");
-}
-
-void Hmac::update(ByteView data) {
-    expect(EVP_MAC_update(ctx_.get(), data.data(), data.size()) == 1, "EVP_MAC_update");
-}
-
-void Hmac::finish(MutableByteView mac) {
-    size_t size = 0;
-    expect(EVP_MAC_final(ctx_.get(), mac.data(), &size, mac.size()) == 1 && size == mac.size(),
-           "EVP_MAC_final");
-}
-
-Bytes hmac(HashAlg alg, ByteView key, ByteView data) {
-    Hmac mac(alg);
+    const uint8_t* key_data = key.empty() ? &nothing : key.data();
     Bytes out(hash_size(alg));
-    mac.start(key);
-    mac.update(data);
-    mac.finish(out);
+    size_t size = 0;
+    expect(EVP_MAC_init(ctx.get(), key_data, key.size(), params) == 1, "EVP_MAC_init");
+    expect(EVP_MAC_update(ctx.get(), data.data(), data.size()) == 1, "EVP_MAC_update");
+    expect(EVP_MAC_final(ctx.get(), out.data(), &size, out.size()) == 1 && size == out.size(),
+           "EVP_MAC_final");
     return out;
 }
 

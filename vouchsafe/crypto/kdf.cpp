@@ -1,38 +1,39 @@
 #include "vouchsafe/crypto/kdf.h"
 
-#include <algorithm>
+#include <openssl/core_names.h>
 
 #include "vouchsafe/crypto/openssl.h"
 
 namespace vouchsafe::crypto {
 
-// The two steps over OpenSSL's HMAC: its own HKDF looks for HMAC and hash by name in each of them,
-// which takes longer than what they do.
+namespace {
+
+OSSL_PARAM octets(const char* name, ByteView bytes) {
+    return OSSL_PARAM_construct_octet_string(name, const_cast<uint8_t*>(bytes.data()),
+                                             bytes.size());
+}
+
+}  // namespace
+
 SecretBytes hkdf(HashAlg alg, ByteView key, ByteView salt, ByteView info, size_t length) {
-    const size_t size = hash_size(alg);
-    expect(!key.empty() && length != 0 && length <= 255 * size && info.size() <= kMaxHkdfInfo,
+    static const Kdf kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
+    expect(kdf != nullptr, "EVP_KDF_fetch");
+    expect(!key.empty() && length != 0 && length <= 255 * hash_size(alg) &&
+               info.size() <= kMaxHkdfInfo,
            "sizes within the limits of HKDF");
-    Hmac mac(alg);
-    Secret<EVP_MAX_MD_SIZE> extracted_memory, block_memory;
-    const MutableByteView extracted = extracted_memory.expose_mutable().first(size);
-    const MutableByteView block = block_memory.expose_mutable().first(size);
-    // RFC 5869, 2.2. HMAC pads its key with zeros: an empty salt is as good as the zeros named
-    // there.
-    mac.start(salt);
-    mac.update(key);
-    mac.finish(extracted);
-    // 2.3
+    KdfCtx ctx(EVP_KDF_CTX_new(kdf.get()));
+    expect(ctx != nullptr, "EVP_KDF_CTX_new");
+    OSSL_PARAM params[5];
+    OSSL_PARAM* next = params;
+    *next++ = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST,
+                                               const_cast<char*>(openssl_name(alg)), 0);
+    *next++ = octets(OSSL_KDF_PARAM_KEY, key);
+    if (!salt.empty()) *next++ = octets(OSSL_KDF_PARAM_SALT, salt);
+    if (!info.empty()) *next++ = octets(OSSL_KDF_PARAM_INFO, info);
+    *next = OSSL_PARAM_construct_end();
     SecretBytes out(length);
-    uint8_t number = 0;
-    for (size_t done = 0; done < length; done += size) {
-        mac.start(extracted);
-        if (done != 0) mac.update(block);
-        mac.update(info);
-        mac.update({&++number, 1});
-        mac.finish(block);
-        std::copy_n(block.data(), std::min(size, length - done),
-                    out.expose_mutable().data() + done);
-    }
+    expect(EVP_KDF_derive(ctx.get(), out.expose_mutable().data(), length, params) == 1,
+           "EVP_KDF_derive");
     return out;
 }
 

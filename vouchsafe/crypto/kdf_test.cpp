@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "vouchsafe/base/encoding.h"
-#include "vouchsafe/crypto/openssl.h"
-#include "vouchsafe/crypto/random.h"
 #include "vouchsafe/crypto/test_support.h"
 
 namespace vouchsafe::crypto {
@@ -31,39 +29,6 @@ TEST(Hkdf, GivesThePublishedKeys) {
               "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c"
               "59045a99cac7827271cb41c65e590e09da3275600c2f09b8367793a9aca3db71"
               "cc30c58179ec3e87c14c01d5c1f3434f1d87");
-}
-
-// openssl_hkdf is OpenSSL's own, beside ours.
-Bytes openssl_hkdf(HashAlg alg, ByteView key, ByteView salt, ByteView info, size_t length) {
-    EVP_KDF* kdf = EVP_KDF_fetch(nullptr, "HKDF", nullptr);
-    EVP_KDF_CTX* ctx = EVP_KDF_CTX_new(kdf);
-    auto octets = [](const char* name, ByteView bytes) {
-        return OSSL_PARAM_construct_octet_string(name, const_cast<uint8_t*>(bytes.data()),
-                                                 bytes.size());
-    };
-    std::vector<OSSL_PARAM> params = {
-        OSSL_PARAM_construct_utf8_string("digest", const_cast<char*>(openssl_name(alg)), 0),
-        octets("key", key)};
-    if (!salt.empty()) params.push_back(octets("salt", salt));
-    if (!info.empty()) params.push_back(octets("info", info));
-    params.push_back(OSSL_PARAM_construct_end());
-    Bytes out(length);
-    expect(EVP_KDF_derive(ctx, out.data(), length, params.data()) == 1, "EVP_KDF_derive");
-    EVP_KDF_CTX_free(ctx);
-    EVP_KDF_free(kdf);
-    return out;
-}
-
-TEST(Hkdf, IsWhatOpensslMakesOfEverySize) {
-    for (HashAlg alg : {HashAlg::sha1, HashAlg::sha256, HashAlg::sha384, HashAlg::sha512}) {
-        for (size_t size = 1; size <= 200; ++size) {
-            SCOPED_TRACE(fmt::format("{} of {} bytes", openssl_name(alg), size));
-            const Bytes key = random_bytes(size), salt = random_bytes((size * 7 - 7) % 150);
-            const Bytes info = random_bytes((size * 5 - 5) % 90);
-            EXPECT_TRUE(equal(hkdf(alg, key, salt, info, size).expose(),
-                              openssl_hkdf(alg, key, salt, info, size)));
-        }
-    }
 }
 
 TEST(Hkdf, TakesTheSizesItPromises) {

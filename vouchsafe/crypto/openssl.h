@@ -46,6 +46,8 @@ using Bio = Handle<BIO, BIO_free_all>;
 using Cipher = Handle<EVP_CIPHER, EVP_CIPHER_free>;
 using CipherCtx = Handle<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
 using EcdsaSig = Handle<ECDSA_SIG, ECDSA_SIG_free>;
+using Kdf = Handle<EVP_KDF, EVP_KDF_free>;
+using KdfCtx = Handle<EVP_KDF_CTX, EVP_KDF_CTX_free>;
 using Mac = Handle<EVP_MAC, EVP_MAC_free>;
 using MacCtx = Handle<EVP_MAC_CTX, EVP_MAC_CTX_free>;
 using Md = Handle<EVP_MD, EVP_MD_free>;
@@ -91,19 +93,6 @@ inline std::optional<Time> time_of(const ASN1_TIME* time) {
 // digest_of returns the digest, fetched once per process. openssl_name is its name for parameters.
 const EVP_MD* digest_of(HashAlg alg);
 const char* openssl_name(HashAlg alg);
-
-// Hmac makes MACs one after the other: start, any number of updates, finish. What it knew is wiped
-// when it ends.
-class Hmac {
-  public:
-    explicit Hmac(HashAlg alg);
-    void start(ByteView key);
-    void update(ByteView data);
-    void finish(MutableByteView mac);  // as long as the hash
-
-  private:
-    MacCtx ctx_;
-};
 
 // checked_public_key makes a PublicKey of a handle that came from outside, if it is one we use: the
 // rules are those of PublicKey::from_spki.
