@@ -27,14 +27,12 @@ std::string record_key(const RoleAssignment& assignment) {
     return to_lower(assignment.principal) + "/" + to_lower(assignment.id);
 }
 
-std::string join(const std::set<std::string_view>& names) {
-    return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+Result<std::vector<store::Record>> records_of(store::View& view, std::string_view principal) {
+    return view.scan(kTable, to_lower(principal) + "/", "", store::kMaxScan);
 }
 
-bool allows_any(const Role& role, Provider provider, std::span<const std::string_view> actions) {
-    return std::any_of(actions.begin(), actions.end(), [&](std::string_view action) {
-        return role_allows(role, provider, action);
-    });
+std::string join(const std::set<std::string_view>& names) {
+    return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
 }
 
 // is_path tells whether a text can be a resource id.
@@ -126,35 +124,55 @@ Result<std::vector<RoleAssignment>> remove_roles_below(store::Transaction& tx,
 
 Result<std::vector<RoleAssignment>> read_roles(store::View& view, std::string_view principal) {
     std::vector<RoleAssignment> out;
-    const std::string prefix = to_lower(principal) + "/";
-    for (const store::Record& record : TRY(view.scan(kTable, prefix, "", store::kMaxScan))) {
+    for (const store::Record& record : TRY(records_of(view, principal))) {
         out.push_back(TRY(parse_assignment(record.value)));
     }
     return out;
 }
 
-Result<void> authorize(store::View& view, const Caller& caller, Provider provider,
-                       std::string_view resource, std::span<const std::string_view> actions,
-                       Checks& checks) {
-    std::vector<std::string> principals = caller.groups;
-    principals.push_back(caller.object_id);
+NeededActions::NeededActions(Provider provider, std::span<const std::string_view> names)
+    : names_(names.begin(), names.end()),
+      field_(fmt::format("{}/{}", provider_name(provider), fmt::join(names, " or "))) {
+    std::set<std::string_view> allowing;
+    for (const Role& role : built_in_roles()) {
+        const bool allows = std::any_of(names.begin(), names.end(), [&](std::string_view action) {
+            return role_allows(role, provider, action);
+        });
+        if (!allows) continue;
+        roles_.push_back(&role);
+        allowing.insert(role.name);
+    }
+    expected_ = "one of: " + join(allowing);
+}
+
+bool NeededActions::allowed_by(const Role& role) const {
+    return std::find(roles_.begin(), roles_.end(), &role) != roles_.end();
+}
+
+Result<std::shared_ptr<const KnownAssignments::Given>> KnownAssignments::read(const Bytes& record) {
+    if (auto kept = given_.find(record)) return kept;
+    RoleAssignment parsed = TRY(parse_assignment(record));
+    auto made = std::make_shared<const Given>(find_role(parsed.role_id), std::move(parsed.scope));
+    given_.keep(record, made);
+    return made;
+}
+
+Result<void> authorize(store::View& view, const Caller& caller, const NeededActions& needed,
+                       std::string_view resource, KnownAssignments& known, Checks& checks) {
     std::set<std::string_view> found;
     bool allowed = false;
-    for (const std::string& principal : principals) {
-        for (const RoleAssignment& assignment : TRY(read_roles(view, principal))) {
-            const Role* role = find_role(assignment.role_id);
-            if (role == nullptr || !scope_covers(assignment.scope, resource)) continue;
-            found.insert(role->name);
-            allowed = allowed || allows_any(*role, provider, actions);
+    const auto look = [&](std::string_view principal) -> Result<void> {
+        for (const store::Record& record : TRY(records_of(view, principal))) {
+            const auto given = TRY(known.read(record.value));
+            if (given->role == nullptr || !scope_covers(given->scope, resource)) continue;
+            found.insert(given->role->name);
+            allowed = allowed || needed.allowed_by(*given->role);
         }
-    }
-    std::set<std::string_view> expected;
-    for (const Role& role : built_in_roles()) {
-        if (allows_any(role, provider, actions)) expected.insert(role.name);
-    }
-    return checks.require(allowed, "CALLER-ROLE",
-                          fmt::format("{}/{}", provider_name(provider), fmt::join(actions, " or ")),
-                          "one of: " + join(expected), join(found));
+        return {};
+    };
+    for (const std::string& group : caller.groups) TRY(look(group));
+    TRY(look(caller.object_id));
+    return checks.require(allowed, "CALLER-ROLE", needed.field(), needed.expected(), join(found));
 }
 
 }  // namespace vouchsafe::access

@@ -8,6 +8,7 @@
 
 #include "vouchsafe/access/caller.h"
 #include "vouchsafe/access/roles.h"
+#include "vouchsafe/base/kept.h"
 #include "vouchsafe/store/store.h"
 
 namespace vouchsafe::access {
@@ -42,10 +43,43 @@ Result<std::vector<RoleAssignment>> read_roles(store::View& view, std::string_vi
 // has_roles_on tells whether anybody has a role whose scope is just `scope`.
 Result<bool> has_roles_on(store::View& view, std::string_view scope);
 
+// NeededActions are actions of one kind of service of which a caller needs one
+// ("keys/release/action"), with the roles that allow one. Immutable: worked out once for all calls.
+class NeededActions {
+  public:
+    // The names are literals.
+    NeededActions(Provider provider, std::span<const std::string_view> names);
+
+    const std::vector<std::string_view>& names() const { return names_; }
+    bool allowed_by(const Role& role) const;
+    // What CALLER-ROLE says that it looked at and expected.
+    const std::string& field() const { return field_; }
+    const std::string& expected() const { return expected_; }
+
+  private:
+    std::vector<std::string_view> names_;
+    std::vector<const Role*> roles_;
+    std::string field_, expected_;
+};
+
+// KnownAssignments keeps what records of assignments say, by their bytes: whoever calls has few,
+// and they are read with every request. Which there are is the store's to tell. Thread-safe.
+class KnownAssignments {
+  public:
+    struct Given {
+        const Role* role = nullptr;  // nullptr: none that is known here
+        std::string scope;
+    };
+    // read parses what is not kept. What fails is not kept.
+    Result<std::shared_ptr<const Given>> read(const Bytes& record);
+
+  private:
+    Kept<Given, 1024> given_;
+};
+
 // authorize checks CALLER-ROLE: one of the assignments of the caller or its groups covers
-// `resource` and allows one of `actions` of this kind of service ("keys/release/action").
-Result<void> authorize(store::View& view, const Caller& caller, Provider provider,
-                       std::string_view resource, std::span<const std::string_view> actions,
-                       Checks& checks);
+// `resource` and allows one of the actions.
+Result<void> authorize(store::View& view, const Caller& caller, const NeededActions& needed,
+                       std::string_view resource, KnownAssignments& known, Checks& checks);
 
 }  // namespace vouchsafe::access

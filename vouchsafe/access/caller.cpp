@@ -42,32 +42,17 @@ Result<std::string_view> bearer_token(const net::Request& request, Checks& check
     return std::string_view(*header).substr(kScheme.size());
 }
 
-jose::JwtRules access_token_rules(const Issuer& issuer, const std::vector<std::string>& audiences,
-                                  Time now) {
-    jose::JwtRules rules;
-    rules.issuers = {fmt::format("{}/{}/", issuer.issuer_base, issuer.tenant),
-                     fmt::format("{}/{}/v2.0", issuer.login_authority, issuer.tenant)};
-    // Clients and issuers disagree about the slash (azure-api B.3).
-    for (const std::string& audience : audiences) {
-        rules.audiences.push_back(audience);
-        rules.audiences.push_back(audience + "/");
-    }
-    rules.now = now;
-    rules.skew = issuer.skew;
-    return rules;
-}
-
-Result<Caller> verify_own(jose::ReadToken token, const Issuer& issuer, const jose::JwtRules& rules,
-                          KeySets& key_sets, Checks& checks) {
-    const std::string base = fmt::format("{}/{}/v2.0", issuer.login_authority, issuer.tenant);
-    const KeySets::Keys keys = TRY(key_sets.find(base, token.kid()));
+Result<Caller> verify_own(jose::ReadToken token, const CallerRules& rules, KeySets& key_sets,
+                          Time now, Checks& checks) {
+    const KeySets::Keys keys = TRY(key_sets.find(rules.login, token.kid()));
     const VerifiedClaims verified =
-        TRY(key_sets.tokens().verify(std::move(token), keys, rules, checks));
+        TRY(key_sets.tokens().verify(std::move(token), keys, rules.token, now, checks));
 
     const Json& claims = verified.claims();
     const std::string tenant = text_claim(claims, "tid");
-    TRY(checks.require(equal_ignore_case(tenant, issuer.tenant), "CALLER-TENANT", "tid",
-                       issuer.tenant, tenant.empty() ? "nothing" : tenant));
+    const std::string& wanted = rules.issuer.tenant;
+    TRY(checks.require(equal_ignore_case(tenant, wanted), "CALLER-TENANT", "tid", wanted,
+                       tenant.empty() ? "nothing" : tenant));
     Caller caller;
     caller.object_id = to_lower(text_claim(claims, "oid"));
     TRY(checks.require(is_id(caller.object_id), "CALLER-OID", "oid", "an object id",
@@ -85,9 +70,9 @@ Result<Caller> verify_own(jose::ReadToken token, const Issuer& issuer, const jos
     return caller;
 }
 
-Result<Caller> verify(const net::Request& request, const Issuer& issuer,
-                      const std::vector<std::string>& audiences, KeySets& key_sets, Time now,
-                      Checks& checks, const Vouching& vouching) {
+Result<Caller> verify(const net::Request& request, const CallerRules& rules, KeySets& key_sets,
+                      Time now, Checks& checks, const Vouching& vouching) {
+    const Issuer& issuer = rules.issuer;
     const bool by_certificate =
         vouching.certificates && request.headers.find("Authorization") == nullptr;
     if (by_certificate) {
@@ -103,27 +88,39 @@ Result<Caller> verify(const net::Request& request, const Issuer& issuer,
     if (!read) {
         return checks.refuse("TOKEN-FORMAT", "token", "a compact JWS", read.error().message);
     }
-    const jose::JwtRules rules = access_token_rules(issuer, audiences, now);
-    if (!vouching.issuers) return verify_own(std::move(*read), issuer, rules, key_sets, checks);
+    if (!vouching.issuers) return verify_own(std::move(*read), rules, key_sets, now, checks);
 
     // Nobody's keys are fetched for a token that says to be of somebody else.
     const std::string said = read->issuer().value_or("");
     const TrustedIssuer* trusted = vouching.issuers->find(issuer.tenant, said);
     if (trusted != nullptr) {
-        return verify_trusted(std::move(*read), *trusted, audiences, issuer.skew, key_sets, now,
-                              checks);
+        return verify_trusted(std::move(*read), *trusted, rules.audiences, issuer.skew, key_sets,
+                              now, checks);
     }
     const std::string normal = jose::normalize_issuer(said);
-    const bool is_own = std::ranges::any_of(rules.issuers, [&](const std::string& one) {
+    const bool is_own = std::ranges::any_of(rules.token.issuers, [&](const std::string& one) {
         return jose::normalize_issuer(one) == normal;
     });
     const bool counts = is_own && !vouching.issuers->login_of(issuer.tenant);
     TRY(checks.require(counts, "TOKEN-ISSUER", "iss", "an issuer that this tenant trusts",
                        show_json(said)));
-    return verify_own(std::move(*read), issuer, rules, key_sets, checks);
+    return verify_own(std::move(*read), rules, key_sets, now, checks);
 }
 
 }  // namespace
+
+CallerRules::CallerRules(Issuer of, std::vector<std::string> of_service)
+    : issuer(std::move(of)),
+      audiences(std::move(of_service)),
+      login(fmt::format("{}/{}/v2.0", issuer.login_authority, issuer.tenant)) {
+    token.issuers = {fmt::format("{}/{}/", issuer.issuer_base, issuer.tenant), login};
+    // Clients and issuers disagree about the slash (azure-api B.3).
+    for (const std::string& audience : audiences) {
+        token.audiences.push_back(audience);
+        token.audiences.push_back(audience + "/");
+    }
+    token.skew = issuer.skew;
+}
 
 bool shows_credential(const net::Request& request) {
     return request.headers.find("Authorization") != nullptr ||
@@ -140,10 +137,10 @@ std::string Vouching::login_of(std::string_view tenant, const std::string& login
     return issuers ? issuers->login_of(tenant).value_or(login) : login;
 }
 
-Result<Caller> verify_caller(const net::Request& request, const Issuer& issuer,
-                             const std::vector<std::string>& audiences, KeySets& key_sets, Time now,
-                             Checks& checks, const Vouching& vouching) {
-    Result<Caller> caller = verify(request, issuer, audiences, key_sets, now, checks, vouching);
+Result<Caller> verify_caller(const net::Request& request, const CallerRules& rules,
+                             KeySets& key_sets, Time now, Checks& checks,
+                             const Vouching& vouching) {
+    Result<Caller> caller = verify(request, rules, key_sets, now, checks, vouching);
     // Whatever is wrong with the token, it is the caller who is not known.
     if (!caller && caller.error().reason() != nullptr) {
         caller.error().code = Code::unauthenticated;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "vouchsafe/access/key_sets.h"
+#include "vouchsafe/jose/jwt.h"
 #include "vouchsafe/net/message.h"
 
 namespace vouchsafe::access {
@@ -44,6 +45,18 @@ struct Issuer {
     Seconds skew{300};   // allowed difference between the clocks
 };
 
+// CallerRules are what the callers of a service are judged by, in the form that their tokens are
+// compared with: worked out once for all of them.
+struct CallerRules {
+    // A token must be for one of `audiences`, with or without a slash at its end.
+    CallerRules(Issuer of, std::vector<std::string> audiences);
+
+    Issuer issuer;
+    std::vector<std::string> audiences;
+    std::string login;     // whose keys verify the tokens of the service's own login
+    jose::JwtRules token;  // of these tokens, but for the time
+};
+
 // Vouching is what else than the service's own login may say who calls. Either may be nullptr.
 struct Vouching {
     std::shared_ptr<const TrustedIssuers> issuers = nullptr;
@@ -77,13 +90,17 @@ class CurrentVouching {
 bool shows_credential(const net::Request& request);
 
 // verify_caller checks the bearer token of a request to a service: CALLER-TOKEN, the checks of
-// jose::verify_jwt, CALLER-TENANT, CALLER-OID. The token must be for one of `audiences`, with or
-// without a slash at its end. A request without a token, but with a client certificate that stands
-// for somebody, is judged by that: CALLER-CERTIFICATE. Every refusal is Code::unauthenticated;
-// Code::unavailable if the issuer's keys cannot be had.
-Result<Caller> verify_caller(const net::Request& request, const Issuer& issuer,
-                             const std::vector<std::string>& audiences, KeySets& key_sets, Time now,
-                             Checks& checks, const Vouching& vouching = {});
+// jose::verify_jwt, CALLER-TENANT, CALLER-OID. A request without a token, but with a client
+// certificate that stands for somebody, is judged by that: CALLER-CERTIFICATE. Every refusal is
+// Code::unauthenticated; Code::unavailable if the issuer's keys cannot be had.
+Result<Caller> verify_caller(const net::Request& request, const CallerRules& rules,
+                             KeySets& key_sets, Time now, Checks& checks,
+                             const Vouching& vouching = {});
+inline Result<Caller> verify_caller(const net::Request& request, const Issuer& issuer,
+                                    const std::vector<std::string>& audiences, KeySets& key_sets,
+                                    Time now, Checks& checks, const Vouching& vouching = {}) {
+    return verify_caller(request, CallerRules(issuer, audiences), key_sets, now, checks, vouching);
+}
 inline Result<Caller> verify_caller(const net::Request& request, const Issuer& issuer,
                                     const std::string& audience, KeySets& key_sets, Time now,
                                     Checks& checks, const Vouching& vouching = {}) {

@@ -101,7 +101,9 @@ bool role_allows(const Role& role, Provider provider, std::string_view action) {
 bool scope_covers(std::string_view scope, std::string_view resource) {
     if (scope.ends_with('/')) scope.remove_suffix(1);
     if (resource.size() < scope.size()) return false;
-    if (!equal_ignore_case(scope, resource.substr(0, scope.size()))) return false;
+    const bool begins =
+        resource.starts_with(scope) || equal_ignore_case(scope, resource.substr(0, scope.size()));
+    if (!begins) return false;
     return resource.size() == scope.size() || resource[scope.size()] == '/';
 }
 

@@ -6,6 +6,7 @@
 
 #include "vouchsafe/access/assignments.h"
 #include "vouchsafe/base/file.h"
+#include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/random.h"
 
 namespace vouchsafe::access {
@@ -146,6 +147,88 @@ TEST(Roles, OnAScopeAreFoundAmongManyPrincipals) {
     EXPECT_FALSE(found());
     assign("/SUBSCRIPTIONS/s/attestationProviders/attestation/");
     EXPECT_TRUE(found());
+}
+
+TEST(Roles, NeededActionsSayWhichRolesAllowOne) {
+    constexpr std::string_view kActions[] = {"keys/encrypt/action", "keys/read"};
+    const NeededActions needed(Provider::key_vault, kActions);
+    EXPECT_EQ(needed.field(), "Microsoft.KeyVault/vaults/keys/encrypt/action or keys/read");
+    EXPECT_EQ(needed.expected(),
+              "one of: Key Vault Administrator, Key Vault Certificate User, Key Vault Crypto "
+              "Officer, Key Vault Crypto Service Encryption User, Key Vault Crypto User, Key Vault "
+              "Reader");
+    for (const Role& role : built_in_roles()) {
+        const bool allows = role_allows(role, Provider::key_vault, kActions[0]) ||
+                            role_allows(role, Provider::key_vault, kActions[1]);
+        EXPECT_EQ(needed.allowed_by(role), allows) << role.name;
+    }
+    const NeededActions elsewhere(Provider::attestation, std::span(kActions).first(1));
+    EXPECT_EQ(elsewhere.expected(), "one of: Contributor, Owner");
+}
+
+// Judged has a store in which one principal has one role.
+class Judged : public ::testing::Test {
+  protected:
+    static constexpr std::string_view kVault = "/subscriptions/s/vaults/v";
+    static constexpr std::string_view kPrincipal = "0f0e0d0c-0b0a-4908-8706-050403020100";
+
+    void SetUp() override {
+        dir_.emplace(MUST(TemporaryDir::create("judged")));
+        store_ = MUST(store::open_sqlite(dir_->path() / "store.db"));
+        MUST(store_->run([&](store::Transaction& tx) -> Result<void> {
+            id_ = TRY(assign_role(tx, kPrincipal, "Key Vault Reader", kVault)).assignment.id;
+            return {};
+        }));
+    }
+    // judge returns "" if the principal may read keys, else what CALLER-ROLE found.
+    std::string judge() {
+        Checks checks;
+        const Caller caller{std::string(kPrincipal), "", {}};
+        const Result<void> judged = store_->read([&](store::View& view) {
+            return authorize(view, caller, needed_, kVault, known_, checks);
+        });
+        if (judged) return "";
+        return judged.error().reason() ? judged.error().reason()->found : judged.error().message;
+    }
+    // write replaces the record, under the key that it has.
+    void write(std::string_view role, std::string_view scope) {
+        const std::string json =
+            dump_json({{"id", id_}, {"principal", kPrincipal}, {"role", role}, {"scope", scope}});
+        put(json);
+    }
+    void put(const std::string& record) {
+        MUST(store_->run([&](store::Transaction& tx) {
+            return tx.put("role_assignment", fmt::format("{}/{}", kPrincipal, id_),
+                          as_bytes(record));
+        }));
+    }
+
+    std::optional<TemporaryDir> dir_;
+    std::unique_ptr<store::Store> store_;
+    NeededActions needed_{Provider::key_vault, std::array{std::string_view("keys/read")}};
+    KnownAssignments known_;
+    std::string id_;
+};
+
+TEST_F(Judged, ARecordThatChangesIsAnotherAssignment) {
+    const std::string reader(find_role("Key Vault Reader")->id);
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(judge(), "");
+    write(find_role("Key Vault Secrets User")->id, kVault);
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(judge(), "Key Vault Secrets User");
+    write(reader, std::string(kVault) + "/keys/k");
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(judge(), "none");
+    write(reader, "/subscriptions/s");
+    EXPECT_EQ(judge(), "");
+    write(crypto::random_uuid(), kVault);
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(judge(), "none") << "a role that is not known here";
+}
+
+TEST_F(Judged, ADamagedRecordFailsEachTime) {
+    EXPECT_EQ(judge(), "");
+    put(R"({"role":1})");
+    for (int i = 0; i < 2; ++i) EXPECT_NE(judge(), "");
+    write(find_role("Key Vault Reader")->id, kVault);
+    EXPECT_EQ(judge(), "");
 }
 
 }  // namespace

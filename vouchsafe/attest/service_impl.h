@@ -47,6 +47,7 @@ struct Service::Impl {
     KeptAks aks;
     KeptRuntimes runtimes;
     access::KeySets key_sets;
+    access::KnownAssignments assignments;
     access::CurrentVouching vouching;  // at first that of `deps`
     net::Router router;
 

@@ -18,6 +18,8 @@ TEST(Rfc3339, WritesAllNumbersWithTheirZeros) {
                              "2026-10-09T08:07:06Z", "9999-12-31T10:20:30Z"}) {
         EXPECT_EQ(format_rfc3339(*parse_rfc3339(text)), text);
     }
+    EXPECT_EQ(format_rfc3339(from_unix(253402300800)), "10000-01-01T00:00:00Z");
+    EXPECT_EQ(format_rfc3339(from_unix(-62198755200)), "-001-01-01T00:00:00Z");
 }
 
 TEST(Rfc3339, RefusesWhatIsNoTime) {

@@ -55,6 +55,52 @@ std::string_view level_name(LogLevel level) {
     return "error";
 }
 
+// Lines are appended to, not formatted: each request writes one.
+constexpr size_t kUsualLine = 320;  // characters
+using Fields = std::initializer_list<LogField>;
+
+std::string json_line(std::string_view time, LogLevel level, std::string_view message,
+                      Fields fields) {
+    std::string line;
+    line.reserve(kUsualLine);
+    line.append("{\"time\":\"").append(time).append("\",\"level\":\"");
+    line.append(level_name(level)).append("\",\"message\":");
+    append_json_text(line, message);
+    for (const LogField& field : fields) {
+        line += ',';
+        append_json_text(line, field.name);
+        line += ':';
+        if (field.quoted) {
+            append_json_text(line, field.value);
+        } else {
+            line += field.value;
+        }
+    }
+    line += '}';
+    return line;
+}
+
+std::string text_line(std::string_view time, LogLevel level, std::string_view message,
+                      Fields fields) {
+    constexpr size_t kLevelWidth = 5;
+    const std::string_view name = level_name(level);
+    std::string line;
+    line.reserve(kUsualLine);
+    line.append(time).append(" ").append(name).append(kLevelWidth - name.size() + 1, ' ');
+    line.append(message);
+    for (const LogField& field : fields) {
+        line.append(" ").append(field.name).append("=");
+        const bool plain =
+            field.value.find_first_of(" \"\\\n\r\t") == std::string::npos && !field.value.empty();
+        if (plain) {
+            line += field.value;
+        } else {
+            append_json_text(line, field.value);
+        }
+    }
+    return line;
+}
+
 }  // namespace
 
 void set_log(LogLevel level, LogFormat format) {
@@ -64,25 +110,9 @@ void set_log(LogLevel level, LogFormat format) {
 
 void log_event(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
     if (!logger().should_log(to_spdlog(level))) return;
-    std::string time = format_rfc3339(SystemClock().now());
-    std::string line;
-    if (g_format == LogFormat::json) {
-        line = fmt::format(R"({{"time":"{}","level":"{}","message":{})", time, level_name(level),
-                           dump_json(Json(message)));
-        for (const LogField& field : fields) {
-            line += fmt::format(",{}:{}", dump_json(Json(field.name)),
-                                field.quoted ? dump_json(Json(field.value)) : field.value);
-        }
-        line += '}';
-    } else {
-        line = fmt::format("{} {:5} {}", time, level_name(level), message);
-        for (const LogField& field : fields) {
-            bool plain = field.value.find_first_of(" \"\\\n\r\t") == std::string::npos &&
-                         !field.value.empty();
-            line += fmt::format(" {}={}", field.name,
-                                plain ? field.value : dump_json(Json(field.value)));
-        }
-    }
+    const std::string time = format_rfc3339(SystemClock().now());
+    const std::string line = g_format == LogFormat::json ? json_line(time, level, message, fields)
+                                                         : text_line(time, level, message, fields);
     logger().log(to_spdlog(level), line);
 }
 

@@ -76,6 +76,14 @@ std::string number(double value) {
     return fmt::format("{}", value);
 }
 
+// InOrder compares the values of two series, of which one may only be asked for.
+struct InOrder {
+    using is_transparent = void;
+    bool operator()(const auto& a, const auto& b) const {
+        return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
+    }
+};
+
 }  // namespace
 
 class MetricFamily {
@@ -133,6 +141,8 @@ class MetricFamily {
 
     // series finds or makes the series of these values; with mutex_ held.
     Series& series(std::span<const std::string_view> values) {
+        // What is there was cleaned and had its place.
+        if (auto found = series_.find(values); found != series_.end()) return found->second;
         std::vector<std::string> key;
         for (size_t i = 0; i < labels_.size(); ++i) {
             std::string value = cleaned(values[i]);
@@ -185,7 +195,7 @@ class MetricFamily {
     const std::vector<double> bounds_;
     mutable std::mutex mutex_;                 // holds what follows
     std::vector<std::set<std::string>> seen_;  // values of each label
-    std::map<std::vector<std::string>, Series> series_;
+    std::map<std::vector<std::string>, Series, InOrder> series_;
 };
 
 namespace detail {

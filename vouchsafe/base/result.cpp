@@ -56,6 +56,8 @@ std::string shortened(std::string text) {
     return text + "...";
 }
 
+constexpr size_t kUsualChecks = 12;  // of a request
+
 Result<void> record(std::vector<Check>& list, bool ok, std::string_view code,
                     std::string_view field, std::string expected, std::string found) {
     const CheckInfo* info = find_check_info(code);
@@ -63,6 +65,7 @@ Result<void> record(std::vector<Check>& list, bool ok, std::string_view code,
         detail::die("check code in the catalogue", __FILE__, __LINE__,
                     Error{Code::internal, std::string(code), {}});
     }
+    if (list.empty()) list.reserve(kUsualChecks);
     list.push_back({std::string(code), std::string(field), shortened(std::move(expected)),
                     shortened(std::move(found)), ok});
     if (ok) return {};

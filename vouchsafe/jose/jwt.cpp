@@ -128,15 +128,15 @@ Result<void> check_audience(const Json& claims, const JwtRules& rules, Checks& c
                           aud == nullptr ? "nothing" : show_json(*aud));
 }
 
-Result<void> check_times(const TokenTimes& times, const JwtRules& rules, Checks& checks) {
-    auto allowed =
-        fmt::format("{} (now), give or take {} s", format_rfc3339(rules.now), rules.skew.count());
+Result<void> check_times(const TokenTimes& times, Time now, Seconds skew, Checks& checks) {
+    const std::string allowed =
+        format_rfc3339(now) + " (now), give or take " + std::to_string(skew.count()) + " s";
     if (times.not_before) {
-        TRY(checks.require(*times.not_before <= rules.now + rules.skew, "TOKEN-NOT-BEFORE", "nbf",
+        TRY(checks.require(*times.not_before <= now + skew, "TOKEN-NOT-BEFORE", "nbf",
                            "not after " + allowed, format_rfc3339(*times.not_before)));
     }
-    return checks.require(rules.now - rules.skew < times.expires, "TOKEN-EXPIRED", "exp",
-                          "after " + allowed, format_rfc3339(times.expires));
+    return checks.require(now - skew < times.expires, "TOKEN-EXPIRED", "exp", "after " + allowed,
+                          format_rfc3339(times.expires));
 }
 
 // verify_but_times makes all checks of verify_jwt but those of its times.
@@ -201,7 +201,7 @@ Result<VerifiedClaims> verify_jwt(Jws jws, const JwkSet& keys, const JwtRules& r
                                   Checks& checks) {
     Result<Json> claims = parse_claims(jws);
     Token token = TRY(verify_but_times(std::move(jws), std::move(claims), keys, rules, checks));
-    TRY(check_times(token.times, rules, checks));
+    TRY(check_times(token.times, rules.now, rules.skew, checks));
     return VerifiedClaimsMaker::make(std::move(token.issuer),
                                      std::make_shared<const Json>(std::move(token.claims)));
 }
@@ -258,7 +258,7 @@ Result<std::shared_ptr<const KeptToken>> KeptTokens::judge(ReadToken read, const
 }
 
 Result<VerifiedClaims> KeptTokens::verify(ReadToken read, const Keys& keys, const JwtRules& rules,
-                                          Checks& checks) {
+                                          Time now, Checks& checks) {
     const Bytes digest = read.digest_;
     const bool keeps = read.text_.size() <= kMaxKeptText;
     std::shared_ptr<const KeptToken> token = read.kept_;
@@ -268,7 +268,7 @@ Result<VerifiedClaims> KeptTokens::verify(ReadToken read, const Keys& keys, cons
     } else {
         token = TRY(judge(std::move(read), keys, rules, checks));
     }
-    TRY(check_times(token->times, rules, checks));
+    TRY(check_times(token->times, now, rules.skew, checks));
     if (!known && keeps) kept_.keep(digest, token);
     return VerifiedClaimsMaker::make(token->issuer, token->claims);
 }

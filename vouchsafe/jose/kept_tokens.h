@@ -45,7 +45,12 @@ class KeptTokens {
 
     // verify is verify_jwt for a token that was read here. What did not hold is not kept.
     Result<VerifiedClaims> verify(ReadToken token, const Keys& keys, const JwtRules& rules,
-                                  Checks& checks);
+                                  Checks& checks) {
+        return verify(std::move(token), keys, rules, rules.now, checks);
+    }
+    // The same at another time than that of the rules.
+    Result<VerifiedClaims> verify(ReadToken token, const Keys& keys, const JwtRules& rules,
+                                  Time now, Checks& checks);
 
   private:
     static Result<ReadToken::Parts> take_apart(std::string_view compact, size_t max_bytes);

@@ -6,13 +6,13 @@
 
 #include "vouchsafe/store/group_commit.h"
 #include "vouchsafe/store/memory.h"
-#include "vouchsafe/store/sqlite_connection.h"
+#include "vouchsafe/store/reader.h"
 
 namespace vouchsafe::store {
 
 namespace {
 
-constexpr size_t kMaxIdleReaders = 8;
+constexpr size_t kMaxIdleReaders = 16;  // as many as a service has handlers at a time
 
 // NotingTransaction tells the memory what it changes.
 class NotingTransaction final : public CheckedTransaction {
@@ -110,40 +110,42 @@ class SqliteStore : public Store {
         explicit Reading(SqliteStore& store) : store_(store) {}
         ~Reading() {
             if (reader_ == nullptr) return;
-            reader_->roll_back();
+            reader_->end();
             store_.give_back(std::move(reader_));
         }
         Reading(const Reading&) = delete;
         Reading& operator=(const Reading&) = delete;
 
         Result<View*> view() {
-            if (view_) return &*view_;
+            if (begun_) return reader_.get();
             reader_ = TRY(store_.borrow_reader());
-            TRY(reader_->execute(Sql::begin_read));
-            return &view_.emplace(*reader_);
+            TRY(reader_->begin());
+            begun_ = true;
+            return reader_.get();
         }
 
       private:
         SqliteStore& store_;
-        std::unique_ptr<Connection> reader_;
-        std::optional<CheckedTransaction> view_;
+        std::unique_ptr<Reader> reader_;
+        bool begun_ = false;
     };
 
-    void give_back(std::unique_ptr<Connection> reader) {
+    void give_back(std::unique_ptr<Reader> reader) {
         std::lock_guard lock(reading_);
         if (idle_.size() < kMaxIdleReaders) idle_.push_back(std::move(reader));
     }
 
-    Result<std::unique_ptr<Connection>> borrow_reader() {
+    Result<std::unique_ptr<Reader>> borrow_reader() {
         {
             std::lock_guard lock(reading_);
             if (!idle_.empty()) {
-                std::unique_ptr<Connection> reader = std::move(idle_.back());
+                std::unique_ptr<Reader> reader = std::move(idle_.back());
                 idle_.pop_back();
                 return reader;
             }
         }
-        return with_context(Connection::open(file_, nullptr), file_.string());
+        return std::make_unique<Reader>(
+            TRY(with_context(Connection::open(file_, nullptr), file_.string())));
     }
 
     const Path file_;
@@ -151,7 +153,7 @@ class SqliteStore : public Store {
     SqliteWriter writer_;
     GroupCommit group_;
     std::mutex reading_;  // holds idle_
-    std::vector<std::unique_ptr<Connection>> idle_;
+    std::vector<std::unique_ptr<Reader>> idle_;
 };
 
 // make_file creates the file with mode 0600; SQLite gives its log files the same mode.

@@ -24,10 +24,11 @@ Json answer(const Call& call, const Key& key, const CryptoResult& result) {
 // operation's own action, which is the first in its list.
 Result<void> check_secret_use(Core& core, Call& call) {
     const bool by_roles = call.vault->authorization == Authorization::roles;
-    if (!by_roles || call.operation.actions.size() == 1) return {};  // judged already
+    if (!by_roles || call.operation.actions.names().size() == 1) return {};  // judged already
+    const DataActions own = {call.operation.actions.names().front()};
     return core.store.read([&](store::View& view) {
-        return access::authorize(view, call.caller, access::Provider::key_vault, call.resource_id(),
-                                 std::span(call.operation.actions).first(1), call.checks);
+        return access::authorize(view, call.caller, own, call.resource_id(), core.assignments,
+                                 call.checks);
     });
 }
 

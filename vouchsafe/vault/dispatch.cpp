@@ -13,9 +13,9 @@ namespace {
 
 // load_for reads what the operation needs of its object. That it is not there is told by the
 // operation, in its turn.
-void load_for(store::View& view, Call& call) {
+void load_for(store::View& view, Core& core, Call& call) {
     if (call.operation.needs == Needs::nothing) return;
-    call.loaded = load_object(view, kind_of(call), call);
+    call.loaded = load_object(view, core.remembered, kind_of(call), call);
 }
 
 std::string path_parameter(const net::Request& request, const char* name) {
@@ -68,7 +68,7 @@ bool is_refusal(const Error& error) {
 // caller_name is whom a known caller is counted as: what one tenant's issuer calls him is no word
 // on another tenant's.
 std::string caller_name(const Call& call) {
-    return fmt::format("{}/{}", call.vault->tenant, call.caller.object_id);
+    return call.vault->tenant + "/" + call.caller.object_id;
 }
 
 void add_headers(net::Response& response) {
@@ -134,7 +134,7 @@ net::Response Dispatcher::answer(const net::Request& request) {
         Result<Address> address = Address::parse(request.host, core_.config.dns_suffixes);
         Result<KnownVault> vault =
             address ? read_vault_now(*address) : Result<KnownVault>(fail(address.error()));
-        if (vault) response = challenge((*vault)->info, std::move(response));
+        if (vault) response = challenge((*vault)->stored.info, std::move(response));
     }
     return response;
 }
@@ -179,7 +179,11 @@ Result<Dispatcher::KnownVault> Dispatcher::read_vault_now(const Address& address
     if (!vault || vault->info.deleted) {
         return fail(Code::not_found, "there is no vault {} here", address.vault);
     }
-    auto known = std::make_shared<const StoredVault>(std::move(*vault));
+    const Config& config = core_.config;
+    access::CallerRules callers(
+        {config.login_authority, config.issuer_base, vault->info.tenant, config.token_skew},
+        {config.resource});
+    auto known = std::make_shared<const Known>(std::move(*vault), std::move(callers));
     vaults_.keep(to_bytes(address.vault), known);
     return known;
 }
@@ -188,16 +192,16 @@ Result<void> Dispatcher::judge(Call& call, From from) {
     for (bool again = false;; again = true) {
         KnownVault vault = again ? nullptr : vaults_.find(to_bytes(call.address.vault));
         if (!vault) vault = TRY(read_vault_now(call.address));
-        call.vault = vault->info;
-        call.judged_vault = vault;
-        const Result<void> met = meet_caller(call);
+        call.vault = {vault, &vault->stored.info};
+        call.judged_vault = {vault, &vault->stored};
+        const Result<void> met = meet_caller(call, vault->callers);
         bool same = true;
         Result<void> judged;
         const auto look = [&](store::View& view) -> Result<void> {
-            same = TRY(is_vault_as_stored(view, call.address.vault, vault->record));
+            same = TRY(is_vault_as_stored(view, call.address.vault, vault->stored.record));
             if (!met || (!same && !again)) return {};
-            judged = authorize_call(view, call, call.checks);
-            if (judged) load_for(view, call);
+            judged = authorize_call(view, core_, call, call.checks);
+            if (judged) load_for(view, core_, call);
             return {};
         };
         // Whoever is not known is not judged further, and may be anybody.
@@ -208,13 +212,10 @@ Result<void> Dispatcher::judge(Call& call, From from) {
     }
 }
 
-Result<void> Dispatcher::meet_caller(Call& call) {
+Result<void> Dispatcher::meet_caller(Call& call, const access::CallerRules& rules) {
     TRY(access::check_network(call.vault->networks, call.request.remote, call.checks));
-    const Config& config = core_.config;
-    access::Issuer issuer{config.login_authority, config.issuer_base, call.vault->tenant,
-                          config.token_skew};
-    call.caller = TRY(access::verify_caller(call.request, issuer, config.resource, core_.key_sets,
-                                            core_.clock.now(), call.checks, core_.vouching.get()));
+    call.caller = TRY(access::verify_caller(call.request, rules, core_.key_sets, core_.clock.now(),
+                                            call.checks, core_.vouching.get()));
     TRY(count(call, net::LimitScope::principal, caller_name(call)));
     TRY(read_names(call));
     call.version = TRY(ApiVersion::parse(call.request.query_value("api-version")));
@@ -260,7 +261,7 @@ std::optional<net::Response> Dispatcher::try_run(const Operation& operation,
     net::Response response =
         hidden
             ? refusal_answer(no_explanation(), true, call.request_id, operation.collection)
-            : refusal_answer(error, call.vault.has_value(), call.request_id, operation.collection);
+            : refusal_answer(error, call.vault != nullptr, call.request_id, operation.collection);
     if (response.status == 401) response = challenge(*call.vault, std::move(response));
     return response;
 }

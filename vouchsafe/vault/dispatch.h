@@ -44,8 +44,13 @@ class Dispatcher {
     // From::memory: instead of that snapshot it takes what the store recalls.
     Result<void> judge(Call& call, From from);
     // meet_caller is what is judged of a call without its roles.
-    Result<void> meet_caller(Call& call);
-    using KnownVault = std::shared_ptr<const StoredVault>;
+    Result<void> meet_caller(Call& call, const access::CallerRules& rules);
+    // Known is a vault and what its callers are judged by.
+    struct Known {
+        StoredVault stored;
+        access::CallerRules callers;
+    };
+    using KnownVault = std::shared_ptr<const Known>;
     Result<KnownVault> read_vault_now(const Address& address);  // Code::not_found
     // tell_verdict: `error` is nullptr if it was done.
     void tell_verdict(const Call& call, const Error* error) const;
@@ -54,7 +59,7 @@ class Dispatcher {
 
     Core& core_;
     net::Router router_;
-    Kept<StoredVault, 256> vaults_;  // by their names in lower case
+    Kept<Known, 256> vaults_;  // by their names in lower case
     // By vault, which has few callers. Of a known one many machines may be refused at once.
     audit::FloodGates unknown_callers_{60, 1};
     audit::FloodGates known_callers_{600, 1};

@@ -91,15 +91,16 @@ Result<StoredObject> read_current(store::View& view, const ObjectKind& kind, std
     return StoredObject{std::move(record), std::move(*version)};
 }
 
-Result<LoadedObject> load_object(store::View& view, const ObjectKind& kind, const Call& call) {
+Result<LoadedObject> load_object(store::View& view, Remembered& remembered, const ObjectKind& kind,
+                                 const Call& call) {
     const std::string& vault = call.vault->name;
     auto record = TRY(view.get(kind.table, key_record_key(vault, call.key)));
     if (!record) return no_object(kind, call.key, call.key_version);
     LoadedObject out{{std::move(*record), {}}, call.key_version};
     if (out.version.empty()) {
-        const Result<Json> json = parse_json_object(as_text(out.stored.record));
-        out.version = json ? text_or_empty(*json, "current") : "";
-        if (out.version.empty()) return fail(Code::io, "a record of {} is damaged", kind.table);
+        const auto current = remembered.current_version(out.stored.record);
+        if (!current) return fail(Code::io, "a record of {} is damaged", kind.table);
+        out.version = **current;
     }
     const std::string place = version_record_key(vault, call.key, out.version);
     auto version = TRY(view.get(kind.version_table, place));

@@ -51,7 +51,8 @@ Result<StoredObject> read_current(store::View& view, const ObjectKind& kind, std
 
 // load_object reads what the call's operation needs of the object that the path names, in the
 // version that the path names or the current one. Errors as take_loaded.
-Result<LoadedObject> load_object(store::View& view, const ObjectKind& kind, const Call& call);
+Result<LoadedObject> load_object(store::View& view, Remembered& remembered, const ObjectKind& kind,
+                                 const Call& call);
 
 // key_of parses what was loaded of a key; Code::io for a damaged record.
 Result<Key> key_of(const StoredObject& object);

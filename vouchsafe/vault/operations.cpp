@@ -131,15 +131,16 @@ Result<void> transact(Core& core, Call& call,
     });
 }
 
-Result<void> authorize_call(store::View& view, const Call& call, Checks& checks) {
+Result<void> authorize_call(store::View& view, Core& core, const Call& call, Checks& checks) {
     const Operation& operation = call.operation;
     if (call.vault->authorization == Authorization::roles) {
-        return access::authorize(view, call.caller, access::Provider::key_vault, call.resource_id(),
-                                 operation.actions, checks);
+        return access::authorize(view, call.caller, operation.actions, call.resource_id(),
+                                 core.assignments, checks);
     }
     // The first action is the operation's own: access policies know no other way to it.
     const bool lists = operation.name.ends_with("/list") || operation.name.ends_with("/versions");
-    const auto action = operation.actions.empty() ? std::string_view() : operation.actions.front();
+    const auto& actions = operation.actions.names();
+    const auto action = actions.empty() ? std::string_view() : actions.front();
     return access::authorize_by_policies(view, call.vault->name, call.caller,
                                          access::permission_of(action, lists), checks);
 }

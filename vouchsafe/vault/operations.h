@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "vouchsafe/access/assignments.h"
 #include "vouchsafe/access/caller.h"
 #include "vouchsafe/access/key_sets.h"
 #include "vouchsafe/crypto/root_ring.h"
@@ -75,7 +76,7 @@ class TrustedOrigins {
 };
 
 // Core is what the service is made of. Thread-safe; immutable but for trusted, release_signer,
-// key_sets, vouching, opened_keys, remembered and limits.
+// key_sets, vouching, assignments, opened_keys, remembered and limits.
 struct Core {
     Config config;
     store::Store& store;
@@ -89,6 +90,7 @@ struct Core {
     access::KeySets key_sets;
     access::CurrentVouching vouching;
     std::shared_ptr<net::RateLimits> limits;  // nullptr: none
+    access::KnownAssignments assignments;
     OpenedKeys opened_keys{kMaxOpenedKeys, kOpenedKeyAge};
     Remembered remembered;
 };
@@ -99,10 +101,16 @@ struct Call;
 // the caller is judged, so that a request reads the store once (Call::loaded).
 enum class Needs { nothing, object, object_and_material };
 
+// DataActions are actions in a vault (A.2).
+struct DataActions : access::NeededActions {
+    DataActions(std::initializer_list<std::string_view> names)
+        : NeededActions(access::Provider::key_vault, {names.begin(), names.end()}) {}
+};
+
 // Operation is one row of the table in routes.cpp.
 struct Operation {
-    std::string_view name;                  // in the audit log: "keys/release"
-    std::vector<std::string_view> actions;  // data actions of which the caller needs one (A.2)
+    std::string_view name;  // in the audit log: "keys/release"
+    DataActions actions;    // of which the caller needs one
     // Whether every outcome is recorded: the operation appends its success itself, in the
     // transaction in which it happens. Of others only refusals are recorded, and what was done
     // with the secret of an oct key.
@@ -136,7 +144,7 @@ struct Call {
     const net::Request& request;
     const Operation& operation;
     std::string request_id;
-    std::optional<VaultInfo> vault;
+    std::shared_ptr<const VaultInfo> vault = nullptr;           // nullptr: not known yet
     std::shared_ptr<const StoredVault> judged_vault = nullptr;  // `vault` and how it is stored
     Address address;
     std::optional<ApiVersion> version;
@@ -179,7 +187,7 @@ Result<void> transact(Core& core, Call& call,
 
 // authorize_call judges whether the caller may do this, by what decides in the vault: CALLER-ROLE
 // or CALLER-ACCESS-POLICY.
-Result<void> authorize_call(store::View& view, const Call& call, Checks& checks);
+Result<void> authorize_call(store::View& view, Core& core, const Call& call, Checks& checks);
 
 // load_key reads the key the path names.
 Result<Key> load_key(Core& core, const Call& call);

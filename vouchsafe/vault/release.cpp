@@ -223,15 +223,17 @@ struct Counted {
 };
 
 // judge_caller_again goes by the vault's settings of now.
-Result<void> judge_caller_again(store::View& view, Call& call) {
-    const std::string name = call.vault->name;
-    const StoredVault& judged = *call.judged_vault;
-    const bool same = TRY(is_vault_as_stored(view, name, judged.record));
-    call.vault = same ? judged.info : TRY(read_vault(view, name));
-    if (!call.vault) return fail(Code::not_found, "there is no vault {} here", name);
+Result<void> judge_caller_again(store::View& view, Core& core, Call& call) {
+    const std::shared_ptr<const StoredVault> judged = call.judged_vault;
+    call.vault = {judged, &judged->info};
+    if (!TRY(is_vault_as_stored(view, judged->info.name, judged->record))) {
+        auto now = TRY(read_vault(view, judged->info.name));
+        if (!now) return fail(Code::not_found, "there is no vault {} here", judged->info.name);
+        call.vault = std::make_shared<const VaultInfo>(std::move(*now));
+    }
     Checks again;
     TRY(access::check_network(call.vault->networks, call.request.remote, again));
-    return authorize_call(view, call, again);
+    return authorize_call(view, core, call, again);
 }
 
 // commit records the release and counts it. What was judged must still hold: fetching keys can take
@@ -244,7 +246,7 @@ Result<void> commit(Core& core, Call& call, const Key& judged, const LoadedObjec
         if (!same) same = TRY(read_key(tx, call.vault->name, call.key, call.key_version)) == judged;
         TRY(call.checks.require(same, "VAULT-KEY-UNCHANGED", "key", "as when it was judged",
                                 same ? "so" : "changed"));
-        if (!call.unchanged) TRY(judge_caller_again(tx, call));
+        if (!call.unchanged) TRY(judge_caller_again(tx, core, call));
         const std::string& rules_id = judged.record.rules_id;
         if (!rules_id.empty()) {
             call.details["release_number"] = TRY(count_release(

@@ -35,6 +35,15 @@ Result<std::shared_ptr<const secrets::Secret>> Remembered::secret(const StoredOb
     return found_or_made(secrets_, both(object), [&] { return secrets::secret_of(object); });
 }
 
+Result<std::shared_ptr<const std::string>> Remembered::current_version(const Bytes& record) {
+    return found_or_made(current_versions_, record, [&]() -> Result<std::string> {
+        const Result<Json> json = parse_json_object(as_text(record));
+        std::string version = json ? text_or_empty(*json, "current") : "";
+        if (version.empty()) return fail(Code::io, "the record names no version");
+        return version;
+    });
+}
+
 Result<std::shared_ptr<const Json>> Remembered::public_jwk(const KeyVersion& version) {
     return found_or_made(public_jwks_, version.spki, [&] { return vault::public_jwk(version); });
 }

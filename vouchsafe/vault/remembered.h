@@ -27,6 +27,8 @@ class Remembered {
     // key and secret are what an object's records say. Code::io if they are damaged.
     Result<std::shared_ptr<const Key>> key(const StoredObject& object);
     Result<std::shared_ptr<const secrets::Secret>> secret(const StoredObject& object);
+    // current_version is the one that a key's or a secret's record names. Code::io as above.
+    Result<std::shared_ptr<const std::string>> current_version(const Bytes& record);
     // public_jwk, release_policy and tee_key are public_jwk of wire.h, policy::ReleasePolicy::parse
     // and jose::parse_jwk.
     Result<std::shared_ptr<const Json>> public_jwk(const KeyVersion& version);
@@ -37,6 +39,7 @@ class Remembered {
     static constexpr size_t kMost = 256;  // of each
     Kept<Key, kMost> keys_;
     Kept<secrets::Secret, kMost> secrets_;
+    Kept<std::string, kMost> current_versions_;
     Kept<Json, kMost> public_jwks_;
     Kept<policy::ReleasePolicy, kMost> policies_;
     Kept<TeeKey, kMost> tee_keys_;

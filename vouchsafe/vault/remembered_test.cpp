@@ -37,6 +37,20 @@ TEST(Remembered, KnowsARecordByAllOfItsBytes) {
     ASSERT_FALSE(remembered.secret(object)) << "a key's record";
 }
 
+TEST(Remembered, KnowsTheVersionThatARecordNames) {
+    Remembered remembered;
+    const Bytes record = stored_key("k").record;
+    const auto version = MUST(remembered.current_version(record));
+    EXPECT_EQ(*version, "c");
+    EXPECT_EQ(MUST(remembered.current_version(record)), version);
+    EXPECT_EQ(*MUST(remembered.current_version(to_bytes(R"({"current":"d"})"))), "d");
+    for (const char* damaged : {R"({"current":""})", R"({"current":1})", "{}", "", "{"}) {
+        for (int i = 0; i < 2; ++i) {
+            EXPECT_FALSE(remembered.current_version(to_bytes(damaged))) << damaged;
+        }
+    }
+}
+
 TEST(Remembered, KnowsAMachinesKeyByAllOfIt) {
     Remembered remembered;
     const Json jwk = tee_jwk(keys().tee.public_key());

@@ -53,8 +53,8 @@ const Operation kBackup{"keys/backup", {"keys/backup/action"}, true, backup_obje
 const Operation kRestore{"keys/restore", {"keys/restore/action"}, true, restore_object};
 
 // Ours: release rules. Whoever may read the key may read what it is released by.
-const std::vector<std::string_view> kManage = {"keys/update/action"};
-const std::vector<std::string_view> kRead = {"keys/read", "keys/update/action"};
+const DataActions kManage = {"keys/update/action"};
+const DataActions kRead = {"keys/read", "keys/update/action"};
 const Operation kGetRules{"keys/releaserules/get", kRead, false, get_release_rules};
 const Operation kPutRules{"keys/releaserules/set", kManage, true, put_release_rules};
 const Operation kProposals{"keys/releaserules/proposals", kRead, false, list_rule_proposals};

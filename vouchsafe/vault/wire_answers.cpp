@@ -18,9 +18,9 @@ std::string key_id(std::string_view base, std::string_view name, std::string_vie
 }
 
 void add_recovery(Json& attributes, const VaultInfo& vault) {
-    attributes["recoveryLevel"] = fmt::format(
-        "{}Recoverable{}", vault.retention_days == kMaxRetentionDays ? "" : "Customized",
-        vault.purge_protection ? "" : "+Purgeable");
+    std::string level = vault.retention_days == kMaxRetentionDays ? "" : "Customized";
+    level += vault.purge_protection ? "Recoverable" : "Recoverable+Purgeable";
+    attributes["recoveryLevel"] = std::move(level);
     attributes["recoverableDays"] = vault.retention_days;
 }
 
@@ -40,10 +40,11 @@ Json encode_key(std::string_view base, const Key& key, Json public_jwk) {
 }
 
 Json encode_attributes(const Key& key, const ApiVersion& version, const VaultInfo& vault) {
-    Json out = {{"enabled", key.version.enabled},
-                {"created", key.version.created},
-                {"updated", key.version.updated},
-                {"exportable", key.record.exportable}};
+    Json out = Json::object();
+    out["enabled"] = key.version.enabled;
+    out["created"] = key.version.created;
+    out["updated"] = key.version.updated;
+    out["exportable"] = key.record.exportable;
     add_recovery(out, vault);
     if (key.version.not_before) out["nbf"] = *key.version.not_before;
     if (key.version.expires) out["exp"] = *key.version.expires;

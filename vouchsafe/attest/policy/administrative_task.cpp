@@ -17,9 +17,10 @@ Result<void> AdministrativeTask::authorize(Actions actions) {
         throttled = service.deps.limits->take(net::LimitScope::principal, caller.object_id);
     }
     if (throttled) return fail(Code::unavailable, "over the limit of one principal");
+    const access::NeededActions needed(access::Provider::attestation, actions);
     return service.deps.store.read([&](store::View& view) {
-        return access::authorize(view, caller, access::Provider::attestation, config.resource_id,
-                                 actions, checks);
+        return access::authorize(view, caller, needed, config.resource_id, service.assignments,
+                                 checks);
     });
 }
 

@@ -47,8 +47,10 @@ Result<void> parse_properties(const Json& json, SecretBody& out) {
 }
 
 Json encode_secret_attributes(const Call& call, const SecretVersion& version) {
-    Json out = {
-        {"enabled", version.enabled}, {"created", version.created}, {"updated", version.updated}};
+    Json out = Json::object();
+    out["enabled"] = version.enabled;
+    out["created"] = version.created;
+    out["updated"] = version.updated;
     add_recovery(out, *call.vault);
     if (version.not_before) out["nbf"] = *version.not_before;
     if (version.expires) out["exp"] = *version.expires;
