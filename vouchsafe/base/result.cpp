@@ -56,6 +56,8 @@ std::string shortened(std::string text) {
     return text + "...";
 }
 
+constexpr size_t kUsual = 128;  // checks of a machine's evidence, so that their list does not grow
+
 Result<void> record(std::vector<Check>& list, bool ok, std::string_view code,
                     std::string_view field, std::string expected, std::string found) {
     const CheckInfo* info = find_check_info(code);
@@ -63,6 +65,7 @@ Result<void> record(std::vector<Check>& list, bool ok, std::string_view code,
         detail::die("check code in the catalogue", __FILE__, __LINE__,
                     Error{Code::internal, std::string(code), {}});
     }
+    if (list.empty()) list.reserve(kUsual);
     list.push_back({std::string(code), std::string(field), shortened(std::move(expected)),
                     shortened(std::move(found)), ok});
     if (ok) return {};
@@ -104,8 +107,8 @@ tl::unexpected<Error> Checks::refuse(std::string_view code, std::string_view fie
         record(list_, false, code, field, std::move(expected), std::move(found)).error()));
 }
 
-void Checks::repeat(const std::vector<Check>& passed) {
-    list_.insert(list_.end(), passed.begin(), passed.end());
+void Checks::repeat(std::vector<Check> passed) {
+    list_.insert(list_.end(), std::move_iterator(passed.begin()), std::move_iterator(passed.end()));
 }
 
 }  // namespace vouchsafe
