@@ -167,10 +167,10 @@ std::optional<net::Response> Service::Impl::try_attest(policy::AttestationTarget
                                : Result<Grant>(fail(seen.error()));
     if (!grant && seen && is_outdated(target, *seen)) return std::nullopt;
     entry.details = std::move(told.details);
-    entry.checks = checks.list();
+    entry.checks = checks.take();
     if (!grant) return say_no(grant.error());
 
-    Result<std::string> token = mint(*grant, seen->sight.keys, checks.list(), entry);
+    Result<std::string> token = mint(*grant, seen->sight.keys, entry);
     if (!token) return say_no(token.error());
     entry.outcome = audit::Outcome::allowed;
     auto recorded = record_grant(entry, told.bundle ? &*told.bundle : nullptr, target, *seen);
@@ -267,10 +267,9 @@ Json Service::Impl::header_of(const Grant& grant, const jose::RingKey& key) cons
 }
 
 Result<std::string> Service::Impl::mint(Grant& grant, const jose::SharedKeyRing& known,
-                                        const std::vector<Check>& checks,
                                         audit::Entry& entry) const {
     Json claims = std::move(grant.appraisal.claims);
-    add_check_claims(claims, checks);
+    add_check_claims(claims, entry.checks);
     const Seconds lifetime = lifetime_of(grant);
     add_token_claims(claims, config, lifetime, deps.clock.now());
     entry.resource = grant.appraisal.subject;

@@ -108,9 +108,9 @@ struct Service::Impl {
     net::Response answer(const Grant& grant, std::string token, std::string receipt,
                          const net::Request& request) const;
     Json token_header(const std::string& kid) const;
-    // mint takes the claims out of `grant`.
+    // mint takes the claims out of `grant`; the token names the checks of `entry`.
     Result<std::string> mint(Grant& grant, const jose::SharedKeyRing& known,
-                             const std::vector<Check>& checks, audit::Entry& entry) const;
+                             audit::Entry& entry) const;
 };
 
 // add_routes fills impl.router: the whole table of the service (routes.cpp).

@@ -34,6 +34,7 @@ Result<std::shared_ptr<const evidence::VerifiedSnpEndorsements>> KeepingEndorser
     // A certificate that cannot be read is refused by the verifier.
     if (auto leaf = evidence::SnpCertificate::parse(endorsements.leaf)) held = lists_for(*leaf);
     endorsements.crls = std::move(held.crls);
+    if (kept_ != nullptr) endorsements.links = &kept_->links;
     auto verified = std::make_shared<const evidence::VerifiedSnpEndorsements>(
         TRY(evidence::verify_snp_endorsements(endorsements, anchors_, now, checks)));
     if (kept_ == nullptr) return verified;

@@ -23,11 +23,12 @@ struct HeldSignature {};
 
 // KeptSnpChains holds chains that verified, by the digest of their bytes; some 15 kB each. Their
 // issuers' certificates are those of all processors of a line: the first chain of a new processor
-// has them read already. And signatures of reports that held, by the digest of the certificate, the
-// data and the signature.
+// has them read already, and their signatures and those of revocation lists verified. And
+// signatures of reports that held, by the digest of the certificate, the data and the signature.
 struct KeptSnpChains {
     Kept<KeptSnpChain, 1024> chains;
     evidence::ReadCertificates issuers;
+    evidence::KnownLinks links;
     Kept<HeldSignature, 1024> signatures;
 };
 

@@ -169,6 +169,24 @@ TEST(KeptSnpChains, KeepNoIssuersOfARefusedChain) {
     EXPECT_EQ(kept.issuers.find(keys().ask.certificate.der()), nullptr);
 }
 
+// The signatures of issuers and lists are kept, and what a list says is judged for each chain.
+TEST(KeptSnpChains, HoldAnotherProcessorAgainstAKnownList) {
+    KeptSnpChains kept;
+    TemporaryDir dir = make_dir();
+    Machine revoked;
+    revoked.chip = 0xC3;
+    keep_ark_list(dir.path(), {keys().ask.certificate});
+    auto collateral = MUST(
+        CollateralStore::create({}, CollateralPack(dir.path()), test_anchors(), share().clock));
+    endorsed(kept, chain_of(Machine{}), test_time());
+    for (int again = 0; again < 2; ++again) {
+        EXPECT_EQ(endorsed(kept, chain_of(revoked), test_time(), collateral.get()), "SNP-REVOKED");
+    }
+    revoked.chip = 0xC4;
+    EXPECT_EQ(endorsed(kept, chain_of(revoked), test_time() + std::chrono::hours{24 * 365 * 30}),
+              "SNP-CHAIN-DATES");
+}
+
 TEST(KeptSnpChains, TakeNoOtherCertificateForAKnownIssuer) {
     KeptSnpChains kept;
     endorsed(kept, chain_of(Machine{}), test_time());

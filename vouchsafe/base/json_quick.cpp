@@ -2,7 +2,9 @@
 
 #include <simdjson.h>
 
+#include <array>
 #include <charconv>
+#include <cstring>
 
 #include "vouchsafe/base/secret.h"
 
@@ -111,18 +113,36 @@ class Builder {
     size_t left_;
 };
 
-// plain tells whether the library writes this text as it is; of what guests read four characters
-// more are written otherwise (dump_json_ascii). No table and no early end: the compiler looks at
-// many characters at once.
+// Block is looked at in one step: an extension that GCC and Clang have for all processors.
+using Block = uint8_t __attribute__((vector_size(16)));
+
+// found_in has bits where a character is not written as it is; of what guests read three more are
+// written otherwise (dump_json_ascii).
+template <bool ascii>
+Block found_in(const char* text, size_t size = sizeof(Block)) {
+    Block bytes{};
+    bytes += uint8_t{' '};  // behind a short text
+    std::memcpy(&bytes, text, size);
+    Block out = (bytes < ' ') | (bytes >= 0x7f) | (bytes == '"') | (bytes == '\\');
+    if constexpr (ascii) out |= (bytes == '>') | (bytes == '?') | (bytes == '~');
+    return out;
+}
+
+// is_plain tells whether the library writes this text as it is.
 template <bool ascii>
 bool is_plain(std::string_view text) {
-    uint8_t other = 0;
-    for (char c : text) {
-        const auto byte = static_cast<uint8_t>(c);
-        other |= (byte < ' ') | (byte >= 0x7f) | (byte == '"') | (byte == '\\');
-        if constexpr (ascii) other |= (byte == '>') | (byte == '?') | (byte == '~');
+    Block found{};
+    if (text.size() < sizeof(Block)) {
+        found = found_in<ascii>(text.data(), text.size());
+    } else {
+        for (size_t at = 0; at + sizeof(Block) <= text.size(); at += sizeof(Block)) {
+            found |= found_in<ascii>(text.data() + at);
+        }
+        found |= found_in<ascii>(text.data() + text.size() - sizeof(Block));
     }
-    return other == 0;
+    std::array<uint64_t, 2> halves;
+    std::memcpy(halves.data(), &found, sizeof(found));
+    return (halves[0] | halves[1]) == 0;
 }
 
 bool plain(std::string_view text, bool ascii) {

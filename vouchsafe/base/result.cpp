@@ -56,7 +56,7 @@ std::string shortened(std::string text) {
     return text + "...";
 }
 
-constexpr size_t kUsualChecks = 12;  // of a request
+constexpr size_t kUsualChecks = 16;  // of a request
 
 Result<void> record(std::vector<Check>& list, bool ok, std::string_view code,
                     std::string_view field, std::string expected, std::string found) {
@@ -107,8 +107,8 @@ tl::unexpected<Error> Checks::refuse(std::string_view code, std::string_view fie
         record(list_, false, code, field, std::move(expected), std::move(found)).error()));
 }
 
-void Checks::repeat(const std::vector<Check>& passed) {
-    list_.insert(list_.end(), passed.begin(), passed.end());
+void Checks::repeat(std::vector<Check> passed) {
+    list_.insert(list_.end(), std::move_iterator(passed.begin()), std::move_iterator(passed.end()));
 }
 
 }  // namespace vouchsafe

@@ -134,9 +134,11 @@ class Checks {
                                  std::string expected, std::string found);
 
     // repeat adds checks that were made before and hold still.
-    void repeat(const std::vector<Check>& passed);
+    void repeat(std::vector<Check> passed);
 
     const std::vector<Check>& list() const { return list_; }
+    // take moves them out: nothing is listed any more.
+    std::vector<Check> take() { return std::exchange(list_, {}); }
 
   private:
     std::vector<Check> list_;

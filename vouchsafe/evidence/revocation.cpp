@@ -37,8 +37,8 @@ Result<bool> check_issued(const Certificate& certificate, const Certificate& iss
 
 Result<void> check_crl(const Crl& crl, const Certificate& issuer,
                        std::span<const Certificate> issued, const RevocationCodes& codes, Time now,
-                       Checks& checks) {
-    auto signature = crl.verify_signed_by(issuer);
+                       Checks& checks, KnownLinks* known) {
+    auto signature = verify_link(crl, issuer, known);
     TRY(checks.require(signature.has_value(), codes.signature, crl.issuer(),
                        fmt::format("signed by {}", issuer.subject()),
                        signature ? "signed" : signature.error().message));

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "vouchsafe/crypto/crl.h"
+#include "vouchsafe/evidence/known_links.h"
 #include "vouchsafe/evidence/unchecked.h"
 
 namespace vouchsafe::evidence {
@@ -19,10 +19,10 @@ struct RevocationCodes {
 
 // check_crl checks a list that `issuer` is said to have signed: signature, dates at `now` (a list
 // without a next update would be in force for ever and is refused), and that none of `issued` is on
-// it; each of these must be of that issuer.
+// it; each of these must be of that issuer. `known`: signatures that held before, or nullptr.
 Result<void> check_crl(const crypto::Crl& crl, const crypto::Certificate& issuer,
                        std::span<const crypto::Certificate> issued, const RevocationCodes& codes,
-                       Time now, Checks& checks);
+                       Time now, Checks& checks, KnownLinks* known = nullptr);
 
 // What --allow-unchecked and `not_checked` call it.
 inline constexpr std::string_view kRevocation = "revocation";

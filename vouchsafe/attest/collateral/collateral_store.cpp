@@ -237,13 +237,14 @@ Needed CollateralStore::Impl::need(const CollateralName& name) {
         const Time now = clock.now();
         look_into_folder(now);
         PiecePtr piece = find(name);
+        const bool serves = piece && piece->in_force(now);
+        if (serves && !due(piece, now)) return {piece, {}};
         std::string why =
             piece ? fmt::format("it is in force from {} to {}", format_rfc3339(piece->valid_from()),
                                 format_rfc3339(piece->valid_to()))
                   : "it is not there";
-        bool serves = piece && piece->in_force(now);
         if (serves) {
-            if (due(piece, now) && !asked.contains(name) && may_ask(name, now, why)) {
+            if (!asked.contains(name) && may_ask(name, now, why)) {
                 old.insert(name);
                 work.notify_all();
             }

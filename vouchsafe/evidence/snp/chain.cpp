@@ -102,7 +102,7 @@ class ChainVerifier {
         for (const Certificate& intermediate : intermediates) {
             for (const AmdRoot* root : roots_) {
                 if (found) continue;
-                signature = intermediate.verify_signed_by(root->ark);
+                signature = verify_link(intermediate, root->ark, endorsements_.links);
                 if (!signature) continue;
                 chain = SnpChain{intermediate, root->ark, {}, {}};
                 found = true;

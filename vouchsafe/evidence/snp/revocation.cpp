@@ -20,10 +20,11 @@ Result<void> check_snp_revocation(const SnpEndorsements& endorsements, Time now,
     for (const Crl& crl : endorsements.crls) {
         Bytes issuer = crl.issuer_der();
         if (equal(issuer, chain.ark.subject_der())) {
-            TRY(check_crl(crl, chain.ark, by_ark, kCodes, now, checks));
+            TRY(check_crl(crl, chain.ark, by_ark, kCodes, now, checks, endorsements.links));
             chain.revocation_checked = true;
         } else if (equal(issuer, chain.intermediate.subject_der())) {
-            TRY(check_crl(crl, chain.intermediate, by_intermediate, kCodes, now, checks));
+            TRY(check_crl(crl, chain.intermediate, by_intermediate, kCodes, now, checks,
+                          endorsements.links));
         } else {
             continue;
         }

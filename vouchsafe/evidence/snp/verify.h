@@ -6,6 +6,7 @@
 #include "vouchsafe/base/kept.h"
 #include "vouchsafe/crypto/crl.h"
 #include "vouchsafe/evidence/anchors/anchors.h"
+#include "vouchsafe/evidence/known_links.h"
 #include "vouchsafe/evidence/snp/certificate.h"
 #include "vouchsafe/evidence/snp/report.h"
 #include "vouchsafe/evidence/snp/rules.h"
@@ -24,6 +25,8 @@ struct SnpEndorsements {
     // AMD KDS has one list for each product, which the ARK signs. Lists of the ASK or ASVK count
     // too; those of others (other products') say nothing about this chain and are passed over.
     std::vector<crypto::Crl> crls = {};
+    // Signatures by ARKs, and of lists, that held before; borrowed. nullptr: each is verified.
+    KnownLinks* links = nullptr;
 
     // parse reads PEM certificates in any order, or one DER certificate. The leaf is the only one
     // with AMD's TCB extensions. What is in `read_before`, which may be nullptr, is not read again.
