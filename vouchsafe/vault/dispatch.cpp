@@ -158,8 +158,13 @@ net::Response Dispatcher::challenge(const VaultInfo& vault, net::Response respon
 }
 
 Result<void> Dispatcher::count(Call& call, net::LimitScope scope, std::string_view name) {
-    if (core_.limits) call.throttled = core_.limits->take(scope, name);
-    if (!call.throttled) return {};
+    const std::pair<net::LimitScope, std::string> one(scope, name);
+    if (!core_.limits || std::ranges::count(call.counted_for, one) > 0) return {};
+    call.throttled = core_.limits->take(scope, name);
+    if (!call.throttled) {
+        call.counted_for.push_back(one);
+        return {};
+    }
     return fail(Code::unavailable, "over the limit of one {}", net::limit_scope_name(scope));
 }
 
@@ -225,8 +230,9 @@ Result<void> Dispatcher::meet_caller(Call& call, const access::CallerRules& rule
 
 net::Response Dispatcher::run(const Operation& operation, const net::Request& request) {
     std::optional<net::Response> answered;
-    if (uses_secret(operation)) answered = try_run(operation, request, From::memory);
-    if (!answered) answered = try_run(operation, request, From::store);
+    CountedFor counted_for;
+    if (uses_secret(operation)) answered = try_run(operation, request, counted_for, From::memory);
+    if (!answered) answered = try_run(operation, request, counted_for, From::store);
     return std::move(*answered);
 }
 
@@ -242,8 +248,9 @@ bool Dispatcher::is_outdated(const Call& call) {
 }
 
 std::optional<net::Response> Dispatcher::try_run(const Operation& operation,
-                                                 const net::Request& request, From from) {
-    Call call{.request = request, .operation = operation};
+                                                 const net::Request& request,
+                                                 CountedFor& counted_for, From from) {
+    Call call{.request = request, .operation = operation, .counted_for = counted_for};
     call.request_id = request.params.at("request_id");
     Result<Json> done = judge_and_act(call, from);
     if (!done && is_outdated(call)) return std::nullopt;

@@ -27,14 +27,15 @@ class Dispatcher {
     net::Response answer(const net::Request& request);
     // count_stranger counts a request by address; it returns what it is over.
     std::optional<net::Throttled> count_stranger(const net::Request& request);
-    // count fails, and tells the call so, if it is over the limit.
+    // count fails, and tells the call so, if it is over the limit. A request that is judged again
+    // does not count again.
     Result<void> count(Call& call, net::LimitScope scope, std::string_view name);
     net::Response run(const Operation& operation, const net::Request& request);
     enum class From { memory, store };
     // try_run answers, or returns nullopt if what the call was judged by was remembered
     // (From::memory) and is outdated: then it did nothing.
     std::optional<net::Response> try_run(const Operation& operation, const net::Request& request,
-                                         From from);
+                                         CountedFor& counted_for, From from);
     Result<Json> judge_and_act(Call& call, From from);
     // is_outdated asks the store about what a call that failed was judged by.
     bool is_outdated(const Call& call);

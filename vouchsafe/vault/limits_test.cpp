@@ -73,6 +73,30 @@ TEST_F(LimitsTest, WhatIsOverTheLimitIsNotDone) {
     EXPECT_EQ(as(kOfficer, "GET", "/keys/k").status, 404);
 }
 
+// The store changes behind each request's judging, so each is judged a second time.
+TEST_F(LimitsTest, ARequestThatIsJudgedAgainCountsOnce) {
+    ASSERT_EQ(create("k", {{"kty", "EC"}}).status, 200);
+    const auto sign = [&] {
+        return as(kUser, "POST", "/keys/k/sign",
+                  {{"alg", "ES256"}, {"value", encode_base64url(Bytes(32, 1))}});
+    };
+    int changes = 0;
+    const auto sign_behind_a_change = [&] {
+        store_->before_run = [&] {
+            EXPECT_EQ(
+                as(kOfficer, "PATCH", "/keys/k", {{"tags", {{"n", std::to_string(++changes)}}}})
+                    .status,
+                200);
+        };
+        return sign();
+    };
+    for (int i = 0; i < 2; ++i) ASSERT_EQ(sign().status, 200);  // remembered
+    limit({.address = 0, .principal = 1, .service = 0});
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(sign_behind_a_change().status, 200) << i;
+    EXPECT_EQ(changes, 10);
+    EXPECT_EQ(sign().status, 429);
+}
+
 // Whatever a stranger's request fails with: nothing makes it free.
 TEST_F(LimitsTest, WhoIsNotKnownIsCountedWhereverHeAsks) {
     const char* kHere = "myconfkv.vault.azure.net";

@@ -139,6 +139,9 @@ struct LoadedObject {
     std::optional<Bytes> material = {};
 };
 
+// CountedFor is what a request has counted for already, however often it is judged.
+using CountedFor = std::vector<std::pair<net::LimitScope, std::string>>;
+
 // Call is one request on its way. When `act` runs, the caller is known and allowed.
 struct Call {
     const net::Request& request;
@@ -152,7 +155,8 @@ struct Call {
     std::string key;          // name of a key or secret, from the path; "" if it names none
     std::string key_version;  // from the path; "" if it names none
     Checks checks;
-    Json details = Json::object();            // for the audit log
+    Json details = Json::object();  // for the audit log
+    CountedFor& counted_for;
     std::optional<net::Throttled> throttled;  // it was over a limit, and is not done
     // What the operation needs, or why it is not there; absent if it needs nothing.
     std::optional<Result<LoadedObject>> loaded = {};
