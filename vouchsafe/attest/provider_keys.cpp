@@ -66,7 +66,7 @@ Result<std::unique_ptr<audit::CheckpointWriter>> open_checkpoints(const Path& di
                                                                   const Clock& clock) {
     TRY(make_private_dir(directory));
     auto root = std::make_shared<const crypto::RootKey>(
-        TRY(crypto::RootKey::load_or_create(directory / kRootKeyFile)));
+        TRY(jose::open_root_key(store, kKeyTable, directory / kRootKeyFile)));
     audit::KeySeal seal{
         [root](std::string_view context, ByteView plaintext) {
             return root->seal(context, plaintext);

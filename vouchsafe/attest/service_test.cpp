@@ -2,6 +2,7 @@
 
 #include "vouchsafe/attest/default_policy.h"
 #include "vouchsafe/attest/test_service.h"
+#include "vouchsafe/crypto/sealed_blob.h"
 #include "vouchsafe/net/client.h"
 
 namespace vouchsafe::attest {
@@ -127,10 +128,13 @@ TEST(AttestService, KeepsItsKeyOverARestartButOnlyUnderItsRootKey) {
     Running& running = share();
     auto again = MUST(running.create());
     EXPECT_EQ(MUST(again->jwks()), MUST(running.service->jwks()));
-    auto elsewhere =
-        running.create([&](Config& config) { config.directory = running.dir.path() / "other"; });
-    ASSERT_FALSE(elsewhere);
-    EXPECT_EQ(elsewhere.error().code, Code::bad_evidence);
+    auto elsewhere = [&] {
+        return running.create(
+            [&](Config& config) { config.directory = running.dir.path() / "other"; });
+    };
+    EXPECT_EQ(elsewhere().error().code, Code::not_found);  // and no other was made
+    MUST(crypto::RootKey::load_or_create(running.dir.path() / "other" / "attest.root.key"));
+    EXPECT_EQ(elsewhere().error().code, Code::bad_evidence);
 }
 
 TEST(AttestService, TwoWithDifferentIssuersHaveDifferentKeys) {

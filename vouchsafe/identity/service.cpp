@@ -68,7 +68,7 @@ Service::~Service() = default;
 Result<std::unique_ptr<Service>> Service::create(Config config, Dependencies deps) {
     TRY(check_config(config));
     jose::SigningKey key = TRY(load_key(config, deps));
-    crypto::RootKey root = TRY(crypto::RootKey::load_or_create(root_file(config)));
+    crypto::RootKey root = TRY(jose::open_root_key(deps.store, kKeyTable, root_file(config)));
     auto impl = std::make_unique<Impl>(std::move(config), deps, std::move(root), std::move(key));
     return std::unique_ptr<Service>(new Service(std::move(impl)));
 }

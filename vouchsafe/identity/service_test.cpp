@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "vouchsafe/crypto/sealed_blob.h"
 #include "vouchsafe/identity/oauth.h"
 #include "vouchsafe/identity/test_issuer.h"
 #include "vouchsafe/net/client.h"
@@ -286,9 +287,13 @@ TEST(IdentityService, KeepsItsKeyAndPrincipalsOverARestart) {
     auto again = MUST(issuer.create());
     EXPECT_EQ(again->jwks(), issuer.service->jwks());
     EXPECT_TRUE(again->find_principal(test_app().principal.client_id));
-    auto elsewhere =
-        issuer.create([&](Config& config) { config.directory = issuer.dir.path() / "other"; });
-    EXPECT_EQ(elsewhere.error().code, Code::bad_evidence);
+    auto elsewhere = [&] {
+        return issuer.create(
+            [&](Config& config) { config.directory = issuer.dir.path() / "other"; });
+    };
+    EXPECT_EQ(elsewhere().error().code, Code::not_found);  // and no other was made
+    MUST(crypto::RootKey::load_or_create(issuer.dir.path() / "other" / "identity.root.key"));
+    EXPECT_EQ(elsewhere().error().code, Code::bad_evidence);
 }
 
 TEST(IdentityService, RefusesSettingsThatMakeNoSense) {

@@ -1,6 +1,9 @@
 #include "vouchsafe/jose/key_record.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <filesystem>
 
 namespace vouchsafe::jose {
 namespace {
@@ -35,7 +38,27 @@ TEST_F(KeyRecordTest, TheRecordStaysInItsPlaceAndWithItsRootKey) {
     elsewhere.context = "test/two";
     EXPECT_EQ(load_or_create(*store_, elsewhere, kNow).error().code, Code::bad_evidence);
     place_.root_file = dir_.path() / "other.key";
+    MUST(crypto::RootKey::load_or_create(place_.root_file));
     EXPECT_EQ(load_or_create(*store_, place_, kNow).error().code, Code::bad_evidence);
+}
+
+TEST_F(KeyRecordTest, ALostRootKeyIsNotReplaced) {
+    MUST(load_or_create(*store_, place_, kNow));
+    const Path copy = dir_.path() / "copy.key";
+    std::filesystem::rename(place_.root_file, copy);
+    for (const char* id : {"one", "another"}) {
+        place_.id = id;
+        const auto lost = load_or_create(*store_, place_, kNow);
+        ASSERT_EQ(lost.error().code, Code::not_found);
+        EXPECT_THAT(lost.error().message, testing::HasSubstr("restore that file from its copy"));
+        EXPECT_FALSE(std::filesystem::exists(place_.root_file));
+    }
+    // Of a table without records nothing was lost.
+    MUST(open_root_key(*store_, "other_key", dir_.path() / "fresh.key"));
+
+    std::filesystem::rename(copy, place_.root_file);
+    place_.id = "one";
+    EXPECT_TRUE(load_or_create(*store_, place_, kNow));
 }
 
 TEST_F(KeyRecordTest, StoresNoKeyItCouldNotMake) {

@@ -62,7 +62,7 @@ Result<std::unique_ptr<SigningKeys>> SigningKeys::open(store::Store& store, KeyR
                                                        KeyRules rules, const Clock& clock,
                                                        RecordKeyChange record) {
     TRY(check_rules(rules));
-    auto root = TRY(crypto::RootKey::load_or_create(place.root_file));
+    auto root = TRY(open_root_key(store, place.table, place.root_file));
     std::unique_ptr<SigningKeys> out(
         new SigningKeys(store, std::move(place), rules, clock, std::move(record), std::move(root)));
     TRY(with_context(out->settle(), "the signing keys of " + out->place_.id));

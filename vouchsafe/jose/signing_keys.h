@@ -42,7 +42,7 @@ class SigningKeys {
   public:
     // open reads the keys, makes the first one if there is none, and brings a record from before
     // there were several into today's form. Borrows `store` and `clock`. Errors: those of the store
-    // and the root key's file, KeyRing::parse, SigningKey::generate; Code::invalid for rules that
+    // and of open_root_key, KeyRing::parse, SigningKey::generate; Code::invalid for rules that
     // make no sense.
     static Result<std::unique_ptr<SigningKeys>> open(store::Store& store, KeyRecord place,
                                                      KeyRules rules, const Clock& clock,

@@ -1,8 +1,8 @@
 // The inside of a front door. Private to front_door.cpp, front_door_connect.cpp and entrance.cpp.
 #pragma once
 
+#include "vouchsafe/net/answering.h"
 #include "vouchsafe/net/front_door.h"
-#include "vouchsafe/net/listening.h"
 #include "vouchsafe/net/minted.h"
 #include "vouchsafe/net/target.h"
 #include "vouchsafe/net/tls_context.h"

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "vouchsafe/net/listening.h"
+#include "vouchsafe/net/answering.h"
 #include "vouchsafe/net/tls_context.h"
 
 namespace vouchsafe::net {
