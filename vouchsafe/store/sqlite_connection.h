@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include <array>
+#include <chrono>
 #include <memory>
 
 #include "vouchsafe/store/migration.h"
@@ -92,6 +93,8 @@ class Connection : public Records, private SchemaAccess {
     using Using = std::unique_ptr<sqlite3_stmt, Resetter>;
 
     Connection() = default;
+    // wait_for_others is SQLite's busy handler: it waits a moment, and tells whether to try again.
+    static int wait_for_others(void* connection, int tried);
     Result<void> configure();
     Result<void> make_or_check_schema(const SqliteSchema& schema);
     Result<uint64_t> schema_version() override;
@@ -103,6 +106,7 @@ class Connection : public Records, private SchemaAccess {
     Result<Using> bind_number(Sql which, size_t table, uint64_t number);
     tl::unexpected<Error> error(int status, std::string_view doing) const;
 
+    std::chrono::steady_clock::time_point busy_since_;  // of wait_for_others
     std::unique_ptr<sqlite3, Closer> db_;
     std::array<std::unique_ptr<sqlite3_stmt, Finalizer>, kSqlCount> statements_;
 };

@@ -213,6 +213,34 @@ int in_child(const std::function<int()>& work) {
     return status;
 }
 
+// Counted in the transactions that the other one makes meanwhile, not in time.
+TEST_F(SqliteStoreTest, GetsItsTurnBesideABusyProcess) {
+    constexpr int kTurns = 20, kMostMeanwhile = 30;  // on average
+    const auto others = MUST(open_sqlite(file_));
+    std::atomic<bool> done = false;
+    std::atomic<int> meanwhile = 0;
+    std::thread busy([&] {
+        while (!done) {
+            EXPECT_TRUE(others->run([&](Transaction& tx) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                return tx.put("t", "theirs", as_bytes("x"));
+            }));
+            ++meanwhile;
+            std::this_thread::sleep_for(std::chrono::microseconds(50));
+        }
+    });
+    while (meanwhile < 10) std::this_thread::yield();
+    meanwhile = 0;
+    for (int i = 0; i < kTurns; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(3));
+        EXPECT_TRUE(put(*store_, "ours", "x"));
+    }
+    const int made = meanwhile;
+    done = true;
+    busy.join();
+    EXPECT_LT(made, kTurns * kMostMeanwhile);
+}
+
 TEST_F(SqliteStoreTest, AFullDiskIsAnErrorAndLeavesNothingHalf) {
     store_.reset();
     int status = in_child([&]() -> int {
