@@ -2,6 +2,9 @@
 // judged by what this process remembers.
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <thread>
+
 #include "vouchsafe/attest/challenges.h"
 #include "vouchsafe/attest/default_policy.h"
 #include "vouchsafe/attest/provider_keys.h"
@@ -50,6 +53,62 @@ TEST(AttestRemembered, APolicyThatWasSetElsewhereCountsAtOnce) {
     office.do_elsewhere([&] { office.set(kDenyAll); });
     EXPECT_EQ(office.refused(office.attest_snp(Machine{}), 400), "ATTEST-POLICY");
     EXPECT_EQ(office.refused(office.attest_snp(Machine{}), 400), "ATTEST-POLICY");
+}
+
+std::string policy_of(int number) {
+    return fmt::format(
+        "version= 1.0; authorizationrules {{ => permit(); }}; issuancerules {{ => "
+        "issue(type=\"number\", value={}); }};",
+        number);
+}
+
+// Two services, as two processes, each asked again and again while both take policies.
+TEST(AttestRemembered, NoTokenIsOfAPolicyThatWasReplacedBeforeItWasAskedFor) {
+    constexpr int kPolicies = 20;
+    constexpr std::chrono::milliseconds kBetween{3};
+    constexpr size_t kMostGiven = 800;  // so that all entries are in one page
+    Remembering office;
+    const auto other = MUST(Service::create(
+        office.config(), {*office.other_store, office.other_log, office.clock, office.anchors,
+                          office.web.fetch(), office.collateral.get()}));
+    Service* const services[] = {office.service.get(), other.get()};
+    const std::string body = dump_json(snp_request(Machine{}));
+    const std::string operator_token = office.access_token(kContributor);
+    office.set(policy_of(0));
+
+    std::atomic<int> begun = 0, acknowledged = 0;
+    std::atomic<bool> done = false;
+    std::atomic<size_t> given = 0;
+    std::vector<std::thread> machines;
+    for (Service* service : services) {
+        machines.emplace_back([&, service] {
+            while (!done && given < kMostGiven) {
+                const int oldest = acknowledged;
+                const net::Response answer =
+                    Running::send_to(*service, "POST", "/attest/SevSnpVm", body);
+                const int newest = begun;
+                ++given;
+                const Json payload = MUST(parse_json_object(
+                    as_text(MUST(jose::parse_jws(token_of(answer), 1 << 20)).payload)));
+                const int number = payload.value("number", -1);
+                EXPECT_TRUE(oldest <= number && number <= newest)
+                    << oldest << " " << number << " " << newest;
+                std::this_thread::sleep_for(kBetween);  // policies that nobody meets halfway
+            }
+        });
+    }
+    for (int i = 1; i <= kPolicies; ++i) {
+        begun = i;
+        const auto put =
+            Running::send_to(*services[i % 2], "PUT", "/policies/SevSnpVm",
+                             unsigned_policy(policy_of(i)), "2020-10-01", operator_token);
+        EXPECT_EQ(put.status, 200) << put.body;
+        acknowledged = i;
+        std::this_thread::sleep_for(kBetween);
+    }
+    done = true;
+    for (std::thread& machine : machines) machine.join();
+    EXPECT_EQ(office.count_entries("attest/SevSnpVm"), given + 2);  // Remembering's own
 }
 
 TEST(AttestRemembered, NobodyIsRefusedByAPolicyThatWasReplacedElsewhere) {

@@ -93,6 +93,11 @@ struct Running {
     net::Response send(const std::string& method, const std::string& path,
                        const std::string& body = "", const std::string& version = "2020-10-01",
                        const std::string& token = "") {
+        return send_to(*service, method, path, body, version, token);
+    }
+    static net::Response send_to(Service& to, const std::string& method, const std::string& path,
+                                 const std::string& body, const std::string& version = "2020-10-01",
+                                 const std::string& token = "") {
         net::Request request;
         request.method = method;
         std::string segment;
@@ -106,7 +111,7 @@ struct Running {
         if (!version.empty()) request.query.emplace_back("api-version", version);
         request.body = body;
         if (!token.empty()) request.headers.set("Authorization", "Bearer " + token);
-        return service->handler()(request);
+        return to.handler()(request);
     }
     net::Response attest(const std::string& body) {
         return send("POST", "/attest/AzureGuest", body);
