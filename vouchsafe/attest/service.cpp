@@ -5,7 +5,9 @@
 #include "vouchsafe/attest/provider_keys.h"
 #include "vouchsafe/attest/service_impl.h"
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/net/client.h"
 
 namespace vouchsafe::attest {
 
@@ -85,8 +87,9 @@ bool needs_caller(std::string_view route) {
            route.starts_with("/reference-values");
 }
 
-net::Response over_limit(const net::Throttled& over, std::string_view request_id) {
-    net::Response response = net::throttled_response(over);
+net::Response over_limit(const net::Throttled& over, const net::Request& request,
+                         std::string_view request_id) {
+    net::Response response = net::throttled_response(over, request);
     response.headers.set("x-ms-request-id", std::string(request_id));
     response.headers.set("x-ms-error-code", "Throttled");
     return response;
@@ -104,12 +107,26 @@ net::Response answer_limited(Service::Impl& impl, const net::Request& request) {
     if (!judged) {
         auto over = limits->take(LimitScope::address, request.remote);
         if (!over) over = limits->take(LimitScope::service, impl.config.issuer);
-        return over ? over_limit(*over, crypto::random_uuid()) : impl.router.handle(request);
+        return over ? over_limit(*over, request, crypto::random_uuid())
+                    : impl.router.handle(request);
     }
     net::Response response = impl.router.handle(request);
     if (response.status != 405) return response;
     const auto over = limits->take(LimitScope::address, request.remote);
-    return over ? over_limit(*over, response.headers.get("x-ms-request-id")) : response;
+    return over ? over_limit(*over, request, response.headers.get("x-ms-request-id")) : response;
+}
+
+// with_error_code: what the router, the versions of the API and look-ups refuse has its code in the
+// header as well (azure-api C.7), as refusals of evidence have it already.
+net::Response with_error_code(net::Response response) {
+    if (response.status < 400 || response.headers.find("x-ms-error-code") != nullptr) {
+        return response;
+    }
+    auto body = parse_json_object(response.body);
+    const Json* error = body ? find_member(*body, "error") : nullptr;
+    if (error == nullptr || !error->is_object()) return response;
+    response.headers.set("x-ms-error-code", text_or_empty(*error, "code"));
+    return response;
 }
 
 }  // namespace
@@ -129,7 +146,7 @@ Result<std::unique_ptr<Service>> Service::create(Config config, Dependencies dep
 
 net::Handler Service::handler() {
     return [impl = impl_.get()](const net::Request& request) {
-        return answer_limited(*impl, request);
+        return with_error_code(answer_limited(*impl, request));
     };
 }
 

@@ -277,6 +277,9 @@ Request RequestParser::take() {
 const Response& RequestParser::refusal() const {
     return impl_->refusal;
 }
+const Headers& RequestParser::headers() const {
+    return impl_->request.headers;
+}
 bool RequestParser::keep_alive() const {
     return impl_->keep_alive();
 }
