@@ -23,6 +23,16 @@ Result<void> check_digests(std::string_view setting, const std::vector<std::stri
     return {};
 }
 
+constexpr size_t kLeastBody = 1024;  // no evidence is shorter
+
+// checked_login: a slash at its end would make another issuer of it.
+Result<std::string> checked_login(std::string login) {
+    if (login.ends_with('/')) login.pop_back();
+    const net::Url url = TRY(with_context(net::Url::parse(login), "login"));
+    if (url.scheme != "https") return fail(Code::invalid, "login must be an https URL");
+    return login;
+}
+
 Result<void> check_config(const Config& config) {
     if (!config.issuer.starts_with("https://") || config.issuer.ends_with('/')) {
         return fail(Code::invalid, "issuer '{}' must be an https URL without a trailing slash",
@@ -36,6 +46,9 @@ Result<void> check_config(const Config& config) {
     }
     if (config.recorded_burst < 1 || config.recorded_per_second < 1) {
         return fail(Code::invalid, "recorded_burst and recorded_per_second are 1 at least");
+    }
+    if (config.max_body < kLeastBody) {
+        return fail(Code::invalid, "max_body is {} bytes at least", kLeastBody);
     }
     for (auto product :
          {evidence::SnpProduct::milan, evidence::SnpProduct::genoa, evidence::SnpProduct::turin}) {
@@ -136,6 +149,7 @@ Service::~Service() = default;
 
 Result<std::unique_ptr<Service>> Service::create(Config config, Dependencies deps) {
     TRY(check_config(config));
+    config.callers.login_authority = TRY(checked_login(std::move(config.callers.login_authority)));
     if (!config.bundles.empty()) TRY(make_private_dir(config.bundles));
     auto keys = TRY(open_signing_keys(config, deps.store, deps.audit, deps.clock));
     auto policies = TRY(load_policies(config, deps));

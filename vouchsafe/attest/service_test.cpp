@@ -190,6 +190,25 @@ TEST(AttestService, RefusesSettingsThatMakeNoSense) {
     EXPECT_EQ(code_with([](Config& c) { c.minimum_tcb.erase(evidence::SnpProduct::turin); }),
               Code::invalid);
     EXPECT_EQ(code_with([](Config& c) { c.compliant_id_keys = {"abc"}; }), Code::invalid);
+    EXPECT_EQ(code_with([](Config& c) { c.max_body = 1023; }), Code::invalid);
+    EXPECT_EQ(code_with([](Config& c) { c.max_body = 1024; }), std::nullopt);
+    for (const char* login : {"nonsense", "http://login.example", "", "https://"}) {
+        EXPECT_EQ(code_with([&](Config& c) { c.callers.login_authority = login; }), Code::invalid)
+            << login;
+    }
+}
+
+// As for a vault: the same settings file serves both.
+TEST(AttestService, TakesALoginWithASlashAtItsEnd) {
+    Running running;
+    running.service = MUST(running.create(
+        [](Config& config) { config.callers.login_authority = "https://login.example/"; }));
+    net::Response refused = running.send("GET", "/policies/SevSnpVm", "");
+    EXPECT_EQ(refused.status, 401);
+    EXPECT_NE(refused.headers.get("WWW-Authenticate")
+                  .find("authorization=\"https://login.example/" + std::string(kTenant) + "\""),
+              std::string::npos)
+        << refused.headers.get("WWW-Authenticate");
 }
 
 TEST(AttestService, AnswersOverARealSocket) {
