@@ -161,6 +161,10 @@ TEST(Server, GivesRefusalsOfWhatItDoesNotReadAnIdToo) {
         EXPECT_EQ(request_id.size(), 36U) << all;
         EXPECT_NE(request_id, last);
         EXPECT_EQ(header_of(all, "x-ms-client-request-id"), "mine") << all;
+        EXPECT_EQ(header_of(all, "x-vouchsafe-check"), "HTTP-REQUEST");
+        Json error = MUST(parse_json(all.substr(all.find("\r\n\r\n") + 4)))["error"];
+        EXPECT_EQ(error["innererror"]["code"], "HTTP-REQUEST");
+        EXPECT_EQ(error["code"], header_of(all, "x-ms-error-code"));
         last = std::move(request_id);
     }
     // Without an id of the client's, or with one that cannot be written, there is none to echo.
