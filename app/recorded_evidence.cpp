@@ -46,6 +46,7 @@ void add_recorded_evidence(Command command, RecordedEvidence& recorded) {
         .required();
     command.option("--evidence", recorded.file, "body of an attest request", "FILE").required();
     command.option("--at", recorded.at, "verify at this time, not now", "RFC3339");
+    command.option("--challenge", recorded.challenge, "that the evidence answers", "TEXT");
     command.option("--dir", recorded.dir, "data directory: its roots and its collateral", "DIR");
 }
 
@@ -65,9 +66,12 @@ Result<AppraisedEvidence> appraise_recorded(const Context& context,
         attest::CollateralPack pack(Path(recorded.dir) / "collateral");
         collateral = TRY(attest::CollateralStore::create({}, std::move(pack), anchors, clock));
     }
+    attest::KnownChallenge challenge(recorded.challenge);
     attest::Terms terms{config, anchors, now, false, collateral.get()};
+    terms.challenges = &challenge;
     Checks checks;
-    attest::Appraisal appraisal = TRY(attest::appraise_for(target)(body, terms, checks));
+    attest::Appraisal appraisal =
+        TRY(attest::appraise_for_rules(target, body, std::move(terms), checks));
     if (context.verbose) write_err(describe_checks(checks.list(), "  ", context.color_err));
     return AppraisedEvidence{target, std::move(appraisal), now};
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "app/context.h"
-#include "vouchsafe/attest/appraise.h"
+#include "vouchsafe/attest/judgement.h"
 #include "vouchsafe/policy/maa/known_claims.h"
 
 namespace vouchsafe::app {
@@ -13,10 +13,12 @@ struct RecordedEvidence {
     std::string type;
     std::string file;
     std::string at;
+    std::string challenge;
     std::string dir;
 };
 
-// add_recorded_evidence adds --type, --evidence, --at and --dir; the first two are required.
+// add_recorded_evidence adds --type, --evidence, --at, --challenge and --dir; the first two are
+// required.
 void add_recorded_evidence(Command command, RecordedEvidence& recorded);
 
 // read_target wants a kind of evidence, in any capitals.
@@ -38,7 +40,8 @@ struct AppraisedEvidence {
     attest::Appraisal appraisal;
     Time now;  // --at, or the time
 };
-// appraise_recorded fails with the check that failed. What a policy may judge is not judged.
+// appraise_recorded fails with the check that failed. What a policy may judge is not judged; all
+// that it may look at is among the claims, but for reference values.
 Result<AppraisedEvidence> appraise_recorded(const Context& context,
                                             const RecordedEvidence& recorded);
 
