@@ -107,6 +107,17 @@ class Policies(unittest.TestCase):
             answered = run("--json", *test, self.policy(fresh), "--dir", lab, *options)
             self.assertEqual(answered.returncode, 1)
             self.assertIn(code, answered.stdout + answered.stderr)
+        # With the settings of the service that is to judge by it.
+        evidence.write_text(collected.stdout)
+        other_key = run("--json", *test, self.policy(fresh), "--dir", lab, "--id-key", "00" * 48)
+        self.assertEqual(other_key.returncode, 1)
+        self.assertIn("ATTEST-ID-KEY", other_key.stdout + other_key.stderr)
+        launched = dict(json.loads(collected.stdout), IsolationInfo={"Type": "TrustedLaunch"})
+        evidence.write_text(json.dumps(launched))
+        for options, code in (((), "HCL-ISOLATION"), (("--trusted-launch",), "AK-CERT")):
+            by_itself = run("--json", *test, self.policy(fresh), *options)
+            self.assertEqual(by_itself.returncode, 1)
+            self.assertIn(code, by_itself.stdout + by_itself.stderr)
         evidence.write_text(collected.stdout)
         # Without the lab its root is nobody's.
         stranger = run("--json", *test, self.policy(WANTS.format(219)))
