@@ -1,4 +1,5 @@
 // serve: one service of a data directory, for production or tests.
+#include <algorithm>
 #include <chrono>
 
 #include "app/root_options.h"
@@ -129,6 +130,14 @@ Result<std::vector<attest::Config>> attestation_configs(const ServeCommand& comm
     return provider_configs(command.providers, directory, shared);
 }
 
+// longest_body is what the listener of all providers reads. A provider with a lower limit keeps it
+// itself, for evidence alone: policies and reference values have limits of their own.
+size_t longest_body(const std::vector<attest::Config>& configs) {
+    size_t longest = net::ServerOptions().max_body;
+    for (const attest::Config& config : configs) longest = std::max(longest, config.max_body);
+    return longest;
+}
+
 Result<int> serve_attestation(const Context& context, const ServeCommand& command) {
     TRY(check_checkpoints(command));
     auto directory = TRY(open_directory(context, command));
@@ -166,6 +175,7 @@ Result<int> serve_attestation(const Context& context, const ServeCommand& comman
     for (const auto& config : configs) TRY(own_scope(*store, directory, config));
     Running running{TRY(server_options(command.listen, "attestation", std::move(tls))),
                     observe(*operators, *providers), attestation_checks(*providers, hosts)};
+    running.options.max_body = longest_body(configs);
     running.watched.push_back(
         watch_issuers(context, command.access, [&providers](const access::Vouching& fresh) {
             for (const auto& service : providers->services()) service->replace_vouching(fresh);

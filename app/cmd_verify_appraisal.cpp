@@ -16,9 +16,9 @@ using namespace attest;
 struct AppraisalCommand {
     VerifyOptions options;
     std::string type, evidence, policy, collateral, challenge, dir;
-    std::vector<std::string> references, id_keys, td_measurements, min_tcb;
+    std::vector<std::string> references, min_tcb;
+    RecordedSettings settings;
     bool built_in = false;
-    bool trusted_launch = false;
 };
 
 // parse_floor reads "milan:bootloader=3,snp=8".
@@ -34,11 +34,6 @@ Result<void> parse_floor(const std::string& text, Config& config) {
 }
 
 Result<void> apply(const AppraisalCommand& command, Config& config) {
-    if (command.trusted_launch) config.trusted_launch = true;
-    if (!command.id_keys.empty()) config.compliant_id_keys = command.id_keys;
-    if (!command.td_measurements.empty()) {
-        config.compliant_td_measurements = command.td_measurements;
-    }
     for (const std::string& floor : command.min_tcb) TRY(parse_floor(floor, config));
     return {};
 }
@@ -81,7 +76,7 @@ Result<Verdict> verify_appraisal(const Context& context, const AppraisalCommand&
                                  Checks& checks) {
     const Time now = TRY(judged_at(context, command.options));
     const policy::AttestationTarget target = TRY(read_target(command.type));
-    RecordedTerms recorded = TRY(recorded_terms(command.dir));
+    RecordedTerms recorded = TRY(recorded_terms(command.dir, command.settings));
     TRY(apply(command, recorded.config));
     const std::string body = TRY(recorded_body(command.evidence));
     SharedPolicy policy = TRY(policy_of(command, target, recorded.config));
@@ -134,15 +129,10 @@ void add_verify_appraisal(Command verify, Context& context) {
     made.option("--policy", command->policy, "its text, or the JWS it is sent in", "FILE");
     made.flag("--built-in", command->built_in,
               "that policy is a built-in one: what it demands is checked in the evidence as well");
-    made.flag("--trusted-launch", command->trusted_launch,
-              "machines of Trusted Launch are judged too, not refused by name");
     made.option("--reference", command->references, "a set of reference values (repeat)", "FILE");
     made.option("--collateral", command->collateral, "a pack, from 'collateral export'", "FILE");
     made.option("--challenge", command->challenge, "that the evidence answers", "TEXT");
-    made.option("--id-key", command->id_keys,
-                "digest of a paravisor's ID key whose word counts (repeat)", "HEX");
-    made.option("--td-measurement", command->td_measurements,
-                "MRTD of a paravisor whose word counts (repeat)", "HEX");
+    add_recorded_settings(made, command->settings);
     made.option("--min-tcb", command->min_tcb,
                 "least TCB of a product under the built-in policy, milan:snp=8,... (repeat)",
                 "SPEC");

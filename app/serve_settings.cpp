@@ -68,7 +68,7 @@ void add_attest_settings(Command command, AttestSettings& settings) {
         "them is only counted",
         "N");
     group.option("--recorded-per-second", settings.recorded_per_second, "and after that", "N");
-    group.option("--max-body", settings.max_body, "longest request", "BYTES");
+    group.option("--max-body", settings.max_body, "longest request with evidence", "BYTES");
     group.option(
         "--bundles", settings.bundles,
         "keep a bundle of every appraisal here, for 'verify bundle'; some 100 kB each, and "

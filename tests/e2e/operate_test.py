@@ -145,6 +145,16 @@ class Operate(unittest.TestCase):
             self.assertIn("challenge-lifetime", refused("challenge-lifetime = soon\n"))
             self.assertIn("policy-changes", refused('policy-changes = "anybody"\n'))
 
+    def test_the_longest_request_is_the_settings(self):
+        def refused_for(size, *options):
+            with Serving("attestation", self.lab, *options) as serving:
+                status, headers, _ = ask(serving.url + ATTEST, json.dumps({"AttestationInfo": "a" * size}).encode())
+                return status, headers["x-vouchsafe-check"]
+
+        self.assertEqual(refused_for(1_500_000), (413, "HTTP-REQUEST"))
+        self.assertEqual(refused_for(1_500_000, "--max-body", "2000000"), (400, "ATTEST-REQUEST"))
+        self.assertEqual(refused_for(2_500_000, "--max-body", "2000000"), (413, "HTTP-REQUEST"))
+
     def test_every_service_lives_is_ready_and_counts(self):
         for service in ("attestation", "vault", "identity"):
             with self.subTest(service), Serving(service, self.lab) as serving:

@@ -97,6 +97,28 @@ class Policies(unittest.TestCase):
         self.assertEqual(run(*test, self.policy(WANTS.format(220)), "--dir", lab).returncode, 1)
         revocation = 'version=1.0; authorizationrules { [type=="x-vouchsafe-revocation", value=="checked"] => permit(); };'
         self.assertEqual(run(*test, self.policy(revocation), "--dir", lab).returncode, 0)
+        fresh = 'version=1.0; authorizationrules { [type=="x-vouchsafe-collateral-age", value<=9999999] => permit(); };'
+        self.assertEqual(run(*test, self.policy(fresh), "--dir", lab).returncode, 0)
+        # Recorded evidence may answer a challenge, which is to be named; this quote does not sign it.
+        inner = base64.urlsafe_b64encode(collected.stdout.encode()).decode().rstrip("=")
+        evidence.write_text(json.dumps({"AttestationInfo": inner, "challenge": "abc"}))
+        for options, code in (((), "ATTEST-CHALLENGE"), (("--challenge", "abd"), "ATTEST-CHALLENGE"),
+                              (("--challenge", "abc"), "TPM-QUOTE-NONCE")):
+            answered = run("--json", *test, self.policy(fresh), "--dir", lab, *options)
+            self.assertEqual(answered.returncode, 1)
+            self.assertIn(code, answered.stdout + answered.stderr)
+        # With the settings of the service that is to judge by it.
+        evidence.write_text(collected.stdout)
+        other_key = run("--json", *test, self.policy(fresh), "--dir", lab, "--id-key", "00" * 48)
+        self.assertEqual(other_key.returncode, 1)
+        self.assertIn("ATTEST-ID-KEY", other_key.stdout + other_key.stderr)
+        launched = dict(json.loads(collected.stdout), IsolationInfo={"Type": "TrustedLaunch"})
+        evidence.write_text(json.dumps(launched))
+        for options, code in (((), "HCL-ISOLATION"), (("--trusted-launch",), "AK-CERT")):
+            by_itself = run("--json", *test, self.policy(fresh), *options)
+            self.assertEqual(by_itself.returncode, 1)
+            self.assertIn(code, by_itself.stdout + by_itself.stderr)
+        evidence.write_text(collected.stdout)
         # Without the lab its root is nobody's.
         stranger = run("--json", *test, self.policy(WANTS.format(219)))
         self.assertEqual(stranger.returncode, 1)

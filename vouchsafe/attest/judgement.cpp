@@ -44,6 +44,16 @@ void add_freshness(Appraisal& appraisal, AttestationTarget target) {
 
 }  // namespace
 
+Result<Appraisal> appraise_for_rules(AttestationTarget target, std::string_view body, Terms terms,
+                                     Checks& checks) {
+    std::vector<PiecePtr> used;
+    if (terms.used_collateral == nullptr) terms.used_collateral = &used;
+    Appraisal appraisal = TRY(appraise_for(target)(body, terms, checks));
+    add_collateral_claims(appraisal.claims, *terms.used_collateral, terms.now);
+    add_freshness(appraisal, target);
+    return appraisal;
+}
+
 Result<Judgement> judge_evidence(AttestationTarget target, std::string_view body,
                                  const Hearing& hearing, Checks& checks, Json& details) {
     if (hearing.policy == nullptr) {
@@ -54,14 +64,9 @@ Result<Judgement> judge_evidence(AttestationTarget target, std::string_view body
     if (target == AttestationTarget::tpm) {
         terms.configuration = TRY(configuration_of(*hearing.policy, checks));
     }
-    std::vector<PiecePtr> used;
-    if (terms.used_collateral == nullptr) terms.used_collateral = &used;
-    Appraisal appraisal = TRY(appraise_for(target)(body, terms, checks));
-    // Before the policy: it may demand fresh collateral and evidence, and reference values.
-    add_collateral_claims(appraisal.claims, *terms.used_collateral, terms.now);
-    add_freshness(appraisal, target);
+    Appraisal appraisal = TRY(appraise_for_rules(target, body, std::move(terms), checks));
     ReferenceFindings found =
-        compare_with(hearing.references, target, appraisal.measured, terms.now);
+        compare_with(hearing.references, target, appraisal.measured, hearing.terms.now);
     add_reference_claims(appraisal.claims, found);
     if (!found.empty()) details["reference-values"] = found.to_json();
 

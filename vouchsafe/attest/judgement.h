@@ -24,6 +24,12 @@ struct Judgement {
     policy::PolicyProperties properties;  // that the policy set
 };
 
+// appraise_for_rules appraises the body of a request, with the claims that a policy may demand
+// beside what was measured: how fresh the collateral and the evidence are. Reference values are not
+// compared. Fails as appraise does. Thread-safe.
+Result<Appraisal> appraise_for_rules(policy::AttestationTarget target, std::string_view body,
+                                     Terms terms, Checks& checks);
+
 // judge_evidence appraises the body of a request, compares what was measured with the reference
 // values, and applies the policy. Fails as appraise does, with ATTEST-POLICY or
 // ATTEST-POLICY-FORM; `checks` holds all that were made. `details` gets what is worth keeping

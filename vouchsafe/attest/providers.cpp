@@ -4,6 +4,7 @@
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/random.h"
 #include "vouchsafe/net/client.h"
+#include "vouchsafe/net/request_id.h"
 
 namespace vouchsafe::attest {
 
@@ -16,8 +17,8 @@ net::Response no_such_provider(const net::Request& request) {
         fmt::format("No attestation provider here has the host name {}. Send the request to the "
                     "host of its issuer (request {}).",
                     show_json(host_name(request.host)), request_id));
-    response.headers.set("x-ms-request-id", request_id);
     response.headers.set("x-ms-error-code", "ProviderNotFound");
+    net::identify(request.headers, request_id, response);
     return response;
 }
 

@@ -103,6 +103,18 @@ TEST(AttestProviders, SayThatNoneHasAHostName) {
     }
 }
 
+TEST(AttestProviders, TellAClientHisOwnIdWithThat) {
+    TwoProviders two;
+    net::Request request;
+    request.method = "GET";
+    request.path = {"certs"};
+    request.host = "example.org";
+    request.headers.set("x-ms-client-request-id", "mine");
+    net::Response response = two.providers->handler()(request);
+    EXPECT_EQ(response.status, 421);
+    EXPECT_EQ(response.headers.get("x-ms-client-request-id"), "mine");
+}
+
 TEST(AttestProviders, ASingleOneAnswersToEveryName) {
     TwoProviders two;
     std::vector<std::unique_ptr<Service>> services;

@@ -5,7 +5,9 @@
 #include "vouchsafe/attest/provider_keys.h"
 #include "vouchsafe/attest/service_impl.h"
 #include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/net/client.h"
 
 namespace vouchsafe::attest {
 
@@ -21,6 +23,16 @@ Result<void> check_digests(std::string_view setting, const std::vector<std::stri
     return {};
 }
 
+constexpr size_t kLeastBody = 1024;  // no evidence is shorter
+
+// checked_login: a slash at its end would make another issuer of it.
+Result<std::string> checked_login(std::string login) {
+    if (login.ends_with('/')) login.pop_back();
+    const net::Url url = TRY(with_context(net::Url::parse(login), "login"));
+    if (url.scheme != "https") return fail(Code::invalid, "login must be an https URL");
+    return login;
+}
+
 Result<void> check_config(const Config& config) {
     if (!config.issuer.starts_with("https://") || config.issuer.ends_with('/')) {
         return fail(Code::invalid, "issuer '{}' must be an https URL without a trailing slash",
@@ -34,6 +46,9 @@ Result<void> check_config(const Config& config) {
     }
     if (config.recorded_burst < 1 || config.recorded_per_second < 1) {
         return fail(Code::invalid, "recorded_burst and recorded_per_second are 1 at least");
+    }
+    if (config.max_body < kLeastBody) {
+        return fail(Code::invalid, "max_body is {} bytes at least", kLeastBody);
     }
     for (auto product :
          {evidence::SnpProduct::milan, evidence::SnpProduct::genoa, evidence::SnpProduct::turin}) {
@@ -85,8 +100,9 @@ bool needs_caller(std::string_view route) {
            route.starts_with("/reference-values");
 }
 
-net::Response over_limit(const net::Throttled& over, std::string_view request_id) {
-    net::Response response = net::throttled_response(over);
+net::Response over_limit(const net::Throttled& over, const net::Request& request,
+                         std::string_view request_id) {
+    net::Response response = net::throttled_response(over, request);
     response.headers.set("x-ms-request-id", std::string(request_id));
     response.headers.set("x-ms-error-code", "Throttled");
     return response;
@@ -104,12 +120,26 @@ net::Response answer_limited(Service::Impl& impl, const net::Request& request) {
     if (!judged) {
         auto over = limits->take(LimitScope::address, request.remote);
         if (!over) over = limits->take(LimitScope::service, impl.config.issuer);
-        return over ? over_limit(*over, crypto::random_uuid()) : impl.router.handle(request);
+        return over ? over_limit(*over, request, crypto::random_uuid())
+                    : impl.router.handle(request);
     }
     net::Response response = impl.router.handle(request);
     if (response.status != 405) return response;
     const auto over = limits->take(LimitScope::address, request.remote);
-    return over ? over_limit(*over, response.headers.get("x-ms-request-id")) : response;
+    return over ? over_limit(*over, request, response.headers.get("x-ms-request-id")) : response;
+}
+
+// with_error_code: what the router, the versions of the API and look-ups refuse has its code in the
+// header as well (azure-api C.7), as refusals of evidence have it already.
+net::Response with_error_code(net::Response response) {
+    if (response.status < 400 || response.headers.find("x-ms-error-code") != nullptr) {
+        return response;
+    }
+    auto body = parse_json_object(response.body);
+    const Json* error = body ? find_member(*body, "error") : nullptr;
+    if (error == nullptr || !error->is_object()) return response;
+    response.headers.set("x-ms-error-code", text_or_empty(*error, "code"));
+    return response;
 }
 
 }  // namespace
@@ -119,6 +149,7 @@ Service::~Service() = default;
 
 Result<std::unique_ptr<Service>> Service::create(Config config, Dependencies deps) {
     TRY(check_config(config));
+    config.callers.login_authority = TRY(checked_login(std::move(config.callers.login_authority)));
     if (!config.bundles.empty()) TRY(make_private_dir(config.bundles));
     auto keys = TRY(open_signing_keys(config, deps.store, deps.audit, deps.clock));
     auto policies = TRY(load_policies(config, deps));
@@ -129,7 +160,7 @@ Result<std::unique_ptr<Service>> Service::create(Config config, Dependencies dep
 
 net::Handler Service::handler() {
     return [impl = impl_.get()](const net::Request& request) {
-        return answer_limited(*impl, request);
+        return with_error_code(answer_limited(*impl, request));
     };
 }
 

@@ -37,13 +37,39 @@ Result<bool> wants_ear(const net::Request& request, Checks& checks) {
     return accept.substr(0, accept.find_first_of(",; ")) == kEatMediaType;
 }
 
+constexpr std::string_view kPolicyForm = "ATTEST-POLICY-FORM";
+constexpr std::string_view kReferenceForm = "ATTEST-REFERENCE-FORM";
+constexpr std::string_view kPolicyText = "AttestationPolicy";
+constexpr std::string_view kDraftPolicy = "draftPolicyForAttestation";
+
+// is_callers tells whether an error without a check says what a caller did.
+bool is_callers(const Error& error) {
+    return error.code == Code::not_found || error.code == Code::conflict;
+}
+
+// message_of: outsiders get the code and the request id; everything else is in the audit log. Who
+// may change what the service judges by is told besides what is wrong with the document that he
+// sent: of a policy symbol, line and column (azure-api C.7).
+std::string message_of(const Check& reason, const audit::Entry& entry) {
+    const bool form = reason.code == kPolicyForm || reason.code == kReferenceForm;
+    if (!form || entry.actor.empty()) {
+        return fmt::format("{} (request {})", reason.code, entry.request_id);
+    }
+    return fmt::format("{}: {}: {} (request {})", reason.code, reason.field, reason.found,
+                       entry.request_id);
+}
+
 // The error code of a refusal (azure-api C.7): genuine evidence that the policy does not allow is
 // another thing than evidence that does not hold.
-std::string_view azure_code_of(std::string_view check) {
+std::string_view azure_code_of(const Check& reason) {
+    const std::string_view check = reason.code;
     if (check == "ATTEST-POLICY-SIGNER" || check.starts_with("ATTEST-REFERENCE-")) {
         return "InvalidOperation";
     }
-    if (check == "ATTEST-POLICY-FORM") return "PolicyParsingError";
+    if (check == kPolicyForm) {
+        const bool text = reason.field == kPolicyText || reason.field == kDraftPolicy;
+        return text ? "PolicyParsingError" : "InvalidOperation";
+    }
     bool policy = check == "ATTEST-POLICY" || check.starts_with("SNP-POLICY-") ||
                   check == "SNP-VMPL" || check == "SNP-TCB-FLOOR" || check == "BOOT-SECURE-BOOT";
     return policy ? "PolicyEvaluationError" : "InvalidParameter";
@@ -312,7 +338,7 @@ Json Service::Impl::token_header(const std::string& kid) const {
 // An error without a check is our own, but for a few that say what a caller did.
 net::Response Service::Impl::answer_without_check(const Error& error,
                                                   const std::string& request_id) const {
-    if (error.code == Code::not_found || error.code == Code::conflict) {
+    if (is_callers(error)) {
         int status = error.code == Code::not_found ? 404 : 400;
         return net::error_response(status, "InvalidOperation", error.message);
     }
@@ -330,21 +356,19 @@ net::Response Service::Impl::refuse(audit::Entry entry, const Error& error,
     const std::optional<uint64_t> unrecorded = refusals_.pass(entry.actor, deps.clock.now());
     if (unrecorded && *unrecorded > 0) entry.details["unrecorded_before"] = *unrecorded;
     Result<uint64_t> recorded = unrecorded ? record(entry, bundle) : Result<uint64_t>(0);
-    if (reason == nullptr || !recorded) {
+    if ((reason == nullptr && !is_callers(error)) || !recorded) {
         log_event(LogLevel::error, "request failed",
                   {{"request_id", entry.request_id},
                    {"action", entry.action},
-                   {"error", reason == nullptr ? error.message : recorded.error().message}});
+                   {"error", recorded ? error.message : recorded.error().message}});
     }
     if (reason == nullptr) return answer_without_check(error, entry.request_id);
-    // Outsiders get the code and the request id; everything else is in the audit log. The status is
-    // 400, or 401 for callers (azure-api C.7): Azure's clients repeat a request that gets 5xx, and
-    // report others without a word.
+    // The status is 400, or 401 for callers (azure-api C.7): Azure's clients repeat a request that
+    // gets 5xx, and report others without a word.
     bool caller = reason->code.starts_with("CALLER-") || reason->code.starts_with("TOKEN-");
-    std::string_view azure_code = caller ? "Unauthorized" : azure_code_of(reason->code);
-    net::Response response = net::error_response(
-        caller ? 401 : 400, azure_code,
-        fmt::format("{} (request {})", reason->code, entry.request_id), reason->code);
+    std::string_view azure_code = caller ? "Unauthorized" : azure_code_of(*reason);
+    net::Response response = net::error_response(caller ? 401 : 400, azure_code,
+                                                 message_of(*reason, entry), reason->code);
     response.headers.set("x-ms-error-code", std::string(azure_code));
     response.headers.set("x-vouchsafe-check", reason->code);
     if (caller) {

@@ -81,6 +81,33 @@ TEST(AttestRoutes, AnswerOnEveryApiVersionAndOnNoOther) {
     EXPECT_EQ(error_of(unknown)["code"], "UnsupportedApiVersion");
 }
 
+// azure-api C.7: the header has the code of each error, whoever in the service found it.
+TEST(AttestRoutes, SayTheCodeOfEveryErrorInAHeader) {
+    struct Try {
+        const char* method;
+        const char* path;
+        const char* version;
+        int status;
+    };
+    for (const Try& one : {Try{"POST", "/attest/AzureGuest", "2020-10-01", 400},
+                           Try{"POST", "/attest/AzureGuest", "", 400},
+                           Try{"POST", "/attest/AzureGuest", "2020-10-02", 400},
+                           Try{"GET", "/attest/AzureGuest", "2020-10-01", 405},
+                           Try{"POST", "/policies/AzureGuest", "2020-10-01", 405},
+                           Try{"GET", "/policies/AzureGuest", "2020-10-01", 401},
+                           Try{"GET", "/policies/Nothing", "2020-10-01", 404},
+                           Try{"GET", "/tcbbaselines/Nothing", "2020-10-01", 404},
+                           Try{"GET", "/nowhere", "2020-10-01", 404}}) {
+        net::Response response = share().send(one.method, one.path, "{}", one.version);
+        EXPECT_EQ(response.status, one.status) << one.path;
+        EXPECT_EQ(response.headers.get("x-ms-error-code"),
+                  error_of(response)["code"].get<std::string>())
+            << one.path;
+        EXPECT_EQ(response.headers.get("Allow").empty(), one.status != 405) << one.path;
+    }
+    EXPECT_EQ(share().send("GET", "/certs").headers.find("x-ms-error-code"), nullptr);
+}
+
 TEST(AttestRefusals, OfAFloodAreCountedRatherThanRecorded) {
     Running running;
     running.service = MUST(running.create([](Config& config) {
@@ -167,6 +194,25 @@ TEST(AttestService, RefusesSettingsThatMakeNoSense) {
     EXPECT_EQ(code_with([](Config& c) { c.minimum_tcb.erase(evidence::SnpProduct::turin); }),
               Code::invalid);
     EXPECT_EQ(code_with([](Config& c) { c.compliant_id_keys = {"abc"}; }), Code::invalid);
+    EXPECT_EQ(code_with([](Config& c) { c.max_body = 1023; }), Code::invalid);
+    EXPECT_EQ(code_with([](Config& c) { c.max_body = 1024; }), std::nullopt);
+    for (const char* login : {"nonsense", "http://login.example", "", "https://"}) {
+        EXPECT_EQ(code_with([&](Config& c) { c.callers.login_authority = login; }), Code::invalid)
+            << login;
+    }
+}
+
+// As for a vault: the same settings file serves both.
+TEST(AttestService, TakesALoginWithASlashAtItsEnd) {
+    Running running;
+    running.service = MUST(running.create(
+        [](Config& config) { config.callers.login_authority = "https://login.example/"; }));
+    net::Response refused = running.send("GET", "/policies/SevSnpVm", "");
+    EXPECT_EQ(refused.status, 401);
+    EXPECT_NE(refused.headers.get("WWW-Authenticate")
+                  .find("authorization=\"https://login.example/" + std::string(kTenant) + "\""),
+              std::string::npos)
+        << refused.headers.get("WWW-Authenticate");
 }
 
 TEST(AttestService, AnswersOverARealSocket) {

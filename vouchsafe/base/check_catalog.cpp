@@ -693,6 +693,14 @@ constexpr CheckInfo kCatalog[] = {
     {"TOKEN-EXPIRED", Code::expired,
      "The token is still valid, give or take the allowed clock skew.", "RFC 7519, 4.1.4",
      "Get a new token (for attestation: attest again), and check the clock."},
+    // --- what is refused unread (net/)
+    {"HTTP-REQUEST", Code::invalid,
+     "A request is HTTP/1.1 that can be read in one way only, and no longer than the service "
+     "reads.",
+     "RFC 9112, 2.2, 3, 6 and 11.2; RFC 9110, 15.5.14; RFC 6585, 5",
+     "413 and 431: send less, or have the operator raise the limit (max-body). Else mend the "
+     "client, "
+     "or the proxy before the service."},
     // --- attest requests (attest/)
     {"ATTEST-REQUEST", Code::invalid,
      "The request body has the members that its route needs, of the right types, each once and "

@@ -74,6 +74,7 @@ inline constexpr RemovalOwner kRemovalOwners[] = {
     {"VAULT-", "vault"},
     {"SEAL-", "seal"},
     {"PAIR-", "seal"},
+    {"HTTP-", "net"},
 };
 
 // removal_owner names the folder whose test has the case of a code, "" if none does.

@@ -3,6 +3,8 @@
 #include <typeinfo>
 
 #include "vouchsafe/base/log.h"
+#include "vouchsafe/crypto/random.h"
+#include "vouchsafe/net/request_id.h"
 
 namespace vouchsafe::net {
 
@@ -118,6 +120,19 @@ Awaitable<bool> run_in_turn(Listening* listening, ConnectionPtr connection,
 
 namespace {
 
+// refusal_of is the answer to what never becomes a request, with ids as every answer has them, and
+// a line in the log, for nobody behind this counts it.
+Response refusal_of(const Listening& listening, const RequestParser& parser) {
+    Response response = parser.refusal();
+    identify(parser.headers(), crypto::time_ordered_uuid(), response);
+    log_event(LogLevel::info, "request refused unread",
+              {{"server", listening.options.name},
+               {"request_id", response.headers.get("x-ms-request-id")},
+               {"client_request_id", response.headers.get("x-ms-client-request-id")},
+               {"status", response.status}});
+    return response;
+}
+
 // forget_request frees what a request took: a string that is assigned to keeps its memory, and a
 // connection may wait for long. What was read of the next request stays.
 void forget_request(Connection& connection) {
@@ -153,7 +168,7 @@ Awaitable<bool> answer(Listening* listening, ConnectionPtr connection, RequestPa
     ResponseForm form;
     if (progress == RequestParser::Progress::refused) {
         form.keep_alive = false;
-        connection->response = parser->refusal();
+        connection->response = refusal_of(*listening, *parser);
     } else {
         connection->request = parser->take();
         connection->request.remote = connection->remote;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "vouchsafe/net/request_id.h"
+
 namespace vouchsafe::net {
 
 namespace {
@@ -27,7 +29,7 @@ std::string_view limit_scope_name(LimitScope scope) {
     return kNames.at(static_cast<size_t>(scope));
 }
 
-Response throttled_response(const Throttled& throttled) {
+Response throttled_response(const Throttled& throttled, const Request& request) {
     const auto seconds = throttled.retry_after.count();
     Response response = error_response(
         429, "Throttled",
@@ -35,6 +37,7 @@ Response throttled_response(const Throttled& throttled) {
                     "Retry after {} s.",
                     seconds));
     response.headers.set("Retry-After", std::to_string(seconds));
+    echo_client_id(request.headers, response);
     return response;
 }
 

@@ -43,8 +43,9 @@ struct Throttled {
     Seconds retry_after{1};  // at least 1
 };
 
-// throttled_response is 429 in Azure's form, code "Throttled", with Retry-After.
-Response throttled_response(const Throttled& throttled);
+// throttled_response is 429 in Azure's form, code "Throttled", with Retry-After and the client's id
+// of `request`, which no router may have seen.
+Response throttled_response(const Throttled& throttled, const Request& request);
 
 // RateLimits is thread-safe. It counts in one process: each replica has its own.
 class RateLimits {

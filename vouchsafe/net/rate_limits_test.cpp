@@ -48,7 +48,11 @@ TEST_F(RateLimitsTest, ItSaysWhenToComeBackInWholeSeconds) {
     ASSERT_TRUE(over);
     EXPECT_EQ(over->retry_after, Seconds(1));
     EXPECT_EQ(over->scope, LimitScope::principal);
-    const Response answer = throttled_response(*over);
+    Request request;
+    request.headers.set("x-ms-client-request-id", "mine");
+    const Response answer = throttled_response(*over, request);
+    EXPECT_EQ(answer.headers.get("x-ms-client-request-id"), "mine");
+    EXPECT_EQ(throttled_response(*over, {}).headers.find("x-ms-client-request-id"), nullptr);
     EXPECT_EQ(answer.status, 429);
     EXPECT_EQ(answer.headers.get("Retry-After"), "1");
     EXPECT_EQ(MUST(parse_json_object(answer.body))["error"]["code"], "Throttled");

@@ -6,12 +6,11 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/net/request_id.h"
 
 namespace vouchsafe::net {
 
 namespace {
-
-constexpr size_t kMaxClientRequestId = 128;
 
 bool is_parameter(std::string_view segment) {
     return segment.starts_with('{') && segment.ends_with('}');
@@ -50,15 +49,6 @@ bool beats(const std::vector<std::string>& a, const std::vector<std::string>& b)
         if (is_parameter(a[i]) != is_parameter(b[i])) return is_parameter(b[i]);
     }
     return false;
-}
-
-std::string sanitised_client_id(const Request& request) {
-    std::string out;
-    for (char c : request.headers.get("x-ms-client-request-id")) {
-        if (c > ' ' && c < 0x7f) out += c;
-        if (out.size() == kMaxClientRequestId) break;
-    }
-    return out;
 }
 
 Response run(const Handler& handler, const Request& request) {
@@ -122,11 +112,7 @@ Response Router::handle(const Request& request) const {
     routed.params.clear();
     routed.params.emplace("request_id", request_id);
     Response response = dispatch(std::move(routed));
-    if (response.headers.find("x-ms-request-id") == nullptr) {
-        response.headers.set("x-ms-request-id", std::move(request_id));
-    }
-    std::string client_id = sanitised_client_id(request);
-    if (!client_id.empty()) response.headers.set("x-ms-client-request-id", std::move(client_id));
+    identify(request.headers, request_id, response);
     return response;
 }
 

@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "vouchsafe/base/json.h"
+#include "vouchsafe/base/log.h"
 #include "vouchsafe/net/test_support.h"
 
 namespace vouchsafe::net {
@@ -126,6 +128,73 @@ TEST(Server, KeepsTheHeaderLimit) {
     RawClient exceeds(server->port());
     ASSERT_TRUE(exceeds.send(head + fitting + "x" + std::string(end)));
     EXPECT_THAT(exceeds.read_all(), StartsWith("HTTP/1.1 431 "));
+}
+
+// header_of returns the value of a header in a whole answer, "" without it.
+std::string header_of(const std::string& answer, const std::string& name) {
+    size_t at = answer.find("\r\n" + name + ": ");
+    if (at == std::string::npos) return "";
+    at += name.size() + 4;
+    return answer.substr(at, answer.find("\r\n", at) - at);
+}
+
+TEST(Server, GivesRefusalsOfWhatItDoesNotReadAnIdToo) {
+    auto server = start(echo, {.max_body = 1000, .max_header = 1000});
+    auto answer = [&](const std::string& text) {
+        RawClient client(server->port());
+        EXPECT_TRUE(client.send(text));
+        return client.read_all();
+    };
+    const std::string id = "x-ms-client-request-id: mine\r\n";
+    const std::string host = "POST /p HTTP/1.1\r\nHost: h\r\n" + id;
+    std::string last;
+    for (const auto& [status, text] :
+         {std::pair<std::string, std::string>{"413", host + "Content-Length: 1001\r\n\r\n"},
+          {"413", host + "Transfer-Encoding: chunked\r\n\r\n3e9\r\n"},
+          {"431", host + "X: " + std::string(1000, 'x') + "\r\n\r\n"},
+          {"400", "POST /p HTTP/1.1\r\n" + id + "\r\n"},
+          {"417", host + "Expect: miracles\r\n\r\n"},
+          {"501", host + "Transfer-Encoding: gzip\r\n\r\n"}}) {
+        std::string all = answer(text);
+        EXPECT_THAT(all, StartsWith("HTTP/1.1 " + status + " "));
+        std::string request_id = header_of(all, "x-ms-request-id");
+        EXPECT_EQ(request_id.size(), 36U) << all;
+        EXPECT_NE(request_id, last);
+        EXPECT_EQ(header_of(all, "x-ms-client-request-id"), "mine") << all;
+        EXPECT_EQ(header_of(all, "x-vouchsafe-check"), "HTTP-REQUEST");
+        Json error = MUST(parse_json(all.substr(all.find("\r\n\r\n") + 4)))["error"];
+        EXPECT_EQ(error["innererror"]["code"], "HTTP-REQUEST");
+        EXPECT_EQ(error["code"], header_of(all, "x-ms-error-code"));
+        last = std::move(request_id);
+    }
+    // Without an id of the client's, or with one that cannot be written, there is none to echo.
+    EXPECT_EQ(header_of(answer("no HTTP\r\n\r\n"), "x-ms-client-request-id"), "");
+    EXPECT_EQ(header_of(answer("no HTTP\r\n\r\n"), "x-ms-request-id").size(), 36U);
+    EXPECT_EQ(header_of(answer("POST /p HTTP/1.1\r\nx-ms-client-request-id: \xff\r\n\r\n"),
+                        "x-ms-client-request-id"),
+              "");
+}
+
+TEST(Server, LogsWhatItDoesNotReadByItsIds) {
+    auto server = start(echo, {.name = "ours", .max_body = 1000});
+    set_log(LogLevel::info, LogFormat::json);
+    testing::internal::CaptureStderr();
+    RawClient client(server->port());
+    EXPECT_TRUE(
+        client.send("POST /secret HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer x\r\n"
+                    "x-ms-client-request-id: mine\r\nContent-Length: 1001\r\n\r\n"));
+    const std::string all = client.read_all();
+    set_log(LogLevel::warn, LogFormat::text);
+    const std::string line = testing::internal::GetCapturedStderr();
+    ASSERT_EQ(std::count(line.begin(), line.end(), '\n'), 1) << line;
+    Json json = MUST(parse_json(line));
+    EXPECT_EQ(json["message"], "request refused unread");
+    EXPECT_EQ(json["server"], "ours");
+    EXPECT_EQ(json["request_id"], header_of(all, "x-ms-request-id"));
+    EXPECT_EQ(json["client_request_id"], "mine");
+    EXPECT_EQ(json["status"], 413);
+    EXPECT_THAT(line, Not(HasSubstr("secret")));
+    EXPECT_THAT(line, Not(HasSubstr("Bearer")));
 }
 
 TEST(Server, RefusesTwoLengthsBeforeTheHandler) {

@@ -26,21 +26,29 @@ void drop_root_dot(std::string& authority) {
 constexpr size_t kLastChunkSize = 5;    // "0", CRLF, CRLF (RFC 9112, 7.1)
 constexpr size_t kReserve = 256 << 10;  // of an announced body; more only as it arrives
 
+// coded_refusal says its codes as the services do: to Azure's clients, and which check it was.
+Response coded_refusal(int status, std::string_view code, std::string_view message) {
+    constexpr std::string_view kCheck = "HTTP-REQUEST";
+    Response response = error_response(status, code, message, kCheck);
+    response.headers.set("x-ms-error-code", std::string(code));
+    response.headers.set("x-vouchsafe-check", std::string(kCheck));
+    return response;
+}
+
 Response refusal_response(int status) {
     switch (status) {
         case 413:
-            return error_response(status, "RequestEntityTooLarge", "The request body is too long.");
+            return coded_refusal(status, "RequestEntityTooLarge", "The request body is too long.");
         case 417:
-            return error_response(status, "ExpectationFailed",
-                                  "Only 100-continue can be expected.");
+            return coded_refusal(status, "ExpectationFailed", "Only 100-continue can be expected.");
         case 431:
-            return error_response(status, "RequestHeaderFieldsTooLarge",
-                                  "The request's headers are too long.");
+            return coded_refusal(status, "RequestHeaderFieldsTooLarge",
+                                 "The request's headers are too long.");
         case 501:
-            return error_response(status, "NotImplemented",
-                                  "The method or transfer coding is not known.");
+            return coded_refusal(status, "NotImplemented",
+                                 "The method or transfer coding is not known.");
         default:
-            return error_response(400, "BadRequest", "The request is not valid HTTP.");
+            return coded_refusal(400, "BadRequest", "The request is not valid HTTP.");
     }
 }
 
@@ -276,6 +284,9 @@ Request RequestParser::take() {
 }
 const Response& RequestParser::refusal() const {
     return impl_->refusal;
+}
+const Headers& RequestParser::headers() const {
+    return impl_->request.headers;
 }
 bool RequestParser::keep_alive() const {
     return impl_->keep_alive();

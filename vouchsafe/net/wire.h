@@ -39,9 +39,10 @@ class RequestParser {
 
     Request take();  // after done; without remote, tls and params
     const Response& refusal() const;
-    bool keep_alive() const;  // after done: the client wants to send more
-    bool http_1_0() const;    // after done
-    bool is_connect() const;  // after done
+    const Headers& headers() const;  // those that were read, also of a request that is refused
+    bool keep_alive() const;         // after done: the client wants to send more
+    bool http_1_0() const;           // after done
+    bool is_connect() const;         // after done
 
     struct Impl;
 

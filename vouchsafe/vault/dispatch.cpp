@@ -104,7 +104,7 @@ net::Response Dispatcher::handle(const net::Request& request) {
     if (!access::shows_credential(request)) over = count_stranger(request);
     net::Response response;
     if (over) {
-        response = net::throttled_response(*over);
+        response = net::throttled_response(*over, request);
         response.headers.set("x-ms-request-id", crypto::random_uuid());
     } else {
         response = answer(request);
@@ -125,7 +125,7 @@ net::Response Dispatcher::answer(const net::Request& request) {
     // Nothing there looks at a credential.
     if (no_route && access::shows_credential(request)) {
         if (auto over = count_stranger(request)) {
-            net::Response throttled = net::throttled_response(*over);
+            net::Response throttled = net::throttled_response(*over, request);
             throttled.headers.set("x-ms-request-id", response.headers.get("x-ms-request-id"));
             return throttled;
         }
@@ -260,7 +260,7 @@ std::optional<net::Response> Dispatcher::try_run(const Operation& operation,
     if (done) return done->is_null() ? net::Response{204, {}, ""} : net::json_response(200, *done);
 
     // Not recorded one by one: what is over a limit did nothing and would fill the log.
-    if (call.throttled) return net::throttled_response(*call.throttled);
+    if (call.throttled) return net::throttled_response(*call.throttled, request);
     const Error& error = done.error();
     record_failure(call, error);
     // What others asked for is as unknown as what nobody asked for.

@@ -106,8 +106,10 @@ net::Response set_policy(Service::Impl& service, const net::Request& request) {
 
 net::Response reset_policy(Service::Impl& service, const net::Request& request) {
     if (!to_lower(request.params.at("type")).ends_with(kReset)) {
-        return net::error_response(405, "MethodNotAllowed",
-                                   "POST is for /policies/{type}:reset alone.");
+        net::Response response = net::error_response(405, "MethodNotAllowed",
+                                                     "POST is for /policies/{type}:reset alone.");
+        response.headers.set("Allow", "GET, PUT");
+        return response;
     }
     return change_policy(service, request, true);
 }

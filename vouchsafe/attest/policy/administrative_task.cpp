@@ -58,7 +58,7 @@ net::Response run_task(Service::Impl& service, const net::Request& request, std:
         task.throttled = service.deps.limits->take(net::LimitScope::address, request.remote);
     }
     if (task.throttled) {
-        net::Response response = net::throttled_response(*task.throttled);
+        net::Response response = net::throttled_response(*task.throttled, request);
         response.headers.set("x-ms-error-code", "Throttled");
         return response;
     }

@@ -65,18 +65,29 @@ TEST(PolicyAdministration, IsForThoseWhoseRoleAllowsIt) {
 
 TEST(PolicyAdministration, RefusesWhatIsNoPolicyAndSaysWhere) {
     Office office;
-    auto refused = [&](const std::string& body) {
+    auto refused = [&](const std::string& body, const char* code) {
         net::Response response = office.ask("PUT", "/policies/SevSnpVm", body);
-        EXPECT_EQ(error_of(response)["code"], "PolicyParsingError");
-        auto entries = MUST(office.log.find(response.headers.get("x-ms-request-id")));
+        EXPECT_EQ(error_of(response)["code"], code);
+        EXPECT_EQ(response.headers.get("x-ms-error-code"), code);
+        std::string id = response.headers.get("x-ms-request-id");
+        auto entries = MUST(office.log.find(id));
         EXPECT_EQ(office.refused(response, 400), "ATTEST-POLICY-FORM");
-        return entries.at(0).entry.checks.back().found;
+        const Check& check = entries.at(0).entry.checks.back();
+        // Who may set policies is told what the audit log is told.
+        EXPECT_EQ(
+            error_of(response)["message"],
+            fmt::format("ATTEST-POLICY-FORM: {}: {} (request {})", check.field, check.found, id));
+        return check.found;
     };
-    EXPECT_THAT(refused(unsigned_policy("version=1.0;\nauthorizationrules { permit(); };")),
+    constexpr const char* kText = "PolicyParsingError";
+    constexpr const char* kDocument = "InvalidOperation";  // azure-api C.7
+    EXPECT_THAT(refused(unsigned_policy("version=1.0;\nauthorizationrules { permit(); };"), kText),
                 ::testing::HasSubstr("line 2, column 28"));
-    EXPECT_THAT(refused(kPermitAll), ::testing::HasSubstr("three parts"));
-    EXPECT_THAT(refused(""), ::testing::HasSubstr("empty"));
-    EXPECT_THAT(refused("eyJhbGciOiJub25lIn0.e30."), ::testing::HasSubstr("AttestationPolicy"));
+    EXPECT_THAT(refused(unsigned_policy(""), kText), ::testing::HasSubstr("line 1, column 1"));
+    EXPECT_THAT(refused(kPermitAll, kDocument), ::testing::HasSubstr("three parts"));
+    EXPECT_THAT(refused("", kDocument), ::testing::HasSubstr("empty"));
+    EXPECT_THAT(refused("eyJhbGciOiJub25lIn0.e30.", kText),
+                ::testing::HasSubstr("AttestationPolicy"));
     EXPECT_EQ(text_of(office.stored("SevSnpVm")), default_snp_vm_policy(office.service->config()));
 }
 
@@ -202,6 +213,35 @@ TEST(AttestationPolicy, ADraftIsAppliedAndItsTokenIsSignedByNobody) {
         EXPECT_EQ(claims["x-ms-sevsnpvm-is-debuggable"], true);
     }
     EXPECT_EQ(office.refused(office.attest_snp(debuggable()), 400), "SNP-POLICY-DEBUG");
+}
+
+TEST(PolicyAdministration, SaysWhatIsNoCertificateAsAzureDoes) {
+    Office office;
+    for (const char* path : {"/certificates:add", "/certificates:remove"}) {
+        net::Response response = office.ask("POST", path, "eyJhbGciOiJub25lIn0.e30.");
+        EXPECT_EQ(error_of(response)["code"], "InvalidOperation") << path;
+        EXPECT_EQ(office.refused(response, 400), "ATTEST-POLICY-FORM");
+    }
+}
+
+// Strangers learn the code, whatever they send.
+TEST(PolicyAdministration, TellsStrangersNothingAboutTheDocument) {
+    Office office;
+    for (const char* who : {"", kReader}) {
+        net::Response response = office.ask("PUT", "/policies/SevSnpVm", kPermitAll, who);
+        std::string code = response.headers.get("x-vouchsafe-check");
+        EXPECT_EQ(error_of(response)["message"],
+                  fmt::format("{} (request {})", code, response.headers.get("x-ms-request-id")));
+    }
+}
+
+// What a caller did is no fault of the service, which an operator would be woken for.
+TEST(PolicyAdministration, LogsNoErrorAboutWhatACallerDid) {
+    Office office;
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(office.ask("GET", "/policies/Nothing", "", kReader).status, 404);
+    EXPECT_EQ(office.ask("GET", "/policies/Nothing", "", "").status, 404);
+    EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
 TEST(PolicySigners, MustSignWhatThoseChangeWhoMay) {

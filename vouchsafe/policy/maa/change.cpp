@@ -252,9 +252,11 @@ void find_smallest_change(const AttestationPolicy& policy, const std::vector<Cla
         break;
     }
     for (const EditedClaim& change : *chosen) out.smallest_change.push_back(change.shown);
-    if (!out.change_verified) {
-        out.change_note = "this was not seen to pass: the policy derives claims from others";
-    }
+    if (out.change_verified) return;
+    const bool derived = std::ranges::any_of(
+        *chosen, [](const EditedClaim& change) { return change.shown.made_by_policy; });
+    out.change_note = derived ? "this was not seen to pass: the policy derives claims from others"
+                              : "this was not seen to pass: other conditions stand against it";
 }
 
 }  // namespace vouchsafe::policy

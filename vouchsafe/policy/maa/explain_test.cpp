@@ -140,7 +140,19 @@ TEST(AttestationPolicyExplanation, SaysSoWhenThePolicyDerivesTheClaim) {
         R"({"x":true})");
     EXPECT_TRUE(explanation.smallest_change[0].made_by_policy);
     EXPECT_THAT(explanation.lines().back(), HasSubstr("note: this was not seen to pass"));
+    EXPECT_THAT(explanation.change_note, HasSubstr("derives claims from others"));
     EXPECT_EQ(explanation.to_json()["smallestChange"][0]["claim"], "y");
+}
+
+// Here no rule derives anything: one claim cannot be what two conditions want of it.
+TEST(AttestationPolicyExplanation, SaysSoWhenConditionsStandAgainstEachOther) {
+    for (const char* rules : {"[type==\"a\",value==1,valueType==\"String\"]=>permit();",
+                              "[type==\"a\",value!=1]&&[type==\"a\",value<=1]=>permit();"}) {
+        auto explanation = explained(rules, R"({"a":4})");
+        EXPECT_FALSE(explanation.change_verified) << rules;
+        EXPECT_EQ(explanation.change_note,
+                  "this was not seen to pass: other conditions stand against it");
+    }
 }
 
 TEST(AttestationPolicyExplanation, SaysSoWhenNothingHelps) {
