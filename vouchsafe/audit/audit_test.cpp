@@ -254,11 +254,12 @@ TEST_F(LogTest, VerifyNamesTheEntryWhereTheTreesRecordsAreGoneOrMoved) {
         char with;  // 0: removed
         const char* expected;
     };
-    // Of the last entry, of one that completes a subtree of the root, and those of a neighbour.
-    constexpr Damage kCases[] = {{'8', 0, "AUDIT-ENTRY entry 8"},
-                                 {'7', 0, "AUDIT-ENTRY entry 7"},
-                                 {'8', '7', "AUDIT-ENTRY entry 8"},
-                                 {'7', '6', "AUDIT-ENTRY entry 7"}};
+    // Of the last entry, of one that completes a subtree of the root, and of one whose hashes the
+    // root does not need; and another entry's in their place.
+    constexpr Damage kCases[] = {
+        {'8', 0, "AUDIT-ENTRY entry 8"},   {'7', 0, "AUDIT-ENTRY entry 7"},
+        {'8', '7', "AUDIT-ENTRY entry 8"}, {'7', '6', "AUDIT-ENTRY entry 7"},
+        {'2', 0, "AUDIT-ENTRY entry 2"},   {'2', '4', "AUDIT-ENTRY entry 2"}};
     append_many(9);
     const auto hashes_of = [&](char index) {
         Bytes out;
