@@ -168,6 +168,11 @@ class Audit(unittest.TestCase):
         self.assertEqual(self.refused("verify", "--dir", lab), ("AUDIT-ENTRY", "entry 1"))
         lab = self.changed_lab((f"DELETE FROM numbered {where}", entry))
         self.assertEqual(self.refused("verify", "--dir", lab), ("AUDIT-ENTRY", "entry 1"))
+        # With its hashes, or these alone: a changed log, and not a store that cannot be reached.
+        last = told["size"] - 1
+        for gone in (2 * last, 2 * last + 1):
+            lab = self.changed_lab(("DELETE FROM numbered WHERE place >= ?", (gone,)))
+            self.assertEqual(self.refused("verify", "--dir", lab), ("AUDIT-ENTRY", f"entry {last}"))
 
     def test_a_log_that_was_set_back_contradicts_a_kept_checkpoint_and_is_not_signed_on(self):
         other = self.work / "other"

@@ -6,6 +6,7 @@
 #include "vouchsafe/access/trusted_issuers.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
+#include "vouchsafe/crypto/hash.h"
 
 namespace vouchsafe::access {
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::string_view kScheme = "Bearer ";
 constexpr size_t kMaxAccessToken = 16 << 10;
+constexpr size_t kMaxTokenId = 128;
 constexpr size_t kMaxGroups = 200;  // Entra puts no more into a token
 
 std::string text_claim(const Json& claims, std::string_view name) {
@@ -60,6 +62,7 @@ Result<Caller> verify_own(jose::ReadToken token, const CallerRules& rules, KeySe
     caller.app_id = text_claim(claims, "appid");
     if (caller.app_id.empty()) caller.app_id = text_claim(claims, "azp");
     caller.user_name = text_claim(claims, "upn");
+    caller.token_id = token_id_of(claims);
     if (const Json* groups = find_member(claims, "groups"); groups && groups->is_array()) {
         for (const Json& group : *groups) {
             if (caller.groups.size() == kMaxGroups) break;
@@ -127,7 +130,17 @@ bool shows_credential(const net::Request& request) {
            request.client_certificate != nullptr;
 }
 
+std::string token_id_of(const Json& claims) {
+    for (const char* name : {"uti", "jti"}) {
+        std::string id = text_claim(claims, name);
+        if (id.size() > kMaxTokenId) return "sha256:" + encode_hex(crypto::sha256(as_bytes(id)));
+        if (!id.empty()) return id;
+    }
+    return "";
+}
+
 void add_vouching(const Caller& caller, Json& details) {
+    if (!caller.token_id.empty()) details["access_token"] = caller.token_id;
     if (caller.vouched_by.empty()) return;
     details["vouched_by"] = caller.vouched_by;
     details["name"] = caller.name;

@@ -28,10 +28,17 @@ struct Caller {
     // Of a person whom the service's own login knows: the name to sign in with (upn); "" else. To
     // be shown, never to decide by.
     std::string user_name = {};
+    // For the log: token_id_of the access token; "" where there was none.
+    std::string token_id = {};
 };
 
-// add_vouching puts into an audit entry's details who vouched for the caller under which name, as
-// "vouched_by" and "name", if it was not the service's own login.
+// token_id_of is what an issuer calls one token: `uti` as Entra has it, else `jti` (RFC 7519,
+// 4.1.7). One over 128 bytes is told as its SHA-256; "" if the issuer gives none.
+std::string token_id_of(const Json& claims);
+
+// add_vouching puts into an audit entry's details which access token it was, as "access_token" if
+// it has an id, and who vouched for the caller under which name, as "vouched_by" and "name", if it
+// was not the service's own login.
 void add_vouching(const Caller& caller, Json& details);
 
 // Issuer says whose access tokens count.

@@ -157,6 +157,7 @@ Result<Caller> verify_trusted(jose::ReadToken token, const TrustedIssuer& truste
     caller.groups = groups_of(claims, trusted);
     caller.vouched_by = trusted.issuer;
     caller.name = name;
+    caller.token_id = token_id_of(claims);
     return caller;
 }
 

@@ -101,6 +101,26 @@ TEST_F(TrustedIssuersTest, ATokenSpeaksForItsSubjectAndForNobodyElse) {
     EXPECT_EQ(principal_of(std::string(kBuilds) + "/", "a"), principal_of(kBuilds, "a"));
 }
 
+TEST_F(TrustedIssuersTest, TheLogIsToldWhichTokenItWas) {
+    const auto told = [&](const Json& claims, const char* issuer) {
+        Json details = Json::object();
+        Json all = claims_of(issuer);
+        all.update(claims);
+        const bool own = std::string_view(issuer) != kBuilds;
+        add_vouching(MUST(ask((own ? keys().home : keys().builds).token(all))), details);
+        return details.value("access_token", "");
+    };
+    const std::string home = fmt::format("https://sts.windows.net/{}/", kTenant);
+    for (const char* issuer : {kBuilds, home.c_str()}) {
+        EXPECT_EQ(told({{"uti", "of-Entra"}, {"jti", "another"}}, issuer), "of-Entra");
+        EXPECT_EQ(told({{"uti", ""}, {"jti", "run-4711"}}, issuer), "run-4711");
+        EXPECT_EQ(told({{"uti", 5}}, issuer), "");
+        EXPECT_EQ(told({{"jti", std::string(128, 'j')}}, issuer), std::string(128, 'j'));
+        EXPECT_EQ(told({{"jti", std::string(129, 'j')}}, issuer),
+                  "sha256:" + encode_hex(crypto::sha256(as_bytes(std::string(129, 'j')))));
+    }
+}
+
 TEST_F(TrustedIssuersTest, TheServicesOwnLoginGoesOnToCount) {
     Json claims = claims_of(fmt::format("https://sts.windows.net/{}/", kTenant));
     const Caller caller = MUST(ask(keys().home.token(claims)));

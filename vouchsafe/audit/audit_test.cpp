@@ -246,6 +246,51 @@ TEST_F(LogTest, VerifyFindsAChangedTree) {
     EXPECT_EQ(verified.error().reason()->code, "AUDIT-TREE");
 }
 
+// Who takes an entry away takes its hashes along, and what is moved brings the wrong ones: that is
+// a log that was changed, not a database that cannot be read.
+TEST_F(LogTest, VerifyNamesTheEntryWhereTheTreesRecordsAreGoneOrMoved) {
+    struct Damage {
+        char of;
+        char with;  // 0: removed
+        const char* expected;
+    };
+    // Of the last entry, of one that completes a subtree of the root, and of one whose hashes the
+    // root does not need; and another entry's in their place.
+    constexpr Damage kCases[] = {
+        {'8', 0, "AUDIT-ENTRY entry 8"},   {'7', 0, "AUDIT-ENTRY entry 7"},
+        {'8', '7', "AUDIT-ENTRY entry 8"}, {'7', '6', "AUDIT-ENTRY entry 7"},
+        {'2', 0, "AUDIT-ENTRY entry 2"},   {'2', '4', "AUDIT-ENTRY entry 2"}};
+    append_many(9);
+    const auto hashes_of = [&](char index) {
+        Bytes out;
+        MUST(store_->read([&](store::View& view) -> Result<void> {
+            out = *TRY(view.get("audit_hash", std::string(15, '0') + index));
+            return {};
+        }));
+        return out;
+    };
+    for (const Damage& damage : kCases) {
+        const std::string key = std::string(15, '0') + damage.of;
+        const Bytes good = hashes_of(damage.of);
+        if (damage.with != 0) change("audit_hash", key, hashes_of(damage.with));
+        if (damage.with == 0) {
+            MUST(store_->run([&](store::Transaction& tx) -> Result<void> {
+                TRY(tx.erase("audit_hash", key));
+                return {};
+            }));
+        }
+        Checks checks;
+        const auto verified = log_->verify({}, checks);
+        ASSERT_FALSE(verified);
+        ASSERT_NE(verified.error().reason(), nullptr) << verified.error().message;
+        EXPECT_EQ(verified.error().reason()->code + " " + verified.error().reason()->field,
+                  damage.expected);
+        change("audit_hash", key, good);
+    }
+    Checks checks;
+    EXPECT_TRUE(log_->verify({}, checks));
+}
+
 TEST_F(LogTest, AKeptHeadFindsARewrittenLog) {
     append_many(9);
     const TreeHead kept = MUST(log_->head());

@@ -34,7 +34,7 @@ uint64_t split_point(uint64_t count) {
 
 }  // namespace
 
-Result<TreeHash> Nodes::stored(unsigned level, uint64_t index) {
+Result<std::optional<TreeHash>> Nodes::find(unsigned level, uint64_t index) {
     const uint64_t leaf = last_leaf(level, index);
     auto bytes = TRY(view_.get(kHashTable, store::number_key(leaf)));
     size_t at = level * kHashSize;
@@ -44,12 +44,30 @@ Result<TreeHash> Nodes::stored(unsigned level, uint64_t index) {
         at = 0;
         size = kHashSize;
     }
-    if (!bytes || bytes->size() != size) {
-        return fail(Code::io, "the audit log's tree lacks node {} of level {}", index, level);
-    }
+    if (!bytes || bytes->size() != size) return std::nullopt;
     TreeHash out;
     std::copy_n(bytes->begin() + static_cast<ptrdiff_t>(at), kHashSize, out.begin());
     return out;
+}
+
+Result<TreeHash> Nodes::stored(unsigned level, uint64_t index) {
+    const auto hash = TRY(find(level, index));
+    if (!hash) {
+        return fail(Code::io, "the audit log's tree lacks node {} of level {}", index, level);
+    }
+    return *hash;
+}
+
+// Each bit of the size is a complete subtree, the last and smallest one the lowest.
+Result<std::optional<TreeHash>> Nodes::find_root(uint64_t size) {
+    std::optional<TreeHash> hash;
+    for (unsigned level = 0; size >> level != 0; ++level) {
+        if ((size >> level) % 2 == 0) continue;
+        const auto subtree = TRY(find(level, (size >> level) - 1));
+        if (!subtree) return std::nullopt;
+        hash = hash ? node_hash(*subtree, *hash) : *subtree;
+    }
+    return hash ? *hash : empty_root();
 }
 
 Result<TreeHash> Nodes::range(uint64_t begin, uint64_t end) {

@@ -20,6 +20,10 @@ class Nodes {
     // power of two that fits the range's left part, as it is in every call of section 2.1.
     Result<TreeHash> range(uint64_t begin, uint64_t end);
     Result<TreeHash> stored(unsigned level, uint64_t index);
+    // find is stored, and find_root is range(0, size), for who judges a log: nothing where a node
+    // is missing.
+    Result<std::optional<TreeHash>> find(unsigned level, uint64_t index);
+    Result<std::optional<TreeHash>> find_root(uint64_t size);
     Result<std::vector<TreeHash>> inclusion_path(uint64_t index, uint64_t size);
     Result<std::vector<TreeHash>> consistency_path(uint64_t old_size, uint64_t new_size);
 

@@ -1,10 +1,39 @@
 #include "vouchsafe/vault/body.h"
 
+#include <algorithm>
+
+#include "vouchsafe/base/encoding.h"
+#include "vouchsafe/base/secret.h"
+
 namespace vouchsafe::vault {
 
 namespace {
 
 constexpr int64_t kMaxIntDate = 253402300799;  // 9999-12-31
+
+// wipe_texts overwrites what may be a secret in a body that nobody gets.
+void wipe_texts(Json& json) {
+    if (json.is_string()) {
+        auto& text = json.get_ref<std::string&>();
+        wipe({reinterpret_cast<uint8_t*>(text.data()), text.size()});
+    }
+    if (!json.is_structured()) return;
+    for (Json& part : json) wipe_texts(part);
+}
+
+// check_names refuses two members of one object whose names differ in capitals alone: each reader
+// could take another one. Names of tags are the caller's own.
+Result<void> check_names(const Json& json) {
+    if (!json.is_structured()) return {};
+    std::vector<std::string> names;
+    for (const auto& [name, value] : json.items()) {
+        if (json.is_object()) names.push_back(to_lower(name));
+        if (json.is_array() || names.back() != "tags") TRY(check_names(value));
+    }
+    std::ranges::sort(names);
+    if (std::ranges::adjacent_find(names) == names.end()) return {};
+    return fail(Code::invalid, "a member appears twice, in capitals and not");
+}
 
 }  // namespace
 
@@ -61,8 +90,7 @@ Result<std::map<std::string, std::string>> parse_tags(const Json& json, size_t m
         const bool good = value.is_string() && !name.empty() && name.size() <= max_text &&
                           value.get_ref<const std::string&>().size() <= max_text;
         if (!good) {
-            return fail(Code::invalid, "tags have names and values of at most {} characters",
-                        max_text);
+            return fail(Code::invalid, "tags have names and values of at most {} bytes", max_text);
         }
         out[name] = value.get<std::string>();
     }
@@ -80,8 +108,13 @@ Result<AttributesBody> parse_attributes(const Json& json) {
 }
 
 Result<Json> parse_body(const std::string& text, size_t max_bytes) {
-    return with_context(parse_json_object(text, {.max_bytes = max_bytes, .max_depth = 16}),
-                        "the request body");
+    Json out = TRY(with_context(parse_json_object(text, {.max_bytes = max_bytes, .max_depth = 16}),
+                                "the request body"));
+    if (auto names = with_context(check_names(out), "the request body"); !names) {
+        wipe_texts(out);
+        return fail(std::move(names.error()));
+    }
+    return out;
 }
 
 }  // namespace vouchsafe::vault

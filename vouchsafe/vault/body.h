@@ -1,5 +1,6 @@
 // Members of request bodies, as keys and secrets share them: names are matched without case, types
-// strictly, null counts as absent (azure-api F.11). Private to vault/.
+// strictly, null counts as absent (azure-api F.11). A member that is there twice is refused, in
+// other capitals too. Private to vault/.
 #pragma once
 
 #include "vouchsafe/vault/wire.h"

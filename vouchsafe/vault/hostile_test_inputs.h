@@ -113,6 +113,11 @@ inline std::vector<std::string> bad_bodies(const Json& valid) {
     for (const auto& [name, value] : valid.items()) {
         const std::string member = dump_json(name) + ":" + dump_json(value);
         out.push_back("{" + member + "," + text.substr(1));
+        // Names are matched without case, so this one is there twice as well.
+        std::string capitals = name;
+        std::ranges::transform(capitals, capitals.begin(),
+                               [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+        out.push_back("{" + dump_json(capitals) + ":" + dump_json(value) + "," + text.substr(1));
     }
     Json changed = valid;
     each_member(changed, [&](Json& place) {

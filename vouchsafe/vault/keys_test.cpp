@@ -144,6 +144,22 @@ TEST_F(KeysTest, MatchesMemberNamesWithoutCase) {
     EXPECT_EQ(made.body["tags"], Json({{"Purpose", "test"}}));
 }
 
+TEST_F(KeysTest, RefusesAMemberTwiceInOtherCapitals) {
+    for (const Json& more : std::vector<Json>{{{"KTY", "RSA"}},
+                                              {{"attributes", {{"enabled", true}, {"Enabled", 0}}}},
+                                              {{"Release_Policy", nullptr}}}) {
+        Json body = exportable_key();
+        body.update(more);
+        const Answer refused = create("k", body);
+        EXPECT_EQ(refused.status, 400) << dump_json(body);
+        EXPECT_THAT(refused.message(), testing::HasSubstr("a member appears twice"));
+    }
+    EXPECT_EQ(as(kUser, "GET", "/keys/k").status, 404);
+    // Names of tags are the caller's own.
+    const Answer made = create("k", {{"kty", "EC"}, {"Tags", {{"a", "1"}, {"A", "2"}}}});
+    EXPECT_EQ(made.body["tags"], Json({{"a", "1"}, {"A", "2"}}));
+}
+
 TEST_F(KeysTest, KeepsTheRulesOfExportableKeys) {
     const auto expect_rule = [&](const Answer& answer, const char* rule) {
         EXPECT_EQ(answer.status, 400) << rule;

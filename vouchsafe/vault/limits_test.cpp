@@ -188,6 +188,7 @@ class VouchingTest : public VaultTest {
         Json claims = access_claims(kOfficer);
         claims["iss"] = "https://builds.example.org";
         claims["sub"] = subject;
+        claims["jti"] = "run-4711";
         return send("POST", "/keys/k/create?api-version=7.4", dump_json(exportable_key()),
                     keys().stranger.token(claims), host);
     }
@@ -205,6 +206,11 @@ TEST_F(VouchingTest, ATrustedIssuersPrincipalNeedsARoleOfItsOwn) {
     EXPECT_EQ(entries[0].entry.actor, principal);
     EXPECT_EQ(entries[0].entry.details["vouched_by"], "https://builds.example.org");
     EXPECT_EQ(entries[0].entry.details["name"], "app");
+    EXPECT_EQ(entries[0].entry.details["access_token"], "run-4711");
+    // In a refusal's entry too, where the token itself held.
+    const auto refusals = recorded(build("other"));
+    ASSERT_EQ(refusals.size(), 1u);
+    EXPECT_EQ(refusals[0].entry.details["access_token"], "run-4711");
 }
 
 TEST_F(VouchingTest, AVaultOfAnotherTenantDoesNotKnowTheIssuer) {

@@ -1,6 +1,7 @@
 // Release rules over HTTP: reading and setting them, and proposals where a change needs two
 // persons.
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/vault/body.h"
 #include "vouchsafe/vault/kept_rules.h"
 #include "vouchsafe/vault/operations.h"
 #include "vouchsafe/vault/proposals.h"
@@ -11,7 +12,7 @@ namespace vouchsafe::vault {
 namespace {
 
 Result<Json> parse_rules_body(const Call& call) {
-    return parse_json_object(call.request.body, {.max_bytes = kMaxRulesBytes});
+    return parse_body(call.request.body, kMaxRulesBytes);
 }
 
 Result<KeyRecord> exportable_record(store::View& view, Call& call) {

@@ -1,6 +1,7 @@
 // Rotation by request, rotation policies, random bytes, and the attestation of keys.
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/vault/body.h"
 #include "vouchsafe/vault/keys/hsm_keys.h"
 #include "vouchsafe/vault/keys/rotation.h"
 #include "vouchsafe/vault/keys/versions.h"
@@ -54,9 +55,7 @@ Result<Json> get_rotation_policy(Core& core, Call& call) {
 
 Result<Json> set_rotation_policy(Core& core, Call& call) {
     TRY(need_version(call, 3, "rotation"));
-    const Json body = TRY(with_context(
-        parse_json_object(call.request.body, {.max_bytes = kMaxPolicyBody, .max_depth = 8}),
-        "the request body"));
+    const Json body = TRY(parse_body(call.request.body, kMaxPolicyBody));
     RotationPolicy policy = TRY(parse_rotation_policy(body));
     policy.created = policy.updated = to_unix(core.clock.now());
     std::optional<KeyRecord> stored;
