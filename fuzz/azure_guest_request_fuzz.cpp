@@ -8,6 +8,7 @@
 #include "vouchsafe/attest/request/tpm_request.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
+#include "vouchsafe/jose/jwk.h"
 
 using namespace vouchsafe;
 using attest::AzureGuestRequest;
@@ -66,14 +67,18 @@ void check_envelope(ByteView report) {
     if (report.size() < 16 || !equal(request->quote, report.subspan(16))) std::abort();
 }
 
-// The same bytes as a TPM's message, and as what its JWS holds: the key's text is a part of it.
+// The same bytes as a TPM's message, and as what its JWS holds: the key's text, which the quote is
+// bound to, is a part of it and says the key that was read.
 void check_tpm(std::string_view text) {
     (void)attest::read_tpm_init(text);
     (void)attest::TpmRequest::parse(text, kMaxSize);
     std::string jws = jose::unsigned_jws({{"typ", "attReqV2"}}, as_bytes(text));
     auto request = attest::TpmRequest::parse(
         dump_json(attest::tpm_answer({{"request", jws}}, true)), 4 * kMaxSize);
-    if (request && text.find(request->request_key.jwk) == text.npos) std::abort();
+    if (!request) return;
+    const attest::TpmKey& key = request->request_key;
+    if (text.find(key.jwk) == text.npos) std::abort();
+    if (MUST(jose::parse_jwk(MUST(parse_json(key.jwk)))) != key.key) std::abort();
 }
 
 }  // namespace
