@@ -699,8 +699,7 @@ constexpr CheckInfo kCatalog[] = {
      "reads.",
      "RFC 9112, 2.2, 3, 6 and 11.2; RFC 9110, 15.5.14; RFC 6585, 5",
      "413 and 431: send less, or have the operator raise the limit (max-body). Else mend the "
-     "client, "
-     "or the proxy before the service."},
+     "client, or the proxy before the service."},
     // --- attest requests (attest/)
     {"ATTEST-REQUEST", Code::invalid,
      "The request body has the members that its route needs, of the right types, each once and "
