@@ -1,7 +1,5 @@
 #include "vouchsafe/net/answering.h"
 
-#include <typeinfo>
-
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/crypto/random.h"
 #include "vouchsafe/net/request_id.h"
@@ -25,19 +23,6 @@ std::string encode(const Response& response, const ResponseForm& form) {
 bool is_outdated(const Listening& listening, Connection& connection) {
     std::lock_guard lock(connection.mutex);
     return connection.certificate && connection.asked != listening.asked;
-}
-
-Response call_handler(const Handler& handler, const Request& request) {
-    std::string type = "unknown";
-    try {
-        return handler(request);
-    } catch (const std::exception& error) {
-        type = typeid(error).name();
-    } catch (...) {
-    }
-    log_event(LogLevel::error, "a handler threw an exception",
-              {{"method", request.method}, {"exception_type", type}});
-    return error_response(500, code_info(Code::internal).azure_code, "The service failed.");
 }
 
 Awaitable<bool> wait_for_request(Listening* listening, ConnectionPtr connection) {

@@ -2,6 +2,7 @@
 // sent. Private to net/.
 #pragma once
 
+#include "vouchsafe/net/call_handler.h"
 #include "vouchsafe/net/listening.h"
 #include "vouchsafe/net/wire.h"
 
@@ -9,9 +10,6 @@ namespace vouchsafe::net {
 
 // is_outdated tells whether the client's certificate was believed under rules that are no more.
 bool is_outdated(const Listening& listening, Connection& connection);
-
-// call_handler turns what a handler throws into 500 without its text.
-Response call_handler(const Handler& handler, const Request& request);
 
 // wait_for_request waits for the first byte of a request, for as long as the idle timeout. False:
 // the connection is over.

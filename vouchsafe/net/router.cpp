@@ -1,11 +1,10 @@
 #include "vouchsafe/net/router.h"
 
 #include <algorithm>
-#include <typeinfo>
 
 #include "vouchsafe/base/encoding.h"
-#include "vouchsafe/base/log.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/net/call_handler.h"
 #include "vouchsafe/net/request_id.h"
 
 namespace vouchsafe::net {
@@ -51,22 +50,6 @@ bool beats(const std::vector<std::string>& a, const std::vector<std::string>& b)
     return false;
 }
 
-Response run(const Handler& handler, const Request& request) {
-    std::string type = "unknown";
-    try {
-        return handler(request);
-    } catch (const std::exception& error) {
-        type = typeid(error).name();
-    } catch (...) {
-    }
-    log_event(LogLevel::error, "a handler threw an exception",
-              {{"request_id", request.params.at("request_id")},
-               {"method", request.method},
-               {"exception_type", type}});
-    return error_response(500, code_info(Code::internal).azure_code,
-                          "The service failed. Its log has more under the request id.");
-}
-
 }  // namespace
 
 void Router::add(std::string_view method, std::string_view pattern, Handler handler) {
@@ -92,7 +75,7 @@ Response Router::dispatch(Request request) const {
             std::string name(segment.substr(1, segment.size() - 2));
             request.params.emplace(std::move(name), request.path[i]);
         }
-        return run(best->handler, request);
+        return call_handler(best->handler, request);
     }
     if (allowed.empty()) {
         return error_response(404, code_info(Code::not_found).azure_code,
