@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
+#include <utility>
 
 namespace vouchsafe::store {
 
@@ -10,7 +12,7 @@ Result<void> GroupCommit::run(const Work& work) {
     if (worker_.load() == std::this_thread::get_id()) {
         return fail(Code::internal, "a transaction was started within a transaction");
     }
-    Job job;
+    AwaitedJob job;
     job.work = &work;
     job.seat = take_seat();
     std::unique_lock lock(mutex_);
@@ -25,6 +27,50 @@ Result<void> GroupCommit::run(const Work& work) {
     }
     if (job.thrown) std::rethrow_exception(job.thrown);
     return std::move(job.result);
+}
+
+GroupCommit::~GroupCommit() {
+    {
+        std::lock_guard lock(mutex_);
+        ending_ = true;
+    }
+    rouse_.notify_one();
+    if (committer_.joinable()) committer_.join();
+}
+
+// Who comes alone, after a group of one, leads at once: a change of threads costs more than it
+// spares.
+void GroupCommit::run_later(Work work, Then then) {
+    auto job = std::make_unique<LaterJob>(*this, std::move(work), std::move(then));
+    std::unique_lock lock(mutex_);
+    waiting_.push_back(job.release());
+    const bool all_came = wanted_ != 0 && waiting_.size() >= wanted_;
+    const bool led = std::exchange(leading_, true);
+    if (!led && expected_ <= 1) return lead(std::move(lock));
+    lock.unlock();
+    if (!led) return rouse();
+    if (all_came) gathered_.notify_one();
+}
+
+void GroupCommit::rouse() {
+    std::unique_lock lock(mutex_);
+    try {
+        if (!committer_.joinable()) committer_ = std::thread([this] { commit_for_others(); });
+    } catch (const std::system_error&) {
+        return lead(std::move(lock));
+    }
+    roused_ = true;
+    lock.unlock();
+    rouse_.notify_one();
+}
+
+void GroupCommit::commit_for_others() {
+    for (;;) {
+        std::unique_lock lock(mutex_);
+        rouse_.wait(lock, [&] { return roused_ || ending_; });
+        if (!std::exchange(roused_, false)) return;
+        lead(std::move(lock));
+    }
 }
 
 Statistics GroupCommit::statistics() const {
@@ -86,8 +132,8 @@ void GroupCommit::lead(std::unique_lock<std::mutex> lock) {
     Job* next = waiting_.empty() ? nullptr : waiting_.front();  // it stays until it is told
     leading_ = next != nullptr;
     lock.unlock();
-    for (Job* job : group.jobs) tell(*job, Turn::done);
-    if (next != nullptr) tell(*next, Turn::leads);
+    for (Job* job : group.jobs) job->tell(Turn::done);
+    if (next != nullptr) next->tell(Turn::leads);
 }
 
 // take_seat gives the calling thread's seat. One job of a thread waits at a time.
@@ -98,15 +144,26 @@ std::shared_ptr<GroupCommit::Seat> GroupCommit::take_seat() {
     return seat;
 }
 
-// tell is the last that the leader does with another's job, which may end as soon as the turn is
-// known. Woken before the lock is free, its thread would only wait again.
-void GroupCommit::tell(Job& job, Turn turn) {
-    const std::shared_ptr<Seat> seat = job.seat;
+// Woken before the lock is free, its thread would only wait again.
+void GroupCommit::AwaitedJob::tell(Turn turn) {
+    const std::shared_ptr<Seat> kept = seat;
     {
-        std::lock_guard lock(seat->mutex);
-        seat->turn = turn;
+        std::lock_guard lock(kept->mutex);
+        kept->turn = turn;
     }
-    seat->told.notify_one();
+    kept->told.notify_one();
+}
+
+GroupCommit::LaterJob::LaterJob(GroupCommit& by, Work what, Then tells)
+    : group(by), own_work(std::move(what)), then(std::move(tells)) {
+    work = &own_work;
+}
+
+void GroupCommit::LaterJob::tell(Turn turn) {
+    if (turn == Turn::leads) return group.rouse();
+    const std::unique_ptr<LaterJob> self(this);
+    if (thrown) result = fail(Code::internal, "the work of a transaction threw an exception");
+    then(std::move(result));
 }
 
 GroupCommit::Turn GroupCommit::wait(Seat& seat) {

@@ -6,7 +6,7 @@
 // waits for nobody and has one transaction without a savepoint. Who leads after a group of several
 // gives them a moment to come again, and does so less often if they do not.
 // docs/decisions/0026-storage.md says why, and why the leader does the others' work on its own
-// thread.
+// thread. Of work that nobody waits for, a thread of its own leads, unless it comes alone.
 #pragma once
 
 #include <atomic>
@@ -51,12 +51,18 @@ class SharedTransaction {
 // GroupCommit runs work for many threads. Thread-safe. It borrows `shared`.
 class GroupCommit {
   public:
-    using Work = std::function<Result<void>(Transaction&)>;
+    using Work = Store::Work;
+    using Then = Store::Then;
 
     explicit GroupCommit(SharedTransaction& shared) : shared_(shared) {}
+    // The destructor waits for all that was begun.
+    ~GroupCommit();
+    GroupCommit(const GroupCommit&) = delete;
+    GroupCommit& operator=(const GroupCommit&) = delete;
 
-    // run is Store::run.
+    // run and run_later are Store's.
     Result<void> run(const Work& work);
+    void run_later(Work work, Then then);
     Statistics statistics() const;
 
   private:
@@ -68,12 +74,29 @@ class GroupCommit {
         Turn turn = Turn::waits;
         std::condition_variable told;
     };
+    // Job is one transaction. Who waits for it or owns it is told its turn: of `done` last of all,
+    // for the job may end by that.
     struct Job {
-        const Work* work;
-        std::shared_ptr<Seat> seat;
+        virtual ~Job() = default;
+        virtual void tell(Turn turn) = 0;
+
+        const Work* work = nullptr;
         Result<void> result;
         std::exception_ptr thrown;
         bool beside_others = false;  // it saw what others had not yet committed
+    };
+    // AwaitedJob is on the stack of the thread that waits for it.
+    struct AwaitedJob : Job {
+        void tell(Turn turn) override;
+        std::shared_ptr<Seat> seat;
+    };
+    // LaterJob owns itself.
+    struct LaterJob : Job {
+        LaterJob(GroupCommit& by, Work what, Then tells);
+        void tell(Turn turn) override;
+        GroupCommit& group;
+        const Work own_work;
+        const Then then;
     };
     struct Group {
         std::vector<Job*> jobs;
@@ -83,11 +106,13 @@ class GroupCommit {
     };
 
     static std::shared_ptr<Seat> take_seat();
-    static void tell(Job& job, Turn turn);
     static Turn wait(Seat& seat);
     // gather waits before the group begins, while no transaction is open.
     void gather(std::unique_lock<std::mutex>& lock);
     void lead(std::unique_lock<std::mutex> lock);
+    // rouse has the committer lead, or leads itself where no thread can be started.
+    void rouse();
+    void commit_for_others();
     void perform(Group& group, Job& job);
     void do_work(Job& job);
     void close(Group& group);
@@ -101,6 +126,10 @@ class GroupCommit {
     unsigned hasty_ = 0;   // so many groups to come do not wait
     unsigned haste_ = 1;   // what hasty_ becomes when waiting was in vain
     std::condition_variable gathered_;
+    bool roused_ = false;  // the committer is to lead
+    bool ending_ = false;
+    std::condition_variable rouse_;
+    std::thread committer_;  // once there was work that nobody waits for
     Statistics statistics_;
     std::atomic<std::thread::id> worker_{};  // the thread that does work now
 };

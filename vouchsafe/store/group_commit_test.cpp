@@ -4,7 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <mutex>
 #include <set>
+#include <stdexcept>
+#include <thread>
 
 #include "vouchsafe/store/records.h"
 
@@ -104,6 +109,86 @@ TEST_F(GroupCommitTest, WhoFailsAloneAfterAGroupIsTold) {
     script_.failing = {"k"};
     EXPECT_FALSE(group_.run([](Transaction& tx) { return tx.put("t", "k", {}); }));
     EXPECT_EQ(group_.statistics().waiting, 0u);
+}
+
+TEST_F(GroupCommitTest, WorkThatNobodyWaitsForIsDoneAtOnceIfItComesAlone) {
+    std::optional<Result<void>> told;
+    group_.run_later([](Transaction& tx) { return tx.put("t", "k", {}); },
+                     [&](Result<void> done) { told = std::move(done); });
+    ASSERT_TRUE(told);
+    EXPECT_TRUE(*told);
+    EXPECT_THAT(script_.steps, ElementsAre("begin", "k", "commit", "roll_back"));
+}
+
+TEST_F(GroupCommitTest, WhoDoesNotWaitIsToldWhatWentWrong) {
+    std::vector<std::string> told;
+    const auto tell = [&](Result<void> done) { told.push_back(done ? "" : done.error().message); };
+    const auto put = [](Transaction& tx) { return tx.put("t", "k", {}); };
+    for (const char* step : {"begin", "k", "commit"}) {
+        script_.failing = {step};
+        group_.run_later(put, tell);
+    }
+    group_.run_later([](Transaction&) -> Result<void> { throw std::runtime_error("secret"); },
+                     tell);
+    script_.failing = {};
+    group_.run_later(put, tell);
+    EXPECT_THAT(told, ElementsAre("begin failed", "k failed", "commit failed",
+                                  "the work of a transaction threw an exception", ""));
+}
+
+// What comes behind a group is done by the group's own thread, in the order in which it came, and
+// before the group ends.
+TEST_F(GroupCommitTest, WhoDoesNotWaitSharesAGroup) {
+    std::mutex mutex;
+    std::vector<int> told;
+    std::set<std::thread::id> by;
+    {
+        GroupCommit group(script_);
+        MUST(group.run([&](Transaction&) -> Result<void> {
+            for (int i = 0; i < 5; ++i) {
+                group.run_later([](Transaction& tx) { return tx.put("t", "k", {}); },
+                                [&, i](Result<void> done) {
+                                    std::lock_guard lock(mutex);
+                                    EXPECT_TRUE(done);
+                                    told.push_back(i);
+                                    by.insert(std::this_thread::get_id());
+                                });
+            }
+            // So that the leader takes nobody in any more.
+            std::this_thread::sleep_for(kMaxGroupTime + std::chrono::milliseconds(5));
+            return {};
+        }));
+        EXPECT_LE(group.statistics().commits, 2u);
+    }
+    EXPECT_THAT(told, ElementsAre(0, 1, 2, 3, 4));
+    EXPECT_THAT(by, ElementsAre(testing::Ne(std::this_thread::get_id())));
+    EXPECT_EQ(std::ranges::count(script_.steps, "commit"), 2);
+}
+
+TEST_F(GroupCommitTest, ManyWhoWaitAndWhoDoNot) {
+    constexpr int kThreads = 4, kEach = 300;
+    std::atomic<int> told = 0, awaited = 0, begun = 0;
+    {
+        GroupCommit group(script_);
+        std::vector<std::thread> threads;
+        for (int t = 0; t < kThreads; ++t) {
+            threads.emplace_back([&, t] {
+                const auto work = [](Transaction& tx) { return tx.put("t", "k", {}); };
+                for (int i = 0; i < kEach; ++i) {
+                    if ((i + t) % 3 == 0) {
+                        awaited += group.run(work) ? 1 : 0;
+                    } else {
+                        ++begun;
+                        group.run_later(work, [&](Result<void> done) { told += done ? 1 : 0; });
+                    }
+                }
+            });
+        }
+        for (std::thread& thread : threads) thread.join();
+    }
+    EXPECT_EQ(told, begun);
+    EXPECT_EQ(told + awaited, kThreads * kEach);
+    EXPECT_EQ(std::ranges::count(script_.steps, "k"), kThreads * kEach);
 }
 
 TEST_F(GroupCommitTest, ASingleCallersFailureCommitsNothing) {

@@ -140,6 +140,9 @@ class PostgresStore : public Store {
     Result<void> run(const std::function<Result<void>(Transaction&)>& work) override {
         return group_.run(work);
     }
+    void run_later(Work work, Then then) override {
+        group_.run_later(std::move(work), std::move(then));
+    }
 
     Result<void> read(const std::function<Result<void>(View&)>& work) override {
         std::unique_ptr<PostgresConnection> reader = TRY(begun_reader());

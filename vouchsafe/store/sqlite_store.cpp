@@ -89,6 +89,10 @@ class SqliteStore : public Store {
         return group_.run(work);
     }
 
+    void run_later(Work work, Then then) override {
+        group_.run_later(std::move(work), std::move(then));
+    }
+
     Result<void> read(const std::function<Result<void>(View&)>& work) override {
         Reading reading(*this);
         return work(*TRY(reading.view()));

@@ -101,6 +101,13 @@ class Store {
     // what another caller may hold while it calls run, nor call run again (Code::internal).
     virtual Result<void> run(const std::function<Result<void>(Transaction&)>& work) = 0;
 
+    // run_later is run for who goes on meanwhile: `then` is told once what run would have returned,
+    // by this thread or one of the store's, before or after this returns; what `work` throws is
+    // Code::internal. `then` must not throw, wait for others, or call the store.
+    using Work = std::function<Result<void>(Transaction&)>;
+    using Then = std::function<void(Result<void>)>;
+    virtual void run_later(Work work, Then then);
+
     // read calls `work` on a snapshot. Readers do not wait for writers.
     virtual Result<void> read(const std::function<Result<void>(View&)>& work) = 0;
 
