@@ -2,6 +2,7 @@
 
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/net/pending.h"
 #include "vouchsafe/net/request_id.h"
 
 namespace vouchsafe::net {
@@ -86,6 +87,7 @@ struct Turn {
 
 void use_turn(Listening& listening, Intake& intake, const std::function<void()>& work) {
     const Turn turn{listening, intake};
+    listening.crew.wake_for_due();
     if (!intake.removed) work();
 }
 
@@ -129,6 +131,43 @@ void forget_request(Connection& connection) {
 
 }  // namespace
 
+namespace {
+
+// wait_until_ready is always true.
+Awaitable<bool> wait_until_ready(Listening* listening, const ConnectionPtr& connection) {
+    auto waiting = [listening, connection](Resume resume) {
+        // The coroutine may go on, and end, before this thread is back from here.
+        const std::shared_ptr<Pending> pending = connection->response.pending;
+        // What is called once moves it on; only what can be copied can be a std::function.
+        auto kept = std::make_shared<Resume>(std::move(resume));
+        pending->begin([listening, kept] { listening->crew.post(std::move(*kept)); });
+    };
+    return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(waiting,
+                                                                                   kAwaitable);
+}
+
+// await_answer has the connection's pending response followed by what it waited for. False as for
+// run_in_turn.
+Awaitable<bool> await_answer(Listening* listening, ConnectionPtr connection) {
+    const auto pending = connection->response.pending;
+    auto waiting = wait_until_ready(listening, connection);
+    co_await std::move(waiting);
+    std::optional<Response> answer =
+        guarded(connection->request, [&pending] { return pending->finish(); });
+    if (answer) {
+        connection->response = std::move(*answer);
+        co_return true;
+    }
+    auto running = run_in_turn(listening, connection, [connection, pending] {
+        connection->response =
+            guarded(connection->request, [&pending] { return pending->again(); });
+    });
+    bool ran = co_await std::move(running);
+    co_return ran;
+}
+
+}  // namespace
+
 Awaitable<bool> send_response(Listening* listening, ConnectionPtr connection, ResponseForm form) {
     connection->output = encode(connection->response, form);
     // Before it looks whether this stops: who stops looks at deadlines afterwards.
@@ -159,11 +198,17 @@ Awaitable<bool> answer(Listening* listening, ConnectionPtr connection, RequestPa
         connection->request.remote = connection->remote;
         connection->request.tls = connection->tls.has_value();
         connection->request.client_certificate = connection->certificate;
+        connection->request.may_pend = listening->takes_pending;
         auto running = run_in_turn(listening, connection, [connection, handler] {
             connection->response = call_handler(*handler, connection->request);
         });
         bool ran = co_await std::move(running);
         if (!ran) co_return false;
+        if (connection->response.pending) {
+            auto awaiting = await_answer(listening, connection);
+            bool there = co_await std::move(awaiting);
+            if (!there) co_return false;
+        }
         form.head = connection->request.method == "HEAD";
         form.http_1_0 = parser->http_1_0();
         form.keep_alive =

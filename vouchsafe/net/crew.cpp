@@ -27,7 +27,10 @@ bool watch(int epoll, int operation, int fd, uint32_t events, void* data) {
 Result<void> Crew::start(const std::string& name, size_t threads) {
     epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
     end_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!epoll_ || !end_ || !watch(epoll_.get(), EPOLL_CTL_ADD, end_.get(), EPOLLIN, nullptr)) {
+    wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!epoll_ || !end_ || !wake_ ||
+        !watch(epoll_.get(), EPOLL_CTL_ADD, end_.get(), EPOLLIN, nullptr) ||
+        !watch(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), EPOLLIN | EPOLLET, nullptr)) {
         return fail(Code::unavailable, "sockets cannot be waited for: {}", std::strerror(errno));
     }
     try {
@@ -76,6 +79,25 @@ Awaitable<bool> Crew::wait(Waiter* waiter, Io wanted) {
 void Crew::soon(Resume resume) {
     std::lock_guard lock(mutex_);
     due_.push_back(std::move(resume));
+}
+
+// Who finds something due wakes the next one only if that thread may be long in coming back.
+void Crew::post(Resume resume) {
+    bool first = false;
+    {
+        std::lock_guard lock(mutex_);
+        first = due_.empty();
+        due_.push_back(std::move(resume));
+    }
+    if (first) ::eventfd_write(wake_.get(), 1);
+}
+
+void Crew::wake_for_due() {
+    {
+        std::lock_guard lock(mutex_);
+        if (due_.empty()) return;
+    }
+    ::eventfd_write(wake_.get(), 1);
 }
 
 std::optional<Resume> Crew::take_due() {

@@ -60,6 +60,11 @@ class Crew {
     // soon has a thread of the crew go on with `resume`, when it has come as far as it can with
     // what it is at. To be called by that thread.
     void soon(Resume resume);
+    // post is soon for any thread: one of the crew that waits is woken for it.
+    void post(Resume resume);
+    // wake_for_due is to be called by a thread of the crew before it does what may take long:
+    // others are woken for what is due.
+    void wake_for_due();
 
   private:
     void run();
@@ -69,7 +74,8 @@ class Crew {
     std::optional<Resume> take_ready();
 
     UniqueFd epoll_;
-    UniqueFd end_;  // can be read when the threads shall end
+    UniqueFd end_;   // can be read when the threads shall end
+    UniqueFd wake_;  // written to wakes one that waits
     std::atomic<bool> ending_ = false;
     std::vector<std::thread> threads_;
 

@@ -84,6 +84,7 @@ struct Listening {
     std::atomic<uint64_t> asked = 0;  // how often what clients are asked for changed
     IntakePtr own;
     uint16_t port = 0;
+    bool takes_pending = false;  // const once started: answers may come later (pending.h)
 
     // The I/O thread's once started.
     TlsContext tls;  // of new connections

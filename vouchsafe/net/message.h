@@ -18,6 +18,8 @@ class Certificate;
 
 namespace vouchsafe::net {
 
+class Pending;
+
 // Headers keep their order; names compare without case.
 class Headers {
   public:
@@ -49,6 +51,7 @@ struct Request {
     // connection began; nullptr: it showed none, or was not asked.
     std::shared_ptr<const crypto::Certificate> client_certificate = nullptr;
     std::map<std::string, std::string> params;  // filled by the router: "{name}" -> value
+    bool may_pend = false;  // who asks takes a Response::pending, and keeps the request until then
 
     const std::string* query_value(std::string_view name) const;  // without case; the first
     size_t query_count(std::string_view name) const;
@@ -58,6 +61,8 @@ struct Response {
     int status = 200;
     Headers headers = {};
     std::string body = {};
+    // The answer is not there yet (pending.h), and the rest says nothing. Only where may_pend is.
+    std::shared_ptr<Pending> pending = nullptr;
 };
 
 Response json_response(int status, const Json& body);

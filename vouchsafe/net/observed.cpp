@@ -5,6 +5,7 @@
 
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/base/stopwatch.h"
+#include "vouchsafe/net/pending.h"
 
 namespace vouchsafe::net {
 
@@ -32,11 +33,11 @@ class Observer {
                                       "Requests that are being handled.", {})) {}
 
     Response answer(const Request& request) {
-        Seen seen{*this, request};
-        Response response = handler_(request);
-        seen.response = &response;
-        seen.end();
-        return response;
+        auto seen = std::make_shared<Seen>(*this, request);
+        return finished(handler_(request), [seen](Response& response) {
+            seen->response = &response;
+            seen->end();
+        });
     }
 
   private:

@@ -5,6 +5,7 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/crypto/random.h"
 #include "vouchsafe/net/call_handler.h"
+#include "vouchsafe/net/pending.h"
 #include "vouchsafe/net/request_id.h"
 
 namespace vouchsafe::net {
@@ -95,8 +96,9 @@ Response Router::handle(const Request& request) const {
     routed.params.clear();
     routed.params.emplace("request_id", request_id);
     Response response = dispatch(std::move(routed));
-    identify(request.headers, request_id, response);
-    return response;
+    return finished(std::move(response), [&request, request_id](Response& answer) {
+        identify(request.headers, request_id, answer);
+    });
 }
 
 std::string_view Router::route_of(const Request& request) const {

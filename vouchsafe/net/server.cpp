@@ -62,7 +62,9 @@ Server::Impl::Impl(ServerOptions wanted, Handler to_call)
       client(wanted.client),
       listening(std::move(wanted), [this](ConnectionPtr connection) {
           return serve(&listening, std::move(connection), &handler);
-      }) {}
+      }) {
+    listening.takes_pending = true;
+}
 
 Result<TlsContext> Server::Impl::make_context(const TlsIdentity& identity,
                                               const ClientAuthentication& asks) const {

@@ -10,6 +10,7 @@
 
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/base/log.h"
+#include "vouchsafe/net/pending.h"
 #include "vouchsafe/net/test_support.h"
 
 namespace vouchsafe::net {
@@ -430,6 +431,123 @@ TEST(Server, OneAddressDoesNotTakeAllConnections) {
         answered = again.send(kGet) && !again.read_until("GET /a ", milliseconds(200)).empty();
     }
     EXPECT_TRUE(answered);
+}
+
+// Kept collects what pending answers wait for.
+class Kept {
+  public:
+    // pend is a handler: of "/now" the answer is there at once, and of all others when release() is
+    // called. Of "/again" it is given by what may take long, and "/bad" throws.
+    Handler pend() {
+        return [this](const Request& request) -> Response {
+            EXPECT_TRUE(request.may_pend);
+            Response response;
+            const std::string target = request.target;
+            response.pending = std::make_shared<Pending>(
+                [this, target](Pending::Ready ready) {
+                    if (target == "/now") return ready();
+                    std::lock_guard lock(mutex_);
+                    waiting_.push_back(std::move(ready));
+                },
+                [target, &request]() -> std::optional<Response> {
+                    if (target == "/bad") throw std::runtime_error("secret");
+                    if (target == "/again") return std::nullopt;
+                    return text_response(200, "finished " + request.target);
+                },
+                [&request] { return text_response(200, "again " + request.target); });
+            return finished(std::move(response),
+                            [](Response& answer) { answer.headers.set("X-Step", "done"); });
+        };
+    }
+    void wait_for(size_t count) {
+        for (;;) {
+            std::lock_guard lock(mutex_);
+            if (waiting_.size() >= count) return;
+        }
+    }
+    void release() {
+        std::vector<Pending::Ready> ready;
+        {
+            std::lock_guard lock(mutex_);
+            ready.swap(waiting_);
+        }
+        for (const Pending::Ready& one : ready) one();
+    }
+
+  private:
+    std::mutex mutex_;
+    std::vector<Pending::Ready> waiting_;
+};
+
+std::string get(std::string_view target) {
+    return fmt::format("GET {} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", target);
+}
+
+TEST(Server, AnswersThatWaitHoldNoHandler) {
+    constexpr size_t kClients = 20;
+    Kept kept;
+    ServerOptions options;
+    options.workers = 1;
+    auto server = MUST(Server::start(options, kept.pend()));
+    std::vector<std::unique_ptr<RawClient>> clients;
+    for (size_t i = 0; i < kClients; ++i) {
+        clients.push_back(std::make_unique<RawClient>(server->port()));
+        ASSERT_TRUE(clients.back()->send(get(fmt::format("/{}", i))));
+    }
+    kept.wait_for(kClients);
+    RawClient beside(server->port());
+    ASSERT_TRUE(beside.send(get("/now")));
+    EXPECT_THAT(beside.read_all(), HasSubstr("finished /now"));
+    kept.release();
+    for (size_t i = 0; i < kClients; ++i) {
+        const std::string answer = clients[i]->read_all();
+        EXPECT_THAT(answer, HasSubstr(fmt::format("finished /{}", i)));
+        EXPECT_THAT(answer, HasSubstr("X-Step: done\r\n"));
+    }
+}
+
+TEST(Server, APendingAnswerMayTakeASecondHandlingOrFail) {
+    Kept kept;
+    auto server = start(kept.pend());
+    RawClient again(server->port()), bad(server->port());
+    ASSERT_TRUE(again.send(get("/again")));
+    ASSERT_TRUE(bad.send(get("/bad")));
+    kept.wait_for(2);
+    kept.release();
+    EXPECT_THAT(again.read_all(), HasSubstr("again /again"));
+    const std::string failed = bad.read_all();
+    EXPECT_THAT(failed, StartsWith("HTTP/1.1 500 "));
+    EXPECT_THAT(failed, Not(HasSubstr("secret")));
+}
+
+TEST(Server, StopWaitsForPendingAnswers) {
+    Kept kept;
+    auto server = start(kept.pend());
+    RawClient client(server->port());
+    ASSERT_TRUE(client.send(get("/a")));
+    kept.wait_for(1);
+    std::atomic<bool> stopped = false;
+    std::thread stopping([&] {
+        server->stop();
+        stopped = true;
+    });
+    std::this_thread::sleep_for(milliseconds(50));
+    EXPECT_FALSE(stopped);
+    kept.release();
+    EXPECT_THAT(client.read_all(), HasSubstr("finished /a"));
+    stopping.join();
+}
+
+TEST(Server, PendingAnswersOfOneConnectionKeepTheirOrder) {
+    Kept kept;
+    auto server = start(kept.pend());
+    RawClient client(server->port());
+    ASSERT_TRUE(client.send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n" + get("/now")));
+    kept.wait_for(1);
+    kept.release();
+    const std::string all = client.read_all();
+    EXPECT_LT(all.find("finished /1"), all.find("finished /now"));
+    EXPECT_NE(all.find("finished /now"), std::string::npos);
 }
 
 }  // namespace
