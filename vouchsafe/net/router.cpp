@@ -58,7 +58,7 @@ void Router::add(std::string_view method, std::string_view pattern, Handler hand
         {std::string(method), std::string(pattern), split_pattern(pattern), std::move(handler)});
 }
 
-Response Router::dispatch(Request request) const {
+Response Router::dispatch(Request& request) const {
     const Row* best = nullptr;
     std::vector<std::string> allowed;
     for (const Row& row : rows_) {
@@ -92,12 +92,12 @@ Response Router::dispatch(Request request) const {
 
 Response Router::handle(const Request& request) const {
     std::string request_id = crypto::time_ordered_uuid();
-    Request routed = request;
-    routed.params.clear();
-    routed.params.emplace("request_id", request_id);
-    Response response = dispatch(std::move(routed));
-    return finished(std::move(response), [&request, request_id](Response& answer) {
-        identify(request.headers, request_id, answer);
+    const auto routed = std::make_shared<Request>(request);
+    routed->params.clear();
+    routed->params.emplace("request_id", request_id);
+    Response response = dispatch(*routed);
+    return finished(std::move(response), [routed, request_id](Response& answer) {
+        identify(routed->headers, request_id, answer);
     });
 }
 

@@ -38,7 +38,7 @@ class Router {
         std::vector<std::string> segments;
         Handler handler;
     };
-    Response dispatch(Request request) const;
+    Response dispatch(Request& request) const;
 
     std::vector<Row> rows_;
 };

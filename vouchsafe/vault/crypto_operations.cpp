@@ -37,38 +37,42 @@ Result<void> check_key(const Core& core, Call& call, const Key& key, KeyUse use)
     return check_use(key.version, key_op_name(use), makes, core.clock.now(), call.checks);
 }
 
-// record_use makes the use known, unless the key was deleted or changed so that it is none any
-// more: then its result stays here.
-Result<void> record_use(Core& core, Call& call, const LoadedObject& judged, KeyUse use) {
-    return transact(core, call, [&](store::Transaction& tx) -> Result<void> {
+// record_of makes the use known, unless the key was deleted or changed so that it is none any more:
+// then its result stays here.
+store::Store::Work record_of(Core& core, Call& call, std::shared_ptr<const LoadedObject> judged,
+                             KeyUse use) {
+    return [&core, &call, judged = std::move(judged), use](store::Transaction& tx) -> Result<void> {
+        const std::string& version = judged->version;
         const bool same =
-            call.unchanged || TRY(read_as_stored(tx, kKeys, call, judged.version)) == judged.stored;
+            call.unchanged || TRY(read_as_stored(tx, kKeys, call, version)) == judged->stored;
         if (!same) {
-            const Key now = TRY(read_key(tx, call.vault->name, call.key, judged.version));
+            const Key now = TRY(read_key(tx, call.vault->name, call.key, version));
             TRY(check_key(core, call, now, use));
         }
         return append_success(core, tx, call);
-    });
+    };
 }
 
 // use_of is every cryptographic operation. What took the secret is recorded before its result
 // leaves.
 Result<Json> use_of(Core& core, Call& call, KeyUse use) {
     const CryptoBody body = TRY(parse_crypto_body(call.request.body));
-    const LoadedObject loaded = TRY(take_loaded(call));
-    const auto known = TRY(core.remembered.key(loaded.stored));
+    const auto loaded = std::make_shared<const LoadedObject>(TRY(take_loaded(call)));
+    const auto known = TRY(core.remembered.key(loaded->stored));
     const Key& key = *known;
     TRY(check_key(core, call, key, use));
     if (!needs_secret(key.version.family(), use)) {
         return answer(call, key, TRY(use_key(use, key.version, nullptr, body)));
     }
     TRY(check_secret_use(core, call));
-    const auto opened = TRY(open_key_for_use(core, call, key, loaded));
-    const CryptoResult result = TRY(use_key(use, key.version, opened.get(), body));
+    const auto opened = TRY(open_key_for_use(core, call, key, *loaded));
+    const auto result =
+        std::make_shared<const CryptoResult>(TRY(use_key(use, key.version, opened.get(), body)));
     call.details["alg"] = body.alg;
     call.details["version"] = key.version.version;
-    TRY(record_use(core, call, loaded, use));
-    return answer(call, key, result);
+    call.recording = {record_of(core, call, loaded, use),
+                      [&call, known, result] { return answer(call, *known, *result); }};
+    return Json(nullptr);
 }
 
 }  // namespace

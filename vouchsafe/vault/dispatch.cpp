@@ -5,6 +5,7 @@
 #include "vouchsafe/access/network.h"
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/crypto/random.h"
+#include "vouchsafe/net/pending.h"
 #include "vouchsafe/vault/object_kind.h"
 
 namespace vouchsafe::vault {
@@ -109,8 +110,7 @@ net::Response Dispatcher::handle(const net::Request& request) {
     } else {
         response = answer(request);
     }
-    add_headers(response);
-    return response;
+    return net::finished(std::move(response), add_headers);
 }
 
 std::optional<net::Throttled> Dispatcher::count_stranger(const net::Request& request) {
@@ -229,10 +229,10 @@ Result<void> Dispatcher::meet_caller(Call& call, const access::CallerRules& rule
 }
 
 net::Response Dispatcher::run(const Operation& operation, const net::Request& request) {
+    const auto attempt = std::make_shared<Attempt>(operation, request);
     std::optional<net::Response> answered;
-    CountedFor counted_for;
-    if (uses_secret(operation)) answered = try_run(operation, request, counted_for, From::memory);
-    if (!answered) answered = try_run(operation, request, counted_for, From::store);
+    if (uses_secret(operation)) answered = try_run(attempt, From::memory);
+    if (!answered) answered = try_run(attempt, From::store);
     return std::move(*answered);
 }
 
@@ -247,12 +247,46 @@ bool Dispatcher::is_outdated(const Call& call) {
     return asked && !holds;
 }
 
-std::optional<net::Response> Dispatcher::try_run(const Operation& operation,
-                                                 const net::Request& request,
-                                                 CountedFor& counted_for, From from) {
-    Call call{.request = request, .operation = operation, .counted_for = counted_for};
+std::optional<net::Response> Dispatcher::try_run(const AttemptPtr& attempt, From from) {
+    const net::Request& request = attempt->request;
+    Call& call = attempt->call.emplace(Call{
+        .request = request, .operation = attempt->operation, .counted_for = attempt->counted_for});
     call.request_id = request.params.at("request_id");
     Result<Json> done = judge_and_act(call, from);
+    if (!done || !call.recording) return conclude(call, done);
+    if (attempt->may_pend) return pend(attempt);
+    const Result<void> recorded = transact(core_, call, call.recording->work);
+    return conclude(call,
+                    recorded ? call.recording->answer() : Result<Json>(fail(recorded.error())));
+}
+
+net::Response Dispatcher::pend(const AttemptPtr& attempt) {
+    auto begin = [this, attempt](net::Pending::Ready ready) {
+        Call& call = *attempt->call;
+        transact_later(core_, call, call.recording->work,
+                       [attempt, ready = std::move(ready)](Result<void> recorded) {
+                           attempt->recorded = std::move(recorded);
+                           ready();
+                       });
+    };
+    auto finish = [this, attempt]() -> std::optional<net::Response> {
+        if (!attempt->recorded) return std::nullopt;
+        return conclude(*attempt->call, attempt->call->recording->answer());
+    };
+    auto again = [this, attempt] {
+        auto answered = conclude(*attempt->call, fail(attempt->recorded.error()));
+        attempt->may_pend = false;
+        if (!answered) answered = try_run(attempt, From::store);
+        return std::move(*answered);
+    };
+    net::Response response;
+    response.pending = std::make_shared<net::Pending>(begin, finish, again);
+    return response;
+}
+
+std::optional<net::Response> Dispatcher::conclude(Call& call, const Result<Json>& done) {
+    const Operation& operation = call.operation;
+    const net::Request& request = call.request;
     if (!done && is_outdated(call)) return std::nullopt;
     const bool stranger = !done && call.caller.object_id.empty() && !is_own_fault(done.error());
     if (stranger && access::shows_credential(request)) call.throttled = count_stranger(request);

@@ -32,10 +32,28 @@ class Dispatcher {
     Result<void> count(Call& call, net::LimitScope scope, std::string_view name);
     net::Response run(const Operation& operation, const net::Request& request);
     enum class From { memory, store };
+    // Attempt is a request that is judged, once or twice. It borrows operation and request.
+    struct Attempt {
+        Attempt(const Operation& what, const net::Request& of)
+            : operation(what), request(of), may_pend(of.may_pend) {}
+        Attempt(const Attempt&) = delete;
+        Attempt& operator=(const Attempt&) = delete;
+
+        const Operation& operation;
+        const net::Request& request;
+        bool may_pend;
+        CountedFor counted_for;
+        std::optional<Call> call;
+        Result<void> recorded;
+    };
+    using AttemptPtr = std::shared_ptr<Attempt>;
     // try_run answers, or returns nullopt if what the call was judged by was remembered
     // (From::memory) and is outdated: then it did nothing.
-    std::optional<net::Response> try_run(const Operation& operation, const net::Request& request,
-                                         CountedFor& counted_for, From from);
+    std::optional<net::Response> try_run(const AttemptPtr& attempt, From from);
+    // pend answers when the call is recorded.
+    net::Response pend(const AttemptPtr& attempt);
+    // conclude is the answer to what was done; nullopt as for try_run.
+    std::optional<net::Response> conclude(Call& call, const Result<Json>& done);
     Result<Json> judge_and_act(Call& call, From from);
     // is_outdated asks the store about what a call that failed was judged by.
     bool is_outdated(const Call& call);

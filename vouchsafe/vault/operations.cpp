@@ -111,24 +111,48 @@ Result<void> check_vault_open(store::View& view, const Call& call) {
 
 }  // namespace
 
+namespace {
+
+// Transacting is what transact does in a transaction, each time that the store runs it.
+class Transacting {
+  public:
+    Transacting(Call& call, store::Store::Work work)
+        : call_(call),
+          work_(std::move(work)),
+          made_(call.checks.list().size()),
+          details_(call.details) {}
+
+    Result<void> operator()(store::Transaction& tx) {
+        if (std::exchange(again_, true)) {
+            call_.checks = first_of(call_.checks, made_);
+            call_.details = details_;
+        }
+        call_.unchanged = TRY(tx.still_holds(call_.basis));
+        if (call_.unchanged) return work_(tx);
+        call_.outdated = call_.basis.recalled;
+        if (call_.outdated) return fail(Code::conflict, "what the call was judged by was changed");
+        TRY(check_vault_open(tx, call_));
+        return work_(tx);
+    }
+
+  private:
+    Call& call_;
+    store::Store::Work work_;
+    size_t made_;
+    Json details_;
+    bool again_ = false;
+};
+
+}  // namespace
+
 Result<void> transact(Core& core, Call& call,
                       const std::function<Result<void>(store::Transaction&)>& work) {
-    const size_t made = call.checks.list().size();
-    const Json details = call.details;
-    bool again = false;
-    return core.store.run([&](store::Transaction& tx) -> Result<void> {
-        if (again) {
-            call.checks = first_of(call.checks, made);
-            call.details = details;
-        }
-        again = true;
-        call.unchanged = TRY(tx.still_holds(call.basis));
-        if (call.unchanged) return work(tx);
-        call.outdated = call.basis.recalled;
-        if (call.outdated) return fail(Code::conflict, "what the call was judged by was changed");
-        TRY(check_vault_open(tx, call));
-        return work(tx);
-    });
+    Transacting transacting(call, work);
+    return core.store.run(std::ref(transacting));
+}
+
+void transact_later(Core& core, Call& call, store::Store::Work work, store::Store::Then then) {
+    core.store.run_later(Transacting(call, std::move(work)), std::move(then));
 }
 
 Result<void> authorize_call(store::View& view, Core& core, const Call& call, Checks& checks) {

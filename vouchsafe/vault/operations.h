@@ -115,7 +115,8 @@ struct Operation {
     // transaction in which it happens. Of others only refusals are recorded, and what was done
     // with the secret of an oct key.
     bool audited = false;
-    // Gives the body of the answer 200; null is the answer 204 without one.
+    // Gives the body of the answer 200; null is the answer 204 without one, or says nothing if the
+    // call has a recording.
     Result<Json> (*act)(Core&, Call&) = nullptr;
     std::string_view collection = "keys";  // or "secrets": whose names the path has
     // Finds the key that is concerned where the path does not name it. Who may not act on that key
@@ -142,6 +143,14 @@ struct LoadedObject {
 // CountedFor is what a request has counted for already, however often it is judged.
 using CountedFor = std::vector<std::pair<net::LimitScope, std::string>>;
 
+// Recording is what an operation leaves to be done when it used a secret: `work` records that, by
+// transact, and after it `answer` is the body of the answer. Both may be called on another thread,
+// with the call.
+struct Recording {
+    store::Store::Work work;
+    std::function<Json()> answer;
+};
+
 // Call is one request on its way. When `act` runs, the caller is known and allowed.
 struct Call {
     const net::Request& request;
@@ -166,6 +175,7 @@ struct Call {
     store::Basis basis = {};
     bool unchanged = false;
     bool outdated = false;
+    std::optional<Recording> recording = {};
 
     // resource_id is what the caller's roles are judged on.
     std::string resource_id() const;
@@ -188,6 +198,9 @@ Result<void> append_success(Core& core, store::Transaction& transaction, const C
 // once.
 Result<void> transact(Core& core, Call& call,
                       const std::function<Result<void>(store::Transaction&)>& work);
+
+// transact_later is transact for who goes on meanwhile (Store::run_later). The call outlives it.
+void transact_later(Core& core, Call& call, store::Store::Work work, store::Store::Then then);
 
 // authorize_call judges whether the caller may do this, by what decides in the vault: CALLER-ROLE
 // or CALLER-ACCESS-POLICY.

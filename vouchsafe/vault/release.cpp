@@ -236,24 +236,27 @@ Result<void> judge_caller_again(store::View& view, Core& core, Call& call) {
     return authorize_call(view, core, call, again);
 }
 
-// commit records the release and counts it. What was judged must still hold: fetching keys can take
-// long.
-Result<void> commit(Core& core, Call& call, const Key& judged, const LoadedObject& loaded,
-                    const Counted& counted) {
-    return transact(core, call, [&](store::Transaction& tx) -> Result<void> {
-        bool same =
-            call.unchanged || TRY(read_as_stored(tx, kKeys, call, loaded.version)) == loaded.stored;
-        if (!same) same = TRY(read_key(tx, call.vault->name, call.key, call.key_version)) == judged;
+// record_of records the release and counts it. What was judged must still hold: fetching keys can
+// take long.
+store::Store::Work record_of(Core& core, Call& call, std::shared_ptr<const Key> judged,
+                             std::shared_ptr<const LoadedObject> loaded, Counted counted) {
+    return [&core, &call, judged = std::move(judged), loaded = std::move(loaded),
+            counted = std::move(counted)](store::Transaction& tx) -> Result<void> {
+        bool same = call.unchanged ||
+                    TRY(read_as_stored(tx, kKeys, call, loaded->version)) == loaded->stored;
+        if (!same) {
+            same = TRY(read_key(tx, call.vault->name, call.key, call.key_version)) == *judged;
+        }
         TRY(call.checks.require(same, "VAULT-KEY-UNCHANGED", "key", "as when it was judged",
                                 same ? "so" : "changed"));
         if (!call.unchanged) TRY(judge_caller_again(tx, core, call));
-        const std::string& rules_id = judged.record.rules_id;
+        const std::string& rules_id = judged->record.rules_id;
         if (!rules_id.empty()) {
             call.details["release_number"] = TRY(count_release(
                 tx, rules_id, counted.rules, counted.use, core.clock.now(), call.checks));
         }
         return append_success(core, tx, call);
-    });
+    };
 }
 
 }  // namespace
@@ -268,8 +271,8 @@ Result<Json> release_key(Core& core, Call& call) {
     }
     const ReleaseBody body = TRY(parse_release_body(call.request.body));
     const crypto::HashAlg hash = TRY(parse_enc(body.enc));
-    const LoadedObject loaded = TRY(take_loaded(call));
-    const auto known = TRY(core.remembered.key(loaded.stored));
+    const auto loaded = std::make_shared<const LoadedObject>(TRY(take_loaded(call)));
+    const auto known = TRY(core.remembered.key(loaded->stored));
     const Key& key = *known;
     call.details["enc"] = body.enc;
     call.details["version"] = key.version.version;
@@ -289,17 +292,17 @@ Result<Json> release_key(Core& core, Call& call) {
     const Recipient to = TRY(select_tee_key(core, grant->claims(), call.checks));
     call.details["tee_key"] = {{"kid", show_json(to.kid)}, {"thumbprint", to.tee->thumbprint}};
 
-    const Bytes ciphertext = TRY(wrap_for(core, call, key, loaded, to.tee->key, hash));
+    const Bytes ciphertext = TRY(wrap_for(core, call, key, *loaded, to.tee->key, hash));
     const auto jwk = TRY(core.remembered.public_jwk(key.version));
     const Json payload =
         release_payload(call, body, key, *jwk, encode_key_hsm(to.kid, body.enc, ciphertext));
     const ReleaseSigner::Shared by = core.release_signer.get();
     std::string jws = TRY(jose::sign_encoded(by->header, as_bytes(dump_json_ascii(payload)),
                                              by->signer.key, crypto::SigAlg::rs256));
-    TRY(commit(core, call, key, loaded, counted));
-    Json out = Json::object();
-    out["value"] = std::move(jws);
-    return out;
+    call.recording = {record_of(core, call, known, loaded, counted), [jws = std::move(jws)] {
+                          return Json{{"value", jws}};
+                      }};
+    return Json(nullptr);
 }
 
 }  // namespace vouchsafe::vault

@@ -110,4 +110,15 @@ Result<void> RootGuard::run(const std::function<Result<void>(store::Transaction&
     return done;
 }
 
+void RootGuard::run_later(Work work, Then then) {
+    inner_.run_later(
+        [work = std::move(work)](store::Transaction& tx) -> Result<void> {
+            Watched watched(tx);
+            TRY(work(watched));
+            if (!watched.wrote_sealed()) return {};
+            return fail(Code::internal, "something sealed was to be written later");
+        },
+        std::move(then));
+}
+
 }  // namespace vouchsafe::vault

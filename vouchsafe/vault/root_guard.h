@@ -31,6 +31,8 @@ class RootGuard final : public store::Store {
     // writes itself, and anew each time. Code::unavailable if the ring cannot be read or is another
     // one still.
     Result<void> run(const std::function<Result<void>(store::Transaction&)>& work) override;
+    // run_later is for work that writes nothing sealed: Code::internal if it does.
+    void run_later(Work work, Then then) override;
     Result<void> read(const std::function<Result<void>(store::View&)>& work) override {
         return inner_.read(work);
     }

@@ -139,6 +139,15 @@ class FailingStore : public store::Store {
             return work(failing);
         });
     }
+    void run_later(Work work, Then then) override {
+        if (auto others = std::exchange(before_run, nullptr)) others();
+        inner_.run_later(
+            [this, work = std::move(work)](store::Transaction& tx) -> Result<void> {
+                Failing failing(tx, failing_table);
+                return work(failing);
+            },
+            std::move(then));
+    }
     Result<void> read(const std::function<Result<void>(store::View&)>& work) override {
         return inner_.read(work);
     }

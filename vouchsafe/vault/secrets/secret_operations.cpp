@@ -98,23 +98,26 @@ Result<Json> set_secret(Core& core, Call& call) {
 
 Result<Json> get_secret(Core& core, Call& call) {
     const std::string& vault = call.vault->name;
-    const LoadedObject loaded = TRY(take_loaded(call));
-    const auto secret = TRY(core.remembered.secret(loaded.stored));
-    if (!loaded.material) return fail(Code::io, "the value of {} is missing", call.key);
-    const std::string& version = loaded.version;
+    const auto loaded = std::make_shared<const LoadedObject>(TRY(take_loaded(call)));
+    const auto secret = TRY(core.remembered.secret(loaded->stored));
+    if (!loaded->material) return fail(Code::io, "the value of {} is missing", call.key);
     note_secret(call, *secret);
     TRY(check_enabled(call, *secret));
-    const SecretBytes value =
-        TRY(open_value(core, vault, secret->record.name, version, *loaded.material));
-    TRY(transact(core, call, [&](store::Transaction& tx) -> Result<void> {
+    const auto value = std::make_shared<const SecretBytes>(
+        TRY(open_value(core, vault, secret->record.name, loaded->version, *loaded->material)));
+    const auto record = [&core, &call, loaded](store::Transaction& tx) -> Result<void> {
+        const std::string& version = loaded->version;
         const bool same =
-            call.unchanged || TRY(read_as_stored(tx, kSecrets, call, version)) == loaded.stored;
+            call.unchanged || TRY(read_as_stored(tx, kSecrets, call, version)) == loaded->stored;
         if (!same) {
-            TRY(check_enabled(call, TRY(read_secret(tx, vault, call.key, version))));
+            TRY(check_enabled(call, TRY(read_secret(tx, call.vault->name, call.key, version))));
         }
         return append_success(core, tx, call);
-    }));
-    return with_value(encode_secret(call, *secret), value);
+    };
+    call.recording = {record, [&call, secret, value] {
+                          return with_value(encode_secret(call, *secret), *value);
+                      }};
+    return Json(nullptr);
 }
 
 Result<Json> update_secret(Core& core, Call& call) {
