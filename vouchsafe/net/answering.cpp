@@ -87,7 +87,7 @@ struct Turn {
 
 void use_turn(Listening& listening, Intake& intake, const std::function<void()>& work) {
     const Turn turn{listening, intake};
-    listening.crew.wake_for_due();
+    const Crew::Long handler(listening.crew);
     if (!intake.removed) work();
 }
 

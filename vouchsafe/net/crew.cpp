@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <system_error>
 #include <typeinfo>
@@ -14,6 +15,10 @@
 namespace vouchsafe::net {
 
 namespace {
+
+constexpr size_t kAwake = 2;  // threads that are there while nothing takes long
+constexpr std::chrono::milliseconds kLook{1};
+constexpr unsigned kQuietLooks = 20;  // then the lookout sleeps
 
 bool watch(int epoll, int operation, int fd, uint32_t events, void* data) {
     epoll_event event{};
@@ -40,6 +45,7 @@ Result<void> Crew::start(const std::string& name, size_t threads) {
                 run();
             });
         }
+        lookout_ = std::thread([this] { look_out(); });
     } catch (const std::system_error&) {
         stop();
         return fail(Code::unavailable, "no more threads can be started");
@@ -50,6 +56,10 @@ Result<void> Crew::start(const std::string& name, size_t threads) {
 void Crew::stop() {
     ending_ = true;
     if (end_) ::eventfd_write(end_.get(), 1);
+    { std::lock_guard lock(mutex_); }
+    come_.notify_all();
+    alarm_.notify_all();
+    if (lookout_.joinable()) lookout_.join();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
 }
@@ -92,12 +102,55 @@ void Crew::post(Resume resume) {
     if (first) ::eventfd_write(wake_.get(), 1);
 }
 
-void Crew::wake_for_due() {
+void Crew::begin_long() {
+    bool due = false, alarm = false;
     {
         std::lock_guard lock(mutex_);
-        if (due_.empty()) return;
+        ++long_;
+        ++begun_;
+        due = !due_.empty();
+        alarm = long_ == awake_ && !std::exchange(alarmed_, true);
     }
-    ::eventfd_write(wake_.get(), 1);
+    if (due) ::eventfd_write(wake_.get(), 1);
+    if (alarm) alarm_.notify_one();
+}
+
+void Crew::end_long() {
+    std::lock_guard lock(mutex_);
+    --long_;
+    ++begun_;
+}
+
+bool Crew::rest() {
+    std::unique_lock lock(mutex_);
+    if (awake_ <= kAwake || awake_ - long_ <= 1) return !ending_;
+    --awake_;
+    ++sleeping_;
+    come_.wait(lock, [&] { return called_ > 0 || ending_; });
+    --sleeping_;
+    ++awake_;
+    if (called_ > 0) --called_;
+    return !ending_;
+}
+
+void Crew::look_out() {
+    std::unique_lock lock(mutex_);
+    while (!ending_) {
+        alarm_.wait(lock, [&] { return alarmed_ || ending_; });
+        unsigned quiet = 0;
+        uint64_t seen = begun_;
+        while (!ending_ && quiet < kQuietLooks) {
+            alarm_.wait_for(lock, kLook);
+            const bool nobody = long_ >= awake_ + called_;
+            quiet = nobody ? 0 : quiet + 1;
+            if (nobody && begun_ == seen && called_ < sleeping_) {
+                ++called_;
+                come_.notify_one();
+            }
+            seen = begun_;
+        }
+        alarmed_ = false;
+    }
 }
 
 std::optional<Resume> Crew::take_due() {
@@ -127,7 +180,7 @@ std::optional<Resume> Crew::take_ready() {
 }
 
 void Crew::run_some() {
-    while (!ending_) {
+    while (rest()) {
         std::optional<Resume> due = take_due();
         std::optional<Resume> next = due ? std::move(due) : take_ready();
         if (next) (*next)(true);
@@ -135,6 +188,10 @@ void Crew::run_some() {
 }
 
 void Crew::run() {
+    {
+        std::lock_guard lock(mutex_);
+        ++awake_;
+    }
     for (;;) {
         try {
             run_some();

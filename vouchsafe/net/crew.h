@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <atomic>
+#include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -62,13 +63,28 @@ class Crew {
     void soon(Resume resume);
     // post is soon for any thread: one of the crew that waits is woken for it.
     void post(Resume resume);
-    // wake_for_due is to be called by a thread of the crew before it does what may take long:
-    // others are woken for what is due.
-    void wake_for_due();
+    // Long is what a thread of the crew does that may take long, such as a handler: if nobody else
+    // is there for the sockets and for what is due, others come.
+    class Long {
+      public:
+        explicit Long(Crew& crew) : crew_(crew) { crew_.begin_long(); }
+        ~Long() { crew_.end_long(); }
+        Long(const Long&) = delete;
+        Long& operator=(const Long&) = delete;
+
+      private:
+        Crew& crew_;
+    };
 
   private:
     void run();
     void run_some();
+    void begin_long();
+    void end_long();
+    // rest lets the calling thread sleep while there are enough others. False: the crew ends.
+    bool rest();
+    // look_out has a thread come that sleeps when none was there for a moment.
+    void look_out();
     bool arm(Waiter& waiter, Io wanted);
     std::optional<Resume> take_due();
     std::optional<Resume> take_ready();
@@ -79,8 +95,16 @@ class Crew {
     std::atomic<bool> ending_ = false;
     std::vector<std::thread> threads_;
 
-    std::mutex mutex_;
-    std::deque<Resume> due_;  // under the mutex
+    std::mutex mutex_;  // what follows
+    std::deque<Resume> due_;
+    size_t awake_ = 0;  // threads that do not sleep here
+    size_t long_ = 0;   // of these, at what may take long
+    size_t sleeping_ = 0;
+    size_t called_ = 0;   // of the sleeping, to come
+    uint64_t begun_ = 0;  // how often something long began or ended
+    bool alarmed_ = false;
+    std::condition_variable come_, alarm_;
+    std::thread lookout_;
 };
 
 }  // namespace vouchsafe::net
