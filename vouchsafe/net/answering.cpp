@@ -87,7 +87,7 @@ struct Turn {
 
 void use_turn(Listening& listening, Intake& intake, const std::function<void()>& work) {
     const Turn turn{listening, intake};
-    const Crew::Long handler(listening.crew);
+    const Crew::Handling handling(listening.crew);
     if (!intake.removed) work();
 }
 

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 
+#include "vouchsafe/base/blocking.h"
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/net/wire.h"
 
@@ -46,6 +47,11 @@ class List {
   private:
     curl_slist* head_ = nullptr;
 };
+
+CURLcode perform(CURL* easy) {
+    const Blocking blocking;
+    return curl_easy_perform(easy);
+}
 
 // Answer collects what curl hands over, up to its limits.
 struct Answer {
@@ -277,7 +283,7 @@ Result<ClientResponse> Client::Impl::send(const ClientRequest& request) {
     set(CURLOPT_WRITEDATA, &answer);
     set(CURLOPT_HEADERFUNCTION, &take_header);
     set(CURLOPT_HEADERDATA, &answer);
-    CURLcode code = curl_easy_perform(easy.get());
+    CURLcode code = perform(easy.get());
     if (answer.too_long) {
         return fail(Code::invalid, "{}: the answer is longer than the limit of {} bytes",
                     url.origin(), options.max_answer);

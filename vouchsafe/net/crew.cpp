@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -16,7 +17,7 @@ namespace vouchsafe::net {
 
 namespace {
 
-constexpr size_t kAwake = 2;  // threads that are there while nothing takes long
+constexpr size_t kFewest = 2;  // so that one reads while the other is in a handler
 constexpr std::chrono::milliseconds kLook{1};
 constexpr unsigned kQuietLooks = 20;  // then the lookout sleeps
 
@@ -38,6 +39,7 @@ Result<void> Crew::start(const std::string& name, size_t threads) {
         !watch(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), EPOLLIN | EPOLLET, nullptr)) {
         return fail(Code::unavailable, "sockets cannot be waited for: {}", std::strerror(errno));
     }
+    enough_ = std::max<size_t>(kFewest, std::thread::hardware_concurrency());
     try {
         for (size_t i = 0; i < threads; ++i) {
             threads_.emplace_back([this, name] {
@@ -54,14 +56,17 @@ Result<void> Crew::start(const std::string& name, size_t threads) {
 }
 
 void Crew::stop() {
-    ending_ = true;
-    if (end_) ::eventfd_write(end_.get(), 1);
-    { std::lock_guard lock(mutex_); }
+    {
+        std::lock_guard lock(mutex_);
+        ending_ = true;
+    }
     come_.notify_all();
     alarm_.notify_all();
+    if (end_) ::eventfd_write(end_.get(), 1);
     if (lookout_.joinable()) lookout_.join();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
+    while (posting_ != 0) std::this_thread::yield();
 }
 
 // arm: each wait is for one event, and one thread gets it.
@@ -91,8 +96,10 @@ void Crew::soon(Resume resume) {
     due_.push_back(std::move(resume));
 }
 
-// Who finds something due wakes the next one only if that thread may be long in coming back.
+// Who finds something due wakes the next one only where it may be long in coming back. What was
+// posted may have been done, and all have stopped, before this thread is back from waking.
 void Crew::post(Resume resume) {
+    ++posting_;
     bool first = false;
     {
         std::lock_guard lock(mutex_);
@@ -100,30 +107,50 @@ void Crew::post(Resume resume) {
         due_.push_back(std::move(resume));
     }
     if (first) ::eventfd_write(wake_.get(), 1);
+    --posting_;
 }
 
-void Crew::begin_long() {
+void Crew::begin_handling() {
     bool due = false, alarm = false;
     {
         std::lock_guard lock(mutex_);
-        ++long_;
-        ++begun_;
+        ++handling_;
+        ++turned_;
         due = !due_.empty();
-        alarm = long_ == awake_ && !std::exchange(alarmed_, true);
+        alarm = handling_ == awake_ && !std::exchange(alarmed_, true);
     }
     if (due) ::eventfd_write(wake_.get(), 1);
     if (alarm) alarm_.notify_one();
 }
 
-void Crew::end_long() {
+void Crew::end_handling() {
     std::lock_guard lock(mutex_);
-    --long_;
-    ++begun_;
+    --handling_;
+    ++turned_;
 }
 
+void Crew::begin_blocking() {
+    bool call = false;
+    {
+        std::lock_guard lock(mutex_);
+        ++blocked_;
+        call = awake_ + called_ < blocked_ + enough_ && called_ < sleeping_;
+        if (call) ++called_;
+    }
+    if (call) come_.notify_one();
+}
+
+void Crew::end_blocking() {
+    std::lock_guard lock(mutex_);
+    --blocked_;
+}
+
+// Who sleeps leaves another one that is in no handler, and nothing due: that one may be waiting for
+// sockets already.
 bool Crew::rest() {
     std::unique_lock lock(mutex_);
-    if (awake_ <= kAwake || awake_ - long_ <= 1) return !ending_;
+    const bool enough = awake_ > blocked_ + enough_ && awake_ > handling_ + 1;
+    if (!enough || !due_.empty()) return !ending_;
     --awake_;
     ++sleeping_;
     come_.wait(lock, [&] { return called_ > 0 || ending_; });
@@ -138,16 +165,16 @@ void Crew::look_out() {
     while (!ending_) {
         alarm_.wait(lock, [&] { return alarmed_ || ending_; });
         unsigned quiet = 0;
-        uint64_t seen = begun_;
+        uint64_t seen = turned_;
         while (!ending_ && quiet < kQuietLooks) {
             alarm_.wait_for(lock, kLook);
-            const bool nobody = long_ >= awake_ + called_;
+            const bool nobody = handling_ >= awake_ + called_;
             quiet = nobody ? 0 : quiet + 1;
-            if (nobody && begun_ == seen && called_ < sleeping_) {
+            if (nobody && turned_ == seen && called_ < sleeping_) {
                 ++called_;
                 come_.notify_one();
             }
-            seen = begun_;
+            seen = turned_;
         }
         alarmed_ = false;
     }
@@ -188,6 +215,7 @@ void Crew::run_some() {
 }
 
 void Crew::run() {
+    observe_blocking(this);
     {
         std::lock_guard lock(mutex_);
         ++awake_;

@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "vouchsafe/base/blocking.h"
 #include "vouchsafe/base/fd.h"
 #include "vouchsafe/base/result.h"
 #include "vouchsafe/net/tls_stream.h"
@@ -44,8 +45,10 @@ struct Waiter {
     bool known = false;  // to the crew
 };
 
-// Crew is thread-safe.
-class Crew {
+// Crew is thread-safe. As many threads as there are processors, and two at least, wait for sockets
+// while all goes well; the others sleep, and come for those that wait in a handler. So a request
+// that arrives wakes few, and threads that have the processors go on. docs/decisions/0047-later.md
+class Crew final : private BlockingObserver {
   public:
     ~Crew() { stop(); }
 
@@ -63,14 +66,16 @@ class Crew {
     void soon(Resume resume);
     // post is soon for any thread: one of the crew that waits is woken for it.
     void post(Resume resume);
-    // Long is what a thread of the crew does that may take long, such as a handler: if nobody else
-    // is there for the sockets and for what is due, others come.
-    class Long {
+
+    // Handling is what a thread of the crew does that may take long. While it waits there
+    // (Blocking) another one comes at once; if nobody is left for the sockets for other reasons,
+    // soon.
+    class Handling {
       public:
-        explicit Long(Crew& crew) : crew_(crew) { crew_.begin_long(); }
-        ~Long() { crew_.end_long(); }
-        Long(const Long&) = delete;
-        Long& operator=(const Long&) = delete;
+        explicit Handling(Crew& crew) : crew_(crew) { crew_.begin_handling(); }
+        ~Handling() { crew_.end_handling(); }
+        Handling(const Handling&) = delete;
+        Handling& operator=(const Handling&) = delete;
 
       private:
         Crew& crew_;
@@ -79,11 +84,13 @@ class Crew {
   private:
     void run();
     void run_some();
-    void begin_long();
-    void end_long();
+    void begin_handling();
+    void end_handling();
+    void begin_blocking() override;
+    void end_blocking() override;
     // rest lets the calling thread sleep while there are enough others. False: the crew ends.
     bool rest();
-    // look_out has a thread come that sleeps when none was there for a moment.
+    // look_out has a thread come if all were in handlers for a while.
     void look_out();
     bool arm(Waiter& waiter, Io wanted);
     std::optional<Resume> take_due();
@@ -91,20 +98,23 @@ class Crew {
 
     UniqueFd epoll_;
     UniqueFd end_;   // can be read when the threads shall end
-    UniqueFd wake_;  // written to wakes one that waits
-    std::atomic<bool> ending_ = false;
+    UniqueFd wake_;  // each writing to it wakes one that waits
+    size_t enough_ = 0;
     std::vector<std::thread> threads_;
+    std::thread lookout_;
+    std::atomic<unsigned> posting_ = 0;
 
     std::mutex mutex_;  // what follows
+    bool ending_ = false;
     std::deque<Resume> due_;
-    size_t awake_ = 0;  // threads that do not sleep here
-    size_t long_ = 0;   // of these, at what may take long
+    size_t awake_ = 0;     // threads that do not sleep here
+    size_t handling_ = 0;  // of these, in a handler
+    size_t blocked_ = 0;   // of these, waiting
     size_t sleeping_ = 0;
-    size_t called_ = 0;   // of the sleeping, to come
-    uint64_t begun_ = 0;  // how often something long began or ended
-    bool alarmed_ = false;
+    size_t called_ = 0;     // of the sleeping, to come
+    uint64_t turned_ = 0;   // how often a handler began or ended
+    bool alarmed_ = false;  // the lookout has an eye on them
     std::condition_variable come_, alarm_;
-    std::thread lookout_;
 };
 
 }  // namespace vouchsafe::net

@@ -1,5 +1,7 @@
 #include "vouchsafe/net/pending.h"
 
+#include "vouchsafe/net/call_handler.h"
+
 namespace vouchsafe::net {
 
 Response Pending::stepped(Response response) const {
@@ -8,13 +10,13 @@ Response Pending::stepped(Response response) const {
 }
 
 std::optional<Response> Pending::finish() const {
-    std::optional<Response> response = finish_();
+    std::optional<Response> response = guarded(request_, finish_);
     if (!response) return std::nullopt;
     return stepped(std::move(*response));
 }
 
 Response Pending::again() const {
-    return stepped(again_());
+    return stepped(guarded(request_, again_));
 }
 
 Response finished(Response response, Pending::Step step) {

@@ -10,8 +10,8 @@
 namespace vouchsafe::net {
 
 // Pending is an answer that is not there yet (Response::pending). A handler may give one where
-// Request::may_pend says so, and whoever set that does the steps below, each once. The request and
-// the handler outlive it. Not thread-safe.
+// Request::may_pend says so, and whoever set that does the steps below, each once. It borrows the
+// request. What throws is answered with 500, as handlers are. Not thread-safe.
 class Pending {
   public:
     using Ready = std::function<void()>;
@@ -23,8 +23,11 @@ class Pending {
     // begin starts what the answer waits for, which calls what it is given once when it is there:
     // on any thread, or before begin returns. After that finish gives the answer without waiting
     // for anything, or nullopt: then `again` does, and may take as long as a handler.
-    Pending(Begin begin, Finish finish, Again again)
-        : begin_(std::move(begin)), finish_(std::move(finish)), again_(std::move(again)) {}
+    Pending(const Request& request, Begin begin, Finish finish, Again again)
+        : request_(request),
+          begin_(std::move(begin)),
+          finish_(std::move(finish)),
+          again_(std::move(again)) {}
 
     // then has every answer go through `step`, after those that were given before.
     void then(Step step) { steps_.push_back(std::move(step)); }
@@ -36,6 +39,7 @@ class Pending {
   private:
     Response stepped(Response response) const;
 
+    const Request& request_;
     const Begin begin_;
     const Finish finish_;
     const Again again_;

@@ -444,6 +444,7 @@ class Kept {
             Response response;
             const std::string target = request.target;
             response.pending = std::make_shared<Pending>(
+                request,
                 [this, target](Pending::Ready ready) {
                     if (target == "/now") return ready();
                     std::lock_guard lock(mutex_);

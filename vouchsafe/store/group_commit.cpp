@@ -5,6 +5,8 @@
 #include <system_error>
 #include <utility>
 
+#include "vouchsafe/base/blocking.h"
+
 namespace vouchsafe::store {
 
 Result<void> GroupCommit::run(const Work& work) {
@@ -86,6 +88,7 @@ void GroupCommit::gather(std::unique_lock<std::mutex>& lock) {
         --hasty_;
         return;
     }
+    const Blocking blocking;
     wanted_ = std::min(expected_, kMaxGroup);
     const bool came =
         gathered_.wait_for(lock, kMaxGather, [&] { return waiting_.size() >= wanted_; });
@@ -167,6 +170,7 @@ void GroupCommit::LaterJob::tell(Turn turn) {
 }
 
 GroupCommit::Turn GroupCommit::wait(Seat& seat) {
+    const Blocking blocking;
     std::unique_lock lock(seat.mutex);
     seat.told.wait(lock, [&] { return seat.turn != Turn::waits; });
     return seat.turn;
@@ -209,6 +213,7 @@ void GroupCommit::perform(Group& group, Job& job) {
 // close commits, or tells all whose work was in the transaction that it is lost. So it tells those
 // who failed beside them: what made them fail may be what was lost.
 void GroupCommit::close(Group& group) {
+    const Blocking blocking;
     if (group.kept > 0 && group.whole) group.whole = shared_.commit();
     if (group.open) shared_.roll_back();
     if (group.whole) return;

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "vouchsafe/base/blocking.h"
 #include "vouchsafe/base/encoding.h"
 
 namespace vouchsafe::store {
@@ -223,6 +224,7 @@ Result<PostgresConnection::Rows> PostgresConnection::checked(PGresult* result,
 }
 
 Result<PostgresConnection::Rows> PostgresConnection::query(const std::string& sql) {
+    const Blocking blocking;
     return checked(PQexec(connection_.get(), sql.c_str()),
                    std::string_view(sql).substr(0, sql.find_first_of(" ;")));
 }
@@ -245,6 +247,7 @@ Result<PostgresConnection::Rows> PostgresConnection::run_prepared(
         lengths[i] = static_cast<int>(parameters[i].size());
         formats[i] = 1;
     }
+    const Blocking blocking;
     return checked(PQexecPrepared(connection_.get(), name, static_cast<int>(parameters.size()),
                                   values, lengths, formats, 1),
                    name);
@@ -280,6 +283,7 @@ Result<void> PostgresConnection::commit(std::string_view writer, std::string_vie
         "token = excluded.token, at = now(); COMMIT",
         bytes_literal(writer), bytes_literal(token));
     certain = true;
+    const Blocking blocking;
     PGresult* result = PQexec(connection_.get(), sql.c_str());
     const char* state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
     // The server went away, or says so: before the commit or after it.

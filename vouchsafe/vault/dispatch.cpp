@@ -280,7 +280,7 @@ net::Response Dispatcher::pend(const AttemptPtr& attempt) {
         return std::move(*answered);
     };
     net::Response response;
-    response.pending = std::make_shared<net::Pending>(begin, finish, again);
+    response.pending = std::make_shared<net::Pending>(attempt->request, begin, finish, again);
     return response;
 }
 
