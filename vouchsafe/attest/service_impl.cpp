@@ -188,15 +188,18 @@ std::optional<net::Response> Service::Impl::try_attest(policy::AttestationTarget
         return response;
     };
     Checks checks;
+    store::Expected expected(deps.store);
     const Result<Seen> seen = look(target, from);
     Result<Grant> grant = seen ? judge_request(target, request, seen->sight, checks, told)
                                : Result<Grant>(fail(seen.error()));
     if (!grant && seen && is_outdated(target, *seen)) return std::nullopt;
     entry.details = std::move(told.details);
     entry.checks = checks.take();
+    if (!grant) expected.end();
     if (!grant) return say_no(grant.error());
 
     Result<std::string> token = mint(*grant, seen->sight.keys, entry);
+    expected.end();
     if (!token) return say_no(token.error());
     entry.outcome = audit::Outcome::allowed;
     auto recorded = record_grant(entry, told.bundle ? &*told.bundle : nullptr, target, *seen);

@@ -21,6 +21,8 @@ constexpr size_t kFewest = 2;  // so that one reads while the other is in a hand
 constexpr std::chrono::milliseconds kLook{1};
 constexpr unsigned kQuietLooks = 20;  // then the lookout sleeps
 
+thread_local const Crew* own_crew = nullptr;  // whose thread the calling one is
+
 bool watch(int epoll, int operation, int fd, uint32_t events, void* data) {
     epoll_event event{};
     event.events = events;
@@ -96,30 +98,42 @@ void Crew::soon(Resume resume) {
     due_.push_back(std::move(resume));
 }
 
-// Who finds something due wakes the next one only where it may be long in coming back. What was
-// posted may have been done, and all have stopped, before this thread is back from waking.
+// Who finds something due wakes the next one only where it may be long in coming back, and so does
+// a thread of the crew with what it can go on with itself. What was posted may have been done, and
+// all have stopped, before another thread is back from waking.
 void Crew::post(Resume resume) {
     ++posting_;
-    bool first = false;
+    bool wake = false;
     {
         std::lock_guard lock(mutex_);
-        first = due_.empty();
+        wake = due_.empty() != (own_crew == this);
         due_.push_back(std::move(resume));
     }
-    if (first) ::eventfd_write(wake_.get(), 1);
+    if (wake) ::eventfd_write(wake_.get(), 1);
     --posting_;
 }
 
+// call_one has a thread come that sleeps, if all that are awake are in handlers, and fewer of them
+// have something to do than there are processors. The mutex is the caller's.
+bool Crew::call_one() {
+    const size_t there = awake_ + called_;
+    const bool wanted = handling_ >= there && there < blocked_ + enough_ && called_ < sleeping_;
+    if (wanted) ++called_;
+    return wanted;
+}
+
 void Crew::begin_handling() {
-    bool due = false, alarm = false;
+    bool due = false, call = false, alarm = false;
     {
         std::lock_guard lock(mutex_);
         ++handling_;
         ++turned_;
         due = !due_.empty();
-        alarm = handling_ == awake_ && !std::exchange(alarmed_, true);
+        call = call_one();
+        alarm = handling_ >= awake_ + called_ && !std::exchange(alarmed_, true);
     }
     if (due) ::eventfd_write(wake_.get(), 1);
+    if (call) come_.notify_one();
     if (alarm) alarm_.notify_one();
 }
 
@@ -134,8 +148,7 @@ void Crew::begin_blocking() {
     {
         std::lock_guard lock(mutex_);
         ++blocked_;
-        call = awake_ + called_ < blocked_ + enough_ && called_ < sleeping_;
-        if (call) ++called_;
+        call = call_one();
     }
     if (call) come_.notify_one();
 }
@@ -216,6 +229,7 @@ void Crew::run_some() {
 
 void Crew::run() {
     observe_blocking(this);
+    own_crew = this;
     {
         std::lock_guard lock(mutex_);
         ++awake_;

@@ -88,6 +88,7 @@ class Crew final : private BlockingObserver {
     void end_handling();
     void begin_blocking() override;
     void end_blocking() override;
+    bool call_one();
     // rest lets the calling thread sleep while there are enough others. False: the crew ends.
     bool rest();
     // look_out has a thread come if all were in handlers for a while.

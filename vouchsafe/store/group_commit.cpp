@@ -18,11 +18,10 @@ Result<void> GroupCommit::run(const Work& work) {
     job.work = &work;
     job.seat = take_seat();
     std::unique_lock lock(mutex_);
-    waiting_.push_back(&job);
-    const bool all_came = wanted_ != 0 && waiting_.size() >= wanted_;
+    const bool last = add(&job);
     if (leading_) {
         lock.unlock();
-        if (all_came) gathered_.notify_one();
+        if (last) gathered_.notify_one();
         if (wait(*job.seat) == Turn::leads) lead(std::unique_lock(mutex_));
     } else {
         lead(std::move(lock));
@@ -45,13 +44,12 @@ GroupCommit::~GroupCommit() {
 void GroupCommit::run_later(Work work, Then then) {
     auto job = std::make_unique<LaterJob>(*this, std::move(work), std::move(then));
     std::unique_lock lock(mutex_);
-    waiting_.push_back(job.release());
-    const bool all_came = wanted_ != 0 && waiting_.size() >= wanted_;
+    const bool last = add(job.release());
     const bool led = std::exchange(leading_, true);
     if (!led && expected_ <= 1) return lead(std::move(lock));
     lock.unlock();
     if (!led) return rouse();
-    if (all_came) gathered_.notify_one();
+    if (last) gathered_.notify_one();
 }
 
 void GroupCommit::rouse() {
@@ -82,17 +80,46 @@ Statistics GroupCommit::statistics() const {
     return out;
 }
 
+bool GroupCommit::all_here() const {
+    return waiting_.size() >= kMaxGroup || (coming_ == 0 && waiting_.size() >= expected_);
+}
+
+bool GroupCommit::add(Job* job) {
+    waiting_.push_back(job);
+    return gathering_ && all_here();
+}
+
+void GroupCommit::expect(bool more) {
+    std::unique_lock lock(mutex_);
+    coming_ += more ? 1 : -1;
+    const bool last = !more && gathering_ && all_here();
+    lock.unlock();
+    if (last) gathered_.notify_one();
+}
+
+// What waiting is for is that somebody comes: who waited in vain waits less often.
 void GroupCommit::gather(std::unique_lock<std::mutex>& lock) {
-    if (expected_ <= waiting_.size()) return;
+    using Clock = std::chrono::steady_clock;
+    if (all_here()) return;
     if (hasty_ > 0) {
         --hasty_;
         return;
     }
     const Blocking blocking;
-    wanted_ = std::min(expected_, kMaxGroup);
-    const bool came =
-        gathered_.wait_for(lock, kMaxGather, [&] { return waiting_.size() >= wanted_; });
-    wanted_ = 0;
+    const auto start = Clock::now();
+    const size_t first = waiting_.size();
+    bool more = true;
+    gathering_ = true;
+    while (more) {
+        const size_t before = waiting_.size();
+        const bool all =
+            gathered_.wait_until(lock, Clock::now() + kMaxPause, [&] { return all_here(); });
+        const auto waited = Clock::now() - start;
+        more = !all && (coming_ > 0 ? waited < kMaxExpecting
+                                    : waiting_.size() > before && waited < kMaxGather);
+    }
+    gathering_ = false;
+    const bool came = waiting_.size() > first;
     hasty_ = came ? 0 : haste_;
     haste_ = came ? 1 : std::min(2 * haste_, kMaxHaste);
 }

@@ -26,8 +26,11 @@ namespace vouchsafe::store {
 inline constexpr size_t kMaxGroup = 128;  // transactions in one commit
 // A leader takes nobody in any more after this, so that slow work holds up a bounded group.
 inline constexpr std::chrono::milliseconds kMaxGroupTime{20};
-// A leader waits no longer than this for as many as there were just now.
-inline constexpr std::chrono::microseconds kMaxGather{300};
+// A leader waits no longer than this for as many as there were just now, and not on if nobody came
+// for a pause; for those that are expected (Store::expect), a little longer.
+inline constexpr std::chrono::microseconds kMaxGather{1000};
+inline constexpr std::chrono::microseconds kMaxPause{300};
+inline constexpr std::chrono::microseconds kMaxExpecting{4000};
 inline constexpr unsigned kMaxHaste = 64;  // groups that do not wait after waiting was in vain
 
 // SharedTransaction is an engine's one writing transaction. Called by one thread at a time, in the
@@ -60,9 +63,10 @@ class GroupCommit {
     GroupCommit(const GroupCommit&) = delete;
     GroupCommit& operator=(const GroupCommit&) = delete;
 
-    // run and run_later are Store's.
+    // run, run_later and expect are Store's.
     Result<void> run(const Work& work);
     void run_later(Work work, Then then);
+    void expect(bool more);
     Statistics statistics() const;
 
   private:
@@ -107,6 +111,9 @@ class GroupCommit {
 
     static std::shared_ptr<Seat> take_seat();
     static Turn wait(Seat& seat);
+    // add takes a job, and tells whether a leader who gathers waits for nobody else.
+    bool add(Job* job);
+    bool all_here() const;
     // gather waits before the group begins, while no transaction is open.
     void gather(std::unique_lock<std::mutex>& lock);
     void lead(std::unique_lock<std::mutex> lock);
@@ -122,9 +129,10 @@ class GroupCommit {
     std::deque<Job*> waiting_;
     bool leading_ = false;
     size_t expected_ = 1;  // so many were in the last group, or came while it was committed
-    size_t wanted_ = 0;    // so many the leader waits for; 0: it does not
-    unsigned hasty_ = 0;   // so many groups to come do not wait
-    unsigned haste_ = 1;   // what hasty_ becomes when waiting was in vain
+    size_t coming_ = 0;    // so many are expected, each before its job
+    bool gathering_ = false;
+    unsigned hasty_ = 0;  // so many groups to come do not wait
+    unsigned haste_ = 1;  // what hasty_ becomes when waiting was in vain
     std::condition_variable gathered_;
     bool roused_ = false;  // the committer is to lead
     bool ending_ = false;

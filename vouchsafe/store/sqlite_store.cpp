@@ -92,6 +92,7 @@ class SqliteStore : public Store {
     void run_later(Work work, Then then) override {
         group_.run_later(std::move(work), std::move(then));
     }
+    void expect(bool more) override { group_.expect(more); }
 
     Result<void> read(const std::function<Result<void>(View&)>& work) override {
         Reading reading(*this);

@@ -121,6 +121,27 @@ class Store {
     }
 
     virtual Statistics statistics() const = 0;
+
+    // expect is Expected's.
+    virtual void expect(bool more) { (void)more; }
+};
+
+// Expected tells a store that its thread is likely to call run or run_later soon: who could share a
+// commit with it waits for it, for a few milliseconds at most. To be ended before that call.
+// Borrows the store. Not thread-safe.
+class Expected {
+  public:
+    explicit Expected(Store& store) : store_(&store) { store.expect(true); }
+    ~Expected() { end(); }
+    Expected(const Expected&) = delete;
+    Expected& operator=(const Expected&) = delete;
+
+    void end() {
+        if (Store* store = std::exchange(store_, nullptr)) store->expect(false);
+    }
+
+  private:
+    Store* store_;
 };
 
 // open_sqlite opens or creates the file (mode 0600; its folder must exist): write-ahead log,

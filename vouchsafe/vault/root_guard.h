@@ -33,6 +33,7 @@ class RootGuard final : public store::Store {
     Result<void> run(const std::function<Result<void>(store::Transaction&)>& work) override;
     // run_later is for work that writes nothing sealed: Code::internal if it does.
     void run_later(Work work, Then then) override;
+    void expect(bool more) override { inner_.expect(more); }
     Result<void> read(const std::function<Result<void>(store::View&)>& work) override {
         return inner_.read(work);
     }

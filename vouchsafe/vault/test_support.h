@@ -148,6 +148,7 @@ class FailingStore : public store::Store {
             },
             std::move(then));
     }
+    void expect(bool more) override { inner_.expect(more); }
     Result<void> read(const std::function<Result<void>(store::View&)>& work) override {
         return inner_.read(work);
     }
