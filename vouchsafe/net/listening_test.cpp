@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <thread>
 
+#include "vouchsafe/base/blocking.h"
 #include "vouchsafe/net/door_test_support.h"
 
 namespace vouchsafe::net {
@@ -22,8 +23,11 @@ constexpr std::string_view kAsk = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
 // Blocked is a server whose handlers wait until it is told to let them go.
 class Blocked {
   public:
-    explicit Blocked(ServerOptions options) {
-        const auto wait = [this](const Request& request) {
+    // announced: the handlers say that they wait.
+    explicit Blocked(ServerOptions options, bool announced = false) {
+        const auto wait = [this, announced](const Request& request) {
+            std::optional<Blocking> blocking;
+            if (announced) blocking.emplace();
             std::unique_lock lock(mutex_);
             most_ = std::max(most_, ++running_);
             changed_.wait(lock, [this] { return open_; });
@@ -83,6 +87,22 @@ TEST(BusyServer, RunsSoManyHandlersAtOnceAndAnswersTheOthersLater) {
         EXPECT_THAT(client->read_until("answered /a"), StartsWith("HTTP/1.1 200 "));
     }
     EXPECT_EQ(blocked.most_at_once(), 3U);
+}
+
+// More requests come than threads were awake: each one that waits has another come.
+TEST(BusyServer, RunsAsManyHandlersAsItMayWhetherTheySayThatTheyWaitOrNot) {
+    for (const bool announced : {false, true}) {
+        for (int round = 0; round < 5; ++round) {
+            Blocked blocked({.workers = 16}, announced);
+            auto clients = ask(blocked, 20);
+            ASSERT_TRUE(eventually([&] { return blocked.running() == 16; })) << announced;
+            blocked.let_go();
+            for (auto& client : clients) {
+                EXPECT_THAT(client->read_until("answered /a"), StartsWith("HTTP/1.1 200 "));
+            }
+            EXPECT_EQ(blocked.most_at_once(), 16U);
+        }
+    }
 }
 
 TEST(BusyServer, StillEndsSlowClients) {

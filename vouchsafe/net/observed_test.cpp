@@ -6,6 +6,7 @@
 
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/base/log.h"
+#include "vouchsafe/net/pending.h"
 #include "vouchsafe/net/router.h"
 
 namespace vouchsafe::net {
@@ -115,6 +116,47 @@ TEST(Observed, LogsNothingAtTheDefaultLevel) {
     testing::internal::CaptureStderr();
     keys.handler(observed_request("GET", {"keys", "200"}));
     EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+// A pending answer is counted when it is there, under its own status, and has its ids.
+TEST(Observed, CountsAnswersThatComeLater) {
+    Metrics metrics;
+    Router router;
+    router.add("GET", "/keys/{name}", [](const Request& request) {
+        Response response;
+        response.pending = std::make_shared<Pending>(
+            request, [](Pending::Ready ready) { ready(); },
+            [&request]() -> std::optional<Response> {
+                if (request.params.at("name") == "throws") throw std::runtime_error("secret");
+                return text_response(403, "no");
+            },
+            []() -> Response { throw std::runtime_error("not called"); });
+        return response;
+    });
+    const Handler handler =
+        observed([&](const Request& request) { return router.handle(request); },
+                 [&](const Request& request) { return router.route_of(request); }, metrics);
+    const auto shows = [&](std::string_view line) {
+        return metrics.text().find(fmt::format("\n{}\n", line)) != std::string::npos;
+    };
+    const Request request = observed_request("GET", {"keys", "k"});
+    const Response first = handler(request);
+    EXPECT_TRUE(shows("vouchsafe_http_requests_in_flight 1"));
+    const auto done = first.pending->finish();
+    ASSERT_TRUE(done);
+    EXPECT_EQ(done->status, 403);
+    EXPECT_FALSE(done->headers.get("x-ms-request-id").empty());
+    EXPECT_TRUE(shows("vouchsafe_http_requests_in_flight 0"));
+    EXPECT_TRUE(shows(
+        R"(vouchsafe_http_requests_total{method="GET",route="/keys/{name}",status="4xx"} 1)"));
+    const Request bad = observed_request("GET", {"keys", "throws"});
+    const auto thrown = handler(bad).pending->finish();
+    ASSERT_TRUE(thrown);
+    EXPECT_EQ(thrown->status, 500);
+    EXPECT_EQ(thrown->body.find("secret"), std::string::npos);
+    EXPECT_FALSE(thrown->headers.get("x-ms-request-id").empty());
+    EXPECT_TRUE(shows(
+        R"(vouchsafe_http_requests_total{method="GET",route="/keys/{name}",status="5xx"} 1)"));
 }
 
 }  // namespace

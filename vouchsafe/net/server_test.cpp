@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "vouchsafe/base/blocking.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/base/log.h"
 #include "vouchsafe/net/pending.h"
@@ -537,6 +538,94 @@ TEST(Server, StopWaitsForPendingAnswers) {
     kept.release();
     EXPECT_THAT(client.read_all(), HasSubstr("finished /a"));
     stopping.join();
+}
+
+// Readier has a thread of its own on which pending answers become ready, a moment later.
+class Readier {
+  public:
+    Readier() : thread_([this] { run(); }) {}
+    ~Readier() {
+        {
+            std::lock_guard lock(mutex_);
+            ending_ = true;
+        }
+        changed_.notify_one();
+        thread_.join();
+    }
+    Readier(const Readier&) = delete;
+    Readier& operator=(const Readier&) = delete;
+
+    void take(Pending::Ready ready) {
+        {
+            std::lock_guard lock(mutex_);
+            waiting_.push_back(std::move(ready));
+        }
+        changed_.notify_one();
+    }
+
+  private:
+    void run() {
+        for (;;) {
+            std::vector<Pending::Ready> now;
+            {
+                std::unique_lock lock(mutex_);
+                changed_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
+                if (waiting_.empty()) return;
+                now.swap(waiting_);
+            }
+            for (const Pending::Ready& one : now) one();
+        }
+    }
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::vector<Pending::Ready> waiting_;
+    bool ending_ = false;
+    std::thread thread_;
+};
+
+// Requests of all kinds at once: answered at once, after waiting in the handler, later by another
+// thread, and later by the handler's own thread. None is forgotten, and none gets another's answer.
+TEST(Server, AnswersEveryRequestWhateverTheOthersDo) {
+    constexpr int kClients = 8, kEach = 400;
+    Readier readier;
+    const auto handle = [&](const Request& request) {
+        const int kind = std::stoi(request.target.substr(1)) % 5;
+        if (kind == 1) {
+            const Blocking blocking;
+            std::this_thread::sleep_for(std::chrono::microseconds(300));
+        }
+        if (kind < 2) return text_response(200, "(" + request.target + ")");
+        Response response;
+        response.pending = std::make_shared<Pending>(
+            request,
+            [&readier, kind](Pending::Ready ready) {
+                if (kind == 2) return ready();
+                readier.take(std::move(ready));
+            },
+            [&request, kind]() -> std::optional<Response> {
+                if (kind == 4) return std::nullopt;
+                return text_response(200, "(" + request.target + ")");
+            },
+            [&request] { return text_response(200, "(" + request.target + ")"); });
+        return response;
+    };
+    auto server = start(handle);
+    std::vector<std::thread> threads;
+    std::atomic<int> right = 0;
+    for (int c = 0; c < kClients; ++c) {
+        threads.emplace_back([&, c] {
+            RawClient client(server->port());
+            for (int i = 0; i < kEach; ++i) {
+                const std::string target = fmt::format("/{}", (c * kEach) + (i * 7));
+                if (!client.send(fmt::format("GET {} HTTP/1.1\r\nHost: h\r\n\r\n", target))) return;
+                const std::string wanted = "(" + target + ")";
+                if (!client.read_until(wanted, milliseconds(20000)).ends_with(wanted)) return;
+                ++right;
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(right, kClients * kEach);
 }
 
 TEST(Server, PendingAnswersOfOneConnectionKeepTheirOrder) {

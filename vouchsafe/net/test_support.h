@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <future>
 #include <string>
 
 #include "vouchsafe/crypto/x509.h"
 #include "vouchsafe/net/client.h"
+#include "vouchsafe/net/pending.h"
 #include "vouchsafe/net/server.h"
 
 namespace vouchsafe::net::test {
@@ -21,6 +23,19 @@ using std::chrono::milliseconds;
 
 inline milliseconds since(Clock::time_point start) {
     return std::chrono::duration_cast<milliseconds>(Clock::now() - start);
+}
+
+// answered calls a handler as a server does, and waits for an answer that comes later.
+inline Response answered(const Handler& handler, Request request) {
+    request.may_pend = true;
+    Response response = handler(request);
+    const auto pending = response.pending;
+    if (!pending) return response;
+    const auto ready = std::make_shared<std::promise<void>>();
+    pending->begin([ready] { ready->set_value(); });
+    ready->get_future().wait();
+    std::optional<Response> done = pending->finish();
+    return done ? std::move(*done) : pending->again();
 }
 
 // RawClient sends bytes as they are and reads what comes.

@@ -191,6 +191,64 @@ TEST_F(GroupCommitTest, ManyWhoWaitAndWhoDoNot) {
     EXPECT_EQ(std::ranges::count(script_.steps, "k"), kThreads * kEach);
 }
 
+// Waiting has script_ as its store, to tell of what is expected.
+class Waiting : public Store {
+  public:
+    explicit Waiting(GroupCommit& group) : group_(group) {}
+    Result<void> run(const Work& work) override { return group_.run(work); }
+    Result<void> read(const std::function<Result<void>(View&)>&) override { return {}; }
+    Statistics statistics() const override { return group_.statistics(); }
+    void expect(bool more) override { group_.expect(more); }
+
+  private:
+    GroupCommit& group_;
+};
+
+// A leader does not wait for long, so that on a busy machine it may take several attempts.
+TEST_F(GroupCommitTest, WhoIsExpectedSharesTheCommit) {
+    Waiting store(group_);
+    const auto work = [](Transaction& tx) { return tx.put("t", "k", {}); };
+    for (int attempt = 0; attempt < 100; ++attempt) {
+        const uint64_t commits = group_.statistics().commits;
+        std::atomic<bool> done = false;
+        Expected expected(store);
+        std::thread other([&] {
+            EXPECT_TRUE(group_.run(work));
+            done = true;
+        });
+        while (!done && group_.statistics().waiting == 0) std::this_thread::yield();
+        expected.end();
+        EXPECT_TRUE(group_.run(work));
+        other.join();
+        if (group_.statistics().commits == commits + 1) return;
+    }
+    ADD_FAILURE() << "they never shared a commit";
+}
+
+TEST_F(GroupCommitTest, WhoIsExpectedAndDoesNotComeHoldsUpFewGroups) {
+    constexpr int kMany = 400;
+    Waiting store(group_);
+    const Expected expected(store);
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < kMany; ++i) {
+        MUST(group_.run([](Transaction& tx) { return tx.put("t", "k", {}); }));
+    }
+    // Of each 64 groups one waits in the end: a wait for each would take more than this.
+    EXPECT_LT(std::chrono::steady_clock::now() - start, kMany * kMaxExpecting / 2);
+    EXPECT_EQ(group_.statistics().commits, static_cast<uint64_t>(kMany));
+}
+
+TEST_F(GroupCommitTest, WhoIsExpectedNoMoreIsNotWaitedFor) {
+    Waiting store(group_);
+    std::optional<Expected> first(store), second(store);
+    std::thread caller(
+        [&] { EXPECT_TRUE(group_.run([](Transaction& tx) { return tx.put("t", "k", {}); })); });
+    first.reset();
+    second.reset();
+    caller.join();
+    EXPECT_EQ(group_.statistics().commits, 1u);
+}
+
 TEST_F(GroupCommitTest, ASingleCallersFailureCommitsNothing) {
     script_.failing = {"k"};
     EXPECT_FALSE(group_.run([](Transaction& tx) { return tx.put("t", "k", {}); }));

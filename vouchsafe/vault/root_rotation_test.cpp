@@ -188,6 +188,29 @@ TEST_F(RootRotationTest, AWriteIsDoneThoughSeveralReplacementsComeBeforeIt) {
     EXPECT_GT(store.turns, 80);  // it gave up
 }
 
+TEST_F(RootRotationTest, NothingSealedIsWrittenByWorkThatNobodyWaitsFor) {
+    auto ring = MUST(crypto::RootRing::load_or_create(root_file(), crypto::keep_in_file()));
+    RootGuard guard(*sqlite_, *ring);
+    const auto write = [&](std::string_view table) {
+        std::promise<Result<void>> told;
+        guard.run_later([&](store::Transaction& tx) { return tx.put(table, "later", Bytes{1}); },
+                        [&](Result<void> done) { told.set_value(std::move(done)); });
+        return told.get_future().get();
+    };
+    const auto is_there = [&](std::string_view table) {
+        bool out = false;
+        MUST(sqlite_->read([&](store::View& view) -> Result<void> {
+            out = TRY(view.get(table, "later")).has_value();
+            return {};
+        }));
+        return out;
+    };
+    MUST(write("vault"));
+    EXPECT_TRUE(is_there("vault"));
+    EXPECT_EQ(write(kSecretTable).error().code, Code::internal);
+    EXPECT_FALSE(is_there(kSecretTable));
+}
+
 TEST_F(RootRotationTest, GoesOnWhereItWasInterrupted) {
     set("s", {{"value", "v"}});
     auto keeper = crypto::keep_in_file();

@@ -11,6 +11,7 @@
 #include "vouchsafe/base/encoding.h"
 #include "vouchsafe/base/json.h"
 #include "vouchsafe/crypto/wrap.h"
+#include "vouchsafe/net/test_support.h"
 #include "vouchsafe/vault/service.h"
 
 namespace vouchsafe::vault::test {
@@ -270,7 +271,7 @@ class VaultTest : public testing::Test {
             });
         }
         if (!token.empty()) request.headers.set("Authorization", "Bearer " + token);
-        net::Response response = service.handler()(request);
+        net::Response response = net::test::answered(service.handler(), std::move(request));
         return {response.status, parsed_or_null(response.body), response.headers};
     }
     // as sends JSON as one of the principals, with api-version 7.4.
