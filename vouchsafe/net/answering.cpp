@@ -140,6 +140,7 @@ Awaitable<bool> wait_until_ready(Listening* listening, const ConnectionPtr& conn
         const std::shared_ptr<Pending> pending = connection->response.pending;
         // What is called once moves it on; only what can be copied can be a std::function.
         auto kept = std::make_shared<Resume>(std::move(resume));
+        const Crew::Handling handling(listening->crew, Crew::Handling::Posts::at_its_end);
         pending->begin([listening, kept] { listening->crew.post(std::move(*kept)); });
     };
     return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(waiting,
@@ -156,7 +157,7 @@ Awaitable<bool> await_answer(Listening* listening, ConnectionPtr connection) {
         guarded(connection->request, [&pending] { return pending->finish(); });
     if (answer) {
         connection->response = std::move(*answer);
-        co_return true;
+        co_return !connection->intake->removed;
     }
     auto running = run_in_turn(listening, connection, [connection, pending] {
         connection->response =

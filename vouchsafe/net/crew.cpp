@@ -21,7 +21,8 @@ constexpr size_t kFewest = 2;  // so that one reads while the other is in a hand
 constexpr std::chrono::milliseconds kLook{1};
 constexpr unsigned kQuietLooks = 20;  // then the lookout sleeps
 
-thread_local const Crew* own_crew = nullptr;  // whose thread the calling one is
+// The crew that the calling thread comes back to soon, to see what is due.
+thread_local const Crew* own_crew = nullptr;
 
 bool watch(int epoll, int operation, int fd, uint32_t events, void* data) {
     epoll_event event{};
@@ -98,9 +99,9 @@ void Crew::soon(Resume resume) {
     due_.push_back(std::move(resume));
 }
 
-// Who finds something due wakes the next one only where it may be long in coming back, and so does
-// a thread of the crew with what it can go on with itself. What was posted may have been done, and
-// all have stopped, before another thread is back from waking.
+// Who finds something due wakes the next one only where it may be long in coming back. A thread of
+// the crew that comes back soon goes on with the first itself. What was posted may have been done,
+// and all have stopped, before another thread is back from waking.
 void Crew::post(Resume resume) {
     ++posting_;
     bool wake = false;
@@ -120,6 +121,16 @@ bool Crew::call_one() {
     const bool wanted = handling_ >= there && there < blocked_ + enough_ && called_ < sleeping_;
     if (wanted) ++called_;
     return wanted;
+}
+
+Crew::Handling::Handling(Crew& crew, Posts posts) : crew_(crew), goes_on_(posts == Posts::anytime) {
+    if (goes_on_) own_crew = nullptr;
+    crew_.begin_handling();
+}
+
+Crew::Handling::~Handling() {
+    crew_.end_handling();
+    if (goes_on_) own_crew = &crew_;
 }
 
 void Crew::begin_handling() {

@@ -69,16 +69,18 @@ class Crew final : private BlockingObserver {
 
     // Handling is what a thread of the crew does that may take long. While it waits there
     // (Blocking) another one comes at once; if nobody is left for the sockets for other reasons,
-    // soon.
+    // soon. What it posts is left to others, unless posting is the last that it does.
     class Handling {
       public:
-        explicit Handling(Crew& crew) : crew_(crew) { crew_.begin_handling(); }
-        ~Handling() { crew_.end_handling(); }
+        enum class Posts { anytime, at_its_end };
+        explicit Handling(Crew& crew, Posts posts = Posts::anytime);
+        ~Handling();
         Handling(const Handling&) = delete;
         Handling& operator=(const Handling&) = delete;
 
       private:
         Crew& crew_;
+        const bool goes_on_;
     };
 
   private:

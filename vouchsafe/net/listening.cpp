@@ -233,7 +233,7 @@ void Listening::run_io() {
 }
 
 Result<void> Listening::start_threads() {
-    TRY(crew.start(options.name + "-work", std::max(1U, options.workers) + 1));
+    TRY(crew.start(options.name + "-work", std::max(1U, options.workers) + 2));
     open_intake(own);
     try {
         io_thread_ = std::thread([this] {

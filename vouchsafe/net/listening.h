@@ -4,8 +4,9 @@
 //
 // One thread, the I/O thread, accepts connections, counts them, ends those that take too long, and
 // carries tunnels. What is read from a connection and written to it, TLS and handlers included, is
-// done by the crew, which has one thread more than handlers may run at a time: so there always is
-// one that reads, however slow handlers are.
+// done by the crew, which has two threads more than handlers may run at a time: one of them may
+// begin what an answer waits for, such as a commit, so there always is one that reads, however slow
+// handlers are.
 #pragma once
 
 // Boost 1.74 and GCC 12 need <utility> before the first Asio header.

@@ -11,7 +11,8 @@ namespace vouchsafe::net {
 
 // Pending is an answer that is not there yet (Response::pending). A handler may give one where
 // Request::may_pend says so, and whoever set that does the steps below, each once. It borrows the
-// request. What throws is answered with 500, as handlers are. Not thread-safe.
+// request. What finish and again throw is answered with 500, as for handlers; what begin throws
+// ends the process, for nobody knows what was begun. Not thread-safe.
 class Pending {
   public:
     using Ready = std::function<void()>;

@@ -212,6 +212,108 @@ TEST(PendingAnswers, WhatBecomesReadyIsAnsweredByWhoStays) {
     EXPECT_THAT(waiting.read_all(), HasSubstr("in time"));
 }
 
+// later is a response that is there when `begin` has said so.
+Response later(const Request& request, Pending::Begin begin) {
+    Response response;
+    response.pending = std::make_shared<Pending>(
+        request, std::move(begin),
+        [&request]() -> std::optional<Response> {
+            return text_response(200, "later " + request.target);
+        },
+        [] { return text_response(500, "not called"); });
+    return response;
+}
+
+// Who begins what an answer waits for may wait itself, as who commits for others does.
+TEST(PendingAnswers, OthersAreAnsweredWhileOneIsBegun) {
+    for (const bool announced : {false, true}) {
+        Gate done;
+        std::atomic<int> inside = 0;
+        const auto wait = [&] {
+            std::optional<Blocking> blocking;
+            if (announced) blocking.emplace();
+            ++inside;
+            EXPECT_TRUE(done.pass());
+        };
+        const auto handle = [&](const Request& request) {
+            if (request.target == "/begin") {
+                return later(request, [&](Pending::Ready ready) {
+                    wait();
+                    ready();
+                });
+            }
+            if (request.target == "/wait") wait();
+            return text_response(200, "answered " + request.target);
+        };
+        auto server = test::start(handle, {.workers = 4});
+        RawClient beginning(server->port());
+        ASSERT_TRUE(beginning.send(asks("/begin")));
+        ASSERT_TRUE(test::eventually([&] { return inside == 1; }));
+        std::vector<std::unique_ptr<RawClient>> waiting;
+        for (int i = 0; i < 4; ++i) {
+            RawClient beside(server->port());
+            ASSERT_TRUE(beside.send(asks("/beside")));
+            EXPECT_THAT(beside.read_all(), HasSubstr("answered /beside")) << i;
+            waiting.push_back(std::make_unique<RawClient>(server->port()));
+            ASSERT_TRUE(waiting.back()->send(asks("/wait")));
+            ASSERT_TRUE(test::eventually([&] { return inside == i + 2; }));
+        }
+        // All turns are taken, and still there is who reads.
+        RawClient bad(server->port());
+        ASSERT_TRUE(bad.send("nonsense\r\n\r\n"));
+        EXPECT_THAT(bad.read_all(), StartsWith("HTTP/1.1 400 "));
+        done.open();
+        EXPECT_THAT(beginning.read_all(), HasSubstr("later /begin"));
+        for (auto& client : waiting) {
+            EXPECT_THAT(client->read_all(), HasSubstr("answered /wait"));
+        }
+    }
+}
+
+// A turn that was given back is not kept waiting by what its last owner begins.
+TEST(PendingAnswers, WhoseTurnCameIsAnsweredWhileOneIsBegun) {
+    Gate queued, done;
+    const auto handle = [&](const Request& request) {
+        if (request.target != "/begin") return text_response(200, "answered");
+        EXPECT_TRUE(queued.pass());
+        return later(request, [&](Pending::Ready ready) {
+            const Blocking blocking;
+            EXPECT_TRUE(done.pass());
+            ready();
+        });
+    };
+    auto server = test::start(handle, {.workers = 1});
+    RawClient beginning(server->port()), next(server->port());
+    ASSERT_TRUE(beginning.send(asks("/begin")));
+    std::this_thread::sleep_for(milliseconds(100));  // it has its turn
+    ASSERT_TRUE(next.send(asks("/next")));
+    std::this_thread::sleep_for(milliseconds(100));  // it waits for its turn
+    queued.open();
+    EXPECT_THAT(next.read_all(), HasSubstr("answered"));
+    done.open();
+    EXPECT_THAT(beginning.read_all(), HasSubstr("later /begin"));
+}
+
+// A handler that commits for others tells them, and goes on.
+TEST(PendingAnswers, AreGivenThoughTheHandlerThatSaidSoGoesOn) {
+    Gate answered;
+    Kept kept;
+    const Handler pends = kept.pend();
+    const auto handle = [&](const Request& request) {
+        if (request.target != "/tells") return pends(request);
+        kept.release();
+        return text_response(200, answered.pass() ? "in time" : "too late");
+    };
+    auto server = test::start(handle);
+    RawClient later(server->port()), tells(server->port());
+    ASSERT_TRUE(later.send(asks("/later")));
+    kept.wait_for(1);
+    ASSERT_TRUE(tells.send(asks("/tells")));
+    EXPECT_THAT(later.read_all(), HasSubstr("finished /later"));
+    answered.open();
+    EXPECT_THAT(tells.read_all(), HasSubstr("in time"));
+}
+
 // Readier has a thread of its own on which pending answers become ready, a moment later.
 class Readier {
   public:

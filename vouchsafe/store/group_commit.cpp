@@ -48,20 +48,21 @@ void GroupCommit::run_later(Work work, Then then) {
     const bool led = std::exchange(leading_, true);
     if (!led && expected_ <= 1) return lead(std::move(lock));
     lock.unlock();
-    if (!led) return rouse();
     if (last) gathered_.notify_one();
+    if (!led && !rouse()) lead(std::unique_lock(mutex_));
 }
 
-void GroupCommit::rouse() {
+bool GroupCommit::rouse() {
     std::unique_lock lock(mutex_);
     try {
         if (!committer_.joinable()) committer_ = std::thread([this] { commit_for_others(); });
     } catch (const std::system_error&) {
-        return lead(std::move(lock));
+        return false;
     }
     roused_ = true;
     lock.unlock();
     rouse_.notify_one();
+    return true;
 }
 
 void GroupCommit::commit_for_others() {
@@ -81,7 +82,7 @@ Statistics GroupCommit::statistics() const {
 }
 
 bool GroupCommit::all_here() const {
-    return waiting_.size() >= kMaxGroup || (coming_ == 0 && waiting_.size() >= expected_);
+    return waiting_.size() >= kMaxGroup || (coming_ <= overdue_ && waiting_.size() >= expected_);
 }
 
 bool GroupCommit::add(Job* job) {
@@ -91,13 +92,15 @@ bool GroupCommit::add(Job* job) {
 
 void GroupCommit::expect(bool more) {
     std::unique_lock lock(mutex_);
-    coming_ += more ? 1 : -1;
+    more ? ++coming_ : --coming_;
+    overdue_ = std::min(overdue_, coming_);
     const bool last = !more && gathering_ && all_here();
     lock.unlock();
     if (last) gathered_.notify_one();
 }
 
-// What waiting is for is that somebody comes: who waited in vain waits less often.
+// What waiting is for is that somebody comes: who waited in vain waits less often, and not again
+// for those who did not come in all the time that there is.
 void GroupCommit::gather(std::unique_lock<std::mutex>& lock) {
     using Clock = std::chrono::steady_clock;
     if (all_here()) return;
@@ -115,8 +118,8 @@ void GroupCommit::gather(std::unique_lock<std::mutex>& lock) {
         const bool all =
             gathered_.wait_until(lock, Clock::now() + kMaxPause, [&] { return all_here(); });
         const auto waited = Clock::now() - start;
-        more = !all && (coming_ > 0 ? waited < kMaxExpecting
-                                    : waiting_.size() > before && waited < kMaxGather);
+        if (waited >= kMaxExpecting) overdue_ = coming_;
+        more = !all && (coming_ > overdue_ || (waiting_.size() > before && waited < kMaxGather));
     }
     gathering_ = false;
     const bool came = waiting_.size() > first;
@@ -124,8 +127,12 @@ void GroupCommit::gather(std::unique_lock<std::mutex>& lock) {
     haste_ = came ? 1 : std::min(2 * haste_, kMaxHaste);
 }
 
-// lead works off a group whose first job is the calling thread's own.
 void GroupCommit::lead(std::unique_lock<std::mutex> lock) {
+    while (!lead_group(std::move(lock))) lock = std::unique_lock(mutex_);
+}
+
+// lead_group works off a group whose first job is the calling thread's own, or the committer's.
+bool GroupCommit::lead_group(std::unique_lock<std::mutex> lock) {
     Group group;
     group.jobs.reserve(kMaxGroup);
     leading_ = true;
@@ -163,7 +170,7 @@ void GroupCommit::lead(std::unique_lock<std::mutex> lock) {
     leading_ = next != nullptr;
     lock.unlock();
     for (Job* job : group.jobs) job->tell(Turn::done);
-    if (next != nullptr) next->tell(Turn::leads);
+    return next == nullptr || next->tell(Turn::leads);
 }
 
 // take_seat gives the calling thread's seat. One job of a thread waits at a time.
@@ -175,13 +182,14 @@ std::shared_ptr<GroupCommit::Seat> GroupCommit::take_seat() {
 }
 
 // Woken before the lock is free, its thread would only wait again.
-void GroupCommit::AwaitedJob::tell(Turn turn) {
+bool GroupCommit::AwaitedJob::tell(Turn turn) {
     const std::shared_ptr<Seat> kept = seat;
     {
         std::lock_guard lock(kept->mutex);
         kept->turn = turn;
     }
     kept->told.notify_one();
+    return true;
 }
 
 GroupCommit::LaterJob::LaterJob(GroupCommit& by, Work what, Then tells)
@@ -189,11 +197,12 @@ GroupCommit::LaterJob::LaterJob(GroupCommit& by, Work what, Then tells)
     work = &own_work;
 }
 
-void GroupCommit::LaterJob::tell(Turn turn) {
+bool GroupCommit::LaterJob::tell(Turn turn) {
     if (turn == Turn::leads) return group.rouse();
     const std::unique_ptr<LaterJob> self(this);
     if (thrown) result = fail(Code::internal, "the work of a transaction threw an exception");
     then(std::move(result));
+    return true;
 }
 
 GroupCommit::Turn GroupCommit::wait(Seat& seat) {

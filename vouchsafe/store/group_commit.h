@@ -3,10 +3,11 @@
 //
 // Whoever finds nobody at work leads: it begins a transaction, does its own work and that of all
 // who queue meanwhile, one after another, each behind a savepoint, and commits. A single caller
-// waits for nobody and has one transaction without a savepoint. Who leads after a group of several
-// gives them a moment to come again, and does so less often if they do not.
-// docs/decisions/0026-storage.md says why, and why the leader does the others' work on its own
-// thread. Of work that nobody waits for, a thread of its own leads, unless it comes alone.
+// waits for nobody but those who are expected, and has one transaction without a savepoint. Who
+// leads after a group of several gives them a moment to come again, and does so less often if they
+// do not. docs/decisions/0026-storage.md says why, and why the leader does the others' work on its
+// own thread. For work that nobody waits for a thread of its own leads, unless it comes alone or is
+// taken into another's group.
 #pragma once
 
 #include <atomic>
@@ -58,7 +59,7 @@ class GroupCommit {
     using Then = Store::Then;
 
     explicit GroupCommit(SharedTransaction& shared) : shared_(shared) {}
-    // The destructor waits for all that was begun.
+    // Nobody is in run or run_later any more. The destructor waits for what is left to do.
     ~GroupCommit();
     GroupCommit(const GroupCommit&) = delete;
     GroupCommit& operator=(const GroupCommit&) = delete;
@@ -82,7 +83,8 @@ class GroupCommit {
     // for the job may end by that.
     struct Job {
         virtual ~Job() = default;
-        virtual void tell(Turn turn) = 0;
+        // tell is false if nobody can lead.
+        virtual bool tell(Turn turn) = 0;
 
         const Work* work = nullptr;
         Result<void> result;
@@ -91,13 +93,13 @@ class GroupCommit {
     };
     // AwaitedJob is on the stack of the thread that waits for it.
     struct AwaitedJob : Job {
-        void tell(Turn turn) override;
+        bool tell(Turn turn) override;
         std::shared_ptr<Seat> seat;
     };
     // LaterJob owns itself.
     struct LaterJob : Job {
         LaterJob(GroupCommit& by, Work what, Then tells);
-        void tell(Turn turn) override;
+        bool tell(Turn turn) override;
         GroupCommit& group;
         const Work own_work;
         const Then then;
@@ -117,8 +119,10 @@ class GroupCommit {
     // gather waits before the group begins, while no transaction is open.
     void gather(std::unique_lock<std::mutex>& lock);
     void lead(std::unique_lock<std::mutex> lock);
-    // rouse has the committer lead, or leads itself where no thread can be started.
-    void rouse();
+    // lead_group is false if the next group has nobody to lead it.
+    bool lead_group(std::unique_lock<std::mutex> lock);
+    // rouse has the committer lead. False: no thread can be started.
+    bool rouse();
     void commit_for_others();
     void perform(Group& group, Job& job);
     void do_work(Job& job);
@@ -130,6 +134,7 @@ class GroupCommit {
     bool leading_ = false;
     size_t expected_ = 1;  // so many were in the last group, or came while it was committed
     size_t coming_ = 0;    // so many are expected, each before its job
+    size_t overdue_ = 0;   // so many of these were waited for in vain
     bool gathering_ = false;
     unsigned hasty_ = 0;  // so many groups to come do not wait
     unsigned haste_ = 1;  // what hasty_ becomes when waiting was in vain

@@ -238,6 +238,26 @@ TEST_F(GroupCommitTest, WhoIsExpectedAndDoesNotComeHoldsUpFewGroups) {
     EXPECT_EQ(group_.statistics().commits, static_cast<uint64_t>(kMany));
 }
 
+TEST_F(GroupCommitTest, WhoIsExpectedAndDoesNotComeHoldsUpFewGroupsOfSeveral) {
+    constexpr int kCallers = 4, kMany = 200;
+    Waiting store(group_);
+    const Expected hanging(store);
+    const auto start = std::chrono::steady_clock::now();
+    std::vector<std::thread> callers;
+    for (int i = 0; i < kCallers; ++i) {
+        callers.emplace_back([&] {
+            for (int j = 0; j < kMany; ++j) {
+                Expected expected(store);
+                expected.end();
+                MUST(group_.run([](Transaction& tx) { return tx.put("t", "k", {}); }));
+            }
+        });
+    }
+    for (std::thread& caller : callers) caller.join();
+    // Each caller is in a group kMany times, and there are no more groups than that if all share.
+    EXPECT_LT(std::chrono::steady_clock::now() - start, kMany * kMaxExpecting / 2);
+}
+
 TEST_F(GroupCommitTest, WhoIsExpectedNoMoreIsNotWaitedFor) {
     Waiting store(group_);
     std::optional<Expected> first(store), second(store);

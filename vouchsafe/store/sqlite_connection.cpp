@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include "vouchsafe/base/blocking.h"
 #include "vouchsafe/store/numbered.h"
 
 namespace vouchsafe::store {
@@ -148,6 +149,7 @@ int Connection::wait_for_others(void* connection, int tried) {
     if (tried == 0) self.busy_since_ = now;
     if (now - self.busy_since_ > kBusyTime) return 0;
     // Not in step with who writes at even times.
+    const Blocking blocking;
     std::this_thread::sleep_for(microseconds(200 + 37 * tried % 800));
     return 1;
 }

@@ -44,7 +44,7 @@ class Dispatcher {
         bool may_pend;
         CountedFor counted_for;
         std::optional<Call> call;
-        Result<void> recorded;
+        Result<void> recorded = fail(Code::internal, "the call is not recorded");
     };
     using AttemptPtr = std::shared_ptr<Attempt>;
     // try_run answers, or returns nullopt if what the call was judged by was remembered
