@@ -184,7 +184,7 @@ TEST(PendingAnswers, WhatBecomesReadyDoesNotWaitForWhatBecameReadyBefore) {
 // A handler that has waited goes on, and there is a thread more than are needed: what becomes ready
 // now is not left to that one.
 TEST(PendingAnswers, WhatBecomesReadyIsAnsweredByWhoStays) {
-    Gate waited, going_on, done;
+    Gate begun, waited, going_on, done;
     Kept kept;
     const Handler pends = kept.pend();
     const auto handle = [&](const Request& request) {
@@ -192,6 +192,7 @@ TEST(PendingAnswers, WhatBecomesReadyIsAnsweredByWhoStays) {
         if (request.target == "/beside") return text_response(200, "beside");
         {
             const Blocking blocking;
+            begun.open();
             EXPECT_TRUE(waited.pass());
         }
         going_on.open();
@@ -202,8 +203,10 @@ TEST(PendingAnswers, WhatBecomesReadyIsAnsweredByWhoStays) {
     ASSERT_TRUE(later.send(asks("/later")));
     kept.wait_for(1);
     ASSERT_TRUE(waiting.send(asks("/waiting")));
+    ASSERT_TRUE(begun.pass());
     ASSERT_TRUE(beside.send(asks("/beside")));
     EXPECT_THAT(beside.read_all(), HasSubstr("beside"));
+    std::this_thread::sleep_for(milliseconds(50));  // whoever came for it waits now too
     waited.open();
     ASSERT_TRUE(going_on.pass());
     kept.release();
