@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <string_view>
+#include <type_traits>
 #include <typeinfo>
 
 #include "vouchsafe/net/server.h"
