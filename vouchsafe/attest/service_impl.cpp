@@ -188,7 +188,7 @@ std::optional<net::Response> Service::Impl::try_attest(policy::AttestationTarget
         return response;
     };
     Checks checks;
-    store::Expected expected(deps.store);
+    store::Expected expected(&deps.store);
     const Result<Seen> seen = look(target, from);
     Result<Grant> grant = seen ? judge_request(target, request, seen->sight, checks, told)
                                : Result<Grant>(fail(seen.error()));

@@ -211,7 +211,7 @@ TEST_F(GroupCommitTest, WhoIsExpectedSharesTheCommit) {
     for (int attempt = 0; attempt < 100; ++attempt) {
         const uint64_t commits = group_.statistics().commits;
         std::atomic<bool> done = false;
-        Expected expected(store);
+        Expected expected(&store);
         std::thread other([&] {
             EXPECT_TRUE(group_.run(work));
             done = true;
@@ -228,7 +228,7 @@ TEST_F(GroupCommitTest, WhoIsExpectedSharesTheCommit) {
 TEST_F(GroupCommitTest, WhoIsExpectedAndDoesNotComeHoldsUpFewGroups) {
     constexpr int kMany = 400;
     Waiting store(group_);
-    const Expected expected(store);
+    const Expected expected(&store);
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < kMany; ++i) {
         MUST(group_.run([](Transaction& tx) { return tx.put("t", "k", {}); }));
@@ -241,13 +241,13 @@ TEST_F(GroupCommitTest, WhoIsExpectedAndDoesNotComeHoldsUpFewGroups) {
 TEST_F(GroupCommitTest, WhoIsExpectedAndDoesNotComeHoldsUpFewGroupsOfSeveral) {
     constexpr int kCallers = 4, kMany = 200;
     Waiting store(group_);
-    const Expected hanging(store);
+    const Expected hanging(&store);
     const auto start = std::chrono::steady_clock::now();
     std::vector<std::thread> callers;
     for (int i = 0; i < kCallers; ++i) {
         callers.emplace_back([&] {
             for (int j = 0; j < kMany; ++j) {
-                Expected expected(store);
+                Expected expected(&store);
                 expected.end();
                 MUST(group_.run([](Transaction& tx) { return tx.put("t", "k", {}); }));
             }
@@ -260,7 +260,7 @@ TEST_F(GroupCommitTest, WhoIsExpectedAndDoesNotComeHoldsUpFewGroupsOfSeveral) {
 
 TEST_F(GroupCommitTest, WhoIsExpectedNoMoreIsNotWaitedFor) {
     Waiting store(group_);
-    std::optional<Expected> first(store), second(store);
+    std::optional<Expected> first(&store), second(&store);
     std::thread caller(
         [&] { EXPECT_TRUE(group_.run([](Transaction& tx) { return tx.put("t", "k", {}); })); });
     first.reset();

@@ -128,10 +128,12 @@ class Store {
 
 // Expected tells a store that its thread is likely to call run or run_later soon: who could share a
 // commit with it waits for it, for a few milliseconds at most. To be ended before that call.
-// Borrows the store. Not thread-safe.
+// nullptr tells nobody. Borrows the store. Not thread-safe.
 class Expected {
   public:
-    explicit Expected(Store& store) : store_(&store) { store.expect(true); }
+    explicit Expected(Store* store) : store_(store) {
+        if (store_ != nullptr) store_->expect(true);
+    }
     ~Expected() { end(); }
     Expected(const Expected&) = delete;
     Expected& operator=(const Expected&) = delete;

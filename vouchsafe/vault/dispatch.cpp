@@ -252,10 +252,9 @@ std::optional<net::Response> Dispatcher::try_run(const AttemptPtr& attempt, From
     Call& call = attempt->call.emplace(Call{
         .request = request, .operation = attempt->operation, .counted_for = attempt->counted_for});
     call.request_id = request.params.at("request_id");
-    std::optional<store::Expected> expected;
-    if (uses_secret(attempt->operation)) expected.emplace(core_.store);
+    store::Expected expected(uses_secret(attempt->operation) ? &core_.store : nullptr);
     Result<Json> done = judge_and_act(call, from);
-    expected.reset();
+    expected.end();
     if (!done || !call.recording) return conclude(call, done);
     if (attempt->may_pend) return pend(attempt);
     const Result<void> recorded = transact(core_, call, call.recording->work);
