@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <mutex>
 #include <string>
 
 #include "vouchsafe/access/key_sets.h"
@@ -26,10 +27,11 @@ struct TestIssuer {
     }
 };
 
-// FakeWeb serves JSON documents by URL and counts.
+// FakeWeb serves JSON documents by URL and counts. Any thread may fetch.
 struct FakeWeb {
     std::map<std::string, Json> documents;
     std::map<std::string, int> fetched;
+    std::mutex fetching;
 
     void serve(const std::string& base, const TestIssuer& issuer) {
         documents[base + "/.well-known/openid-configuration"] = {{"issuer", base},
@@ -38,6 +40,7 @@ struct FakeWeb {
     }
     FetchJson fetch() {
         return [this](const std::string& url) -> Result<Json> {
+            std::lock_guard lock(fetching);
             ++fetched[url];
             auto found = documents.find(url);
             if (found == documents.end()) return fail(Code::unavailable, "{} is down", url);
