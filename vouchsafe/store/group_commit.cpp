@@ -110,6 +110,8 @@ void GroupCommit::gather(std::unique_lock<std::mutex>& lock) {
     }
     const Blocking blocking;
     const auto start = Clock::now();
+    const auto longest =
+        std::min(kMaxGather, kGatherEach * static_cast<int64_t>(std::min(expected_, kMaxGroup)));
     const size_t first = waiting_.size();
     bool more = true;
     gathering_ = true;
@@ -119,7 +121,7 @@ void GroupCommit::gather(std::unique_lock<std::mutex>& lock) {
             gathered_.wait_until(lock, Clock::now() + kMaxPause, [&] { return all_here(); });
         const auto waited = Clock::now() - start;
         if (waited >= kMaxExpecting) overdue_ = coming_;
-        more = !all && (coming_ > overdue_ || (waiting_.size() > before && waited < kMaxGather));
+        more = !all && (coming_ > overdue_ || (waiting_.size() > before && waited < longest));
     }
     gathering_ = false;
     const bool came = waiting_.size() > first;

@@ -27,9 +27,11 @@ namespace vouchsafe::store {
 inline constexpr size_t kMaxGroup = 128;  // transactions in one commit
 // A leader takes nobody in any more after this, so that slow work holds up a bounded group.
 inline constexpr std::chrono::milliseconds kMaxGroupTime{20};
-// A leader waits no longer than this for as many as there were just now, and not on if nobody came
-// for a pause; for those that are expected (Store::expect), a little longer.
+// A leader waits no longer than this for as many as there were just now, so long for each of them,
+// and not on if nobody came for a pause; for those that are expected (Store::expect), a little
+// longer.
 inline constexpr std::chrono::microseconds kMaxGather{1000};
+inline constexpr std::chrono::microseconds kGatherEach{75};
 inline constexpr std::chrono::microseconds kMaxPause{300};
 inline constexpr std::chrono::microseconds kMaxExpecting{4000};
 inline constexpr unsigned kMaxHaste = 64;  // groups that do not wait after waiting was in vain
