@@ -129,10 +129,6 @@ void forget_request(Connection& connection) {
     if (connection.input.empty()) std::exchange(connection.input, {});
 }
 
-}  // namespace
-
-namespace {
-
 // wait_until_ready is always true.
 Awaitable<bool> wait_until_ready(Listening* listening, const ConnectionPtr& connection) {
     auto waiting = [listening, connection](Resume resume) {

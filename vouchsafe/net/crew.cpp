@@ -114,8 +114,8 @@ void Crew::post(Resume resume) {
     --posting_;
 }
 
-// call_one has a thread come that sleeps, if all that are awake are in handlers, and fewer of them
-// have something to do than there are processors. The mutex is the caller's.
+// One is, if all that are awake are in handlers, and fewer of them have something to do than there
+// are processors.
 bool Crew::call_one() {
     const size_t there = awake_ + called_;
     const bool wanted = handling_ >= there && there < blocked_ + enough_ && called_ < sleeping_;

@@ -90,6 +90,7 @@ class Crew final : private BlockingObserver {
     void end_handling();
     void begin_blocking() override;
     void end_blocking() override;
+    // call_one tells whether a thread is to be woken that sleeps; the mutex is the caller's.
     bool call_one();
     // rest lets the calling thread sleep while there are enough others. False: the crew ends.
     bool rest();
@@ -105,7 +106,7 @@ class Crew final : private BlockingObserver {
     size_t enough_ = 0;
     std::vector<std::thread> threads_;
     std::thread lookout_;
-    std::atomic<unsigned> posting_ = 0;
+    std::atomic<unsigned> posting_ = 0;  // threads within post
 
     std::mutex mutex_;  // what follows
     bool ending_ = false;

@@ -50,10 +50,10 @@ class Kept {
         };
     }
     void wait_for(size_t count) {
-        for (;;) {
+        ASSERT_TRUE(test::eventually([&] {
             std::lock_guard lock(mutex_);
-            if (waiting_.size() >= count) return;
-        }
+            return waiting_.size() >= count;
+        }));
     }
     void release() {
         std::vector<Pending::Ready> ready;

@@ -134,12 +134,12 @@ class GroupCommit {
     mutable std::mutex mutex_;
     std::deque<Job*> waiting_;
     bool leading_ = false;
-    size_t expected_ = 1;  // so many were in the last group, or came while it was committed
-    size_t coming_ = 0;    // so many are expected, each before its job
-    size_t overdue_ = 0;   // so many of these were waited for in vain
-    bool gathering_ = false;
-    unsigned hasty_ = 0;  // so many groups to come do not wait
-    unsigned haste_ = 1;  // what hasty_ becomes when waiting was in vain
+    size_t expected_ = 1;     // so many were in the last group, or came while it was committed
+    size_t coming_ = 0;       // so many are expected, each before its job
+    size_t overdue_ = 0;      // so many of these were waited for in vain
+    bool gathering_ = false;  // a leader waits for more
+    unsigned hasty_ = 0;      // so many groups to come do not wait
+    unsigned haste_ = 1;      // what hasty_ becomes when waiting was in vain
     std::condition_variable gathered_;
     bool roused_ = false;  // the committer is to lead
     bool ending_ = false;

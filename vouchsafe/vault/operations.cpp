@@ -109,10 +109,6 @@ Result<void> check_vault_open(store::View& view, const Call& call) {
     return fail(Code::not_found, "there is no vault {} here", call.vault->name);
 }
 
-}  // namespace
-
-namespace {
-
 // Transacting is what transact does in a transaction, each time that the store runs it.
 class Transacting {
   public:
